@@ -1,1 +1,20 @@
+//! The parts of the Atom engine that touch the outside: files, HTTP, storage, the vault and connectors.
+//!
+//! Everything here implements a contract of [`atom_core`]; nothing here knows about workflows.
+//!
+//! ```
+//! use atom_core::FunctionRegistry;
+//! use atom_integrations::local::{self, FileAccess};
+//!
+//! let functions = FunctionRegistry::default();
+//! for connector in local::connectors(FileAccess::none())? {
+//!     connector.register(&functions)?;
+//! }
+//! assert!(functions.get("mailbox.messages.list").is_ok());
+//! # Ok::<(), atom_core::Error>(())
+//! ```
 
+#![forbid(unsafe_code)]
+
+pub mod local;
+pub mod system;

@@ -1,0 +1,203 @@
+//! Which files the local connectors may touch.
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use atom_core::{Error, ErrorCode, FunctionContext, Result};
+
+/// The folders that local connectors may read and write: everything, nothing, or what lies below given roots.
+///
+/// Paths are compared after symbolic links are resolved, so that a link inside a root does not lead out.
+///
+/// ```
+/// use atom_core::{ErrorCode, FunctionContext, Principal};
+/// use atom_integrations::local::FileAccess;
+///
+/// let context = FunctionContext::direct(Principal::new("acme", "ada")?, "key");
+/// let error = FileAccess::none().readable("/etc/passwd", &context).unwrap_err();
+/// assert_eq!(error.code(), ErrorCode::PermissionDenied);
+/// # Ok::<(), atom_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FileAccess {
+    /// Canonical folders; `None` means everywhere.
+    roots: Option<Arc<[PathBuf]>>,
+}
+
+impl FileAccess {
+    /// Every file the process may touch: for programs that act for the person who started them.
+    #[must_use]
+    pub fn everywhere() -> Self {
+        Self { roots: None }
+    }
+
+    /// No file at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { roots: Some(Arc::from([])) }
+    }
+
+    /// What lies in or below these folders.
+    ///
+    /// # Errors
+    /// `invalid_request` when a folder does not exist.
+    pub fn below(roots: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<Self> {
+        let roots = roots.into_iter().map(|root| {
+            let root = root.as_ref();
+            root.canonicalize().map_err(|error| {
+                Error::invalid_request("a file root must be an existing folder")
+                    .with_context("path", root.display())
+                    .with_source(error)
+            })
+        });
+        Ok(Self { roots: Some(roots.collect::<Result<_>>()?) })
+    }
+
+    /// The canonical path of an existing file or folder; a relative one starts at the context's directory.
+    ///
+    /// # Errors
+    /// `not_found` when there is none, `permission_denied` when it lies outside the roots,
+    /// `invalid_request` for a relative path without a directory to start from.
+    pub fn readable(&self, path: &str, context: &FunctionContext) -> Result<PathBuf> {
+        let absolute = absolute(path, context)?;
+        // Outside the roots, whether a file exists is nobody's business: check the lexical path first.
+        self.check(&lexical(&absolute), path)?;
+        let canonical = absolute.canonicalize().map_err(|error| read_error(&absolute, error))?;
+        self.check(&canonical, path)?;
+        Ok(canonical)
+    }
+
+    /// The path of a file to write, whose folder must exist; a relative one starts at the context's directory.
+    ///
+    /// # Errors
+    /// `not_found` when the folder does not exist, `permission_denied` when it lies outside the roots,
+    /// `invalid_request` for a path without a file name or a relative path without a directory to start from.
+    pub fn writable(&self, path: &str, context: &FunctionContext) -> Result<PathBuf> {
+        let absolute = absolute(path, context)?;
+        self.check(&lexical(&absolute), path)?;
+        let (Some(folder), Some(Component::Normal(name))) =
+            (absolute.parent(), absolute.components().next_back())
+        else {
+            return Err(Error::invalid_request(format!("'{path}' does not name a file to write")));
+        };
+        let target = folder.canonicalize().map_err(|error| read_error(folder, error))?.join(name);
+        // An existing link is followed by the write, so it is what the link points to that counts.
+        let target = if target.is_symlink() {
+            target.canonicalize().map_err(|error| read_error(&target, error))?
+        } else {
+            target
+        };
+        self.check(&target, path)?;
+        Ok(target)
+    }
+
+    fn check(&self, path: &Path, shown: &str) -> Result<()> {
+        match &self.roots {
+            Some(roots) if !roots.iter().any(|root| path.starts_with(root)) => Err(Error::new(
+                ErrorCode::PermissionDenied,
+                "local connectors may not touch this path; add its folder to the engine's 'file_roots'",
+            )
+            .with_context("path", shown)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The typed error for a file that cannot be opened, read or listed.
+pub(crate) fn read_error(path: &Path, error: std::io::Error) -> Error {
+    let (code, message) = match error.kind() {
+        std::io::ErrorKind::NotFound => (ErrorCode::NotFound, "there is no such file or folder; check the path"),
+        std::io::ErrorKind::PermissionDenied => {
+            (ErrorCode::PermissionDenied, "the operating system refuses access to this path; check its permissions")
+        }
+        std::io::ErrorKind::StorageFull => (ErrorCode::StorageFull, "the disk is full; free some space"),
+        std::io::ErrorKind::IsADirectory => (ErrorCode::InvalidRequest, "this is a folder, not a file"),
+        std::io::ErrorKind::NotADirectory => (ErrorCode::InvalidRequest, "this is a file, not a folder"),
+        _ => (ErrorCode::Unavailable, "the path cannot be accessed"),
+    };
+    Error::new(code, message).with_context("path", path.display()).with_source(error)
+}
+
+fn absolute(path: &str, context: &FunctionContext) -> Result<PathBuf> {
+    if path.is_empty() || path.contains('\0') {
+        return Err(Error::invalid_request("a path must not be empty or hold a NUL character"));
+    }
+    let path = Path::new(path);
+    match &context.directory {
+        _ if path.is_absolute() => Ok(path.to_owned()),
+        Some(directory) => Ok(directory.join(path)),
+        None => Err(Error::invalid_request(
+            "the path is relative and the call has no directory to start from; give an absolute path, or start the run with 'directory'",
+        )
+        .with_context("path", path.display())),
+    }
+}
+
+/// The path with `.` and `..` taken out without looking at the disk.
+fn lexical(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                clean.pop();
+            }
+            Component::CurDir => {}
+            other => clean.push(other),
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use atom_core::Principal;
+
+    fn context(directory: &Path) -> FunctionContext {
+        let mut context = FunctionContext::direct(Principal::new("acme", "ada").unwrap(), "key");
+        context.directory = Some(directory.to_owned());
+        context
+    }
+
+    #[test]
+    fn a_path_inside_a_root_is_resolved_against_the_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::write(root.join("mail.mbox"), "").unwrap();
+        let access = FileAccess::below([&root]).unwrap();
+        assert_eq!(access.readable("./mail.mbox", &context(&root)).unwrap(), root.join("mail.mbox"));
+        assert_eq!(access.writable("new.md", &context(&root)).unwrap(), root.join("new.md"));
+    }
+
+    #[test]
+    fn nothing_leads_out_of_a_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = folder.path().canonicalize().unwrap();
+        let root = outside.join("inside");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(outside.join("secret"), "").unwrap();
+        let access = FileAccess::below([&root]).unwrap();
+        let context = context(&root);
+        let absolute = outside.join("secret");
+        for path in ["../secret", "x/../../secret", "../missing", absolute.to_str().unwrap()] {
+            assert_eq!(access.readable(path, &context).unwrap_err().code(), ErrorCode::PermissionDenied, "{path}");
+            assert_eq!(access.writable(path, &context).unwrap_err().code(), ErrorCode::PermissionDenied, "{path}");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(outside.join("secret"), root.join("link")).unwrap();
+            assert_eq!(access.readable("link", &context).unwrap_err().code(), ErrorCode::PermissionDenied);
+            assert_eq!(access.writable("link", &context).unwrap_err().code(), ErrorCode::PermissionDenied);
+        }
+    }
+
+    #[test]
+    fn a_missing_file_and_a_relative_path_without_a_start_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = FileAccess::everywhere().readable("missing", &context(folder.path())).unwrap_err();
+        assert_eq!(missing.code(), ErrorCode::NotFound);
+        let direct = FunctionContext::direct(Principal::new("acme", "ada").unwrap(), "key");
+        let relative = FileAccess::everywhere().readable("missing", &direct).unwrap_err();
+        assert_eq!(relative.code(), ErrorCode::InvalidRequest);
+    }
+}
