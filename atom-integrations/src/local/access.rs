@@ -60,9 +60,7 @@ impl FileAccess {
     /// `invalid_request` for a relative path without a directory to start from.
     pub fn readable(&self, path: &str, context: &FunctionContext) -> Result<PathBuf> {
         let absolute = absolute(path, context)?;
-        // Outside the roots, whether a file exists is nobody's business: check the lexical path first.
-        self.check(&lexical(&absolute), path)?;
-        let canonical = absolute.canonicalize().map_err(|error| read_error(&absolute, error))?;
+        let canonical = self.canonical(&absolute, path)?;
         self.check(&canonical, path)?;
         Ok(canonical)
     }
@@ -74,21 +72,28 @@ impl FileAccess {
     /// `invalid_request` for a path without a file name or a relative path without a directory to start from.
     pub fn writable(&self, path: &str, context: &FunctionContext) -> Result<PathBuf> {
         let absolute = absolute(path, context)?;
-        self.check(&lexical(&absolute), path)?;
         let (Some(folder), Some(Component::Normal(name))) =
             (absolute.parent(), absolute.components().next_back())
         else {
             return Err(Error::invalid_request(format!("'{path}' does not name a file to write")));
         };
-        let target = folder.canonicalize().map_err(|error| read_error(folder, error))?.join(name);
+        let target = self.canonical(folder, path)?.join(name);
         // An existing link is followed by the write, so it is what the link points to that counts.
         let target = if target.is_symlink() {
-            target.canonicalize().map_err(|error| read_error(&target, error))?
+            self.canonical(&target, path)?
         } else {
             target
         };
         self.check(&target, path)?;
         Ok(target)
+    }
+
+    /// The path with every link resolved. Outside the roots, whether a file exists is nobody's business.
+    fn canonical(&self, absolute: &Path, shown: &str) -> Result<PathBuf> {
+        absolute.canonicalize().or_else(|error| {
+            self.check(&lexical(absolute), shown)?;
+            Err(read_error(absolute, error))
+        })
     }
 
     fn check(&self, path: &Path, shown: &str) -> Result<()> {
