@@ -1,0 +1,439 @@
+//! The types of an Open Workflow 1.0.3 document, checked and compiled.
+//!
+//! Names follow the specification's own (<https://open-workflow-specification.org/schemas/1.0.3/workflow.yaml>).
+//! Expressions are compiled and references (`use.retries`, `use.errors`, …) resolved when a document is read,
+//! so that nothing here can turn out malformed when a run needs it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use atom_core::{Error, Result};
+use serde_json::Value;
+
+use crate::expression::{Expression, Template, Variables};
+
+/// A whole workflow document.
+#[derive(Clone, Debug)]
+pub struct Workflow {
+    /// Names the workflow.
+    pub document: Document,
+    /// Checks and shapes the input of a run.
+    pub input: Input,
+    /// Checks and shapes the output of a run.
+    pub output: Output,
+    /// What a run does.
+    pub tasks: TaskList,
+    /// How long a run may take.
+    pub timeout: Option<DurationSpec>,
+    /// The names of the secrets that expressions may read.
+    pub secrets: Vec<String>,
+    /// Authentication policies by name, as templates.
+    pub authentications: BTreeMap<String, Template>,
+    /// Valid parts of the document that this engine does not carry out; a document with any cannot be deployed.
+    pub unsupported: Vec<UnsupportedFeature>,
+    /// The document as JSON: what `$workflow.definition` shows.
+    pub source: Arc<Value>,
+    /// SHA-256 of the document as canonical JSON (keys sorted, no white space), in hexadecimal.
+    pub hash: String,
+}
+
+/// A valid part of a document that the engine does not carry out.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+pub struct UnsupportedFeature {
+    /// What it is, e.g. `call: grpc`.
+    pub feature: String,
+    /// Where it stands, a JSON pointer.
+    pub path: String,
+    /// The line it stands on, from 1.
+    pub line: usize,
+    /// The column it starts at, from 1.
+    pub column: usize,
+}
+
+/// The section that names a workflow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// The version of the language the document is written in, e.g. `1.0.3`.
+    pub dsl: String,
+    /// The namespace of the workflow.
+    pub namespace: String,
+    /// The name of the workflow within its namespace.
+    pub name: String,
+    /// The semantic version of the workflow.
+    pub version: String,
+    /// The name people read.
+    pub title: Option<String>,
+    /// What it does, in Markdown.
+    pub summary: Option<String>,
+}
+
+/// A value computed from data: one expression, or a structure with expressions in it.
+#[derive(Clone, Debug)]
+pub enum Transform {
+    /// One expression, with or without `${ }`.
+    Expression(Expression),
+    /// A structure whose strings may be expressions in `${ }`.
+    Template(Template),
+}
+
+impl Transform {
+    /// Computes the value.
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`].
+    pub fn evaluate(&self, input: &Value, variables: &Variables) -> Result<Value> {
+        match self {
+            Self::Expression(expression) => expression.evaluate(input, variables),
+            Self::Template(template) => template.evaluate(input, variables),
+        }
+    }
+}
+
+/// What data must look like.
+#[derive(Clone)]
+pub struct DataSchema {
+    /// The compiled JSON Schema.
+    pub validator: Arc<jsonschema::Validator>,
+}
+
+impl DataSchema {
+    /// Checks a value.
+    ///
+    /// # Errors
+    /// `invalid_request` naming the first places that do not fit, without their values.
+    pub fn check(&self, value: &Value) -> Result<()> {
+        let problems: Vec<_> = self
+            .validator
+            .iter_errors(value)
+            .take(3)
+            .map(|problem| {
+                let place = problem.instance_path().to_string();
+                let place = if place.is_empty() { "the value".to_owned() } else { place };
+                // Masked: the value may be confidential and the message is stored with the run.
+                format!("{place}: {}", problem.masked())
+            })
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(Error::invalid_request(problems.join("; "))) }
+    }
+}
+
+impl std::fmt::Debug for DataSchema {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("DataSchema").finish_non_exhaustive()
+    }
+}
+
+/// What comes into a workflow or task: checked first, then transformed.
+#[derive(Clone, Debug, Default)]
+pub struct Input {
+    /// What the raw input must look like.
+    pub schema: Option<DataSchema>,
+    /// What the workflow or task sees of it.
+    pub from: Option<Transform>,
+}
+
+/// What goes out of a workflow or task, or into the context: transformed first, then checked.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    /// What the transformed output must look like.
+    pub schema: Option<DataSchema>,
+    /// What is passed on of the raw output.
+    pub r#as: Option<Transform>,
+}
+
+/// Named tasks in order.
+#[derive(Clone, Debug, Default)]
+pub struct TaskList {
+    /// The tasks.
+    pub tasks: Vec<Arc<Task>>,
+}
+
+impl TaskList {
+    /// Where the task of this name stands.
+    #[must_use]
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.tasks.iter().position(|task| task.name == name)
+    }
+}
+
+/// One task.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// Its name, unique in its list.
+    pub name: String,
+    /// Its JSON pointer in the document, e.g. `/do/0/readMail`.
+    pub reference: String,
+    /// `if`: whether to run it at all.
+    pub condition: Option<Expression>,
+    /// What comes in.
+    pub input: Input,
+    /// What goes out.
+    pub output: Output,
+    /// What it leaves in the context; absent to leave the context as it is.
+    pub export: Option<Output>,
+    /// How long it may take.
+    pub timeout: Option<DurationSpec>,
+    /// Where to go after it.
+    pub then: FlowDirective,
+    /// What it does.
+    pub kind: TaskKind,
+    /// The task as JSON: what `$task.definition` shows.
+    pub source: Arc<Value>,
+}
+
+/// Where to go after a task.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum FlowDirective {
+    /// The next task of the list, or the end of the list.
+    #[default]
+    Continue,
+    /// The end of the list.
+    Exit,
+    /// The end of the workflow.
+    End,
+    /// A task of the same list, by name; the reader has checked that it is there.
+    Task(String),
+}
+
+/// What a task does.
+#[derive(Clone, Debug)]
+pub enum TaskKind {
+    /// Runs tasks in order.
+    Do(TaskList),
+    /// Gives a value.
+    Set(Template),
+    /// Calls something.
+    Call(Call),
+    /// Chooses where to go.
+    Switch(Vec<SwitchCase>),
+    /// Runs tasks for each item of a collection.
+    For(For),
+    /// Runs branches side by side.
+    Fork(Fork),
+    /// Runs tasks and handles their errors.
+    Try(Box<Try>),
+    /// Ends in an error.
+    Raise(Raise),
+    /// Pauses.
+    Wait(DurationSpec),
+    /// Publishes an event: the template gives its attributes.
+    Emit(Template),
+    /// Waits for events.
+    Listen(Listen),
+    /// Runs another workflow.
+    Run(RunWorkflow),
+    /// Something valid that the engine does not carry out; listed in [`Workflow::unsupported`].
+    Unsupported,
+}
+
+/// A call and its arguments.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What is called.
+    pub target: CallTarget,
+    /// `with`: the arguments; an empty object when absent.
+    pub arguments: Template,
+}
+
+/// What a call reaches.
+#[derive(Clone, Debug)]
+pub enum CallTarget {
+    /// `call: http`.
+    Http,
+    /// `call: openapi`.
+    OpenApi,
+    /// A function registered with the engine.
+    Function(String),
+    /// A task of `use.functions`, run with the arguments as its input.
+    Defined(Arc<Task>),
+}
+
+/// One case of a switch.
+#[derive(Clone, Debug)]
+pub struct SwitchCase {
+    /// Its name.
+    pub name: String,
+    /// When it applies; always when absent.
+    pub when: Option<Expression>,
+    /// Where it leads.
+    pub then: FlowDirective,
+}
+
+/// A loop over a collection.
+#[derive(Clone, Debug)]
+pub struct For {
+    /// The variable that holds the item, without `$`; `item` by default.
+    pub each: String,
+    /// The variable that holds the index, without `$`; `index` by default.
+    pub at: String,
+    /// Gives the collection: must be an array.
+    pub collection: Transform,
+    /// Whether to go on, asked before each item.
+    pub r#while: Option<Expression>,
+    /// What runs for each item.
+    pub tasks: TaskList,
+}
+
+/// Branches that run side by side.
+#[derive(Clone, Debug)]
+pub struct Fork {
+    /// The branches, each one task.
+    pub branches: TaskList,
+    /// Whether the first branch to end wins and the others are cancelled.
+    pub is_competing: bool,
+}
+
+/// Tasks whose errors are handled.
+#[derive(Clone, Debug)]
+pub struct Try {
+    /// What is tried.
+    pub tasks: TaskList,
+    /// Which errors are handled: fields of the error that must be equal; none for all errors.
+    pub errors: BTreeMap<String, Value>,
+    /// The variable that holds the error, without `$`; `error` by default.
+    pub r#as: String,
+    /// Handles only errors for which this is true.
+    pub when: Option<Expression>,
+    /// Does not handle errors for which this is true.
+    pub except_when: Option<Expression>,
+    /// Whether and when to try again first.
+    pub retry: Option<RetryPolicy>,
+    /// What runs when an error is handled.
+    pub handler: Option<TaskList>,
+    /// Where to go after an error was handled, instead of the task's own directive.
+    pub then: Option<FlowDirective>,
+}
+
+/// Whether and when to try again.
+#[derive(Clone, Debug, Default)]
+pub struct RetryPolicy {
+    /// Retries only when this is true.
+    pub when: Option<Expression>,
+    /// Does not retry when this is true.
+    pub except_when: Option<Expression>,
+    /// The first pause.
+    pub delay: Option<DurationSpec>,
+    /// How the pause grows.
+    pub backoff: Backoff,
+    /// How many times to retry at most; without any limit at all the engine's own bound holds.
+    pub attempts: Option<u64>,
+    /// How long one attempt may take.
+    pub attempt_duration: Option<DurationSpec>,
+    /// How long all attempts together may take.
+    pub duration: Option<DurationSpec>,
+    /// A random addition to each pause, between these two.
+    pub jitter: Option<(DurationSpec, DurationSpec)>,
+}
+
+/// How the pause between tries grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backoff {
+    /// Always the same.
+    #[default]
+    Constant,
+    /// The delay times the number of the attempt.
+    Linear,
+    /// Doubled each time.
+    Exponential,
+}
+
+/// An error to end in.
+#[derive(Clone, Debug)]
+pub struct Raise {
+    /// Gives the error's fields: `type`, `status` and perhaps `title`, `detail`, `instance`.
+    pub error: Template,
+}
+
+/// A length of time, known or computed.
+#[derive(Clone, Debug)]
+pub enum DurationSpec {
+    /// Known.
+    Fixed(Duration),
+    /// Computed: an expression that gives an ISO 8601 duration or an object such as `{"seconds": 3}`.
+    Expression(Expression),
+}
+
+/// A wait for events.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// Which events, and how many.
+    pub to: EventStrategy,
+    /// What of each event becomes the output.
+    pub read: ReadAs,
+}
+
+/// Which events are waited for.
+#[derive(Clone, Debug)]
+pub enum EventStrategy {
+    /// One event that passes the filter.
+    One(EventFilter),
+    /// One event for each filter.
+    All(Vec<EventFilter>),
+    /// An event that passes any of the filters (every event when there are none), once or until a condition holds.
+    Any {
+        /// The filters.
+        filters: Vec<EventFilter>,
+        /// When to stop; after the first event when absent.
+        until: Option<Until>,
+    },
+}
+
+/// When to stop collecting events.
+#[derive(Clone, Debug)]
+pub enum Until {
+    /// Once the expression is true of the array of events consumed so far.
+    Condition(Expression),
+    /// Once these events have come, which are not part of the output.
+    Consumed(Box<EventStrategy>),
+}
+
+/// Which events are of interest.
+#[derive(Clone, Debug)]
+pub struct EventFilter {
+    /// Attributes and what they must be.
+    pub attributes: Vec<(String, AttributeFilter)>,
+}
+
+/// What an attribute of an event must be.
+#[derive(Clone, Debug)]
+pub enum AttributeFilter {
+    /// A text equal to this, or wholly matched by it as a regular expression.
+    Text {
+        /// The text as written.
+        text: String,
+        /// The text as a regular expression, when it is one.
+        pattern: Option<regex::Regex>,
+    },
+    /// Equal to this value.
+    Value(Value),
+    /// An expression over the attribute's value (`data` for the data) that must be true.
+    Expression(Expression),
+}
+
+/// What of an event is passed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadAs {
+    /// Its data.
+    #[default]
+    Data,
+    /// The whole event.
+    Envelope,
+    /// Its data as it came. The same as `data`: events carry JSON.
+    Raw,
+}
+
+/// A run of another workflow.
+#[derive(Clone, Debug)]
+pub struct RunWorkflow {
+    /// The namespace of the workflow.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its version, or `latest`.
+    pub version: String,
+    /// Its input.
+    pub input: Template,
+    /// Whether to wait for its output.
+    pub is_awaited: bool,
+}
