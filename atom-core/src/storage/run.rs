@@ -1,0 +1,225 @@
+//! Runs and their journals.
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Page, PageRequest};
+use crate::{CloudEvent, Offset, Principal, Result, RunId, Scope};
+
+/// The state of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// It is under way; after a crash it goes on when an engine opens the store.
+    Running,
+    /// It ended with an output.
+    Completed,
+    /// It ended with an error.
+    Faulted,
+    /// It was cancelled.
+    Cancelled,
+}
+
+impl RunStatus {
+    /// The stable wire form, e.g. `running`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Faulted => "faulted",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether the run has ended.
+    #[must_use]
+    pub fn has_ended(self) -> bool {
+        self != Self::Running
+    }
+}
+
+/// Which document a run follows. Runs are pinned to the content, not to the name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WorkflowKey {
+    /// The namespace of the workflow.
+    pub namespace: String,
+    /// The name of the workflow.
+    pub name: String,
+    /// The version of the workflow.
+    pub version: String,
+    /// SHA-256 of the document's canonical JSON, in hexadecimal.
+    pub hash: String,
+}
+
+/// The step of another run that started a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ParentStep {
+    /// The other run.
+    pub run: RunId,
+    /// The number of the action within the other run that waits for this one.
+    pub action: u64,
+}
+
+/// A run to create.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRun {
+    /// Its id.
+    pub id: RunId,
+    /// On whose behalf it acts; its scope owns the run.
+    pub principal: Principal,
+    /// Which document it follows.
+    pub workflow: WorkflowKey,
+    /// The step that started it, for a run started by a run.
+    pub parent: Option<ParentStep>,
+    /// Where relative file paths start.
+    pub directory: Option<PathBuf>,
+    /// Its input as given.
+    pub input: Value,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Its first journal entry, with sequence 0.
+    pub first_entry: JournalEntry,
+}
+
+/// A run as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRecord {
+    /// Its id.
+    pub id: RunId,
+    /// On whose behalf it acts.
+    pub principal: Principal,
+    /// Which document it follows.
+    pub workflow: WorkflowKey,
+    /// The step that started it, for a run started by a run.
+    pub parent: Option<ParentStep>,
+    /// Where relative file paths start.
+    pub directory: Option<PathBuf>,
+    /// Its input as given.
+    pub input: Value,
+    /// Its state.
+    pub status: RunStatus,
+    /// Its output, once completed.
+    pub output: Option<Value>,
+    /// Its error, once faulted.
+    pub error: Option<Value>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When the last journal entry was written.
+    pub updated_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// One thing that happened to a run. The journal is the run: its state follows from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalEntry {
+    /// Its place in the run's journal, from 0 without gaps.
+    pub sequence: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened, as JSON text that only the workflow machine understands.
+    pub payload: String,
+    /// The head of the event log when the entry was committed; set by the store.
+    pub event_head: Offset,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunEnd {
+    /// `Completed`, `Faulted` or `Cancelled`.
+    pub status: RunStatus,
+    /// The output of a completed run.
+    pub output: Option<Value>,
+    /// The error of a faulted run.
+    pub error: Option<Value>,
+    /// When it ended.
+    pub at: Timestamp,
+}
+
+/// Everything that one step of a run writes: all of it or nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunCommit {
+    /// The owner.
+    pub scope: Scope,
+    /// The run, which must exist and not have ended.
+    pub run: RunId,
+    /// Entries that follow the journal without a gap.
+    pub entries: Vec<JournalEntry>,
+    /// Events to append to the owner's log. An event with a known `source` and `id` is not appended again.
+    pub events: Vec<CloudEvent>,
+    /// Runs that this step starts. A run that exists already is left as it is.
+    pub children: Vec<NewRun>,
+    /// How the run ends, when it does.
+    pub end: Option<RunEnd>,
+}
+
+/// What a commit wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The head of the event log right after the commit, its own events included.
+    pub event_head: Offset,
+}
+
+/// Which runs a list shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only runs in this state.
+    pub status: Option<RunStatus>,
+    /// Only runs of workflows in this namespace.
+    pub namespace: Option<String>,
+    /// Only runs of workflows with this name.
+    pub name: Option<String>,
+    /// Only runs started by this run.
+    pub parent: Option<RunId>,
+}
+
+/// Keeps runs and their journals.
+#[async_trait]
+pub trait RunStore: Send + Sync + std::fmt::Debug {
+    /// Creates a run together with its first journal entry.
+    ///
+    /// # Errors
+    /// `already_exists` when the id is taken, `conflict` when a newer engine has taken over, `storage_full`,
+    /// `storage_failed`.
+    async fn create(&self, run: NewRun) -> Result<Committed>;
+
+    /// Writes one step of a run, atomically. Concurrent commits of different runs may share one transaction.
+    ///
+    /// # Errors
+    /// `conflict` when the entries do not follow the journal, the run has ended, or a newer engine has taken
+    /// over; `not_found` when the run does not exist; `storage_full` or `storage_failed`. Nothing is written then.
+    ///
+    /// # Cancel safety
+    /// A dropped future may or may not have written.
+    async fn commit(&self, commit: RunCommit) -> Result<Committed>;
+
+    /// A run.
+    ///
+    /// # Errors
+    /// `storage_failed`.
+    async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>>;
+
+    /// Runs, the newest first.
+    ///
+    /// # Errors
+    /// `invalid_request` for a bad page, `storage_failed`.
+    async fn runs(&self, scope: &Scope, filter: &RunFilter, page: &PageRequest) -> Result<Page<RunRecord>>;
+
+    /// Up to `limit` journal entries of a run from sequence `from` on, in order.
+    ///
+    /// # Errors
+    /// `storage_failed`.
+    async fn journal(&self, scope: &Scope, id: RunId, from: u64, limit: usize) -> Result<Vec<JournalEntry>>;
+
+    /// Every run of every scope that has not ended, the oldest first.
+    ///
+    /// # Errors
+    /// `storage_failed`.
+    async fn unfinished(&self) -> Result<Vec<RunRecord>>;
+}
