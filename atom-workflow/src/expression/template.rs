@@ -1,0 +1,144 @@
+//! JSON values in which some strings are expressions.
+
+use atom_core::Error;
+use serde_json::{Map, Value};
+
+use super::{Expression, Variables};
+
+/// A JSON value in which some strings are expressions, compiled once.
+///
+/// This is the strict mode of Open Workflow: a string that is wholly `${ ... }` is an expression, any other
+/// string stands for itself. Keys are never expressions.
+#[derive(Clone, Debug)]
+pub struct Template {
+    node: Node,
+}
+
+#[derive(Clone, Debug)]
+enum Node {
+    Literal(Value),
+    Expression(Expression),
+    Array(Vec<Node>),
+    Object(Vec<(String, Node)>),
+}
+
+impl Template {
+    /// Compiles every expression in `value`.
+    ///
+    /// # Errors
+    /// As [`Expression::compile`]; the context's `path` says where in `value` the expression stands, as a
+    /// JSON pointer.
+    pub fn compile(value: &Value) -> Result<Self, Error> {
+        Ok(Self {
+            node: Node::compile(value, &mut String::new())?,
+        })
+    }
+
+    /// The value with every expression replaced by its first output.
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`], for the first expression that fails.
+    pub fn evaluate(&self, input: &Value, variables: &Variables) -> Result<Value, Error> {
+        self.node.evaluate(input, variables)
+    }
+
+    /// Whether the value holds no expression, so that it evaluates to itself.
+    #[must_use]
+    pub fn is_literal(&self) -> bool {
+        matches!(self.node, Node::Literal(_))
+    }
+}
+
+impl Node {
+    fn compile(value: &Value, path: &mut String) -> Result<Self, Error> {
+        let node = match value {
+            Value::String(text) => match embedded(text) {
+                Some(source) => Self::Expression(
+                    Expression::compile(source).map_err(|error| error.with_context("path", &path))?,
+                ),
+                None => Self::Literal(value.clone()),
+            },
+            Value::Array(items) => {
+                let mut nodes = Vec::with_capacity(items.len());
+                for (index, item) in items.iter().enumerate() {
+                    nodes.push(Self::compile_child(item, path, &index.to_string())?);
+                }
+                Self::Array(nodes)
+            }
+            Value::Object(fields) => {
+                let mut nodes = Vec::with_capacity(fields.len());
+                for (key, item) in fields {
+                    let token = key.replace('~', "~0").replace('/', "~1");
+                    nodes.push((key.clone(), Self::compile_child(item, path, &token)?));
+                }
+                Self::Object(nodes)
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => Self::Literal(value.clone()),
+        };
+        // A part without expressions is kept as it is and copied in one go.
+        Ok(if node.is_constant() {
+            Self::Literal(value.clone())
+        } else {
+            node
+        })
+    }
+
+    fn compile_child(value: &Value, path: &mut String, token: &str) -> Result<Self, Error> {
+        let length = path.len();
+        path.push('/');
+        path.push_str(token);
+        let node = Self::compile(value, path);
+        path.truncate(length);
+        node
+    }
+
+    fn is_constant(&self) -> bool {
+        let is_literal = |node: &Self| matches!(node, Self::Literal(_));
+        match self {
+            Self::Literal(_) => true,
+            Self::Expression(_) => false,
+            Self::Array(nodes) => nodes.iter().all(is_literal),
+            Self::Object(nodes) => nodes.iter().all(|(_, node)| is_literal(node)),
+        }
+    }
+
+    fn evaluate(&self, input: &Value, variables: &Variables) -> Result<Value, Error> {
+        Ok(match self {
+            Self::Literal(value) => value.clone(),
+            Self::Expression(expression) => expression.evaluate(input, variables)?,
+            Self::Array(nodes) => Value::Array(
+                nodes
+                    .iter()
+                    .map(|node| node.evaluate(input, variables))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Self::Object(nodes) => Value::Object(
+                nodes
+                    .iter()
+                    .map(|(key, node)| Ok((key.clone(), node.evaluate(input, variables)?)))
+                    .collect::<Result<Map<_, _>, Error>>()?,
+            ),
+        })
+    }
+}
+
+/// Compiles an expression where the schema asks for one, so that `${ }` may be left out: `.a == 1` and
+/// `${ .a == 1 }` mean the same.
+///
+/// # Errors
+/// As [`Expression::compile`].
+pub fn compile_bare(source: &str) -> Result<Expression, Error> {
+    Expression::compile(embedded(source).unwrap_or(source))
+}
+
+/// Whether `text` is wholly `${ ... }`.
+#[must_use]
+pub fn is_expression(text: &str) -> bool {
+    embedded(text).is_some()
+}
+
+/// The program inside `${ ... }`.
+fn embedded(text: &str) -> Option<&str> {
+    let inner = text.trim().strip_prefix("${")?.strip_suffix('}')?;
+    (!inner.is_empty()).then_some(inner)
+}

@@ -1,0 +1,70 @@
+//! The named values an expression may refer to as `$name`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// The named values an expression may refer to as `$name`, e.g. `$context`, `$input` and `$item`.
+///
+/// A clone is cheap and shares the values, so a step takes a copy and adds its own. `Debug` shows the names
+/// only: `$secrets` is one of them.
+#[derive(Clone, Default)]
+pub struct Variables {
+    values: Arc<BTreeMap<String, Arc<Value>>>,
+}
+
+impl Variables {
+    /// No variables.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// These variables with `name` (without `$`) standing for `value`, whatever it stood for before.
+    #[must_use]
+    pub fn set(mut self, name: impl Into<String>, value: impl Into<Arc<Value>>) -> Self {
+        Arc::make_mut(&mut self.values).insert(name.into(), value.into());
+        self
+    }
+
+    /// The value that `name` (without `$`) stands for.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<Value>> {
+        self.values.get(name)
+    }
+
+    /// The names, without `$`, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.names()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_copy_with_more_leaves_the_original_alone() {
+        let base = Variables::new().set("context", json!(1));
+        let more = base.clone().set("item", json!(2)).set("context", json!(3));
+        assert_eq!(base.names().collect::<Vec<_>>(), ["context"]);
+        assert_eq!(**base.get("context").unwrap(), json!(1));
+        assert_eq!(**more.get("context").unwrap(), json!(3));
+        assert_eq!(**more.get("item").unwrap(), json!(2));
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let variables = Variables::new().set("secrets", json!("hunter2"));
+        assert_eq!(format!("{variables:?}"), r#"["secrets"]"#);
+    }
+}
