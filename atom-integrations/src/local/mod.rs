@@ -3,6 +3,12 @@
 //! What they may touch is decided by the host application with [`FileAccess`], never by a request.
 
 mod access;
+mod blocking;
+mod folder;
+mod markdown;
+mod replace;
+mod text;
+mod walk;
 
 pub use access::FileAccess;
 
@@ -13,6 +19,5 @@ use atom_core::{Connector, Result};
 /// # Errors
 /// `internal` when a manifest and its code disagree, which the tests rule out.
 pub fn connectors(access: FileAccess) -> Result<Vec<Connector>> {
-    let _ = access;
-    Ok(vec![])
+    Ok(vec![folder::connector(access)?])
 }

@@ -1,0 +1,260 @@
+//! Walks a folder in a fixed order without leaving it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use atom_core::{CancellationToken, FunctionContext, Result};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::access::read_error;
+use super::blocking;
+
+/// How many files and folders one walk looks at.
+const MAX_ENTRIES: usize = 50_000;
+/// How deep folders may be nested.
+const MAX_DEPTH: usize = 32;
+/// How many skipped items an answer names.
+const MAX_SKIPPED: usize = 100;
+
+/// Something that was not read, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Skipped {
+    /// The file or folder.
+    pub(crate) path: String,
+    /// The line, counted from 1, when only that is concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) line: Option<usize>,
+    /// Why.
+    pub(crate) reason: String,
+}
+
+/// What was skipped, of bounded length.
+#[derive(Debug, Default)]
+pub(crate) struct SkippedList {
+    items: Vec<Skipped>,
+    unnamed: usize,
+}
+
+impl SkippedList {
+    /// Adds an item, or counts it when the list is full.
+    pub(crate) fn push(&mut self, path: &str, line: Option<usize>, reason: impl Into<String>) {
+        if self.items.len() < MAX_SKIPPED {
+            self.items.push(Skipped {
+                path: path.to_owned(),
+                line,
+                reason: reason.into(),
+            });
+        } else {
+            self.unnamed += 1;
+        }
+    }
+
+    /// The items, with a last one that tells how many more there are.
+    pub(crate) fn into_items(mut self, root: &str) -> Vec<Skipped> {
+        if self.unnamed > 0 {
+            let reason = format!("{} more were skipped", self.unnamed);
+            self.items.push(Skipped {
+                path: root.to_owned(),
+                line: None,
+                reason,
+            });
+        }
+        self.items
+    }
+}
+
+/// How a path is written in answers: relative to the call's directory when it lies below it, with `/` between
+/// folders, so that it can be given back in a later call.
+#[derive(Clone, Debug)]
+pub(crate) struct ShownPaths {
+    directory: Option<PathBuf>,
+}
+
+impl ShownPaths {
+    pub(crate) fn new(context: &FunctionContext) -> Self {
+        Self {
+            directory: context
+                .directory
+                .as_ref()
+                .and_then(|directory| directory.canonicalize().ok()),
+        }
+    }
+
+    pub(crate) fn show(&self, path: &Path) -> String {
+        let relative = self
+            .directory
+            .as_ref()
+            .and_then(|directory| path.strip_prefix(directory).ok());
+        match relative {
+            Some(relative) if relative.as_os_str().is_empty() => ".".to_owned(),
+            Some(relative) => with_slashes(relative),
+            None => with_slashes(path),
+        }
+    }
+}
+
+/// A path with `/` between its folders on every system.
+pub(crate) fn with_slashes(path: &Path) -> String {
+    path.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
+}
+
+/// Calls `visit` with every file below `root`, a canonical folder, sorted by name within each folder.
+///
+/// Names that start with `.` are left out. Links are not followed, so that the walk ends and stays inside; they
+/// and unreadable folders are added to `skipped`. `visit` ends the walk early with `false`.
+pub(crate) fn walk(
+    root: &Path,
+    shown: &ShownPaths,
+    skipped: &mut SkippedList,
+    cancellation: &CancellationToken,
+    mut visit: impl FnMut(&Path, &mut SkippedList) -> Result<bool>,
+) -> Result<()> {
+    let mut budget = MAX_ENTRIES;
+    let mut open = vec![entries(root, &mut budget)?.into_iter()];
+    while let Some(folder) = open.last_mut() {
+        let Some(path) = folder.next() else {
+            open.pop();
+            continue;
+        };
+        blocking::check(cancellation)?;
+        let metadata = match fs::symlink_metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                skipped.push(&shown.show(&path), None, error.to_string());
+                continue;
+            }
+        };
+        if metadata.is_symlink() {
+            skipped.push(&shown.show(&path), None, "a link; links are not followed");
+        } else if metadata.is_file() {
+            if !visit(&path, skipped)? {
+                return Ok(());
+            }
+        } else if metadata.is_dir() && open.len() >= MAX_DEPTH {
+            skipped.push(
+                &shown.show(&path),
+                None,
+                format!("folders are nested deeper than {MAX_DEPTH}"),
+            );
+        } else if metadata.is_dir() {
+            match entries(&path, &mut budget) {
+                Ok(found) => open.push(found.into_iter()),
+                Err(error) => skipped.push(&shown.show(&path), None, error.message()),
+            }
+        }
+    }
+    if budget == 0 {
+        skipped.push(
+            &shown.show(root),
+            None,
+            format!("the walk stopped after {MAX_ENTRIES} files and folders"),
+        );
+    }
+    Ok(())
+}
+
+/// The visible entries of a folder, sorted; as many as the budget allows.
+fn entries(folder: &Path, budget: &mut usize) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)
+        .map_err(|error| read_error(folder, error))?
+        .take(*budget)
+    {
+        let entry = entry.map_err(|error| read_error(folder, error))?;
+        *budget -= 1;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn visited(root: &Path) -> (Vec<String>, Vec<String>) {
+        let (mut files, mut skipped) = (Vec::new(), SkippedList::default());
+        let shown = ShownPaths {
+            directory: Some(root.canonicalize().unwrap()),
+        };
+        let root = root.canonicalize().unwrap();
+        walk(
+            &root,
+            &shown,
+            &mut skipped,
+            &CancellationToken::new(),
+            |path, _| {
+                files.push(shown.show(path));
+                Ok(true)
+            },
+        )
+        .unwrap();
+        (
+            files,
+            skipped
+                .into_items(".")
+                .into_iter()
+                .map(|item| item.path)
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn files_come_in_order_and_hidden_ones_stay_hidden() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in ["b/2.md", "b/1.md", "a.md", ".git/config", "c/.hidden"] {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        assert_eq!(visited(folder.path()).0, ["a.md", "b/1.md", "b/2.md"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_neither_loop_nor_lead_out() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret.md"), "").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("note.md"), "").unwrap();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("out")).unwrap();
+        assert_eq!(
+            visited(folder.path()),
+            (
+                vec!["note.md".to_owned()],
+                vec!["loop".to_owned(), "out".to_owned()]
+            )
+        );
+    }
+
+    #[test]
+    fn a_cancelled_walk_stops() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("note.md"), "").unwrap();
+        let cancellation = CancellationToken::new();
+        cancellation.cancel();
+        let shown = ShownPaths { directory: None };
+        let error = walk(
+            folder.path(),
+            &shown,
+            &mut SkippedList::default(),
+            &cancellation,
+            |_, _| Ok(true),
+        )
+        .unwrap_err();
+        assert_eq!(error.code(), atom_core::ErrorCode::Cancelled);
+    }
+
+    #[test]
+    fn a_long_list_of_skipped_items_is_cut_and_says_so() {
+        let mut skipped = SkippedList::default();
+        (0..150).for_each(|number| skipped.push(&number.to_string(), None, "broken"));
+        let items = skipped.into_items("notes");
+        assert_eq!(items.len(), 101);
+        assert_eq!(items[100].reason, "50 more were skipped");
+    }
+}
