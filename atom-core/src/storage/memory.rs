@@ -1,5 +1,359 @@
 //! A store that forgets everything when it is dropped.
 
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::{
+    Committed, DeployedWorkflow, JournalEntry, NewRun, Page, PageRequest, RunCommit, RunEnd, RunFilter,
+    RunRecord, RunStatus, RunStore, WorkflowStore, is_latest, latest,
+};
+use crate::{CloudEvent, EventLog, LoggedEvent, Offset, Result, RunId, Scope};
+
 /// Keeps everything in memory.
+///
+/// ```
+/// use atom_core::storage::MemoryStore;
+/// use atom_core::{CloudEvent, EventLog, Principal};
+///
+/// # futures::executor::block_on(async {
+/// let store = MemoryStore::default();
+/// let scope = Principal::new("acme", "ada")?.scope();
+/// let offset = store.append(&scope, &CloudEvent::new("1", "/orders", "com.example.order.placed.v1")).await?;
+/// assert_eq!(store.head().await?, offset);
+/// # Ok::<(), atom_core::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+    head: watch::Sender<Offset>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self {
+            tables: Mutex::default(),
+            head: watch::Sender::new(0),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
-pub struct MemoryStore {}
+struct Tables {
+    documents: BTreeMap<(Scope, String), String>,
+    workflows: BTreeMap<(Scope, String, String, String), DeployedWorkflow>,
+    runs: BTreeMap<(Scope, RunId), Run>,
+    events: BTreeMap<Offset, (Scope, CloudEvent)>,
+    /// The offsets of events by source and id.
+    known_events: HashMap<(Scope, String, String), Offset>,
+    head: Offset,
+}
+
+#[derive(Debug)]
+struct Run {
+    record: RunRecord,
+    journal: Vec<JournalEntry>,
+}
+
+impl Run {
+    fn new(run: NewRun, event_head: Offset) -> Self {
+        let record = RunRecord {
+            id: run.id,
+            principal: run.principal,
+            workflow: run.workflow,
+            parent: run.parent,
+            directory: run.directory,
+            input: run.input,
+            status: RunStatus::Running,
+            output: None,
+            error: None,
+            created_at: run.created_at,
+            updated_at: run.first_entry.at,
+            ended_at: None,
+        };
+        Self {
+            record,
+            journal: vec![JournalEntry {
+                event_head,
+                ..run.first_entry
+            }],
+        }
+    }
+
+    fn next_sequence(&self) -> u64 {
+        self.journal.last().map_or(0, |entry| entry.sequence + 1)
+    }
+
+    fn write(&mut self, entries: Vec<JournalEntry>, end: Option<RunEnd>, event_head: Offset) {
+        self.journal.extend(
+            entries
+                .into_iter()
+                .map(|entry| JournalEntry { event_head, ..entry }),
+        );
+        if let Some(last) = self.journal.last() {
+            self.record.updated_at = last.at;
+        }
+        if let Some(end) = end {
+            self.record.status = end.status;
+            self.record.output = end.output;
+            self.record.error = end.error;
+            self.record.ended_at = Some(end.at);
+        }
+    }
+}
+
+impl Tables {
+    fn append(&mut self, scope: &Scope, event: &CloudEvent) -> Offset {
+        let key = (scope.clone(), event.source.clone(), event.id.clone());
+        if let Some(offset) = self.known_events.get(&key) {
+            return *offset;
+        }
+        self.head += 1;
+        self.known_events.insert(key, self.head);
+        self.events.insert(self.head, (scope.clone(), event.clone()));
+        self.head
+    }
+
+    fn commit(&mut self, commit: RunCommit) -> Result<Committed> {
+        let key = (commit.scope.clone(), commit.run);
+        let run = self.runs.get(&key).ok_or_else(|| commit.unknown_run())?;
+        commit.check(run.next_sequence(), run.record.status.has_ended())?;
+        for event in &commit.events {
+            self.append(&commit.scope, event);
+        }
+        let event_head = self.head;
+        if let Some(run) = self.runs.get_mut(&key) {
+            run.write(commit.entries, commit.end, event_head);
+        }
+        for child in commit.children {
+            let key = (commit.scope.clone(), child.id);
+            self.runs
+                .entry(key)
+                .or_insert_with(|| Run::new(child, event_head));
+        }
+        Ok(Committed { event_head })
+    }
+}
+
+impl MemoryStore {
+    fn query<T>(&self, query: impl FnOnce(&Tables) -> T) -> T {
+        query(&self.lock())
+    }
+
+    /// Runs a change and tells the followers of the head about it.
+    fn write<T>(&self, change: impl FnOnce(&mut Tables) -> T) -> T {
+        let mut tables = self.lock();
+        let result = change(&mut tables);
+        let head = tables.head;
+        self.head
+            .send_if_modified(|known| std::mem::replace(known, head) != head);
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        // No change panics half way, so what a poisoned lock guards is whole.
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl WorkflowStore for MemoryStore {
+    async fn put_document(&self, scope: &Scope, hash: &str, text: &str) -> Result<()> {
+        self.write(|tables| {
+            tables
+                .documents
+                .entry((scope.clone(), hash.to_owned()))
+                .or_insert_with(|| text.to_owned());
+        });
+        Ok(())
+    }
+
+    async fn document(&self, scope: &Scope, hash: &str) -> Result<Option<String>> {
+        Ok(self.query(|tables| tables.documents.get(&(scope.clone(), hash.to_owned())).cloned()))
+    }
+
+    async fn deploy(&self, scope: &Scope, workflow: &DeployedWorkflow) -> Result<DeployedWorkflow> {
+        self.write(|tables| {
+            if !tables
+                .documents
+                .contains_key(&(scope.clone(), workflow.hash.clone()))
+            {
+                return Err(workflow.without_document());
+            }
+            let key = (
+                scope.clone(),
+                workflow.namespace.clone(),
+                workflow.name.clone(),
+                workflow.version.clone(),
+            );
+            match tables.workflows.get(&key) {
+                Some(first) => first.clone().deployed_again(workflow),
+                None => {
+                    tables.workflows.insert(key, workflow.clone());
+                    Ok(workflow.clone())
+                }
+            }
+        })
+    }
+
+    async fn find(
+        &self,
+        scope: &Scope,
+        namespace: &str,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<Option<DeployedWorkflow>> {
+        Ok(self.query(|tables| {
+            let is_wanted = |workflow: &&DeployedWorkflow| {
+                workflow.namespace == namespace
+                    && workflow.name == name
+                    && (is_latest(version) || version == Some(workflow.version.as_str()))
+            };
+            latest(tables.workflows_of(scope).filter(is_wanted).cloned())
+        }))
+    }
+
+    async fn list(&self, scope: &Scope, page: &PageRequest) -> Result<Page<DeployedWorkflow>> {
+        let size = page.size()?;
+        let after: Option<(String, String, Timestamp, String)> = page.cursor()?;
+        let mut items: Vec<_> = self.query(|tables| {
+            let is_next =
+                |workflow: &&DeployedWorkflow| after.as_ref().is_none_or(|after| workflow.cursor() > *after);
+            tables.workflows_of(scope).filter(is_next).cloned().collect()
+        });
+        items.sort_by_cached_key(DeployedWorkflow::cursor);
+        Page::cut(items, size, DeployedWorkflow::cursor)
+    }
+
+    async fn delete(&self, scope: &Scope, namespace: &str, name: &str, version: Option<&str>) -> Result<u64> {
+        Ok(self.write(|tables| {
+            let before = tables.workflows.len();
+            tables
+                .workflows
+                .retain(|(owner, of_namespace, of_name, of_version), _| {
+                    owner != scope
+                        || of_namespace != namespace
+                        || of_name != name
+                        || version.is_some_and(|version| version != of_version)
+                });
+            (before - tables.workflows.len()) as u64
+        }))
+    }
+}
+
+impl Tables {
+    fn workflows_of<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a DeployedWorkflow> {
+        self.workflows
+            .iter()
+            .filter(move |((owner, ..), _)| owner == scope)
+            .map(|(_, workflow)| workflow)
+    }
+}
+
+#[async_trait]
+impl RunStore for MemoryStore {
+    async fn create(&self, run: NewRun) -> Result<Committed> {
+        run.check()?;
+        self.write(|tables| {
+            let key = (run.principal.scope(), run.id);
+            if tables.runs.contains_key(&key) {
+                return Err(run.already_exists());
+            }
+            let event_head = tables.head;
+            tables.runs.insert(key, Run::new(run, event_head));
+            Ok(Committed { event_head })
+        })
+    }
+
+    async fn commit(&self, commit: RunCommit) -> Result<Committed> {
+        self.write(|tables| tables.commit(commit))
+    }
+
+    async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {
+        Ok(self.query(|tables| {
+            tables
+                .runs
+                .get(&(scope.clone(), id))
+                .map(|run| run.record.clone())
+        }))
+    }
+
+    async fn runs(&self, scope: &Scope, filter: &RunFilter, page: &PageRequest) -> Result<Page<RunRecord>> {
+        let size = page.size()?;
+        let after: Option<(Timestamp, RunId)> = page.cursor()?;
+        let mut items: Vec<_> = self.query(|tables| {
+            let of_scope = tables
+                .runs
+                .iter()
+                .filter(|((owner, _), _)| owner == scope)
+                .map(|(_, run)| &run.record);
+            let is_next =
+                |run: &&RunRecord| after.is_none_or(|after| run.cursor() < after) && filter.matches(run);
+            of_scope.filter(is_next).cloned().collect()
+        });
+        items.sort_by_key(|run| std::cmp::Reverse(run.cursor()));
+        Page::cut(items, size, RunRecord::cursor)
+    }
+
+    async fn journal(&self, scope: &Scope, id: RunId, from: u64, limit: usize) -> Result<Vec<JournalEntry>> {
+        Ok(self.query(|tables| {
+            let journal = tables
+                .runs
+                .get(&(scope.clone(), id))
+                .map_or(&[][..], |run| &run.journal);
+            journal
+                .iter()
+                .filter(|entry| entry.sequence >= from)
+                .take(limit)
+                .cloned()
+                .collect()
+        }))
+    }
+
+    async fn unfinished(&self) -> Result<Vec<RunRecord>> {
+        let mut runs: Vec<_> = self.query(|tables| {
+            let running = tables.runs.values().filter(|run| !run.record.status.has_ended());
+            running.map(|run| run.record.clone()).collect()
+        });
+        runs.sort_by_key(RunRecord::cursor);
+        Ok(runs)
+    }
+}
+
+#[async_trait]
+impl EventLog for MemoryStore {
+    async fn append(&self, scope: &Scope, event: &CloudEvent) -> Result<Offset> {
+        Ok(self.write(|tables| tables.append(scope, event)))
+    }
+
+    async fn read(&self, scope: &Scope, after: Offset, limit: usize) -> Result<Vec<LoggedEvent>> {
+        Ok(self.query(|tables| {
+            let Some(first) = after.checked_add(1) else {
+                return Vec::new();
+            };
+            let of_scope = tables
+                .events
+                .range(first..)
+                .filter(|(_, (owner, _))| owner == scope);
+            of_scope
+                .take(limit)
+                .map(|(offset, (_, event))| LoggedEvent {
+                    offset: *offset,
+                    event: event.clone(),
+                })
+                .collect()
+        }))
+    }
+
+    async fn head(&self) -> Result<Offset> {
+        Ok(self.query(|tables| tables.head))
+    }
+
+    fn watch(&self) -> watch::Receiver<Offset> {
+        self.head.subscribe()
+    }
+}

@@ -19,7 +19,7 @@ pub use run::{
     WorkflowKey,
 };
 pub use vault::{MemoryVault, SecretInfo, Vault, validate_secret, validate_secret_name};
-pub use workflow::{DeployedWorkflow, WorkflowStore};
+pub use workflow::{DeployedWorkflow, WorkflowStore, is_latest, latest};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,18 @@ impl PageRequest {
             Some(_) => Err(crate::Error::invalid_request(format!("'limit' must be from 1 to {MAX_PAGE}"))),
         }
     }
+
+    /// The cursor that [`Page::cut`] wrote into the `next` of the page before.
+    ///
+    /// # Errors
+    /// `invalid_request` when `after` is no such text.
+    pub fn cursor<C: serde::de::DeserializeOwned>(&self) -> crate::Result<Option<C>> {
+        let Some(after) = &self.after else { return Ok(None) };
+        serde_json::from_str(after).map(Some).map_err(|error| {
+            crate::Error::invalid_request("'after' must be the 'next' of an earlier page of the same list")
+                .with_source(error)
+        })
+    }
 }
 
 /// A part of a list.
@@ -72,4 +84,23 @@ pub struct Page<T> {
     /// What to pass as `after` to get the following page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The first `size` of the items, with the cursor of the last of them as `next` when there are more. A store
+    /// that reads one item more than it needs thus learns whether the list goes on.
+    ///
+    /// # Errors
+    /// `internal` when a cursor has no JSON form.
+    pub fn cut<C: Serialize>(mut items: Vec<T>, size: usize, cursor: impl Fn(&T) -> C) -> crate::Result<Self> {
+        let has_more = items.len() > size;
+        items.truncate(size);
+        let next = match items.last() {
+            Some(last) if has_more => Some(serde_json::to_string(&cursor(last)).map_err(|error| {
+                crate::Error::internal("the cursor of a page cannot be written as JSON").with_source(error)
+            })?),
+            _ => None,
+        };
+        Ok(Self { items, next })
+    }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Page, PageRequest};
-use crate::{CloudEvent, Offset, Principal, Result, RunId, Scope};
+use crate::{CloudEvent, Error, ErrorCode, Offset, Principal, Result, RunId, Scope};
 
 /// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -159,6 +159,102 @@ pub struct RunCommit {
     pub end: Option<RunEnd>,
 }
 
+impl NewRun {
+    /// Checks what every store asks of a run to create: its first entry has sequence 0.
+    ///
+    /// # Errors
+    /// `invalid_request`.
+    pub fn check(&self) -> Result<()> {
+        if self.first_entry.sequence == 0 {
+            return Ok(());
+        }
+        Err(Error::invalid_request(
+            "the first journal entry of a run must have sequence 0",
+        ))
+    }
+
+    /// The error of [`RunStore::create`] for an id that is taken.
+    #[must_use]
+    pub fn already_exists(&self) -> Error {
+        Error::new(
+            ErrorCode::AlreadyExists,
+            format!("a run with the id {} exists already", self.id),
+        )
+    }
+}
+
+impl RunCommit {
+    /// Checks what every store asks of a commit to a run whose next entry has the sequence `next`.
+    ///
+    /// # Errors
+    /// `conflict` when the run has ended or the entries do not follow its journal, `invalid_request` when the
+    /// end is not an end or a child is not the owner's.
+    pub fn check(&self, next: u64, has_ended: bool) -> Result<()> {
+        if has_ended {
+            return Err(Error::new(
+                ErrorCode::Conflict,
+                format!("the run {} has ended", self.run),
+            ));
+        }
+        if self
+            .entries
+            .iter()
+            .zip(next..)
+            .any(|(entry, expected)| entry.sequence != expected)
+        {
+            return Err(Error::new(
+                ErrorCode::Conflict,
+                format!(
+                    "the journal of the run {} goes on with sequence {next}; read it again",
+                    self.run
+                ),
+            ));
+        }
+        if self.end.as_ref().is_some_and(|end| !end.status.has_ended()) {
+            return Err(Error::invalid_request("a run cannot end as 'running'"));
+        }
+        for child in &self.children {
+            child.check()?;
+            if child.principal.tenant != self.scope.tenant || child.principal.user != self.scope.user {
+                return Err(Error::invalid_request(
+                    "a run can only start runs of its own owner",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The error of [`RunStore::commit`] for a run that does not exist.
+    #[must_use]
+    pub fn unknown_run(&self) -> Error {
+        Error::not_found(format!("there is no run {}", self.run))
+    }
+}
+
+impl RunRecord {
+    /// The place of the run in a list, for a page's `next`.
+    #[must_use]
+    pub fn cursor(&self) -> (Timestamp, RunId) {
+        (self.created_at, self.id)
+    }
+}
+
+impl RunFilter {
+    /// Whether a list with this filter shows the run.
+    #[must_use]
+    pub fn matches(&self, run: &RunRecord) -> bool {
+        self.status.is_none_or(|status| run.status == status)
+            && self
+                .namespace
+                .as_ref()
+                .is_none_or(|namespace| run.workflow.namespace == *namespace)
+            && self.name.as_ref().is_none_or(|name| run.workflow.name == *name)
+            && self
+                .parent
+                .is_none_or(|parent| run.parent.is_some_and(|step| step.run == parent))
+    }
+}
+
 /// What a commit wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
@@ -185,7 +281,8 @@ pub trait RunStore: Send + Sync + std::fmt::Debug {
     /// Creates a run together with its first journal entry.
     ///
     /// # Errors
-    /// `already_exists` when the id is taken, `conflict` when a newer engine has taken over, `storage_full`,
+    /// `invalid_request` when the first entry's sequence is not 0, `already_exists` when the scope has a run with
+    /// this id, `conflict` when a newer engine has taken over, `storage_full`,
     /// `storage_failed`.
     async fn create(&self, run: NewRun) -> Result<Committed>;
 
@@ -193,7 +290,8 @@ pub trait RunStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `conflict` when the entries do not follow the journal, the run has ended, or a newer engine has taken
-    /// over; `not_found` when the run does not exist; `storage_full` or `storage_failed`. Nothing is written then.
+    /// over; `not_found` when the run does not exist; `invalid_request` when the end is not an end or a child is not
+    /// the owner's; `storage_full` or `storage_failed`. Nothing is written then.
     ///
     /// # Cancel safety
     /// A dropped future may or may not have written.

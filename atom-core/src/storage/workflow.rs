@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use schemars::JsonSchema;
+use semver::{BuildMetadata, Version};
 use serde::{Deserialize, Serialize};
 
 use super::{Page, PageRequest};
-use crate::{Result, Scope};
+use crate::{Error, ErrorCode, Result, Scope};
 
 /// A version of a workflow, deployed under its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,7 +50,8 @@ pub trait WorkflowStore: Send + Sync + std::fmt::Debug {
     /// the same content again returns the first deployment.
     ///
     /// # Errors
-    /// `already_exists` when the version is deployed with other content, `storage_full` or `storage_failed`.
+    /// `not_found` when the document is not kept, `already_exists` when the version is deployed with other
+    /// content, `storage_full` or `storage_failed`.
     async fn deploy(&self, scope: &Scope, workflow: &DeployedWorkflow) -> Result<DeployedWorkflow>;
 
     /// The deployment of a version, or the highest version by semantic versioning (<https://semver.org>, section 11)
@@ -76,4 +78,107 @@ pub trait WorkflowStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// `storage_failed`.
     async fn delete(&self, scope: &Scope, namespace: &str, name: &str, version: Option<&str>) -> Result<u64>;
+}
+
+impl DeployedWorkflow {
+    /// The place of the deployment in a list, for a page's `next`.
+    #[must_use]
+    pub fn cursor(&self) -> (String, String, Timestamp, String) {
+        (
+            self.namespace.clone(),
+            self.name.clone(),
+            self.deployed_at,
+            self.version.clone(),
+        )
+    }
+
+    /// What [`WorkflowStore::deploy`] answers when the version is deployed already: the first deployment, when
+    /// the content is the same.
+    ///
+    /// # Errors
+    /// `already_exists` when the content differs.
+    pub fn deployed_again(self, workflow: &Self) -> Result<Self> {
+        if self.hash == workflow.hash {
+            return Ok(self);
+        }
+        Err(Error::new(
+            ErrorCode::AlreadyExists,
+            format!(
+                "version {} of '{}/{}' is deployed with other content; deploy the change as a new version",
+                self.version, self.namespace, self.name
+            ),
+        ))
+    }
+
+    /// The error of [`WorkflowStore::deploy`] for a document that is not kept.
+    #[must_use]
+    pub fn without_document(&self) -> Error {
+        Error::not_found("the workflow's document is not kept; keep it before deploying it")
+            .with_context("hash", &self.hash)
+    }
+}
+
+/// Whether a caller of [`WorkflowStore::find`] asks for the highest version.
+#[must_use]
+pub fn is_latest(version: Option<&str>) -> bool {
+    matches!(version, None | Some("latest"))
+}
+
+/// The highest of several versions of a workflow, the rule of [`WorkflowStore::find`]: by the precedence of
+/// semantic versioning (<https://semver.org>, section 11), releases before pre-releases. Build metadata has no
+/// precedence; among versions that differ in nothing else the text decides. A version that is not semantic is
+/// below all others.
+#[must_use]
+pub fn latest(versions: impl IntoIterator<Item = DeployedWorkflow>) -> Option<DeployedWorkflow> {
+    versions
+        .into_iter()
+        .max_by(|left, right| rank(&left.version).cmp(&rank(&right.version)))
+}
+
+/// The order of versions: not semantic, pre-releases, releases.
+fn rank(text: &str) -> (Option<(bool, Version)>, &str) {
+    let version = Version::parse(text).ok().map(|mut version| {
+        version.build = BuildMetadata::EMPTY;
+        (version.pre.is_empty(), version)
+    });
+    (version, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn latest_of(versions: &[&str]) -> Option<String> {
+        let deployed = versions.iter().map(|version| DeployedWorkflow {
+            namespace: "default".to_owned(),
+            name: "briefing".to_owned(),
+            version: (*version).to_owned(),
+            hash: String::new(),
+            title: None,
+            summary: None,
+            deployed_at: Timestamp::UNIX_EPOCH,
+        });
+        latest(deployed).map(|workflow| workflow.version)
+    }
+
+    #[test]
+    fn the_latest_version_follows_semantic_precedence() {
+        for (versions, expected) in [
+            (&["1.9.0", "1.10.0", "1.2.0"][..], "1.10.0"),
+            (&["1.0.0", "2.0.0-rc.1"], "1.0.0"),
+            (&["2.0.0-rc.2", "2.0.0-rc.10", "2.0.0-beta"], "2.0.0-rc.10"),
+            (
+                &["1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta"],
+                "1.0.0-alpha.beta",
+            ),
+            (&["zebra", "0.0.1-a"], "0.0.1-a"),
+            (&["1.0.0+5", "1.0.0+10"], "1.0.0+5"),
+            (&["zebra", "apple"], "zebra"),
+        ] {
+            assert_eq!(latest_of(versions).as_deref(), Some(expected), "{versions:?}");
+            let reversed: Vec<&str> = versions.iter().rev().copied().collect();
+            assert_eq!(latest_of(&reversed).as_deref(), Some(expected), "{reversed:?}");
+        }
+        assert_eq!(latest_of(&[]), None);
+    }
 }
