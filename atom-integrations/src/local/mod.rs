@@ -5,6 +5,7 @@
 mod access;
 mod blocking;
 mod folder;
+mod mailbox;
 mod markdown;
 mod replace;
 mod text;
@@ -19,5 +20,5 @@ use atom_core::{Connector, Result};
 /// # Errors
 /// `internal` when a manifest and its code disagree, which the tests rule out.
 pub fn connectors(access: FileAccess) -> Result<Vec<Connector>> {
-    Ok(vec![folder::connector(access)?])
+    Ok(vec![folder::connector(access.clone())?, mailbox::connector(access)?])
 }

@@ -1,0 +1,1 @@
+//! Whole mailboxes, read through the connector.
