@@ -38,11 +38,29 @@ impl RunId {
     /// A time-ordered id for a run that starts at `now`.
     #[must_use]
     pub fn new(now: Timestamp, random: &dyn RandomSource) -> Self {
-        let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or(0);
         let bytes = random.random_bytes();
         let mut tail = [0; 10];
         tail.copy_from_slice(&bytes[..10]);
+        Self::from_parts(now, tail)
+    }
+
+    /// The time-ordered id made of a moment and ten bytes.
+    #[must_use]
+    pub fn from_parts(now: Timestamp, tail: [u8; 10]) -> Self {
+        let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or(0);
         Self(uuid::Builder::from_unix_timestamp_millis(milliseconds, &tail).into_uuid())
+    }
+
+    /// The id whose 16 bytes these are, in the order of RFC 9562.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// The 16 bytes of the id, in the order of RFC 9562.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
     }
 
     /// An id that follows from this one and a name: the same every time.

@@ -19,7 +19,8 @@ use crate::{CloudEvent, EventLog, LoggedEvent, Offset, Result, RunId, Scope};
 /// use atom_core::storage::MemoryStore;
 /// use atom_core::{CloudEvent, EventLog, Principal};
 ///
-/// # futures::executor::block_on(async {
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(async {
 /// let store = MemoryStore::default();
 /// let scope = Principal::new("acme", "ada")?.scope();
 /// let offset = store.append(&scope, &CloudEvent::new("1", "/orders", "com.example.order.placed.v1")).await?;

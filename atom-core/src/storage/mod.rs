@@ -15,8 +15,8 @@ mod workflow;
 
 pub use memory::MemoryStore;
 pub use run::{
-    Committed, JournalEntry, NewRun, ParentStep, RunCommit, RunEnd, RunFilter, RunRecord, RunStatus, RunStore,
-    WorkflowKey,
+    Committed, JournalEntry, NewRun, ParentStep, RunCommit, RunEnd, RunFilter, RunRecord, RunStatus,
+    RunStore, WorkflowKey,
 };
 pub use vault::{MemoryVault, SecretInfo, Vault, validate_secret, validate_secret_name};
 pub use workflow::{DeployedWorkflow, WorkflowStore, is_latest, latest};
@@ -59,7 +59,9 @@ impl PageRequest {
         match self.limit {
             None => Ok(100),
             Some(size) if (1..=MAX_PAGE).contains(&size) => Ok(size),
-            Some(_) => Err(crate::Error::invalid_request(format!("'limit' must be from 1 to {MAX_PAGE}"))),
+            Some(_) => Err(crate::Error::invalid_request(format!(
+                "'limit' must be from 1 to {MAX_PAGE}"
+            ))),
         }
     }
 
@@ -92,7 +94,11 @@ impl<T> Page<T> {
     ///
     /// # Errors
     /// `internal` when a cursor has no JSON form.
-    pub fn cut<C: Serialize>(mut items: Vec<T>, size: usize, cursor: impl Fn(&T) -> C) -> crate::Result<Self> {
+    pub fn cut<C: Serialize>(
+        mut items: Vec<T>,
+        size: usize,
+        cursor: impl Fn(&T) -> C,
+    ) -> crate::Result<Self> {
         let has_more = items.len() > size;
         items.truncate(size);
         let next = match items.last() {

@@ -57,7 +57,9 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
 pub fn validate_secret_name(name: &str) -> Result<()> {
     let is_valid = name.len() <= 128
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
     if is_valid {
         return Ok(());
     }
@@ -88,7 +90,9 @@ pub struct MemoryVault {
 
 impl MemoryVault {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Scope, String), (Secret, SecretInfo)>> {
-        self.secrets.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.secrets
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -100,7 +104,11 @@ impl Vault for MemoryVault {
         let key = (scope.clone(), name.to_owned());
         let mut secrets = self.lock();
         let version = secrets.get(&key).map_or(1, |(_, info)| info.version + 1);
-        let info = SecretInfo { name: name.to_owned(), version, updated_at: now };
+        let info = SecretInfo {
+            name: name.to_owned(),
+            version,
+            updated_at: now,
+        };
         secrets.insert(key, (secret.clone(), info.clone()));
         Ok(info)
     }
@@ -112,7 +120,11 @@ impl Vault for MemoryVault {
 
     async fn list(&self, scope: &Scope) -> Result<Vec<SecretInfo>> {
         let secrets = self.lock();
-        Ok(secrets.iter().filter(|((owner, _), _)| owner == scope).map(|(_, (_, info))| info.clone()).collect())
+        Ok(secrets
+            .iter()
+            .filter(|((owner, _), _)| owner == scope)
+            .map(|(_, (_, info))| info.clone())
+            .collect())
     }
 
     async fn delete(&self, scope: &Scope, name: &str) -> Result<bool> {

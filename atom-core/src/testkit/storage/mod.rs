@@ -1,0 +1,51 @@
+//! What every store must do.
+//!
+//! ```
+//! use atom_core::storage::MemoryStore;
+//! use atom_core::testkit;
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+//! # runtime.block_on(async {
+//! testkit::storage::check_events(&MemoryStore::default()).await;
+//! # });
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod events;
+mod runs;
+mod scopes;
+mod workflows;
+
+pub use events::check_events;
+pub use runs::check_runs;
+pub use scopes::check_scopes;
+pub use workflows::check_workflows;
+
+use crate::ErrorCode;
+use crate::storage::Store;
+
+/// Runs every suite, each on an empty store of its own.
+///
+/// # Panics
+/// When the store breaks a rule.
+pub async fn check_all<S: Store>(make: impl AsyncFn() -> S) {
+    check_workflows(&make().await).await;
+    check_runs(&make().await).await;
+    check_events(&make().await).await;
+    check_scopes(&make().await).await;
+}
+
+/// The code of an error that must be there.
+fn code<T: std::fmt::Debug>(result: crate::Result<T>) -> Option<ErrorCode> {
+    result.err().map(|error| error.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::storage::MemoryStore;
+
+    #[tokio::test]
+    async fn the_memory_store_keeps_the_rules() {
+        super::check_all(async || MemoryStore::default()).await;
+    }
+}

@@ -1,0 +1,368 @@
+//! What every store of runs must do.
+#![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
+
+use serde_json::json;
+
+use super::{Store, code};
+use crate::storage::{NewRun, PageRequest, ParentStep, RunEnd, RunFilter, RunRecord, RunStatus};
+use crate::testkit::fixtures::{commit, entry, new_run, principal, run_id, scope, second};
+use crate::{CloudEvent, ErrorCode, RunId, Scope};
+
+/// Checks creation, journals, atomic commits, children and lists on an empty store.
+///
+/// # Panics
+/// When the store breaks a rule.
+pub async fn check_runs(store: &dyn Store) {
+    let scope = scope();
+    creation(store, &scope).await;
+    journals(store, &scope).await;
+    refusals(store, &scope).await;
+    children(store, &scope).await;
+    ends(store, &scope).await;
+    lists(store, &scope).await;
+}
+
+async fn creation(store: &dyn Store, scope: &Scope) {
+    assert_eq!(store.run(scope, run_id(1)).await.unwrap(), None);
+    let mut run = new_run(&principal(), 1);
+    run.principal.roles = vec!["editor".to_owned()];
+    run.directory = Some("/tmp/ä b".into());
+    run.parent = Some(ParentStep {
+        run: run_id(99),
+        action: 7,
+    });
+    run.input = json!({ "text": "ä\u{1f600}", "numbers": [1, 2.5, -3], "nothing": null });
+    run.created_at = "2026-01-01T00:00:01.123456789Z".parse().unwrap();
+    store.create(run.clone()).await.unwrap();
+    let stored = store.run(scope, run.id).await.unwrap().unwrap();
+    assert_eq!(stored, record_of(&run));
+    assert_eq!(store.journal(scope, run.id, 0, 10).await.unwrap(), [entry(0)]);
+
+    assert_eq!(
+        code(store.create(new_run(&principal(), 1)).await),
+        Some(ErrorCode::AlreadyExists)
+    );
+    assert_eq!(
+        store.run(scope, run.id).await.unwrap().unwrap(),
+        stored,
+        "the first one stays"
+    );
+    let mut gap = new_run(&principal(), 2);
+    gap.first_entry.sequence = 1;
+    assert_eq!(code(store.create(gap).await), Some(ErrorCode::InvalidRequest));
+    assert_eq!(store.run(scope, run_id(2)).await.unwrap(), None);
+}
+
+fn record_of(run: &NewRun) -> RunRecord {
+    RunRecord {
+        id: run.id,
+        principal: run.principal.clone(),
+        workflow: run.workflow.clone(),
+        parent: run.parent,
+        directory: run.directory.clone(),
+        input: run.input.clone(),
+        status: RunStatus::Running,
+        output: None,
+        error: None,
+        created_at: run.created_at,
+        updated_at: run.first_entry.at,
+        ended_at: None,
+    }
+}
+
+async fn sequences(store: &dyn Store, scope: &Scope, run: RunId, from: u64, limit: usize) -> Vec<u64> {
+    store
+        .journal(scope, run, from, limit)
+        .await
+        .unwrap()
+        .iter()
+        .map(|entry| entry.sequence)
+        .collect()
+}
+
+async fn journals(store: &dyn Store, scope: &Scope) {
+    store.commit(commit(scope, run_id(1), 1..4)).await.unwrap();
+    store.commit(commit(scope, run_id(1), 4..5)).await.unwrap();
+    let stored = store.journal(scope, run_id(1), 0, 100).await.unwrap();
+    assert_eq!(
+        stored,
+        (0..5).map(entry).collect::<Vec<_>>(),
+        "times and payloads are kept exactly"
+    );
+    assert_eq!(
+        store.run(scope, run_id(1)).await.unwrap().unwrap().updated_at,
+        second(4)
+    );
+    for (from, limit, expected) in [
+        (0, 2, &[0, 1][..]),
+        (2, 2, &[2, 3]),
+        (4, 9, &[4]),
+        (5, 9, &[]),
+        (0, 0, &[]),
+        (u64::MAX, usize::MAX, &[]),
+    ] {
+        assert_eq!(
+            sequences(store, scope, run_id(1), from, limit).await,
+            expected,
+            "{from}, {limit}"
+        );
+    }
+    assert_eq!(store.journal(scope, run_id(404), 0, 9).await.unwrap(), []);
+    store.commit(commit(scope, run_id(1), 5..5)).await.unwrap();
+    assert_eq!(
+        sequences(store, scope, run_id(1), 0, 100).await.len(),
+        5,
+        "a commit may be empty"
+    );
+}
+
+/// A commit that would leave traces everywhere if it were not refused as a whole.
+fn traces(scope: &Scope, run: RunId, sequences: std::ops::Range<u64>) -> crate::storage::RunCommit {
+    let mut step = commit(scope, run, sequences);
+    step.events = vec![CloudEvent::new("refused", "/run", "x")];
+    step.children = vec![new_run(&principal(), 50)];
+    step
+}
+
+async fn refusals(store: &dyn Store, scope: &Scope) {
+    let head = store.head().await.unwrap();
+    let watch = store.watch();
+    let before = store.run(scope, run_id(1)).await.unwrap();
+    let mut inner_gap = traces(scope, run_id(1), 5..8);
+    inner_gap.entries.remove(1);
+    let mut not_an_end = traces(scope, run_id(1), 5..6);
+    not_an_end.end = Some(RunEnd {
+        status: RunStatus::Running,
+        output: None,
+        error: None,
+        at: second(6),
+    });
+    let mut stolen_child = traces(scope, run_id(1), 5..6);
+    stolen_child.children[0].principal.user = "bob".to_owned();
+    let mut bad_child = traces(scope, run_id(1), 5..6);
+    bad_child.children[0].first_entry.sequence = 3;
+    for (what, step, expected) in [
+        ("a gap", traces(scope, run_id(1), 6..7), ErrorCode::Conflict),
+        ("a gap inside", inner_gap, ErrorCode::Conflict),
+        (
+            "a sequence written before",
+            traces(scope, run_id(1), 4..6),
+            ErrorCode::Conflict,
+        ),
+        (
+            "an unknown run",
+            traces(scope, run_id(404), 0..1),
+            ErrorCode::NotFound,
+        ),
+        ("no end", not_an_end, ErrorCode::InvalidRequest),
+        ("another owner's child", stolen_child, ErrorCode::InvalidRequest),
+        (
+            "a child's journal that starts late",
+            bad_child,
+            ErrorCode::InvalidRequest,
+        ),
+    ] {
+        assert_eq!(code(store.commit(step).await), Some(expected), "{what}");
+        assert_eq!(store.head().await.unwrap(), head, "{what} appended an event");
+        assert_eq!(
+            store.read(scope, head, 9).await.unwrap(),
+            [],
+            "{what} appended an event"
+        );
+        assert_eq!(
+            store.run(scope, run_id(50)).await.unwrap(),
+            None,
+            "{what} created a child"
+        );
+        assert_eq!(
+            store.run(scope, run_id(1)).await.unwrap(),
+            before,
+            "{what} changed the run"
+        );
+        assert_eq!(
+            sequences(store, scope, run_id(1), 0, 99).await,
+            [0, 1, 2, 3, 4],
+            "{what} wrote entries"
+        );
+    }
+    assert!(!watch.has_changed().unwrap());
+}
+
+async fn children(store: &dyn Store, scope: &Scope) {
+    let mut child = new_run(&principal(), 10);
+    child.parent = Some(ParentStep {
+        run: run_id(1),
+        action: 3,
+    });
+    let mut step = commit(scope, run_id(1), 5..6);
+    step.children = vec![child.clone(), new_run(&principal(), 11)];
+    step.events = vec![CloudEvent::new("started", "/run", "x")];
+    let committed = store.commit(step).await.unwrap();
+    assert_eq!(store.run(scope, child.id).await.unwrap(), Some(record_of(&child)));
+    let journal = store.journal(scope, child.id, 0, 9).await.unwrap();
+    assert_eq!(journal.len(), 1);
+    assert_eq!(journal[0].event_head, committed.event_head);
+
+    store.commit(commit(scope, child.id, 1..2)).await.unwrap();
+    let before = store.run(scope, child.id).await.unwrap();
+    let mut again = commit(scope, run_id(1), 6..7);
+    child.input = json!("changed");
+    again.children = vec![
+        child.clone(),
+        new_run(&principal(), 12),
+        new_run(&principal(), 12),
+    ];
+    store.commit(again).await.unwrap();
+    assert_eq!(
+        store.run(scope, child.id).await.unwrap(),
+        before,
+        "a child that exists stays as it is"
+    );
+    assert_eq!(sequences(store, scope, child.id, 0, 9).await, [0, 1]);
+    assert!(store.run(scope, run_id(12)).await.unwrap().is_some());
+}
+
+async fn ends(store: &dyn Store, scope: &Scope) {
+    for (run, end) in [
+        (
+            10,
+            RunEnd {
+                status: RunStatus::Completed,
+                output: Some(json!(null)),
+                error: None,
+                at: second(20),
+            },
+        ),
+        (
+            11,
+            RunEnd {
+                status: RunStatus::Faulted,
+                output: None,
+                error: Some(json!({ "status": 500 })),
+                at: second(21),
+            },
+        ),
+        (
+            12,
+            RunEnd {
+                status: RunStatus::Cancelled,
+                output: None,
+                error: None,
+                at: second(22),
+            },
+        ),
+    ] {
+        let next = sequences(store, scope, run_id(run), 0, 99).await.len() as u64;
+        let mut step = commit(scope, run_id(run), next..next + 1);
+        step.end = Some(end.clone());
+        store.commit(step).await.unwrap();
+        let stored = store.run(scope, run_id(run)).await.unwrap().unwrap();
+        let seen = RunEnd {
+            status: stored.status,
+            output: stored.output,
+            error: stored.error,
+            at: stored.ended_at.unwrap(),
+        };
+        assert_eq!(seen, end);
+        let head = store.head().await.unwrap();
+        let late = store.commit(traces(scope, run_id(run), next + 1..next + 2)).await;
+        assert_eq!(code(late), Some(ErrorCode::Conflict), "an ended run stays ended");
+        assert_eq!(store.head().await.unwrap(), head);
+        assert_eq!(store.run(scope, run_id(50)).await.unwrap(), None);
+    }
+    let unfinished: Vec<_> = store
+        .unfinished()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|run| run.id)
+        .collect();
+    assert_eq!(unfinished, [run_id(1)]);
+}
+
+async fn lists(store: &dyn Store, scope: &Scope) {
+    // Two runs of the same moment: the id decides.
+    for number in [21, 20] {
+        let mut run = new_run(&principal(), number);
+        run.created_at = second(30);
+        run.workflow.namespace = "reports".to_owned();
+        run.workflow.name = "daily".to_owned();
+        store.create(run).await.unwrap();
+    }
+    let of_one = RunFilter {
+        parent: Some(run_id(1)),
+        ..RunFilter::default()
+    };
+    for (filter, expected) in [
+        (RunFilter::default(), &[21, 20, 12, 11, 10, 1][..]),
+        (
+            RunFilter {
+                status: Some(RunStatus::Running),
+                ..RunFilter::default()
+            },
+            &[21, 20, 1],
+        ),
+        (
+            RunFilter {
+                status: Some(RunStatus::Faulted),
+                ..RunFilter::default()
+            },
+            &[11],
+        ),
+        (
+            RunFilter {
+                namespace: Some("reports".to_owned()),
+                ..RunFilter::default()
+            },
+            &[21, 20],
+        ),
+        (
+            RunFilter {
+                name: Some("daily".to_owned()),
+                ..RunFilter::default()
+            },
+            &[21, 20],
+        ),
+        (
+            RunFilter {
+                name: Some("dail%".to_owned()),
+                ..RunFilter::default()
+            },
+            &[],
+        ),
+        (of_one.clone(), &[10]),
+        (
+            RunFilter {
+                status: Some(RunStatus::Cancelled),
+                ..of_one
+            },
+            &[],
+        ),
+    ] {
+        let expected: Vec<_> = expected.iter().map(|number| run_id(*number)).collect();
+        for limit in [None, Some(1), Some(2), Some(6)] {
+            let mut seen = Vec::new();
+            let mut page = PageRequest { after: None, limit };
+            loop {
+                let part = store.runs(scope, &filter, &page).await.unwrap();
+                seen.extend(part.items.into_iter().map(|run| run.id));
+                page.after = part.next;
+                if page.after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(
+                seen, expected,
+                "the newest first: {filter:?} in pages of {limit:?}"
+            );
+        }
+    }
+    for (after, limit) in [(None, Some(0)), (None, Some(1001)), (Some("nonsense"), None)] {
+        let page = PageRequest {
+            after: after.map(str::to_owned),
+            limit,
+        };
+        let refused = store.runs(scope, &RunFilter::default(), &page).await;
+        assert_eq!(code(refused), Some(ErrorCode::InvalidRequest), "{page:?}");
+    }
+}
