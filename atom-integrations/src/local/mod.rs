@@ -3,11 +3,14 @@
 //! What they may touch is decided by the host application with [`FileAccess`], never by a request.
 
 mod access;
+mod answer;
 mod blocking;
+mod calendar_file;
 mod folder;
 mod mailbox;
 mod markdown;
 mod replace;
+mod task_file;
 mod text;
 mod walk;
 
@@ -20,5 +23,5 @@ use atom_core::{Connector, Result};
 /// # Errors
 /// `internal` when a manifest and its code disagree, which the tests rule out.
 pub fn connectors(access: FileAccess) -> Result<Vec<Connector>> {
-    Ok(vec![folder::connector(access.clone())?, mailbox::connector(access)?])
+    Ok(vec![calendar_file::connector(access.clone())?, folder::connector(access.clone())?, task_file::connector(access.clone())?, mailbox::connector(access)?])
 }

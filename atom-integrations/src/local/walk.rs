@@ -3,101 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use atom_core::{CancellationToken, FunctionContext, Result};
-use schemars::JsonSchema;
-use serde::Serialize;
+use atom_core::{CancellationToken, Result};
 
 use super::access::read_error;
+pub(crate) use super::answer::{ShownPaths, Skipped, SkippedList};
 use super::blocking;
 
 /// How many files and folders one walk looks at.
 const MAX_ENTRIES: usize = 50_000;
 /// How deep folders may be nested.
 const MAX_DEPTH: usize = 32;
-/// How many skipped items an answer names.
-const MAX_SKIPPED: usize = 100;
-
-/// Something that was not read, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub(crate) struct Skipped {
-    /// The file or folder.
-    pub(crate) path: String,
-    /// The line, counted from 1, when only that is concerned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) line: Option<usize>,
-    /// Why.
-    pub(crate) reason: String,
-}
-
-/// What was skipped, of bounded length.
-#[derive(Debug, Default)]
-pub(crate) struct SkippedList {
-    items: Vec<Skipped>,
-    unnamed: usize,
-}
-
-impl SkippedList {
-    /// Adds an item, or counts it when the list is full.
-    pub(crate) fn push(&mut self, path: &str, line: Option<usize>, reason: impl Into<String>) {
-        if self.items.len() < MAX_SKIPPED {
-            self.items.push(Skipped {
-                path: path.to_owned(),
-                line,
-                reason: reason.into(),
-            });
-        } else {
-            self.unnamed += 1;
-        }
-    }
-
-    /// The items, with a last one that tells how many more there are.
-    pub(crate) fn into_items(mut self, root: &str) -> Vec<Skipped> {
-        if self.unnamed > 0 {
-            let reason = format!("{} more were skipped", self.unnamed);
-            self.items.push(Skipped {
-                path: root.to_owned(),
-                line: None,
-                reason,
-            });
-        }
-        self.items
-    }
-}
-
-/// How a path is written in answers: relative to the call's directory when it lies below it, with `/` between
-/// folders, so that it can be given back in a later call.
-#[derive(Clone, Debug)]
-pub(crate) struct ShownPaths {
-    directory: Option<PathBuf>,
-}
-
-impl ShownPaths {
-    pub(crate) fn new(context: &FunctionContext) -> Self {
-        Self {
-            directory: context
-                .directory
-                .as_ref()
-                .and_then(|directory| directory.canonicalize().ok()),
-        }
-    }
-
-    pub(crate) fn show(&self, path: &Path) -> String {
-        let relative = self
-            .directory
-            .as_ref()
-            .and_then(|directory| path.strip_prefix(directory).ok());
-        match relative {
-            Some(relative) if relative.as_os_str().is_empty() => ".".to_owned(),
-            Some(relative) => with_slashes(relative),
-            None => with_slashes(path),
-        }
-    }
-}
-
-/// A path with `/` between its folders on every system.
-pub(crate) fn with_slashes(path: &Path) -> String {
-    path.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
-}
 
 /// Calls `visit` with every file below `root`, a canonical folder, sorted by name within each folder.
 ///
@@ -177,9 +92,7 @@ mod tests {
 
     fn visited(root: &Path) -> (Vec<String>, Vec<String>) {
         let (mut files, mut skipped) = (Vec::new(), SkippedList::default());
-        let shown = ShownPaths {
-            directory: Some(root.canonicalize().unwrap()),
-        };
+        let shown = ShownPaths::below(root);
         let root = root.canonicalize().unwrap();
         walk(
             &root,
@@ -237,7 +150,7 @@ mod tests {
         fs::write(folder.path().join("note.md"), "").unwrap();
         let cancellation = CancellationToken::new();
         cancellation.cancel();
-        let shown = ShownPaths { directory: None };
+        let shown = ShownPaths::below(folder.path());
         let error = walk(
             folder.path(),
             &shown,
@@ -247,14 +160,5 @@ mod tests {
         )
         .unwrap_err();
         assert_eq!(error.code(), atom_core::ErrorCode::Cancelled);
-    }
-
-    #[test]
-    fn a_long_list_of_skipped_items_is_cut_and_says_so() {
-        let mut skipped = SkippedList::default();
-        (0..150).for_each(|number| skipped.push(&number.to_string(), None, "broken"));
-        let items = skipped.into_items("notes");
-        assert_eq!(items.len(), 101);
-        assert_eq!(items[100].reason, "50 more were skipped");
     }
 }

@@ -20,13 +20,12 @@ use sha2::{Digest, Sha256};
 use self::document::{DocumentSummary, is_document, summarize};
 use self::search::{Excerpt, Terms};
 use super::FileAccess;
+use super::answer::{ShownPaths, Skipped, SkippedList, limit, with_slashes};
 use super::blocking::blocking;
 use super::replace;
 use super::text::{MAX_TEXT_BYTES, read_text};
-use super::walk::{ShownPaths, Skipped, SkippedList, walk, with_slashes};
+use super::walk::walk;
 
-/// How many documents an answer holds at most.
-const MAX_LIMIT: usize = 10_000;
 /// How much text one search reads, in bytes.
 const MAX_SEARCHED_BYTES: usize = 512 * 1024 * 1024;
 /// How many words and names one search takes.
@@ -274,16 +273,6 @@ fn each_document(
         }
     })?;
     Ok(skipped.into_items(&shown.show(root)))
-}
-
-/// The wanted number of results.
-fn limit(wanted: Option<usize>, usual: usize) -> Result<usize> {
-    match wanted.unwrap_or(usual) {
-        limit @ 1..=MAX_LIMIT => Ok(limit),
-        limit => Err(Error::invalid_request(format!(
-            "the limit {limit} is not between 1 and {MAX_LIMIT}"
-        ))),
-    }
 }
 
 /// What to write.
