@@ -1,5 +1,53 @@
 //! Reads Open Workflow 1.0.3 documents, YAML or JSON, into checked and compiled types.
+//!
+//! ```
+//! use atom_workflow::definition::Workflow;
+//!
+//! let workflow = Workflow::parse(
+//!     "
+//! document: {dsl: 1.0.3, namespace: examples, name: greeting, version: 1.0.0}
+//! do:
+//!   - greet:
+//!       set:
+//!         message: ${ \"Hello \\(.name)\" }
+//! ",
+//! )?;
+//! assert_eq!(workflow.tasks.tasks[0].name, "greet");
+//!
+//! let error = Workflow::parse("document: {dsl: 1.0.3}\ndo: []").unwrap_err();
+//! assert_eq!(error.message(), "line 1, column 11: /document: the key 'namespace' is missing");
+//! # Ok::<(), atom_core::Error>(())
+//! ```
 
+mod duration;
+mod graph;
+mod problem;
+mod reader;
+mod scalar;
+mod inspect;
 mod types;
+mod yaml;
 
+#[cfg(test)]
+mod schema_tests;
+
+pub use duration::parse_duration;
+pub use graph::graph;
 pub use types::*;
+
+use atom_core::{Error, Result};
+
+impl Workflow {
+    /// Reads a document, YAML or JSON, and checks it against the rules of Open Workflow 1.0.3
+    /// (<https://open-workflow-specification.org/schemas/1.0.3/workflow.yaml>).
+    ///
+    /// A text has at most 4 MiB, 200,000 values (those that aliases repeat included) and 256 levels.
+    /// What is valid but not carried out by this engine is listed in [`Workflow::unsupported`].
+    ///
+    /// # Errors
+    /// `invalid_workflow` for the first problem; the context holds its `line` and `column`, from 1, and its
+    /// `path`, a JSON pointer.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        reader::read(&*yaml::parse(text)?)
+    }
+}

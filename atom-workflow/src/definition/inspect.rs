@@ -1,0 +1,71 @@
+//! Answers questions about a whole document.
+
+use std::collections::BTreeSet;
+
+use atom_core::{Error, ErrorCode, Result};
+
+use super::{CallTarget, Task, TaskKind, TaskList, Workflow};
+
+impl Workflow {
+    /// Checks that the engine carries out every part of the document.
+    ///
+    /// # Errors
+    /// `unsupported` naming the parts that it does not.
+    pub fn check_supported(&self) -> Result<()> {
+        let Some(first) = self.unsupported.first() else { return Ok(()) };
+        let features: BTreeSet<_> = self.unsupported.iter().map(|part| part.feature.as_str()).collect();
+        let features: Vec<_> = features.into_iter().collect();
+        Err(Error::new(
+            ErrorCode::Unsupported,
+            format!("the document is valid but uses what this engine does not carry out: {}", features.join(", ")),
+        )
+        .with_context("line", first.line)
+        .with_context("column", first.column)
+        .with_context("path", &first.path))
+    }
+
+    /// The names of the registered functions that the document calls, `http` and `openapi` among them.
+    #[must_use]
+    pub fn called_functions(&self) -> BTreeSet<&str> {
+        let mut functions = BTreeSet::new();
+        visit(&self.tasks, &mut |task| {
+            if let TaskKind::Call(call) = &task.kind {
+                match &call.target {
+                    CallTarget::Http => drop(functions.insert("http")),
+                    CallTarget::OpenApi => drop(functions.insert("openapi")),
+                    CallTarget::Function(name) => drop(functions.insert(name.as_str())),
+                    CallTarget::Defined(_) => {}
+                }
+            }
+        });
+        functions
+    }
+}
+
+/// Shows every task of a list and of the lists inside, in document order. The reader bounds how deep they nest.
+fn visit<'a>(list: &'a TaskList, see: &mut impl FnMut(&'a Task)) {
+    for task in &list.tasks {
+        visit_task(task, see);
+    }
+}
+
+fn visit_task<'a>(task: &'a Task, see: &mut impl FnMut(&'a Task)) {
+    see(task);
+    match &task.kind {
+        TaskKind::Do(list) => visit(list, see),
+        TaskKind::For(each) => visit(&each.tasks, see),
+        TaskKind::Fork(fork) => visit(&fork.branches, see),
+        TaskKind::Try(attempt) => {
+            visit(&attempt.tasks, see);
+            if let Some(handler) = &attempt.handler {
+                visit(handler, see);
+            }
+        }
+        TaskKind::Call(call) => {
+            if let CallTarget::Defined(task) = &call.target {
+                visit_task(task, see);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,182 @@
+//! Expressions, templates, schemas and durations.
+
+use std::sync::Arc;
+
+use atom_core::Result;
+use jsonschema::PatternOptions;
+use serde_json::Value;
+
+use super::cursor::{Cursor, shortened};
+use super::{Reader, find, formats};
+use crate::definition::duration::{UNITS, parse_duration};
+use crate::definition::types::{DataSchema, DurationSpec, Input, Output, Transform};
+use crate::definition::yaml::{Kind, Node};
+use crate::expression::{Expression, Template, compile_bare};
+
+/// How often the matching of one pattern of a schema may go back before it counts as not matching.
+const BACKTRACK_LIMIT: usize = 100_000;
+/// How large one compiled pattern may be, in bytes.
+pub(super) const PATTERN_SIZE: usize = 256 * 1024;
+/// Compiling a schema recurses as deep as the schema nests.
+const STACK: usize = 8 * 1024 * 1024;
+
+impl<'t> Reader<'t> {
+    /// An expression, with or without `${ }`.
+    pub(super) fn expression(&self, cursor: &Cursor<'t>) -> Result<Expression> {
+        let text = cursor.text()?;
+        // Another language is refused when the document is deployed; until then its programs stand for nothing.
+        let text = if self.is_jq { text } else { "." };
+        compile_bare(text).map_err(|error| cursor.error(error.message()))
+    }
+
+    /// A structure with expressions in it.
+    pub(super) fn template(&self, cursor: &Cursor<'t>) -> Result<Template> {
+        self.compile_template(cursor, &cursor.json())
+    }
+
+    pub(super) fn compile_template(&self, cursor: &Cursor<'t>, value: &Value) -> Result<Template> {
+        let value = if self.is_jq { value } else { &Value::Null };
+        Template::compile(value).map_err(|error| {
+            let pointer = error.context().get("path").map_or("", String::as_str);
+            descend(cursor.clone(), pointer).error(error.message())
+        })
+    }
+
+    /// An expression as text, or a structure with expressions in it.
+    fn transform(&self, cursor: &Cursor<'t>) -> Result<Transform> {
+        if cursor.as_text().is_some() {
+            self.expression(cursor).map(Transform::Expression)
+        } else if cursor.is_object() {
+            self.template(cursor).map(Transform::Template)
+        } else {
+            Err(cursor.unexpected("an expression as text, or an object"))
+        }
+    }
+
+    pub(super) fn input(&mut self, cursor: &Cursor<'t>) -> Result<Input> {
+        let input = cursor.object(&["schema", "from"])?;
+        Ok(Input {
+            schema: input.get("schema").map(|schema| self.schema(&schema)).transpose()?.flatten(),
+            from: input.get("from").map(|from| self.transform(&from)).transpose()?,
+        })
+    }
+
+    /// An `output` or `export`.
+    pub(super) fn output(&mut self, cursor: &Cursor<'t>) -> Result<Output> {
+        let output = cursor.object(&["schema", "as"])?;
+        Ok(Output {
+            schema: output.get("schema").map(|schema| self.schema(&schema)).transpose()?.flatten(),
+            r#as: output.get("as").map(|transform| self.transform(&transform)).transpose()?,
+        })
+    }
+
+    fn schema(&mut self, cursor: &Cursor<'t>) -> Result<Option<DataSchema>> {
+        let schema = cursor.object(&["format", "document", "resource"])?;
+        let format = schema.get("format");
+        let name = format.as_ref().map_or(Ok("json"), Cursor::text)?;
+        let (kind, content) = schema.one_of(&["document", "resource"])?;
+        if kind == "resource" {
+            self.external_resource(&content)?;
+            self.lacks(&content, "schema.resource");
+        }
+        if let Some(format) = format.filter(|_| name != "json") {
+            self.lacks(&format, format!("schema.format: {}", shortened(name)));
+            return Ok(None);
+        }
+        if kind == "resource" {
+            return Ok(None);
+        }
+        self.count_patterns(&content, count_patterns(content.node))?;
+        let document = content.json();
+        let build = || {
+            jsonschema::options()
+                .with_pattern_options(
+                    PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT).size_limit(PATTERN_SIZE),
+                )
+                .offline()
+                .build(&document)
+                .map_err(|error| {
+                    let place = descend(content.clone(), &error.instance_path().to_string());
+                    place.error(format!("not a JSON Schema: {}", shortened(&error.to_string())))
+                })
+        };
+        let validator = stacker::maybe_grow(STACK / 4, STACK, build)?;
+        Ok(Some(DataSchema { validator: Arc::new(validator) }))
+    }
+
+    /// A timeout, or the name of one.
+    pub(super) fn timeout(&mut self, cursor: &Cursor<'t>) -> Result<DurationSpec> {
+        if cursor.as_text().is_some() {
+            return find(&self.timeouts, "use.timeouts", cursor).cloned();
+        }
+        if !cursor.is_object() {
+            return Err(cursor.unexpected("an object with 'after', or the name of a timeout as text"));
+        }
+        let timeout = cursor.object(&["after"])?;
+        self.duration(&timeout.require("after")?)
+    }
+
+    pub(super) fn duration(&mut self, cursor: &Cursor<'t>) -> Result<DurationSpec> {
+        let fixed = |cursor: &Cursor<'t>| {
+            parse_duration(&cursor.json()).map(DurationSpec::Fixed).map_err(|error| cursor.error(error.message()))
+        };
+        if let Some(text) = cursor.as_text() {
+            return if formats::is_runtime_expression(text) {
+                self.expression(cursor).map(DurationSpec::Expression)
+            } else {
+                fixed(cursor)
+            };
+        }
+        if !cursor.is_object() {
+            return Err(cursor.unexpected("a duration: an object such as {seconds: 30}, or text such as 'PT30S'"));
+        }
+        for (_, amount) in cursor.object(&UNITS.map(|(name, _)| name))?.filled()?.members() {
+            if amount.integer()? < 0 {
+                return Err(amount.error("expected 0 or more"));
+            }
+        }
+        fixed(cursor)
+    }
+}
+
+/// How many regular expressions a JSON Schema holds, or a few more.
+fn count_patterns(node: &Node) -> usize {
+    match &node.kind {
+        Kind::List(items) => items.iter().map(|item| count_patterns(item)).sum(),
+        Kind::Object(entries) => entries
+            .iter()
+            .map(|entry| {
+                let own = match (entry.key.as_str(), &entry.value.kind) {
+                    ("pattern", _) => 1,
+                    ("patternProperties", Kind::Object(patterns)) => patterns.len(),
+                    _ => 0,
+                };
+                own + count_patterns(&entry.value)
+            })
+            .sum(),
+        _ => 0,
+    }
+}
+
+/// The value that a JSON pointer leads to, or the last one on the way that exists.
+fn descend<'t>(mut cursor: Cursor<'t>, pointer: &str) -> Cursor<'t> {
+    for token in pointer.split('/').skip(1) {
+        let name = token.replace("~1", "/").replace("~0", "~");
+        let next = match &cursor.node.kind {
+            Kind::Object(entries) => entries.iter().find(|entry| entry.key == name).map(|entry| &entry.value),
+            Kind::List(items) => name.parse::<usize>().ok().and_then(|index| items.get(index)),
+            _ => None,
+        };
+        let Some(node) = next else { break };
+        cursor = Cursor { node, path: cursor.path.join(name) };
+    }
+    cursor
+}
+
+/// Checks a value where there is one.
+pub(super) fn optional<'t>(
+    value: Option<Cursor<'t>>,
+    check: impl FnOnce(&Cursor<'t>) -> Result<()>,
+) -> Result<()> {
+    value.map_or(Ok(()), |value| check(&value))
+}

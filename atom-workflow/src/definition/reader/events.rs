@@ -1,0 +1,145 @@
+//! The `emit` and `listen` tasks.
+
+use atom_core::Result;
+use regex::RegexBuilder;
+
+use super::calls::holds_expression;
+use super::cursor::{Cursor, Object};
+use super::data::{PATTERN_SIZE, optional};
+use super::{Reader, formats};
+use crate::definition::types::{AttributeFilter, EventFilter, EventStrategy, Listen, ReadAs, TaskKind, Until};
+use crate::expression::is_expression;
+
+impl<'t> Reader<'t> {
+    pub(super) fn emit(&mut self, task: &Object<'t>) -> Result<TaskKind> {
+        let emit = task.require("emit")?.object(&["event"])?;
+        let with = emit.require("event")?.object(&["with"])?.require("with")?;
+        attributes(&with)?.require("type")?;
+        self.template(&with).map(TaskKind::Emit)
+    }
+
+    pub(super) fn listen(&mut self, task: &Object<'t>, depth: usize) -> Result<TaskKind> {
+        let listen = task.require("listen")?.object(&["to", "read"])?;
+        let before = self.unsupported.len();
+        let to = self.strategy(&listen.require("to")?, true)?;
+        let read = listen.get("read").map(|read| read_as(&read)).transpose()?.unwrap_or_default();
+        if let Some(foreach) = task.get("foreach") {
+            self.iterator(&foreach, depth)?;
+            self.lacks(&foreach, "listen.foreach");
+        }
+        let is_supported = self.unsupported.len() == before;
+        Ok(if is_supported { TaskKind::Listen(Listen { to, read }) } else { TaskKind::Unsupported })
+    }
+
+    /// What is done with each event or message as it comes.
+    pub(super) fn iterator(&mut self, cursor: &Cursor<'t>, depth: usize) -> Result<()> {
+        let iterator = cursor.object(&["item", "at", "do", "output", "export"])?;
+        for key in ["item", "at"] {
+            optional(iterator.get(key), |name| name.text().map(drop))?;
+        }
+        optional(iterator.get("do"), |tasks| self.task_list(tasks, depth).map(drop))?;
+        for key in ["output", "export"] {
+            optional(iterator.get(key), |output| self.output(output).map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// Which events are waited for.
+    pub(super) fn strategy(&mut self, cursor: &Cursor<'t>, may_end: bool) -> Result<EventStrategy> {
+        let strategy = cursor.object(&["all", "any", "one", "until"])?;
+        let (kind, content) = strategy.one_of(&["all", "any", "one"])?;
+        let until = strategy.get("until");
+        if let Some(until) = until.as_ref().filter(|_| kind != "any" || !may_end) {
+            return Err(until.error(if may_end {
+                "'until' belongs to 'any'"
+            } else {
+                "the events of an 'until' cannot have an 'until' of their own"
+            }));
+        }
+        Ok(match kind {
+            "one" => EventStrategy::One(self.filter(&content)?),
+            "all" => EventStrategy::All(self.filters(&content)?),
+            _ => EventStrategy::Any {
+                filters: self.filters(&content)?,
+                until: until.map(|until| self.until(&until)).transpose()?,
+            },
+        })
+    }
+
+    fn until(&mut self, cursor: &Cursor<'t>) -> Result<Until> {
+        if cursor.as_text().is_some() {
+            return self.expression(cursor).map(Until::Condition);
+        }
+        if !cursor.is_object() {
+            return Err(cursor.unexpected("a condition as text, or an object with 'all', 'any' or 'one'"));
+        }
+        Ok(Until::Consumed(Box::new(self.strategy(cursor, false)?)))
+    }
+
+    fn filters(&mut self, cursor: &Cursor<'t>) -> Result<Vec<EventFilter>> {
+        cursor.items()?.iter().map(|filter| self.filter(filter)).collect()
+    }
+
+    fn filter(&mut self, cursor: &Cursor<'t>) -> Result<EventFilter> {
+        let filter = cursor.object(&["with", "correlate"])?;
+        let with = attributes(&filter.require("with")?)?.filled()?;
+        let attributes =
+            with.members().map(|(name, value)| Ok((name.to_owned(), self.attribute(&value)?))).collect::<Result<_>>()?;
+        if let Some(correlate) = filter.get("correlate") {
+            for (_, correlation) in correlate.any_object()?.members() {
+                let correlation = correlation.object(&["from", "expect"])?;
+                self.expression(&correlation.require("from")?)?;
+                optional(correlation.get("expect"), |expect| expect.text().map(drop))?;
+            }
+            self.lacks(&correlate, "listen.correlate");
+        }
+        Ok(EventFilter { attributes })
+    }
+
+    fn attribute(&mut self, cursor: &Cursor<'t>) -> Result<AttributeFilter> {
+        let Some(text) = cursor.as_text() else {
+            let value = cursor.json();
+            if holds_expression(&value) {
+                self.lacks(cursor, "listen: an expression inside a structure");
+            }
+            return Ok(AttributeFilter::Value(value));
+        };
+        if is_expression(text) {
+            return self.expression(cursor).map(AttributeFilter::Expression);
+        }
+        self.count_patterns(cursor, 1)?;
+        let pattern = RegexBuilder::new(&format!("^(?:{text})$")).size_limit(PATTERN_SIZE).build();
+        let pattern = match pattern {
+            Ok(pattern) => Some(pattern),
+            Err(regex::Error::CompiledTooBig(_)) => {
+                return Err(cursor.error(format!(
+                    "as a regular expression this takes more than {PATTERN_SIZE} bytes; shorten its repetitions"
+                )));
+            }
+            Err(_) => None,
+        };
+        Ok(AttributeFilter::Text { text: text.to_owned(), pattern })
+    }
+}
+
+/// The attributes of an event, each in its format; others than the standard's may be there.
+fn attributes<'t>(cursor: &Cursor<'t>) -> Result<Object<'t>> {
+    let event = cursor.any_object()?;
+    for key in ["id", "type", "subject", "datacontenttype"] {
+        optional(event.get(key), |text| text.text().map(drop))?;
+    }
+    for key in ["source", "dataschema"] {
+        optional(event.get(key), formats::uri_or_expression)?;
+    }
+    optional(event.get("time"), formats::time_or_expression)?;
+    Ok(event)
+}
+
+/// What of an event is passed on.
+pub(super) fn read_as(cursor: &Cursor<'_>) -> Result<ReadAs> {
+    Ok(match cursor.choice(&["data", "envelope", "raw"])? {
+        "envelope" => ReadAs::Envelope,
+        "raw" => ReadAs::Raw,
+        _ => ReadAs::Data,
+    })
+}

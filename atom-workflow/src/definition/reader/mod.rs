@@ -1,0 +1,223 @@
+//! Checks a document against every rule of the Open Workflow 1.0.3 schema and compiles it.
+//!
+//! Beyond the schema the reader refuses what could only fail or be ignored later: unknown keys in objects
+//! that the schema leaves open by omission, names that lead nowhere, expressions that do not compile.
+
+mod authentication;
+mod calls;
+mod cursor;
+mod data;
+mod events;
+mod formats;
+mod processes;
+mod protocols;
+mod reuse;
+mod tasks;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use atom_core::Result;
+use sha2::{Digest, Sha256};
+
+use self::cursor::{Cursor, Object, shortened};
+use self::reuse::Function;
+use super::types::{Document, DurationSpec, RetryPolicy, UnsupportedFeature, Workflow};
+use super::yaml::{Node, Size};
+use crate::expression::Template;
+
+/// How deep tasks may nest, through the functions they call too.
+const MAXIMUM_TASK_DEPTH: usize = 100;
+/// How much all copies of tasks (each holds those inside it) may take together.
+const MAXIMUM_SOURCE_NODES: usize = 2_000_000;
+const MAXIMUM_SOURCE_BYTES: usize = 64 * 1024 * 1024;
+/// How many regular expressions a document may hold: each may take some hundred KiB once compiled.
+const MAXIMUM_PATTERNS: usize = 1_000;
+/// The keys of a document.
+const KEYS: [&str; 8] = ["document", "input", "use", "do", "timeout", "output", "schedule", "evaluate"];
+
+/// Reads a document from its tree.
+pub(super) fn read(node: &Node) -> Result<Workflow> {
+    let root = Cursor::root(node).object(&KEYS)?;
+    let mut reader = Reader { is_jq: true, ..Reader::default() };
+    let document = reader.document(&root.require("document")?)?;
+    // Everything else depends on the language and on the names that may be referred to.
+    if let Some(evaluate) = root.get("evaluate") {
+        reader.evaluate(&evaluate)?;
+    }
+    if let Some(reuse) = root.get("use") {
+        reader.reuse(&reuse)?;
+    }
+    let input = root.get("input").map(|input| reader.input(&input)).transpose()?.unwrap_or_default();
+    if let Some(schedule) = root.get("schedule") {
+        reader.schedule(&schedule)?;
+    }
+    let tasks = reader.task_list(&root.require("do")?, 0)?;
+    let timeout = root.get("timeout").map(|timeout| reader.timeout(&timeout)).transpose()?;
+    let output = root.get("output").map(|output| reader.output(&output)).transpose()?.unwrap_or_default();
+    reader.unsupported.sort_by_key(|feature| (feature.line, feature.column));
+    let source = node.json();
+    let hash = hash(&source);
+    Ok(Workflow {
+        document,
+        input,
+        output,
+        tasks,
+        timeout,
+        secrets: reader.secrets,
+        authentications: reader.authentications,
+        unsupported: reader.unsupported,
+        source: Arc::new(source),
+        hash,
+    })
+}
+
+/// What has been learned about the document so far.
+#[derive(Default)]
+struct Reader<'t> {
+    /// Whether expressions are jq; other languages are not compiled.
+    is_jq: bool,
+    secrets: Vec<String>,
+    authentications: BTreeMap<String, Template>,
+    errors: BTreeMap<&'t str, Template>,
+    retries: BTreeMap<&'t str, RetryPolicy>,
+    timeouts: BTreeMap<&'t str, DurationSpec>,
+    functions: BTreeMap<&'t str, Function<'t>>,
+    unsupported: Vec<UnsupportedFeature>,
+    /// The depth of the deepest task so far.
+    deepest: usize,
+    /// What the copies of the tasks so far take.
+    sources: Size,
+    patterns: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn document(&mut self, cursor: &Cursor<'t>) -> Result<Document> {
+        let keys = ["dsl", "namespace", "name", "version", "title", "summary", "tags", "metadata"];
+        let document = cursor.object(&keys)?;
+        let dsl = document.require("dsl")?;
+        formats::language_version(&dsl)?;
+        let text = |key| document.get(key).map(|value| value.text().map(str::to_owned)).transpose();
+        if let Some(tags) = document.get("tags") {
+            tags.any_object()?;
+        }
+        self.metadata(&document)?;
+        Ok(Document {
+            dsl: dsl.text()?.to_owned(),
+            namespace: formats::label(&document.require("namespace")?)?.to_owned(),
+            name: formats::label(&document.require("name")?)?.to_owned(),
+            version: formats::semantic_version(&document.require("version")?)?.to_owned(),
+            title: text("title")?,
+            summary: text("summary")?,
+        })
+    }
+
+    /// Metadata is free, but what is written for this engine and not known to it must not be passed over.
+    fn metadata(&mut self, owner: &Object<'t>) -> Result<()> {
+        let Some(metadata) = owner.get("metadata") else { return Ok(()) };
+        let Some(atom) = metadata.any_object()?.get("atom") else { return Ok(()) };
+        for (key, value) in atom.any_object()?.members() {
+            self.lacks(&value, format!("metadata.atom.{}", shortened(key)));
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, cursor: &Cursor<'t>) -> Result<()> {
+        let evaluate = cursor.object(&["language", "mode"])?;
+        if let Some(language) = evaluate.get("language") {
+            let name = language.text()?;
+            self.is_jq = name == "jq";
+            if !self.is_jq {
+                self.lacks(&language, format!("evaluate.language: {}", shortened(name)));
+            }
+        }
+        if let Some(mode) = evaluate.get("mode")
+            && mode.choice(&["strict", "loose"])? == "loose"
+        {
+            self.lacks(&mode, "evaluate.mode: loose");
+        }
+        Ok(())
+    }
+
+    fn schedule(&mut self, cursor: &Cursor<'t>) -> Result<()> {
+        let schedule = cursor.object(&["every", "cron", "after", "on", "read"])?;
+        for key in ["every", "after"] {
+            if let Some(duration) = schedule.get(key) {
+                self.duration(&duration)?;
+            }
+        }
+        if let Some(cron) = schedule.get("cron") {
+            cron.text()?;
+        }
+        if let Some(on) = schedule.get("on") {
+            self.strategy(&on, true)?;
+        }
+        if let Some(read) = schedule.get("read") {
+            events::read_as(&read)?;
+            if !schedule.has("on") {
+                return Err(read.error("'read' needs 'on' beside it: it says how the events of 'on' are read"));
+            }
+        }
+        self.lacks(cursor, "schedule");
+        Ok(())
+    }
+
+    /// Notes a valid part that the engine does not carry out.
+    fn lacks(&mut self, cursor: &Cursor<'t>, feature: impl Into<String>) {
+        let position = cursor.position();
+        self.unsupported.push(UnsupportedFeature {
+            feature: feature.into(),
+            path: cursor.path.to_string(),
+            line: position.line,
+            column: position.column,
+        });
+    }
+
+    fn count_patterns(&mut self, cursor: &Cursor<'t>, count: usize) -> Result<()> {
+        self.patterns += count;
+        if self.patterns > MAXIMUM_PATTERNS {
+            let message = format!("the document holds more than {MAXIMUM_PATTERNS} regular expressions");
+            return Err(cursor.error(message));
+        }
+        Ok(())
+    }
+}
+
+/// Finds a reusable part by name.
+fn find<'a, T>(parts: &'a BTreeMap<&str, T>, section: &str, cursor: &Cursor<'_>) -> Result<&'a T> {
+    let name = cursor.text()?;
+    parts.get(name).ok_or_else(|| missing(parts.keys().copied(), section, name, cursor))
+}
+
+/// The error for a name that leads nowhere.
+fn missing<'a>(
+    names: impl Iterator<Item = &'a str>,
+    section: &str,
+    name: &str,
+    cursor: &Cursor<'_>,
+) -> atom_core::Error {
+    let hint = cursor::suggestion(name, names);
+    cursor.error(format!("'{}' is not defined in '{section}'{hint}", shortened(name)))
+}
+
+/// Refuses a `then` that leads nowhere.
+fn check_target(target: &str, siblings: &HashSet<&str>, cursor: &Cursor<'_>) -> Result<()> {
+    if siblings.contains(target) {
+        return Ok(());
+    }
+    let names = siblings.iter().copied().chain(["continue", "exit", "end"]);
+    let hint = cursor::suggestion(target, names);
+    let message = format!(
+        "there is no task '{}' in this list to go to{hint}; 'continue', 'exit', 'end' or a task beside this one are possible",
+        shortened(target)
+    );
+    Err(cursor.error(message))
+}
+
+/// SHA-256 over the canonical JSON of a document: keys sorted, no white space.
+fn hash(source: &serde_json::Value) -> String {
+    let mut sorted = source.clone();
+    sorted.sort_all_objects();
+    let digest = Sha256::digest(sorted.to_string().as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,138 @@
+//! The `use` section: what tasks refer to by name.
+
+use std::sync::Arc;
+
+use atom_core::Result;
+
+use super::Reader;
+use super::cursor::{Cursor, Object};
+use super::data::optional;
+use super::formats;
+use crate::definition::types::{Backoff, RetryPolicy, Task};
+use crate::expression::Template;
+
+/// A function of `use.functions`.
+pub(super) enum Function<'t> {
+    /// Where its definition stands.
+    Unread(Cursor<'t>),
+    /// Being read: a call to it from inside would never end.
+    Reading,
+    /// Read, with how many levels of tasks it has.
+    Read { task: Arc<Task>, height: usize },
+}
+
+const EXTENSION_TARGETS: [&str; 12] =
+    ["call", "composite", "emit", "for", "listen", "raise", "run", "set", "switch", "try", "wait", "all"];
+
+impl<'t> Reader<'t> {
+    pub(super) fn reuse(&mut self, cursor: &Cursor<'t>) -> Result<()> {
+        let reuse = cursor.object(&[
+            "authentications", "errors", "extensions", "functions", "retries", "secrets", "timeouts", "catalogs",
+        ])?;
+        if let Some(secrets) = reuse.get("secrets") {
+            self.secrets = secrets.texts()?.into_iter().map(str::to_owned).collect();
+        }
+        for (name, policy) in members(&reuse, "authentications")? {
+            self.authentication_policy(&policy)?;
+            let template = self.template(&policy)?;
+            self.authentications.insert(name.to_owned(), template);
+        }
+        for (name, error) in members(&reuse, "errors")? {
+            let error = self.error_definition(&error)?;
+            self.errors.insert(name, error);
+        }
+        for (name, policy) in members(&reuse, "retries")? {
+            let policy = self.retry_policy(&policy)?;
+            self.retries.insert(name, policy);
+        }
+        for (name, timeout) in members(&reuse, "timeouts")? {
+            // A definition, not a reference: only its object form.
+            let timeout = timeout.object(&["after"])?.require("after")?;
+            let timeout = self.duration(&timeout)?;
+            self.timeouts.insert(name, timeout);
+        }
+        if let Some(catalogs) = reuse.get("catalogs") {
+            for (_, catalog) in catalogs.any_object()?.members() {
+                self.endpoint(&catalog.object(&["endpoint"])?.require("endpoint")?)?;
+            }
+            self.lacks(&catalogs, "use.catalogs");
+        }
+        let functions: Vec<_> = members(&reuse, "functions")?;
+        self.functions = functions.iter().map(|(name, task)| (*name, Function::Unread(task.clone()))).collect();
+        for (name, task) in &functions {
+            self.function(name, task, 0)?;
+        }
+        optional(reuse.get("extensions"), |extensions| self.extensions(extensions))
+    }
+
+    fn extensions(&mut self, cursor: &Cursor<'t>) -> Result<()> {
+        for item in cursor.items()? {
+            let extension = item.single("an extension")?.value.object(&["extend", "when", "before", "after"])?;
+            extension.require("extend")?.choice(&EXTENSION_TARGETS)?;
+            optional(extension.get("when"), |when| self.expression(when).map(drop))?;
+            for key in ["before", "after"] {
+                optional(extension.get(key), |tasks| self.task_list(tasks, 0).map(drop))?;
+            }
+        }
+        self.lacks(cursor, "use.extensions");
+        Ok(())
+    }
+
+    pub(super) fn error_definition(&mut self, cursor: &Cursor<'t>) -> Result<Template> {
+        let error = cursor.object(&["type", "status", "instance", "title", "detail"])?;
+        formats::uri_or_expression(&error.require("type")?)?;
+        error.require("status")?.integer()?;
+        optional(error.get("instance"), formats::pointer_or_expression)?;
+        for key in ["title", "detail"] {
+            optional(error.get(key), |text| text.text().map(drop))?;
+        }
+        self.template(cursor)
+    }
+
+    pub(super) fn retry_policy(&mut self, cursor: &Cursor<'t>) -> Result<RetryPolicy> {
+        let policy = cursor.object(&["when", "exceptWhen", "delay", "backoff", "limit", "jitter"])?;
+        let mut retry = RetryPolicy {
+            when: policy.get("when").map(|when| self.expression(&when)).transpose()?,
+            except_when: policy.get("exceptWhen").map(|when| self.expression(&when)).transpose()?,
+            delay: policy.get("delay").map(|delay| self.duration(&delay)).transpose()?,
+            ..RetryPolicy::default()
+        };
+        if let Some(backoff) = policy.get("backoff") {
+            let kinds = ["constant", "exponential", "linear"];
+            let (kind, settings) = backoff.object(&kinds)?.one_of(&kinds)?;
+            // The schema leaves the settings open but the standard defines none.
+            settings.object(&[])?;
+            retry.backoff = match kind {
+                "exponential" => Backoff::Exponential,
+                "linear" => Backoff::Linear,
+                _ => Backoff::Constant,
+            };
+        }
+        if let Some(limit) = policy.get("limit") {
+            let limit = limit.object(&["attempt", "duration"])?;
+            if let Some(attempt) = limit.get("attempt") {
+                let attempt = attempt.object(&["count", "duration"])?;
+                retry.attempts = attempt.get("count").map(|count| attempts(&count)).transpose()?;
+                retry.attempt_duration =
+                    attempt.get("duration").map(|duration| self.duration(&duration)).transpose()?;
+            }
+            retry.duration = limit.get("duration").map(|duration| self.duration(&duration)).transpose()?;
+        }
+        if let Some(jitter) = policy.get("jitter") {
+            let jitter = jitter.object(&["from", "to"])?;
+            retry.jitter = Some((self.duration(&jitter.require("from")?)?, self.duration(&jitter.require("to")?)?));
+        }
+        Ok(retry)
+    }
+}
+
+fn attempts(cursor: &Cursor<'_>) -> Result<u64> {
+    u64::try_from(cursor.integer()?).map_err(|_| cursor.error("expected 0 or more attempts"))
+}
+
+fn members<'t>(reuse: &Object<'t>, key: &str) -> Result<Vec<(&'t str, Cursor<'t>)>> {
+    match reuse.get(key) {
+        Some(section) => Ok(section.any_object()?.members().collect()),
+        None => Ok(Vec::new()),
+    }
+}
