@@ -18,3 +18,4 @@
 
 pub mod local;
 pub mod system;
+pub mod text;
