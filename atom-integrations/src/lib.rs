@@ -17,5 +17,6 @@
 #![forbid(unsafe_code)]
 
 pub mod local;
+pub mod storage;
 pub mod system;
 pub mod text;

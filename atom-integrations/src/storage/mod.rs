@@ -1,0 +1,22 @@
+//! Stores that keep what they are given.
+//!
+//! ```
+//! use atom_core::{CloudEvent, EventLog, Principal};
+//! use atom_integrations::storage::SqliteStore;
+//!
+//! # let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! # let directory = tempfile::tempdir()?;
+//! let store = SqliteStore::open(directory.path()).await?;
+//! let scope = Principal::new("acme", "ada")?.scope();
+//! store.append(&scope, &CloudEvent::new("1", "/orders", "com.example.order.placed.v1")).await?;
+//! store.close().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod sqlite;
+
+pub use sqlite::SqliteStore;
+pub(crate) use sqlite::{Database, Write};

@@ -1,0 +1,473 @@
+//! What one transaction writes for many runs and events at once.
+//!
+//! Every change is checked here, against what the writer knows, before anything is written: a change that is
+//! refused leaves the others of its transaction alone. The rows of all changes then go out in few statements,
+//! because each costs a hop to the thread of the connection.
+
+use std::collections::HashMap;
+
+use atom_core::storage::{JournalEntry, NewRun, RunCommit};
+use atom_core::{CloudEvent, Offset, Result, RunId, Scope};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{Arguments, AssertSqlSafe, Encode, Row, Sqlite, Type};
+
+use super::rows::{Decoded, integer, json, nanoseconds, run_id, unsigned};
+
+/// A frequent change.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// Creates a run.
+    Create(NewRun),
+    /// Writes a step of a run.
+    Commit(RunCommit),
+    /// Appends an event.
+    Append(Scope, CloudEvent),
+}
+
+pub(super) type RunKey = (Scope, RunId);
+
+/// What decides whether a commit fits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RunState {
+    next: u64,
+    has_ended: bool,
+}
+
+type EventKey = (Scope, String, String);
+
+/// The rows that a transaction will write.
+#[derive(Debug)]
+pub(super) struct Batch<'a> {
+    /// The runs that exist among those that the changes name.
+    states: &'a mut HashMap<RunKey, RunState>,
+    known_events: HashMap<EventKey, Offset>,
+    head: Offset,
+    events: Rows,
+    runs: Rows,
+    journal: Rows,
+    ends: Rows,
+}
+
+/// The arguments of rows of one table.
+#[derive(Debug, Default)]
+struct Rows {
+    count: usize,
+    arguments: Vec<Argument>,
+}
+
+impl Rows {
+    fn append(&mut self, other: Self) {
+        self.count += other.count;
+        self.arguments.extend(other.arguments);
+    }
+
+    fn push<const N: usize>(&mut self, row: [Argument; N]) {
+        self.count += 1;
+        self.arguments.extend(row);
+    }
+}
+
+/// A value of a row.
+#[derive(Debug)]
+enum Argument {
+    Integer(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+    Null,
+}
+
+impl Argument {
+    fn text(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+
+    fn id(id: RunId) -> Self {
+        Self::Bytes(id.as_bytes().to_vec())
+    }
+
+    fn optional<T>(value: Option<T>, argument: impl FnOnce(T) -> Result<Self>) -> Result<Self> {
+        value.map_or(Ok(Self::Null), argument)
+    }
+}
+
+impl<'a> Batch<'a> {
+    /// Looks up what the changes need to know and the states do not hold yet.
+    pub(super) async fn prepare(
+        connection: &mut SqliteConnection,
+        states: &'a mut HashMap<RunKey, RunState>,
+        head: Offset,
+        changes: impl Iterator<Item = &Change> + Clone,
+    ) -> Decoded<Self> {
+        let named = changes.clone().flat_map(named_runs);
+        let unknown: Vec<_> = named
+            .filter(|(scope, run)| !states.contains_key(&((*scope).clone(), *run)))
+            .collect();
+        load_states(connection, states, &unknown).await?;
+        let mut known_events = HashMap::new();
+        let events: Vec<_> = changes.flat_map(named_events).collect();
+        load_events(connection, &mut known_events, &events).await?;
+        Ok(Self {
+            states,
+            known_events,
+            head,
+            events: Rows::default(),
+            runs: Rows::default(),
+            journal: Rows::default(),
+            ends: Rows::default(),
+        })
+    }
+
+    /// The head of the event log once the batch is written.
+    pub(super) fn head(&self) -> Offset {
+        self.head
+    }
+
+    /// Adds a change and returns its answer: the head after it, or the event's offset.
+    pub(super) fn add(&mut self, change: &Change) -> Result<u64> {
+        match change {
+            Change::Create(run) => self.create(run),
+            Change::Commit(commit) => self.commit(commit),
+            Change::Append(scope, event) => {
+                let text = json(event)?;
+                self.append(scope, event, text)
+            }
+        }
+    }
+
+    fn create(&mut self, run: &NewRun) -> Result<u64> {
+        run.check()?;
+        let key = (run.principal.scope(), run.id);
+        if self.states.contains_key(&key) {
+            return Err(run.already_exists());
+        }
+        let row = run_row(run)?;
+        let entry = entry_row(&key.0, run.id, &run.first_entry, self.head)?;
+        self.runs.push(row);
+        self.journal.push(entry);
+        self.states.insert(
+            key,
+            RunState {
+                next: 1,
+                has_ended: false,
+            },
+        );
+        Ok(self.head)
+    }
+
+    fn commit(&mut self, commit: &RunCommit) -> Result<u64> {
+        let key = (commit.scope.clone(), commit.run);
+        let state = *self.states.get(&key).ok_or_else(|| commit.unknown_run())?;
+        commit.check(state.next, state.has_ended)?;
+
+        // Everything that can fail comes before the first change of the batch.
+        let events: Vec<_> = commit.events.iter().map(json).collect::<Result<_>>()?;
+        let children: Vec<_> = commit.children.iter().map(run_row).collect::<Result<_>>()?;
+        let new_head = self.head_after(commit);
+        let mut journal = Rows::default();
+        for entry in &commit.entries {
+            journal.push(entry_row(&commit.scope, commit.run, entry, new_head)?);
+        }
+        let first_entries: Vec<_> = commit
+            .children
+            .iter()
+            .map(|child| entry_row(&commit.scope, child.id, &child.first_entry, new_head))
+            .collect::<Result<_>>()?;
+        let end = end_row(commit)?;
+
+        for (event, text) in commit.events.iter().zip(events) {
+            self.append(&commit.scope, event, text)?;
+        }
+        self.journal.append(journal);
+        for ((child, row), entry) in commit.children.iter().zip(children).zip(first_entries) {
+            let key = (commit.scope.clone(), child.id);
+            if !self.states.contains_key(&key) {
+                self.runs.push(row);
+                self.journal.push(entry);
+                self.states.insert(
+                    key,
+                    RunState {
+                        next: 1,
+                        has_ended: false,
+                    },
+                );
+            }
+        }
+        if let Some(end) = end {
+            self.ends.push(end);
+        }
+        let next = state.next + commit.entries.len() as u64;
+        self.states.insert(
+            key,
+            RunState {
+                next,
+                has_ended: commit.end.is_some(),
+            },
+        );
+        Ok(self.head)
+    }
+
+    /// The head once the events of a commit that are not known yet are appended.
+    fn head_after(&self, commit: &RunCommit) -> Offset {
+        let keys: std::collections::HashSet<_> = commit
+            .events
+            .iter()
+            .map(|event| (&event.source, &event.id))
+            .collect();
+        let is_new = |(source, id): &(&String, &String)| {
+            !self
+                .known_events
+                .contains_key(&(commit.scope.clone(), (*source).clone(), (*id).clone()))
+        };
+        self.head + keys.into_iter().filter(is_new).count() as u64
+    }
+
+    fn append(&mut self, scope: &Scope, event: &CloudEvent, text: String) -> Result<Offset> {
+        let key = (scope.clone(), event.source.clone(), event.id.clone());
+        if let Some(offset) = self.known_events.get(&key) {
+            return Ok(*offset);
+        }
+        let offset = self.head + 1;
+        self.events.push([
+            Argument::Integer(integer(offset)?),
+            Argument::text(&scope.tenant),
+            Argument::text(&scope.user),
+            Argument::text(&event.source),
+            Argument::text(&event.id),
+            Argument::Text(text),
+        ]);
+        self.head = offset;
+        self.known_events.insert(key, offset);
+        Ok(offset)
+    }
+
+    /// Writes all rows and then what `finish` says.
+    pub(super) async fn write(self, connection: &mut SqliteConnection, finish: &str) -> Decoded<()> {
+        let mut script = Script::default();
+        script.insert(EVENTS, self.events);
+        script.insert(RUNS, self.runs);
+        script.insert(JOURNAL, self.journal);
+        script.repeat(END, self.ends);
+        script.sql.push_str(finish);
+        if script.sql.is_empty() {
+            return Ok(());
+        }
+        script.run(connection).await.map(drop)
+    }
+}
+
+const EVENTS: Table = Table(
+    r#"INSERT INTO events ("offset", tenant, user, source, id, event) VALUES "#,
+    "(?,?,?,?,?,?)",
+);
+const RUNS: Table = Table(
+    "INSERT INTO runs (tenant, user, id, roles, namespace, name, version, hash, parent_run, parent_action, \
+     directory, input, created_at) VALUES ",
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+);
+const JOURNAL: Table = Table(
+    "INSERT INTO journal (tenant, user, run, sequence, at, payload, event_head) VALUES ",
+    "(?,?,?,?,?,?,?)",
+);
+const END: &str = "UPDATE runs SET status = ?, output = ?, error = ?, ended_at = ? WHERE tenant = ? AND user = ? AND id = ?;";
+
+fn run_row(run: &NewRun) -> Result<[Argument; 13]> {
+    let directory = run.directory.as_ref().map(|directory| {
+        directory
+            .to_str()
+            .ok_or_else(|| atom_core::Error::invalid_request("the run's directory is not valid UTF-8"))
+    });
+    Ok([
+        Argument::text(&run.principal.tenant),
+        Argument::text(&run.principal.user),
+        Argument::id(run.id),
+        Argument::Text(json(&run.principal.roles)?),
+        Argument::text(&run.workflow.namespace),
+        Argument::text(&run.workflow.name),
+        Argument::text(&run.workflow.version),
+        Argument::text(&run.workflow.hash),
+        Argument::optional(run.parent, |parent| Ok(Argument::id(parent.run)))?,
+        Argument::optional(run.parent, |parent| {
+            Ok(Argument::Integer(integer(parent.action)?))
+        })?,
+        Argument::optional(directory, |directory| Ok(Argument::text(directory?)))?,
+        Argument::Text(json(&run.input)?),
+        Argument::Integer(nanoseconds(run.created_at)?),
+    ])
+}
+
+fn entry_row(scope: &Scope, run: RunId, entry: &JournalEntry, event_head: Offset) -> Result<[Argument; 7]> {
+    Ok([
+        Argument::text(&scope.tenant),
+        Argument::text(&scope.user),
+        Argument::id(run),
+        Argument::Integer(integer(entry.sequence)?),
+        Argument::Integer(nanoseconds(entry.at)?),
+        Argument::text(&entry.payload),
+        Argument::Integer(integer(event_head)?),
+    ])
+}
+
+fn end_row(commit: &RunCommit) -> Result<Option<[Argument; 7]>> {
+    let Some(end) = &commit.end else { return Ok(None) };
+    let optional_json = |value: &Option<serde_json::Value>| {
+        Argument::optional(value.as_ref(), |value| json(value).map(Argument::Text))
+    };
+    Ok(Some([
+        Argument::text(end.status.as_str()),
+        optional_json(&end.output)?,
+        optional_json(&end.error)?,
+        Argument::Integer(nanoseconds(end.at)?),
+        Argument::text(&commit.scope.tenant),
+        Argument::text(&commit.scope.user),
+        Argument::id(commit.run),
+    ]))
+}
+
+/// The head and the row of an insertion.
+struct Table(&'static str, &'static str);
+
+/// Several statements that run in one hop.
+#[derive(Default)]
+struct Script {
+    sql: String,
+    arguments: Vec<Argument>,
+}
+
+impl Script {
+    fn insert(&mut self, table: Table, rows: Rows) {
+        let mut left = rows.count;
+        while left > 0 {
+            // Powers of two, so that few different statements fill the cache of prepared ones.
+            let chunk = (1 << left.ilog2()).min(32);
+            self.sql.push_str(table.0);
+            for place in 0..chunk {
+                self.sql.push_str(if place == 0 { "" } else { "," });
+                self.sql.push_str(table.1);
+            }
+            self.sql.push(';');
+            left -= chunk;
+        }
+        self.arguments.extend(rows.arguments);
+    }
+
+    fn repeat(&mut self, statement: &str, rows: Rows) {
+        self.sql.extend(std::iter::repeat_n(statement, rows.count));
+        self.arguments.extend(rows.arguments);
+    }
+
+    async fn run(self, connection: &mut SqliteConnection) -> Decoded<Vec<sqlx::sqlite::SqliteRow>> {
+        let mut arguments = SqliteArguments::default();
+        for argument in self.arguments {
+            match argument {
+                Argument::Integer(integer) => add(&mut arguments, integer)?,
+                Argument::Text(text) => add(&mut arguments, text)?,
+                Argument::Bytes(bytes) => add(&mut arguments, bytes)?,
+                Argument::Null => add(&mut arguments, None::<i64>)?,
+            }
+        }
+        sqlx::query_with(AssertSqlSafe(self.sql), arguments)
+            .fetch_all(connection)
+            .await
+    }
+}
+
+fn add<'t, T: Encode<'t, Sqlite> + Type<Sqlite>>(arguments: &mut SqliteArguments, value: T) -> Decoded<()>
+where
+    T: 't,
+{
+    arguments.add(value).map_err(sqlx::Error::Encode)
+}
+
+fn named_runs(change: &Change) -> Vec<(Scope, RunId)> {
+    match change {
+        Change::Create(run) => vec![(run.principal.scope(), run.id)],
+        Change::Commit(commit) => {
+            let children = commit.children.iter().map(|child| child.id);
+            std::iter::once(commit.run)
+                .chain(children)
+                .map(|run| (commit.scope.clone(), run))
+                .collect()
+        }
+        Change::Append(..) => Vec::new(),
+    }
+}
+
+fn named_events(change: &Change) -> Vec<(&Scope, &CloudEvent)> {
+    match change {
+        Change::Create(_) => Vec::new(),
+        Change::Commit(commit) => commit.events.iter().map(|event| (&commit.scope, event)).collect(),
+        Change::Append(scope, event) => vec![(scope, event)],
+    }
+}
+
+/// How many lookups one hop carries.
+const LOOKUPS: usize = 32;
+
+async fn load_states(
+    connection: &mut SqliteConnection,
+    states: &mut HashMap<RunKey, RunState>,
+    keys: &[RunKey],
+) -> Decoded<()> {
+    const LOOKUP: &str = "SELECT tenant, user, id, status <> 'running', (SELECT max(sequence) FROM journal \
+         WHERE journal.tenant = runs.tenant AND journal.user = runs.user AND journal.run = runs.id) \
+         FROM runs WHERE tenant = ? AND user = ? AND id = ?;";
+    for chunk in keys.chunks(LOOKUPS) {
+        let mut wanted = Rows::default();
+        for (scope, run) in chunk {
+            wanted.push([
+                Argument::text(&scope.tenant),
+                Argument::text(&scope.user),
+                Argument::id(*run),
+            ]);
+        }
+        let mut script = Script::default();
+        script.repeat(LOOKUP, wanted);
+        for row in script.run(connection).await? {
+            let scope = Scope {
+                tenant: row.try_get(0)?,
+                user: row.try_get(1)?,
+            };
+            let next = row
+                .try_get::<Option<i64>, _>(4)?
+                .map_or(Ok(0), |last| unsigned(last).map(|last| last + 1))?;
+            states.insert(
+                (scope, run_id(row.try_get(2)?)?),
+                RunState {
+                    next,
+                    has_ended: row.try_get(3)?,
+                },
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn load_events(
+    connection: &mut SqliteConnection,
+    known: &mut HashMap<EventKey, Offset>,
+    events: &[(&Scope, &CloudEvent)],
+) -> Decoded<()> {
+    const LOOKUP: &str = r#"SELECT tenant, user, source, id, "offset" FROM events
+        WHERE tenant = ? AND user = ? AND source = ? AND id = ?;"#;
+    for chunk in events.chunks(LOOKUPS) {
+        let mut wanted = Rows::default();
+        for (scope, event) in chunk {
+            wanted.push(
+                [&scope.tenant, &scope.user, &event.source, &event.id].map(|text| Argument::text(text)),
+            );
+        }
+        let mut script = Script::default();
+        script.repeat(LOOKUP, wanted);
+        for row in script.run(connection).await? {
+            let scope = Scope {
+                tenant: row.try_get(0)?,
+                user: row.try_get(1)?,
+            };
+            known.insert(
+                (scope, row.try_get(2)?, row.try_get(3)?),
+                unsigned(row.try_get(4)?)?,
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! The log of events.
+
+use async_trait::async_trait;
+use atom_core::{CloudEvent, EventLog, LoggedEvent, Offset, Result, Scope};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use tokio::sync::watch;
+
+use super::batch::Change;
+use super::rows::{Decoded, limit as row_limit, unsigned, value};
+use super::{Database, SqliteStore};
+
+#[async_trait]
+impl EventLog for SqliteStore {
+    async fn append(&self, scope: &Scope, event: &CloudEvent) -> Result<Offset> {
+        self.database
+            .change(Change::Append(scope.clone(), event.clone()))
+            .await
+    }
+
+    async fn read(&self, scope: &Scope, after: Offset, limit: usize) -> Result<Vec<LoggedEvent>> {
+        let Database { readers, .. } = &self.database;
+        let Ok(after) = i64::try_from(after) else {
+            return Ok(Vec::new());
+        };
+        let query = r#"SELECT "offset", event FROM events WHERE tenant = ? AND user = ? AND "offset" > ?
+            ORDER BY "offset" LIMIT ?"#;
+        let query = sqlx::query(query)
+            .bind(&scope.tenant)
+            .bind(&scope.user)
+            .bind(after)
+            .bind(row_limit(limit));
+        let rows = query
+            .fetch_all(readers)
+            .await
+            .map_err(|error| self.database.error(error))?;
+        rows.iter()
+            .map(logged_event)
+            .collect::<Decoded<_>>()
+            .map_err(|error| self.database.error(error))
+    }
+
+    async fn head(&self) -> Result<Offset> {
+        Ok(*self.head.borrow())
+    }
+
+    fn watch(&self) -> watch::Receiver<Offset> {
+        let mut head = self.head.clone();
+        // The one that is kept here has never looked.
+        head.mark_unchanged();
+        head
+    }
+}
+
+fn logged_event(row: &SqliteRow) -> Decoded<LoggedEvent> {
+    Ok(LoggedEvent {
+        offset: unsigned(row.try_get(0)?)?,
+        event: value(row.try_get(1)?)?,
+    })
+}

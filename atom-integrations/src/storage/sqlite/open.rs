@@ -1,0 +1,179 @@
+//! Opening a data directory: who may, what is there, and bringing it up to date.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use atom_core::{Error, ErrorCode, Offset, Result};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
+use sqlx::{ConnectOptions, Row};
+
+use super::error::{damaged, file_error, storage_error};
+use super::{migrations, rows};
+
+/// A data directory that is held by this engine.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// The database.
+    pub(super) path: PathBuf,
+    /// The connection that writes.
+    pub(super) connection: SqliteConnection,
+    /// How to connect again.
+    pub(super) options: SqliteConnectOptions,
+    /// The number that tells this engine from those that held the directory before.
+    pub(super) epoch: i64,
+    /// The last offset that was given out.
+    pub(super) head: Offset,
+    /// Held locked; the operating system releases it when the process ends in whatever way.
+    pub(super) lock: File,
+}
+
+pub(super) async fn open(directory: &Path) -> Result<Opened> {
+    let directory = std::path::absolute(directory).map_err(|error| file_error(directory, error))?;
+    let prepare = move || -> Result<_> {
+        create_directory(&directory).map_err(|error| file_error(&directory, error))?;
+        let lock = lock(&directory)?;
+        let path = directory.join("atom.db");
+        check_header(&path)?;
+        create_file(&directory, &path).map_err(|error| file_error(&path, error))?;
+        Ok((path, lock))
+    };
+    let (path, lock) = tokio::task::spawn_blocking(prepare).await.map_err(|error| {
+        Error::new(ErrorCode::StorageFailed, "opening the store was interrupted").with_source(error)
+    })??;
+
+    let options = options(&path);
+    let mut connection = options
+        .connect()
+        .await
+        .map_err(|error| storage_error(&path, error))?;
+    migrations::migrate(&mut connection, &path).await?;
+    let (epoch, head) = take_over(&mut connection)
+        .await
+        .map_err(|error| storage_error(&path, error))?;
+    Ok(Opened {
+        path,
+        connection,
+        options,
+        epoch,
+        head,
+        lock,
+    })
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        // On macOS `fsync` alone does not reach the disk.
+        .pragma("fullfsync", "ON")
+        .pragma("checkpoint_fullfsync", "ON")
+        // After a burst the write-ahead log shrinks back to this many bytes.
+        .pragma("journal_size_limit", "67108864")
+        .pragma("trusted_schema", "OFF")
+        .busy_timeout(Duration::from_secs(10))
+        .statement_cache_capacity(256)
+        .disable_statement_logging()
+}
+
+/// Creates the directory for its owner alone. One that is there keeps its permissions.
+fn create_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)?;
+    directory.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Makes what was created in a directory survive a power cut.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(directory)?.sync_all()
+    } else {
+        Ok(())
+    }
+}
+
+/// Options for a file that only its owner can read.
+pub(crate) fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn lock(directory: &Path) -> Result<File> {
+    let path = directory.join("atom.lock");
+    let file = private_file()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
+    let file = file.map_err(|error| file_error(&path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::new(
+            ErrorCode::Locked,
+            "another engine has this data directory open; close it, or use another directory",
+        )
+        .with_context("path", path.display())),
+        Err(TryLockError::Error(error)) => Err(file_error(&path, error)),
+    }
+}
+
+/// Creates an empty database, which SQLite would let everybody read.
+fn create_file(directory: &Path, path: &Path) -> io::Result<()> {
+    match private_file().create_new(true).write(true).open(path) {
+        Ok(file) => {
+            file.sync_all()?;
+            sync_directory(directory)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Refuses, from the first bytes of the file (<https://www.sqlite.org/fileformat2.html#the_database_header>),
+/// what SQLite should not even touch.
+fn check_header(path: &Path) -> Result<()> {
+    let mut header = Vec::new();
+    match File::open(path).and_then(|file| file.take(100).read_to_end(&mut header)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(file_error(path, error)),
+        Ok(0) => return Ok(()),
+        Ok(_) => {}
+    }
+    let number_at = |at: usize| {
+        header
+            .get(at..at + 4)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(i32::from_be_bytes)
+    };
+    let (Some(version), Some(application)) = (number_at(60), number_at(68)) else {
+        return Err(damaged(path));
+    };
+    if !header.starts_with(b"SQLite format 3\0") {
+        return Err(damaged(path));
+    }
+    // 0 can be a database whose first transaction was cut off; SQLite repairs that, and then it is looked at again.
+    if application != 0 {
+        migrations::check_identity(path, application, version)?;
+    }
+    Ok(())
+}
+
+/// Raises the epoch, which shuts out an engine that still believes to hold the directory.
+async fn take_over(connection: &mut SqliteConnection) -> rows::Decoded<(i64, Offset)> {
+    let epoch = sqlx::query("UPDATE engine SET epoch = epoch + 1 RETURNING epoch")
+        .fetch_one(&mut *connection)
+        .await?;
+    let head = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)";
+    let head = sqlx::query(head).fetch_one(connection).await?;
+    Ok((epoch.try_get(0)?, rows::unsigned(head.try_get(0)?)?))
+}

@@ -1,0 +1,320 @@
+//! The one task that writes.
+//!
+//! It takes whatever is queued, checks every change, writes all of them in one transaction and answers after
+//! its commit: one `fsync` for all who wait, and one for a caller who is alone. When such a transaction fails
+//! as a whole, its changes are tried again one by one, so that one of them cannot hurt the others.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result};
+use futures::future::BoxFuture;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Row};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::batch::{Batch, Change, RunKey, RunState};
+use super::error::storage_error;
+
+/// How many callers can wait before others wait to be queued.
+const QUEUE: usize = 1024;
+/// The most changes that share a transaction.
+const GROUP: usize = 256;
+/// How many runs the writer remembers; those it has forgotten it looks up.
+const REMEMBERED_RUNS: usize = 16 * 1024;
+
+/// A change that is too rare to be batched: it runs its own statements within the shared transaction.
+#[async_trait]
+pub(crate) trait Write: Send + Sync + 'static {
+    /// What the caller gets once the change is on disk.
+    type Answer: Send + Sync + 'static;
+
+    /// Makes the change. It may be called again when the transaction had to be repeated.
+    async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<Self::Answer>;
+}
+
+/// The result of a [`Write`].
+pub(crate) type WriteResult<T> = std::result::Result<T, Refusal>;
+
+/// Why a change was not made.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// It breaks a rule.
+    Rule(Error),
+    /// The database failed.
+    Database(sqlx::Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Rule(error)
+    }
+}
+
+impl From<sqlx::Error> for Refusal {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// What callers hold of the writer.
+#[derive(Clone, Debug)]
+pub(super) struct WriterHandle {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl WriterHandle {
+    /// Makes a frequent change and returns its answer once it is on disk.
+    pub(super) async fn change(&self, change: Change) -> Result<u64> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Change {
+            change,
+            outcome: Ok(0),
+            reply,
+        };
+        self.jobs.send(job).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Makes a rare change and returns its answer once it is on disk.
+    pub(super) async fn write<W: Write>(&self, write: W) -> Result<W::Answer> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Write(Box::new(PendingWrite {
+            write,
+            answer: None,
+            reply,
+        }));
+        self.jobs.send(job).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorCode::Closed, "the store was closed; open it again")
+}
+
+enum Job {
+    Change {
+        change: Change,
+        outcome: Result<u64>,
+        reply: oneshot::Sender<Result<u64>>,
+    },
+    Write(Box<dyn Pending>),
+}
+
+impl Job {
+    /// Tells the caller, who may have gone away meanwhile, how it ended.
+    fn finish(self, failure: Option<Error>) {
+        match self {
+            Self::Change { outcome, reply, .. } => drop(reply.send(failure.map_or(outcome, Err))),
+            Self::Write(pending) => pending.finish(failure),
+        }
+    }
+}
+
+/// A [`Write`] whose answer's type is forgotten.
+trait Pending: Send + Sync {
+    fn apply<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, WriteResult<()>>;
+    fn refuse(&mut self, error: Error);
+    fn finish(self: Box<Self>, failure: Option<Error>);
+}
+
+struct PendingWrite<W: Write> {
+    write: W,
+    answer: Option<Result<W::Answer>>,
+    reply: oneshot::Sender<Result<W::Answer>>,
+}
+
+impl<W: Write> Pending for PendingWrite<W> {
+    fn apply<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, WriteResult<()>> {
+        Box::pin(async move {
+            self.answer = Some(Ok(self.write.apply(connection).await?));
+            Ok(())
+        })
+    }
+
+    fn refuse(&mut self, error: Error) {
+        self.answer = Some(Err(error));
+    }
+
+    fn finish(self: Box<Self>, failure: Option<Error>) {
+        let answer = failure.map(Err).or(self.answer);
+        // The caller may have gone away meanwhile.
+        drop(self.reply.send(answer.unwrap_or_else(|| Err(closed()))));
+    }
+}
+
+/// The state of the writing task.
+pub(super) struct Writer {
+    connection: Option<SqliteConnection>,
+    options: SqliteConnectOptions,
+    path: Arc<Path>,
+    epoch: i64,
+    head: watch::Sender<Offset>,
+    states: HashMap<RunKey, RunState>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        connection: SqliteConnection,
+        options: SqliteConnectOptions,
+        path: Arc<Path>,
+        epoch: i64,
+        head: watch::Sender<Offset>,
+    ) -> Self {
+        Self {
+            connection: Some(connection),
+            options,
+            path,
+            epoch,
+            head,
+            states: HashMap::new(),
+        }
+    }
+
+    /// Starts the task. It ends, after what is queued by then, when `closing` is cancelled.
+    pub(super) fn start(
+        self,
+        closing: CancellationToken,
+    ) -> (WriterHandle, tokio::task::JoinHandle<Option<SqliteConnection>>) {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        (WriterHandle { jobs }, tokio::spawn(self.run(queue, closing)))
+    }
+
+    async fn run(
+        mut self,
+        mut queue: mpsc::Receiver<Job>,
+        closing: CancellationToken,
+    ) -> Option<SqliteConnection> {
+        loop {
+            let mut jobs = Vec::new();
+            tokio::select! {
+                biased;
+                () = closing.cancelled(), if !queue.is_closed() => queue.close(),
+                count = queue.recv_many(&mut jobs, GROUP) => match count {
+                    0 => return self.connection,
+                    _ => self.apply(jobs).await,
+                },
+            }
+        }
+    }
+
+    async fn apply(&mut self, mut jobs: Vec<Job>) {
+        match self.transact(&mut jobs).await {
+            Ok(()) => jobs.into_iter().for_each(|job| job.finish(None)),
+            Err(error) if jobs.len() == 1 => jobs.into_iter().for_each(|job| job.finish(Some(error.clone()))),
+            Err(_) => {
+                for job in jobs {
+                    let mut alone = [job];
+                    let failure = self.transact(&mut alone).await.err();
+                    let [job] = alone;
+                    job.finish(failure);
+                }
+            }
+        }
+    }
+
+    /// Writes the jobs in one transaction. On an error nothing of them is written.
+    async fn transact(&mut self, jobs: &mut [Job]) -> Result<()> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self
+                .options
+                .connect()
+                .await
+                .map_err(|error| storage_error(&self.path, error))?,
+        };
+        match self.try_transact(&mut connection, jobs).await {
+            Ok(head) => {
+                self.connection = Some(connection);
+                self.head
+                    .send_if_modified(|known| std::mem::replace(known, head) != head);
+                Ok(())
+            }
+            Err(refusal) => {
+                // What the states say may not have been written.
+                self.states.clear();
+                // A connection that cannot roll back (SQLite may have done so by itself) is closed, which rolls
+                // back for certain; the next transaction gets a new one.
+                if sqlx::query("ROLLBACK").execute(&mut connection).await.is_ok() {
+                    self.connection = Some(connection);
+                }
+                Err(match refusal {
+                    Refusal::Rule(error) => error,
+                    Refusal::Database(error) => storage_error(&self.path, error),
+                })
+            }
+        }
+    }
+
+    async fn try_transact(
+        &mut self,
+        connection: &mut SqliteConnection,
+        jobs: &mut [Job],
+    ) -> WriteResult<Offset> {
+        let begin = "BEGIN IMMEDIATE; SELECT epoch FROM engine";
+        let epoch: i64 = sqlx::query(begin).fetch_one(&mut *connection).await?.try_get(0)?;
+        if epoch != self.epoch {
+            return Err(Refusal::Rule(Error::new(
+                ErrorCode::Conflict,
+                "a newer engine has taken over the data directory; this one can write nothing any more",
+            )));
+        }
+        if self.states.len() > REMEMBERED_RUNS {
+            self.states.clear();
+        }
+        let changes = jobs.iter().filter_map(|job| match job {
+            Job::Change { change, .. } => Some(change),
+            Job::Write(_) => None,
+        });
+        let head = *self.head.borrow();
+        let mut batch = Batch::prepare(connection, &mut self.states, head, changes).await?;
+        for job in &mut *jobs {
+            if let Job::Change { change, outcome, .. } = job {
+                *outcome = batch.add(change);
+            }
+        }
+        let head = batch.head();
+        let is_alone = jobs.len() == 1;
+        let mut writes: Vec<_> = jobs
+            .iter_mut()
+            .filter_map(|job| match job {
+                Job::Change { .. } => None,
+                Job::Write(pending) => Some(pending),
+            })
+            .collect();
+        if writes.is_empty() {
+            batch.write(connection, "COMMIT").await?;
+            return Ok(head);
+        }
+        batch.write(connection, "").await?;
+        for pending in &mut writes {
+            if is_alone {
+                pending.apply(connection).await?;
+            } else {
+                apply_within(pending.as_mut(), connection).await?;
+            }
+        }
+        sqlx::query("COMMIT").execute(connection).await?;
+        Ok(head)
+    }
+}
+
+/// Applies a change that shares its transaction with others: when it is refused, only it is undone.
+async fn apply_within(pending: &mut dyn Pending, connection: &mut SqliteConnection) -> WriteResult<()> {
+    sqlx::query("SAVEPOINT change").execute(&mut *connection).await?;
+    match pending.apply(connection).await {
+        Ok(()) => {}
+        Err(Refusal::Rule(error)) => {
+            sqlx::query("ROLLBACK TO change")
+                .execute(&mut *connection)
+                .await?;
+            pending.refuse(error);
+        }
+        Err(failure) => return Err(failure),
+    }
+    sqlx::query("RELEASE change").execute(connection).await?;
+    Ok(())
+}
