@@ -19,10 +19,23 @@
 //! # Ok::<(), atom_core::Error>(())
 //! ```
 
+mod access;
+mod analysis;
+mod limits;
+mod natives;
+mod number;
+mod operators;
+mod path;
+mod prelude;
 mod program;
+mod regex;
 mod template;
+#[cfg(test)]
+mod tests;
+mod value;
 mod variables;
 
+pub use limits::Limits;
 pub use program::Expression;
 pub use template::{Template, compile_bare, is_expression};
 pub use variables::Variables;

@@ -22,6 +22,11 @@ impl Variables {
         Self::default()
     }
 
+    /// Defines a variable, or replaces it. `name` is without `$`.
+    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Arc<Value>>) {
+        *self = std::mem::take(self).set(name, value);
+    }
+
     /// These variables with `name` (without `$`) standing for `value`, whatever it stood for before.
     #[must_use]
     pub fn set(mut self, name: impl Into<String>, value: impl Into<Arc<Value>>) -> Self {
