@@ -258,8 +258,8 @@ fn occurrences(
     for rule in &master.rules {
         let times = recurrence::occurrences(rule, master.slot.local, from, until, steps).map_err(|_| {
             format!(
-                "RRULE: it needs more than {} steps or has more than {MAX_OCCURRENCES} occurrences \
-                 in the window; ask for a shorter one",
+                "RRULE: it needs more than {} steps, or has more than {MAX_OCCURRENCES} occurrences around \
+                 the span of time; ask for a shorter one",
                 recurrence::MAX_STEPS
             )
         })?;

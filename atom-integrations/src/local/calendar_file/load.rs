@@ -43,6 +43,7 @@ pub(super) fn events(
         series: BTreeMap::new(),
         skipped: SkippedList::default(),
         bytes_left: MAX_TOTAL_BYTES,
+        steps: 0,
     };
     if path.is_dir() {
         let mut skipped = SkippedList::default();
@@ -80,6 +81,8 @@ struct Loader<'a> {
     series: BTreeMap<String, (String, Series)>,
     skipped: SkippedList,
     bytes_left: u64,
+    /// The work so far.
+    steps: u64,
 }
 
 impl Loader<'_> {
@@ -110,7 +113,8 @@ impl Loader<'_> {
             return Ok(());
         }
         let is_cancellation = calendar.method.as_deref() == Some("CANCEL");
-        let zones = Zones::new(&calendar.zones, self.window.zone.clone());
+        let zones = Zones::new(&calendar.zones, self.window.zone.clone(), &mut self.steps);
+        self.check(0)?;
         for component in &calendar.events {
             blocking::check(self.cancellation)?;
             match Entry::read(component, &zones, name) {
@@ -126,22 +130,14 @@ impl Loader<'_> {
     }
 
     fn expand(&mut self) -> Result<Vec<Event>> {
-        let (mut events, mut steps) = (Vec::new(), 0);
+        let mut events = Vec::new();
         for (file, series) in self.series.values() {
             blocking::check(self.cancellation)?;
-            match series.expand(self.window, &mut steps) {
+            match series.expand(self.window, &mut self.steps) {
                 Ok(found) => events.extend(found),
                 Err(reason) => self.skipped.push(file, Some(series.line()), reason),
             }
-            if events.len() > MAX_EVENTS || steps > MAX_TOTAL_STEPS {
-                return Err(Error::new(
-                    ErrorCode::LimitExceeded,
-                    format!(
-                        "the calendar has more than {MAX_EVENTS} events in this span of time, or needs too much \
-                         work to tell; ask for a shorter span"
-                    ),
-                ));
-            }
+            self.check(events.len())?;
         }
         events.sort_by_cached_key(|event| {
             (
@@ -151,6 +147,19 @@ impl Loader<'_> {
             )
         });
         Ok(events)
+    }
+
+    fn check(&self, events: usize) -> Result<()> {
+        if events <= MAX_EVENTS && self.steps <= MAX_TOTAL_STEPS {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorCode::LimitExceeded,
+            format!(
+                "the calendar has more than {MAX_EVENTS} events in this span of time, or rules that need too \
+                 much work; ask for a shorter span"
+            ),
+        ))
     }
 }
 

@@ -17,7 +17,7 @@ use super::rule::{Frequency, Rule, Until};
 /// How many days and times one rule may have examined.
 pub(super) const MAX_STEPS: u64 = 1_000_000;
 
-/// How many occurrences of one event may lie in a window.
+/// How many occurrences of one event may lie in a window and the days next to it.
 pub(super) const MAX_OCCURRENCES: usize = 10_000;
 
 /// The rule asks for more work, or has more occurrences in the window, than is allowed.

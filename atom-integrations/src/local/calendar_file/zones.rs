@@ -1,13 +1,13 @@
 //! Time zones: the names that calendar files use, and the rules that files bring along.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use calcard::common::timezone::Tz as NamedZone;
 use calcard::icalendar::{ICalendarProperty, ICalendarValue};
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::{Offset, TimeZone};
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp};
 
 use super::components::Component;
 use super::lines::shown;
@@ -15,23 +15,25 @@ use super::properties;
 use super::recurrence;
 use super::rule::{Rule, Until};
 
+/// The first day from which the rules of a described zone are followed.
+const FIRST_DAY: Date = Date::constant(1900, 1, 1);
+/// The last day up to which the rules of a described zone are followed.
+const LAST_DAY: Date = Date::constant(2199, 12, 31);
+
 /// How local times map to UTC.
 #[derive(Clone, Debug)]
 pub(super) enum Zone {
     /// A zone of the IANA database, or UTC.
     Known(TimeZone),
     /// A zone that only the file describes (RFC 5545 section 3.6.5).
-    Described(Arc<[Observance]>),
+    Described(Arc<[Transition]>),
 }
 
-/// From when on a zone has an offset.
-#[derive(Clone, Debug)]
-pub(super) struct Observance {
-    onset: DateTime,
-    before: Offset,
-    after: Offset,
-    rule: Option<Rule>,
-    dates: Vec<DateTime>,
+/// From when on, on the local clock, a zone has an offset. The first of a zone holds before it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Transition {
+    from: DateTime,
+    offset: Offset,
 }
 
 impl Zone {
@@ -42,7 +44,7 @@ impl Zone {
     pub(super) fn timestamp(&self, local: DateTime) -> Option<Timestamp> {
         match self {
             Self::Known(zone) => zone.to_ambiguous_timestamp(local).compatible().ok(),
-            Self::Described(observances) => offset_at(observances, local)?.to_timestamp(local).ok(),
+            Self::Described(transitions) => offset_at(transitions, local).to_timestamp(local).ok(),
         }
     }
 
@@ -50,12 +52,10 @@ impl Zone {
     pub(super) fn local(&self, at: Timestamp) -> DateTime {
         match self {
             Self::Known(zone) => zone.to_datetime(at),
-            Self::Described(observances) => {
+            Self::Described(transitions) => {
                 // Twice, since the first offset is taken from the time in UTC.
-                let first = offset_at(observances, Offset::UTC.to_datetime(at)).unwrap_or(Offset::UTC);
-                offset_at(observances, first.to_datetime(at))
-                    .unwrap_or(first)
-                    .to_datetime(at)
+                let first = offset_at(transitions, Offset::UTC.to_datetime(at));
+                offset_at(transitions, first.to_datetime(at)).to_datetime(at)
             }
         }
     }
@@ -69,81 +69,65 @@ impl Zone {
     }
 }
 
-impl Observance {
-    fn read(component: &Component) -> Result<Self, String> {
-        let parsed = properties::parse(component)?;
-        let offset = |name: ICalendarProperty| {
-            let value = parsed
-                .property(&name)
-                .and_then(|entry| entry.values.first())
-                .and_then(|value| {
-                    let ICalendarValue::PartialDateTime(time) = value else {
-                        return None;
-                    };
-                    let seconds =
-                        i32::from(time.tz_hour?) * 3600 + i32::from(time.tz_minute.unwrap_or(0)) * 60;
-                    Offset::from_seconds(if time.tz_minus { -seconds } else { seconds }).ok()
-                });
-            value.ok_or_else(|| format!("{} is missing or malformed", name.as_str()))
-        };
-        let moment = properties::moment(&parsed, &ICalendarProperty::Dtstart)?;
-        let rule = component
-            .rules
-            .first()
-            .map(|rule| Rule::parse(rule))
-            .transpose()?;
-        let dates = properties::moments(&parsed, &ICalendarProperty::Rdate)?;
-        Ok(Self {
-            onset: moment.ok_or("DTSTART is missing")?.local(),
-            before: offset(ICalendarProperty::Tzoffsetfrom)?,
-            after: offset(ICalendarProperty::Tzoffsetto)?,
-            rule,
-            dates: dates.iter().map(|(moment, _)| moment.local()).collect(),
-        })
-    }
-
-    /// The last onset at or before a local time. A rule that skips more than two years is not followed.
-    fn last_onset(&self, local: DateTime) -> Option<DateTime> {
-        // Within a gap the offset before it holds on.
-        let gap = self
-            .after
-            .duration_since(self.before)
-            .max(jiff::SignedDuration::ZERO);
-        let local = local.saturating_sub(gap);
-        let repeated = self.rule.as_ref().and_then(|rule| {
-            let end = match rule.until {
-                Some(Until::Utc(until)) => local.min(until.saturating_add(1.day())),
-                Some(Until::Local(until)) => local.min(until),
-                Some(Until::Day(until)) => local.min(until.to_datetime(jiff::civil::Time::MAX)),
-                None => local,
-            };
-            let end = end.saturating_add(1.second());
-            let from = end.saturating_sub(800.days());
-            // A rule beyond the bound has no onsets: the plain one below stands.
-            recurrence::occurrences(rule, self.onset, from, end, &mut 0)
-                .ok()?
-                .last()
-                .copied()
-        });
-        self.dates
-            .iter()
-            .copied()
-            .chain([self.onset])
-            .chain(repeated)
-            .filter(|onset| *onset <= local)
-            .max()
-    }
+fn offset_at(transitions: &[Transition], local: DateTime) -> Offset {
+    let next = transitions.partition_point(|transition| transition.from <= local);
+    transitions
+        .get(next.saturating_sub(1))
+        .map_or(Offset::UTC, |transition| transition.offset)
 }
 
-fn offset_at(observances: &[Observance], local: DateTime) -> Option<Offset> {
-    let current = observances
-        .iter()
-        .filter_map(|observance| Some((observance.last_onset(local)?, observance.after)))
-        .max_by_key(|(onset, _)| *onset);
-    let earliest = || observances.iter().min_by_key(|observance| observance.onset);
-    current
-        .map(|(_, after)| after)
-        .or_else(|| earliest().map(|observance| observance.before))
+/// Adds the transitions of one `STANDARD` or `DAYLIGHT` and returns the offset before its first one.
+fn observe(
+    component: &Component,
+    transitions: &mut BTreeSet<Transition>,
+    steps: &mut u64,
+) -> Result<Transition, String> {
+    let parsed = properties::parse(component)?;
+    let offset = |name: ICalendarProperty| {
+        let value = parsed
+            .property(&name)
+            .and_then(|entry| entry.values.first())
+            .and_then(|value| {
+                let ICalendarValue::PartialDateTime(time) = value else {
+                    return None;
+                };
+                let seconds = i32::from(time.tz_hour?) * 3600 + i32::from(time.tz_minute.unwrap_or(0)) * 60;
+                Offset::from_seconds(if time.tz_minus { -seconds } else { seconds }).ok()
+            });
+        value.ok_or_else(|| format!("{} is missing or malformed", name.as_str()))
+    };
+    let (before, offset) = (
+        offset(ICalendarProperty::Tzoffsetfrom)?,
+        offset(ICalendarProperty::Tzoffsetto)?,
+    );
+    let onset = properties::moment(&parsed, &ICalendarProperty::Dtstart)?
+        .ok_or("DTSTART is missing")?
+        .local();
+    let dates = properties::moments(&parsed, &ICalendarProperty::Rdate)?;
+    let mut onsets = vec![onset];
+    onsets.extend(dates.iter().map(|(moment, _)| moment.local()));
+    *steps += onsets.len() as u64;
+    for rule in &component.rules {
+        let mut rule = Rule::parse(rule)?;
+        if let Some(Until::Utc(until)) = rule.until {
+            let until = Offset::UTC
+                .to_timestamp(until)
+                .map_err(|error| error.to_string())?;
+            rule.until = Some(Until::Local(before.to_datetime(until)));
+        }
+        let found = recurrence::occurrences(&rule, onset, FIRST_DAY.into(), LAST_DAY.into(), steps);
+        onsets.extend(found.map_err(|_| "the rule is too much work")?);
+    }
+    // Within a gap the offset before it holds on.
+    let gap = offset.duration_since(before).max(SignedDuration::ZERO);
+    transitions.extend(onsets.into_iter().map(|onset| Transition {
+        from: onset.saturating_add(gap),
+        offset,
+    }));
+    Ok(Transition {
+        from: onset,
+        offset: before,
+    })
 }
 
 /// The zones of one calendar.
@@ -154,9 +138,13 @@ pub(super) struct Zones {
 }
 
 impl Zones {
-    /// Reads the zones a calendar brings along. `floating` is the zone of times without one.
-    pub(super) fn new(components: &[Component], floating: TimeZone) -> Self {
-        let described = components.iter().filter_map(described).collect();
+    /// Reads the zones a calendar brings along. `floating` is the zone of times without one; `steps` counts the
+    /// work.
+    pub(super) fn new(components: &[Component], floating: TimeZone, steps: &mut u64) -> Self {
+        let described = components
+            .iter()
+            .filter_map(|component| described(component, steps))
+            .collect();
         Self { described, floating }
     }
 
@@ -195,10 +183,13 @@ fn usual(name: &str) -> Option<Zone> {
     }
 }
 
-/// The name and zone of a `VTIMEZONE`; one that cannot be read leaves its name unknown.
-fn described(component: &Component) -> Option<(String, Zone)> {
+/// The name and zone of a `VTIMEZONE` whose name says nothing; one that cannot be read stays unknown.
+fn described(component: &Component, steps: &mut u64) -> Option<(String, Zone)> {
     let parsed = properties::parse(component).ok()?;
     let name = properties::text(&parsed, &ICalendarProperty::Tzid)?;
+    if iana(&name).is_some() {
+        return None;
+    }
     let location = parsed
         .entries
         .iter()
@@ -213,11 +204,19 @@ fn described(component: &Component) -> Option<(String, Zone)> {
     if let Some(zone) = location {
         return Some((name, zone));
     }
-    let observances: Arc<[_]> = component
+    let mut transitions = BTreeSet::new();
+    let starts = component
         .parts
         .iter()
-        .map(Observance::read)
-        .collect::<Result<_, _>>()
-        .ok()?;
-    (!observances.is_empty()).then_some((name, Zone::Described(observances)))
+        .map(|part| observe(part, &mut transitions, steps));
+    let starts = starts.collect::<Result<Vec<_>, _>>().ok()?;
+    let before = starts.into_iter().min()?;
+    let before = Transition {
+        from: DateTime::MIN,
+        ..before
+    };
+    Some((
+        name,
+        Zone::Described(std::iter::once(before).chain(transitions).collect()),
+    ))
 }

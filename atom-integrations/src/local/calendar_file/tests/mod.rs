@@ -1,5 +1,8 @@
 //! The connector as its callers see it.
 
+mod changes;
+mod conflicts;
+mod content;
 mod occurrences;
 mod rules;
 

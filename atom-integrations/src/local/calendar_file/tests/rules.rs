@@ -97,7 +97,6 @@ fn the_examples_of_the_standard_come_out_as_it_says() {
             start(6, 10),
             "1997: 06-10 07-10, 1998: 06-10 07-10, 1999: 06-10 07-10, 2000: 06-10 07-10, 2001: 06-10 07-10",
         ),
-        (start(1, 1), "1997: 01-01"),
         (
             "FREQ=YEARLY;INTERVAL=3;COUNT=10;BYYEARDAY=1,100,200",
             start(1, 1),
@@ -317,7 +316,7 @@ fn reference(rule: &str, start: DateTime, limit: usize) -> Vec<DateTime> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn every_rule_agrees_with_an_independent_expansion(rule in rules(), start in starts()) {
