@@ -49,11 +49,16 @@ pub(super) fn minutes(value: i64) -> String {
 pub(super) fn markdown(value: &str) -> String {
     let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut escaped = String::with_capacity(line.len() + 8);
-    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     for (at, c) in line.char_indices() {
         let is_special = matches!(c, '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '~');
-        let is_block = (at == 0 && matches!(c, '#' | '-' | '+' | '='))
-            || (at == digits && at > 0 && matches!(c, '.' | ')'));
+        let is_block = if at == 0 {
+            matches!(c, '#' | '-' | '+' | '=')
+        } else {
+            // `1. ` and `1) ` begin a list.
+            matches!(c, '.' | ')')
+                && line[..at].bytes().all(|byte| byte.is_ascii_digit())
+                && !line[at + 1..].starts_with(|next: char| next != ' ')
+        };
         // Within a word an underscore is just that.
         let is_emphasis = c == '_'
             && !(is_inner(line[..at].chars().next_back()) && is_inner(line[at + 1..].chars().next()));
@@ -162,6 +167,7 @@ mod tests {
             ("snake_case _emphasis_ a*b", "snake_case \\_emphasis\\_ a\\*b"),
             ("two\nlines  here", "two lines here"),
             ("1. not a list", "1\\. not a list"),
+            ("1.450 €", "1.450 €"),
             ("Größe 2.5 R&D", "Größe 2.5 R&D"),
         ];
         for (text, expected) in cases {
