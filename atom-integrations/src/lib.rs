@@ -20,3 +20,4 @@ pub mod local;
 pub mod storage;
 pub mod system;
 pub mod text;
+pub mod vault;

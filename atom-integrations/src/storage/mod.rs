@@ -16,7 +16,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod sqlite;
+pub(crate) mod sqlite;
 
 pub use sqlite::SqliteStore;
-pub(crate) use sqlite::{Database, Write};

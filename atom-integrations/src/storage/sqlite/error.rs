@@ -68,7 +68,7 @@ pub(super) fn damaged(path: &Path) -> Error {
 }
 
 /// The error for a failure of the file system.
-pub(super) fn file_error(path: &Path, error: io::Error) -> Error {
+pub(crate) fn file_error(path: &Path, error: io::Error) -> Error {
     let (code, message) = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (ErrorCode::StorageFull, FULL),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => (

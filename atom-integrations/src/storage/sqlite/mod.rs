@@ -14,8 +14,9 @@ mod runs;
 mod workflows;
 mod writer;
 
+pub(crate) use error::file_error;
 pub(crate) use open::{private_file, sync_directory};
-pub(crate) use rows::{Decoded, moment, nanoseconds, unsigned};
+pub(crate) use rows::{Decoded, integer, moment, nanoseconds, unsigned};
 pub(crate) use writer::{Write, WriteResult};
 
 use std::fs::File;
@@ -129,6 +130,11 @@ impl SqliteStore {
                 lock: opened.lock,
             })),
         })
+    }
+
+    /// What reads from and writes to the database.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Writes what is queued, folds the write-ahead log into the database and lets other engines open the

@@ -1,0 +1,32 @@
+//! Secrets, encrypted at rest.
+//!
+//! A root key wraps a random key for each tenant; a tenant's key seals the secrets of its users, each record
+//! under a derived key of its own (AES-256-GCM). The database holds ciphertext only. A record that was altered,
+//! moved to another owner or name, or put back after it was replaced does not open. What no vault in one file can
+//! tell is the whole file put back to an earlier day.
+//!
+//! ```
+//! use atom_core::storage::Vault;
+//! use atom_core::{Principal, Secret};
+//! use atom_integrations::storage::SqliteStore;
+//! use atom_integrations::vault::SqliteVault;
+//!
+//! # let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! # let directory = tempfile::tempdir()?;
+//! let store = SqliteStore::open(directory.path()).await?;
+//! let vault = SqliteVault::open(&store).await?;
+//! let scope = Principal::new("acme", "ada")?.scope();
+//! vault.set(&scope, "api_key", &Secret::new("sk-123"), jiff::Timestamp::now()).await?;
+//! assert_eq!(vault.get(&scope, "api_key").await?.unwrap().expose(), "sk-123");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod envelope;
+mod root_key;
+mod sqlite;
+
+pub use root_key::RootKey;
+pub use sqlite::SqliteVault;

@@ -1,0 +1,317 @@
+//! A vault in the database of a [`SqliteStore`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use atom_core::storage::{SecretInfo, Vault, validate_secret, validate_secret_name};
+use atom_core::{Error, ErrorCode, Result, Scope, Secret};
+use jiff::Timestamp;
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::RootKey;
+use super::envelope::{self, Identity, Key};
+use crate::storage::SqliteStore;
+use crate::storage::sqlite::{Database, Decoded, Write, WriteResult, integer, moment, nanoseconds, unsigned};
+
+/// The version that a root key has in what it wraps.
+const ROOT_VERSION: u64 = 0;
+
+/// Keeps secrets encrypted in the database of a store, and works as long as the store is open.
+///
+/// A secret's version counts how often its name was set; it goes on when a secret was removed in between.
+#[derive(Clone, Debug)]
+pub struct SqliteVault {
+    database: Database,
+    root: Arc<RootKey>,
+}
+
+impl SqliteVault {
+    /// Opens the vault with the root key from the environment variable `ATOM_ROOT_KEY` or else from the file
+    /// `root.key` in the store's data directory, which is made for a vault without secrets.
+    ///
+    /// # Errors
+    /// `invalid_data` when the key is not the one that the vault was made with or is gone, `permission_denied`
+    /// when others than its owner can read the file, `invalid_request` when the key is malformed, and those of
+    /// the store.
+    pub async fn open(store: &SqliteStore) -> Result<Self> {
+        let has_keys = first_key(store.database()).await?.is_some();
+        let directory = store
+            .database()
+            .path()
+            .parent()
+            .map(ToOwned::to_owned)
+            .unwrap_or_default();
+        let find = move || match RootKey::from_environment()? {
+            Some(key) => Ok(key),
+            None => match RootKey::from_directory(&directory)? {
+                Some(key) => Ok(key),
+                // A new key would open nothing, and hide that the old one is missing.
+                None if has_keys => Err(Error::new(
+                    ErrorCode::InvalidData,
+                    "the vault's root key is gone; restore the file root.key or set ATOM_ROOT_KEY",
+                )
+                .with_context("path", directory.join("root.key").display())),
+                None => RootKey::find_or_create(&directory),
+            },
+        };
+        let root = tokio::task::spawn_blocking(find).await.map_err(|error| {
+            Error::new(ErrorCode::StorageFailed, "opening the vault was interrupted").with_source(error)
+        })??;
+        Self::open_with(store, root).await
+    }
+
+    /// Opens the vault with a root key that the host keeps elsewhere, e.g. in a keychain.
+    ///
+    /// # Errors
+    /// `invalid_data` when the key is not the one that the vault was made with, and those of the store.
+    pub async fn open_with(store: &SqliteStore, root: RootKey) -> Result<Self> {
+        let vault = Self {
+            database: store.database().clone(),
+            root: Arc::new(root),
+        };
+        if let Some(key) = first_key(&vault.database).await? {
+            unwrap(&vault.root, &key)?;
+        }
+        Ok(vault)
+    }
+}
+
+/// A tenant's key as stored.
+struct WrappedKey {
+    tenant: String,
+    version: u64,
+    wrapped: Vec<u8>,
+}
+
+fn wrapped_key(row: &SqliteRow) -> Decoded<WrappedKey> {
+    Ok(WrappedKey {
+        tenant: row.try_get(0)?,
+        version: unsigned(row.try_get(1)?)?,
+        wrapped: row.try_get(2)?,
+    })
+}
+
+async fn first_key(database: &Database) -> Result<Option<WrappedKey>> {
+    let query = sqlx::query("SELECT tenant, version, wrapped FROM tenant_keys LIMIT 1");
+    let row = query.fetch_optional(&database.readers).await;
+    row.and_then(|row| row.as_ref().map(wrapped_key).transpose())
+        .map_err(|error| database.error(error))
+}
+
+fn unwrap(root: &RootKey, key: &WrappedKey) -> Result<Key> {
+    let identity = Identity::TenantKey {
+        tenant: &key.tenant,
+        version: key.version,
+    };
+    let opened = envelope::open(&root.key, identity, &key.wrapped)?;
+    opened.and_then(|bytes| Some(Key::new(bytes.as_slice().try_into().ok()?))).ok_or_else(|| {
+        Error::new(
+            ErrorCode::InvalidData,
+            format!("the root key from {} does not open this vault; put the key there that the vault was made with", root.source),
+        )
+        .with_context("tenant", &key.tenant)
+    })
+}
+
+fn altered(name: &str) -> Error {
+    let message = "the stored secret was altered or put back from an earlier time; set it again";
+    Error::new(ErrorCode::InvalidData, message).with_context("name", name)
+}
+
+#[async_trait]
+impl Vault for SqliteVault {
+    async fn set(&self, scope: &Scope, name: &str, secret: &Secret, now: Timestamp) -> Result<SecretInfo> {
+        validate_secret_name(name)?;
+        validate_secret(secret)?;
+        let (scope, name, secret) = (scope.clone(), name.to_owned(), secret.clone());
+        self.database
+            .write(SetSecret {
+                root: Arc::clone(&self.root),
+                scope,
+                name,
+                secret,
+                now,
+            })
+            .await
+    }
+
+    async fn get(&self, scope: &Scope, name: &str) -> Result<Option<Secret>> {
+        let query = "SELECT s.sealed, v.version, v.is_removed FROM secrets s JOIN secret_versions v \
+             USING (tenant, user, name) WHERE s.tenant = ? AND s.user = ? AND s.name = ?";
+        let query = sqlx::query(query)
+            .bind(&scope.tenant)
+            .bind(&scope.user)
+            .bind(name);
+        let row = query.fetch_optional(&self.database.readers).await;
+        let decode = |row: SqliteRow| -> Decoded<(Vec<u8>, u64, bool)> {
+            Ok((row.try_get(0)?, unsigned(row.try_get(1)?)?, row.try_get(2)?))
+        };
+        let stored = row
+            .and_then(|row| row.map(decode).transpose())
+            .map_err(|error| self.database.error(error))?;
+        let Some((sealed, version, is_removed)) = stored else {
+            return Ok(None);
+        };
+        let key_version = envelope::key_version(&sealed)
+            .filter(|_| !is_removed)
+            .ok_or_else(|| altered(name))?;
+        let Ok(key_version) = i64::try_from(key_version) else {
+            return Err(altered(name));
+        };
+
+        let query = "SELECT tenant, version, wrapped FROM tenant_keys WHERE tenant = ? AND version = ?";
+        let query = sqlx::query(query).bind(&scope.tenant).bind(key_version);
+        let row = query.fetch_optional(&self.database.readers).await;
+        let key = row.and_then(|row| row.as_ref().map(wrapped_key).transpose());
+        let key = key
+            .map_err(|error| self.database.error(error))?
+            .ok_or_else(|| altered(name))?;
+        let key = unwrap(&self.root, &key)?;
+        let text = envelope::open(&key, Identity::Secret { scope, name, version }, &sealed)?;
+        let text = text.ok_or_else(|| altered(name))?;
+        Ok(Some(Secret::new(
+            std::str::from_utf8(&text).map_err(|_| altered(name))?,
+        )))
+    }
+
+    async fn list(&self, scope: &Scope) -> Result<Vec<SecretInfo>> {
+        let query = "SELECT name, v.version, s.updated_at FROM secrets s JOIN secret_versions v \
+             USING (tenant, user, name) WHERE s.tenant = ? AND s.user = ? AND NOT v.is_removed ORDER BY name";
+        let rows = sqlx::query(query)
+            .bind(&scope.tenant)
+            .bind(&scope.user)
+            .fetch_all(&self.database.readers)
+            .await;
+        rows.and_then(|rows| rows.iter().map(info).collect::<Decoded<_>>())
+            .map_err(|error| self.database.error(error))
+    }
+
+    async fn delete(&self, scope: &Scope, name: &str) -> Result<bool> {
+        self.database
+            .write(DeleteSecret {
+                scope: scope.clone(),
+                name: name.to_owned(),
+            })
+            .await
+    }
+}
+
+fn info(row: &SqliteRow) -> Decoded<SecretInfo> {
+    Ok(SecretInfo {
+        name: row.try_get(0)?,
+        version: unsigned(row.try_get(1)?)?,
+        updated_at: moment(row.try_get(2)?)?,
+    })
+}
+
+/// Seals and keeps a secret, within one transaction with the key and the version that it needs.
+struct SetSecret {
+    root: Arc<RootKey>,
+    scope: Scope,
+    name: String,
+    secret: Secret,
+    now: Timestamp,
+}
+
+#[async_trait]
+impl Write for SetSecret {
+    type Answer = SecretInfo;
+
+    async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<SecretInfo> {
+        let Self {
+            root,
+            scope,
+            name,
+            secret,
+            now,
+        } = self;
+        let (key, key_version) = tenant_key(connection, root, &scope.tenant).await?;
+        let query = "INSERT INTO secret_versions (tenant, user, name, version) VALUES (?, ?, ?, 1) \
+             ON CONFLICT DO UPDATE SET version = version + 1, is_removed = 0 RETURNING version";
+        let query = sqlx::query(query)
+            .bind(&scope.tenant)
+            .bind(&scope.user)
+            .bind(name);
+        let version = unsigned(query.fetch_one(&mut *connection).await?.try_get(0)?)?;
+        let identity = Identity::Secret { scope, name, version };
+        let sealed = envelope::seal(&key, key_version, identity, secret.expose().as_bytes())?;
+        let query = "INSERT INTO secrets (tenant, user, name, sealed, updated_at) VALUES (?, ?, ?, ?, ?) \
+             ON CONFLICT DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at";
+        let query = sqlx::query(query)
+            .bind(&scope.tenant)
+            .bind(&scope.user)
+            .bind(name);
+        query
+            .bind(sealed)
+            .bind(nanoseconds(*now)?)
+            .execute(connection)
+            .await?;
+        Ok(SecretInfo {
+            name: name.clone(),
+            version,
+            updated_at: *now,
+        })
+    }
+}
+
+/// The newest key of a tenant, made when there is none.
+async fn tenant_key(
+    connection: &mut SqliteConnection,
+    root: &RootKey,
+    tenant: &str,
+) -> WriteResult<(Key, u64)> {
+    let query =
+        "SELECT tenant, version, wrapped FROM tenant_keys WHERE tenant = ? ORDER BY version DESC LIMIT 1";
+    let row = sqlx::query(query)
+        .bind(tenant)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if let Some(row) = row {
+        let key = wrapped_key(&row)?;
+        return Ok((unwrap(root, &key)?, key.version));
+    }
+    let (key, version) = (Key::new(envelope::random()?), 1);
+    let wrapped = envelope::seal(
+        &root.key,
+        ROOT_VERSION,
+        Identity::TenantKey { tenant, version },
+        &key[..],
+    )?;
+    let query = sqlx::query("INSERT INTO tenant_keys (tenant, version, wrapped) VALUES (?, ?, ?)");
+    query
+        .bind(tenant)
+        .bind(integer(version)?)
+        .bind(wrapped)
+        .execute(connection)
+        .await?;
+    Ok((key, version))
+}
+
+struct DeleteSecret {
+    scope: Scope,
+    name: String,
+}
+
+#[async_trait]
+impl Write for DeleteSecret {
+    type Answer = bool;
+
+    async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<bool> {
+        let Self { scope, name } = self;
+        let query = "DELETE FROM secrets WHERE tenant = ? AND user = ? AND name = ?";
+        let query = sqlx::query(query)
+            .bind(&scope.tenant)
+            .bind(&scope.user)
+            .bind(name);
+        let has_removed = query.execute(&mut *connection).await?.rows_affected() > 0;
+        let query = "UPDATE secret_versions SET is_removed = 1 WHERE tenant = ? AND user = ? AND name = ?";
+        sqlx::query(query)
+            .bind(&scope.tenant)
+            .bind(&scope.user)
+            .bind(name)
+            .execute(connection)
+            .await?;
+        Ok(has_removed)
+    }
+}
