@@ -1,0 +1,141 @@
+//! Crashes: killed processes and write-ahead logs that end anywhere.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use atom_core::storage::{RunCommit, RunStore};
+use atom_core::testkit::fixtures::{commit, new_run, principal, run_id, scope};
+use atom_core::{CloudEvent, EventLog};
+
+use super::{open, sequences};
+
+/// A step that leaves a trace in every table, so that a torn one shows.
+fn step(sequence: u64) -> RunCommit {
+    let mut step = commit(&scope(), run_id(0), sequence..sequence + 1);
+    step.events = vec![CloudEvent::new(sequence.to_string(), "/step", "x")];
+    step.children = vec![new_run(&principal(), sequence)];
+    step
+}
+
+/// Checks that a store holds the first so many steps, each of them whole, and returns how many.
+async fn whole_steps(directory: &Path) -> u64 {
+    let store = open(directory).await;
+    let written = sequences(&store, run_id(0)).await.len() as u64;
+    assert_eq!(
+        sequences(&store, run_id(0)).await,
+        (0..written).collect::<Vec<_>>()
+    );
+    let steps = written.saturating_sub(1);
+    let events: Vec<_> = store
+        .read(&scope(), 0, usize::MAX)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|event| event.event.id)
+        .collect();
+    assert_eq!(
+        events,
+        (1..=steps)
+            .map(|sequence| sequence.to_string())
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(store.head().await.unwrap(), steps);
+    let runs = store.unfinished().await.unwrap();
+    assert_eq!(runs.len() as u64, written, "the run and a child for each step");
+    for run in runs {
+        assert!(!sequences(&store, run.id).await.is_empty());
+    }
+    if written > 0 {
+        store.commit(step(written)).await.unwrap();
+    }
+    store.close().await.unwrap();
+    steps
+}
+
+#[tokio::test]
+async fn a_log_that_ends_anywhere_leaves_whole_steps() {
+    let directory = tempfile::tempdir().unwrap();
+    // A first opening creates the tables, so that the log holds steps only.
+    open(directory.path()).await.close().await.unwrap();
+    let store = open(directory.path()).await;
+    store.create(new_run(&principal(), 0)).await.unwrap();
+    for sequence in 1..=30 {
+        store.commit(step(sequence)).await.unwrap();
+    }
+    let database = std::fs::read(directory.path().join("atom.db")).unwrap();
+    let log = std::fs::read(directory.path().join("atom.db-wal")).unwrap();
+    drop(store);
+
+    const HEADER: usize = 32;
+    const FRAME: usize = 24 + 4096;
+    let frames = (log.len() - HEADER) / FRAME;
+    assert!(frames > 60, "{frames} frames");
+    let ends = (0..=frames).map(|frame| HEADER + frame * FRAME);
+    // Also within a frame: in its header and in its page.
+    let torn = (0..frames)
+        .step_by(5)
+        .flat_map(|frame| [10, 3000].map(|more| HEADER + frame * FRAME + more));
+    let mut last = 0;
+    for end in ends.chain(torn).chain([0, 16]) {
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::write(copy.path().join("atom.db"), &database).unwrap();
+        std::fs::write(copy.path().join("atom.db-wal"), &log[..end]).unwrap();
+        let steps = whole_steps(copy.path()).await;
+        if end == HEADER + frames * FRAME {
+            assert_eq!(steps, 30, "a whole log loses nothing");
+        }
+        last = last.max(steps);
+    }
+    assert_eq!(last, 30);
+}
+
+const DIRECTORY: &str = "ATOM_TEST_DIRECTORY";
+
+#[tokio::test]
+async fn a_killed_process_loses_nothing_it_reported() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut reported = 0;
+    for round in 1..=5 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "crash::child", "--ignored", "--nocapture"])
+            .env(DIRECTORY, directory.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let steps = lines
+            .map_while(Result::ok)
+            .filter_map(|line| line.strip_prefix("step ")?.parse::<u64>().ok());
+        reported = steps.take(round * 13).last().unwrap_or(reported);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let steps = whole_steps(directory.path()).await;
+        assert!(
+            steps >= reported,
+            "{steps} steps are there, {reported} were reported"
+        );
+        reported = steps + 1;
+    }
+    assert!(reported > 100);
+}
+
+#[tokio::test]
+#[ignore = "runs as the child of another test"]
+async fn child() {
+    let Some(directory) = std::env::var_os(DIRECTORY) else {
+        return;
+    };
+    let store = open(Path::new(&directory)).await;
+    let mut next = sequences(&store, run_id(0)).await.len() as u64;
+    println!();
+    loop {
+        if next == 0 {
+            store.create(new_run(&principal(), 0)).await.unwrap();
+        } else {
+            store.commit(step(next)).await.unwrap();
+            println!("step {next}");
+        }
+        next += 1;
+    }
+}
