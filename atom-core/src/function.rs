@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::cancel::CancellationToken;
 use crate::{Error, ErrorCode, Principal, Result, RunId};
@@ -232,6 +233,7 @@ impl Function for TypedFunction {
 #[derive(Debug, Default)]
 pub struct FunctionRegistry {
     functions: RwLock<BTreeMap<String, Arc<dyn Function>>>,
+    changes: watch::Sender<u64>,
 }
 
 impl FunctionRegistry {
@@ -250,6 +252,8 @@ impl FunctionRegistry {
             ));
         }
         functions.insert(name, function);
+        drop(functions);
+        self.changes.send_modify(|changes| *changes += 1);
         Ok(())
     }
 
@@ -277,6 +281,24 @@ impl FunctionRegistry {
             format!("did you mean {}?", similar.join(", "))
         };
         Err(Error::not_found(format!("no function named '{name}' is registered; {hint}")))
+    }
+
+    /// The function with this name, once it is registered. A run that resumes before the host application has
+    /// registered its functions waits here.
+    ///
+    /// # Cancel safety
+    /// Dropping the future forgets the wait and nothing else.
+    pub async fn wait_for(&self, name: &str) -> Arc<dyn Function> {
+        let mut changes = self.changes.subscribe();
+        loop {
+            if let Ok(function) = self.get(name) {
+                return function;
+            }
+            if changes.changed().await.is_err() {
+                // The sender lives in `self`, so this cannot happen; waiting for ever is what was asked for.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// What is registered, sorted by name.

@@ -1,5 +1,7 @@
 //! The calls of `examples/morning-briefing`, made one by one on its sample data.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use atom_core::{FunctionContext, FunctionRegistry, Principal};

@@ -2,8 +2,12 @@
 //!
 //! * [`definition`] reads Open Workflow 1.0.3 documents into types.
 //! * [`expression`] evaluates jq within limits.
+//! * [`machine`] decides what a run does next, without doing it.
+//! * [`runtime`] does it, and keeps the journal.
 
 #![forbid(unsafe_code)]
 
 pub mod definition;
 pub mod expression;
+pub mod machine;
+pub mod runtime;

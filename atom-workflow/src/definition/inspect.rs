@@ -12,12 +12,21 @@ impl Workflow {
     /// # Errors
     /// `unsupported` naming the parts that it does not.
     pub fn check_supported(&self) -> Result<()> {
-        let Some(first) = self.unsupported.first() else { return Ok(()) };
-        let features: BTreeSet<_> = self.unsupported.iter().map(|part| part.feature.as_str()).collect();
+        let Some(first) = self.unsupported.first() else {
+            return Ok(());
+        };
+        let features: BTreeSet<_> = self
+            .unsupported
+            .iter()
+            .map(|part| part.feature.as_str())
+            .collect();
         let features: Vec<_> = features.into_iter().collect();
         Err(Error::new(
             ErrorCode::Unsupported,
-            format!("the document is valid but uses what this engine does not carry out: {}", features.join(", ")),
+            format!(
+                "the document is valid but uses what this engine does not carry out: {}",
+                features.join(", ")
+            ),
         )
         .with_context("line", first.line)
         .with_context("column", first.column)

@@ -1,0 +1,158 @@
+//! Calls: what they reach, and the arguments of HTTP and OpenAPI calls.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::frame::{FrameId, List, Purpose};
+use super::{Command, Machine, WorkflowError};
+use crate::definition::{Call, CallTarget, Task};
+use crate::expression::Variables;
+
+type Result<T> = std::result::Result<T, WorkflowError>;
+
+impl Machine {
+    pub(super) fn begin_call(
+        &mut self,
+        id: FrameId,
+        task: &Arc<Task>,
+        call: &Call,
+        input: &Arc<Value>,
+        variables: &Variables,
+    ) -> Result<()> {
+        let mut arguments =
+            call.arguments.evaluate(input, variables).map_err(|error| WorkflowError::expression(&error))?;
+        let function = match &call.target {
+            CallTarget::Function(name) => name.clone(),
+            CallTarget::Http => {
+                self.resolve_endpoint(arguments.get_mut("endpoint"), input, variables)?;
+                "http".to_owned()
+            }
+            CallTarget::OpenApi => {
+                let document = arguments.get_mut("document").and_then(|document| document.get_mut("endpoint"));
+                self.resolve_endpoint(document, input, variables)?;
+                if let Some(policy) = arguments.get_mut("authentication") {
+                    *policy = self.resolve_policy(policy.take(), variables)?;
+                }
+                "openapi".to_owned()
+            }
+            CallTarget::Defined(_) => {
+                self.push_list(id, List::Body(Arc::clone(task)), 0, Arc::new(arguments), None);
+                return Ok(());
+            }
+        };
+        let command = Command::Call { function, arguments, task: task.reference.clone() };
+        self.begin(Some(id), Purpose::Work, command);
+        Ok(())
+    }
+
+    /// Turns an endpoint into `{"uri": …, "authentication": …}` with every part known.
+    fn resolve_endpoint(&self, endpoint: Option<&mut Value>, input: &Value, variables: &Variables) -> Result<()> {
+        let Some(endpoint) = endpoint else { return Ok(()) };
+        if endpoint.is_string() {
+            *endpoint = json!({ "uri": endpoint.take() });
+        }
+        let Some(Value::String(uri)) = endpoint.get("uri") else {
+            return Err(WorkflowError::configuration("the endpoint must be a URI"));
+        };
+        let uri = expand(uri, input)?;
+        endpoint["uri"] = Value::String(uri);
+        if let Some(policy) = endpoint.get_mut("authentication") {
+            *policy = self.resolve_policy(policy.take(), variables)?;
+        }
+        Ok(())
+    }
+
+    /// Follows references to named policies and to secrets.
+    fn resolve_policy(&self, policy: Value, variables: &Variables) -> Result<Value> {
+        let policy = match policy.get("use").and_then(Value::as_str) {
+            None => policy,
+            Some(name) => {
+                let template = self.workflow.authentications.get(name).ok_or_else(|| {
+                    WorkflowError::configuration(format!("there is no authentication policy '{name}'"))
+                })?;
+                template
+                    .evaluate(&Value::Null, variables)
+                    .map_err(|error| WorkflowError::expression(&error))?
+            }
+        };
+        let Value::Object(schemes) = policy else {
+            return Err(WorkflowError::configuration("an authentication policy must be an object"));
+        };
+        let resolved: Result<Map<_, _>> = schemes
+            .into_iter()
+            .map(|(scheme, details)| {
+                let details = match details.get("use").and_then(Value::as_str) {
+                    None => details,
+                    Some(name) => self.credentials(&scheme, name)?,
+                };
+                Ok((scheme, details))
+            })
+            .collect();
+        resolved.map(Value::Object)
+    }
+
+    /// The details of a policy that a secret holds: a JSON object, or for `bearer` the bare token.
+    fn credentials(&self, scheme: &str, name: &str) -> Result<Value> {
+        let secret = self.facts.secrets.get(name).and_then(Value::as_str).ok_or_else(|| {
+            WorkflowError::configuration(format!("the secret '{name}' is not set, or not listed in 'use.secrets'"))
+        })?;
+        match serde_json::from_str(secret) {
+            Ok(details @ Value::Object(_)) => Ok(details),
+            _ if scheme == "bearer" => Ok(json!({ "token": secret })),
+            _ => Err(WorkflowError::configuration(format!(
+                "the secret '{name}' must be a JSON object with the fields of '{scheme}'"
+            ))),
+        }
+    }
+}
+
+/// Fills the simple expressions of a URI template (RFC 6570, level 1) with properties of the input.
+fn expand(template: &str, input: &Value) -> Result<String> {
+    let mut uri = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        uri.push_str(before);
+        let Some((name, after)) = after.split_once('}') else {
+            return Err(WorkflowError::configuration("the URI has a '{' without '}'"));
+        };
+        let value = match input.get(name) {
+            Some(Value::String(text)) => text.clone(),
+            Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+            Some(_) => {
+                return Err(WorkflowError::configuration(format!(
+                    "'{name}', which the URI needs, is neither a text nor a number in the task's input"
+                )));
+            }
+            None => {
+                return Err(WorkflowError::configuration(format!(
+                    "'{name}', which the URI needs, is not in the task's input"
+                )));
+            }
+        };
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                uri.push(char::from(byte));
+            } else {
+                uri.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        rest = after;
+    }
+    uri.push_str(rest);
+    Ok(uri)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_filled_and_escaped() {
+        let input = json!({ "id": 7, "name": "a/b é" });
+        assert_eq!(expand("https://x.test/{id}?n={name}", &input).unwrap(), "https://x.test/7?n=a%2Fb%20%C3%A9");
+        for bad in ["{missing}", "{id"] {
+            assert_eq!(expand(bad, &input).unwrap_err().status, 400, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Data on its way in and out of tasks: checks, transformations and the variables expressions see.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::frame::TaskFrame;
+use super::{Machine, RunFacts, WorkflowError};
+use crate::definition::{self, DurationSpec, Input, Output, Workflow};
+use crate::expression::Variables;
+
+type Result<T> = std::result::Result<T, WorkflowError>;
+
+/// The longest time a workflow can wait for, 100 years: beyond it dates overflow.
+const LONGEST_DURATION: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+
+/// The variables that are the same throughout a run.
+pub(super) fn constants(workflow: &Workflow, facts: &RunFacts, uses_workflow: bool) -> Variables {
+    let mut variables = Variables::new();
+    if uses_workflow {
+        variables.insert(
+            "workflow",
+            json!({
+                "id": facts.run.to_string(),
+                "definition": workflow.source.as_ref(),
+                "input": facts.input.as_ref(),
+                "startedAt": moment(facts.started_at),
+            }),
+        );
+    }
+    let runtime = json!({ "name": "atom", "version": env!("CARGO_PKG_VERSION"), "metadata": {} });
+    variables.insert("runtime", runtime);
+    variables.insert("secrets", Arc::clone(&facts.secrets));
+    variables
+}
+
+/// A time in the shape the specification gives `startedAt`.
+fn moment(at: jiff::Timestamp) -> Value {
+    json!({
+        "iso8601": at.to_string(),
+        "epoch": { "seconds": at.as_second(), "milliseconds": at.as_millisecond() },
+    })
+}
+
+/// Checks an input and gives what the task or workflow sees of it.
+pub(super) fn shape_input(input: &Input, raw: &Arc<Value>, variables: &Variables) -> Result<Arc<Value>> {
+    if let Some(schema) = &input.schema {
+        schema.check(raw).map_err(|error| WorkflowError::validation(&error))?;
+    }
+    match &input.from {
+        None => Ok(Arc::clone(raw)),
+        Some(from) => {
+            from.evaluate(raw, variables).map(Arc::new).map_err(|error| WorkflowError::expression(&error))
+        }
+    }
+}
+
+/// Gives what is passed on of a raw output, and checks that.
+pub(super) fn shape_output(output: &Output, raw: Value, variables: &Variables) -> Result<Value> {
+    let shaped = match &output.r#as {
+        None => raw,
+        Some(transform) => {
+            transform.evaluate(&raw, variables).map_err(|error| WorkflowError::expression(&error))?
+        }
+    };
+    if let Some(schema) = &output.schema {
+        schema.check(&shaped).map_err(|error| WorkflowError::validation(&error))?;
+    }
+    Ok(shaped)
+}
+
+/// A length of time.
+pub(super) fn duration(spec: &DurationSpec, input: &Value, variables: &Variables) -> Result<Duration> {
+    let length = match spec {
+        DurationSpec::Fixed(length) => *length,
+        DurationSpec::Expression(expression) => {
+            let value = expression
+                .evaluate(input, variables)
+                .map_err(|error| WorkflowError::expression(&error))?;
+            definition::parse_duration(&value).map_err(|error| WorkflowError::expression(&error))?
+        }
+    };
+    Ok(length.min(LONGEST_DURATION))
+}
+
+impl Machine {
+    /// The variables of a task: those of its list, `$context`, `$input` and `$task`.
+    pub(super) fn variables(&self, enclosing: &Variables, task: &TaskFrame, output: Option<&Value>) -> Variables {
+        let mut variables = enclosing.clone();
+        variables.insert("context", Arc::clone(&self.context));
+        variables.insert("input", Arc::clone(&task.input));
+        if self.uses_task {
+            let mut descriptor = json!({
+                "name": task.task.name,
+                "reference": task.task.reference,
+                "definition": task.task.source.as_ref(),
+                "input": task.raw_input.as_ref(),
+                "startedAt": moment(task.started_at),
+            });
+            if let Some(output) = output {
+                descriptor["output"] = output.clone();
+            }
+            variables.insert("task", descriptor);
+        }
+        variables
+    }
+}

@@ -1,0 +1,209 @@
+//! What goes into the machine, what comes out, and what a history shows.
+
+use atom_core::{CloudEvent, ErrorReport, RunId};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::WorkflowError;
+
+/// Numbers the actions of one run: calls, timers, waits for events and child runs. Stable under replay.
+pub type ActionId = u64;
+
+/// Something that happened to a run: the payload of a journal entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// The run began. Always the first.
+    Started {
+        /// The version of the machine that the run began with.
+        machine: u32,
+    },
+    /// An action ended well.
+    Completed {
+        /// The action.
+        action: ActionId,
+        /// What it gave.
+        output: Value,
+    },
+    /// An action failed.
+    Failed {
+        /// The action.
+        action: ActionId,
+        /// Why.
+        error: ErrorReport,
+    },
+    /// A timer went off.
+    Fired {
+        /// The timer.
+        action: ActionId,
+    },
+    /// An event of the log that a listening action wants.
+    Received {
+        /// The action.
+        action: ActionId,
+        /// The event's place in the log.
+        offset: u64,
+        /// The event.
+        event: CloudEvent,
+    },
+    /// An event sent to this run alone; kept until a task listens for it.
+    Signalled {
+        /// The event.
+        event: CloudEvent,
+    },
+    /// Somebody cancelled the run.
+    Cancelled {
+        /// Why, in the caller's words.
+        reason: Option<String>,
+    },
+}
+
+/// Something the driver must do. Commands that [`are pending`](super::Machine::pending) outlive a crash.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Call a function and report `Completed` or `Failed`.
+    Call {
+        /// The function's name.
+        function: String,
+        /// Its arguments.
+        arguments: Value,
+        /// The JSON pointer of the calling task.
+        task: String,
+    },
+    /// Report `Fired` at this time or later.
+    Timer {
+        /// When.
+        at: Timestamp,
+    },
+    /// Offer the events that follow in the owner's log, see [`Machine::wants`](super::Machine::wants).
+    Listen,
+    /// Start another workflow and report `Completed` with its output, or `Failed`.
+    StartRun {
+        /// The id of the run to start.
+        run: RunId,
+        /// The namespace of the workflow.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Its version, or `latest`.
+        version: String,
+        /// Its input.
+        input: Value,
+        /// Whether to wait for the end of the run; else `Completed` follows its start.
+        is_awaited: bool,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// With an output.
+    Completed(Value),
+    /// With an error.
+    Faulted(WorkflowError),
+    /// Because somebody cancelled it.
+    Cancelled,
+}
+
+/// What one event led to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Transition {
+    /// Actions to begin, in order. They are pending until their answer comes or they are stopped.
+    pub begin: Vec<(ActionId, Command)>,
+    /// Actions whose answer is no longer wanted.
+    pub stop: Vec<ActionId>,
+    /// Events to publish, exactly once, together with the journal entry.
+    pub publish: Vec<CloudEvent>,
+    /// How the run ended, when it did.
+    pub outcome: Option<Outcome>,
+    /// What happened, task by task; only filled when the machine keeps records.
+    pub records: Vec<Record>,
+}
+
+/// One line of a run's history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "HistoryRecord")]
+pub struct Record {
+    /// When it happened.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// The JSON pointer of the task in the document; absent for the run itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: RecordKind,
+}
+
+/// What happened to a task or run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RecordKind {
+    /// The run began.
+    #[schemars(title = "RunStarted")]
+    RunStarted,
+    /// The run ended with an output.
+    #[schemars(title = "RunCompleted")]
+    RunCompleted {
+        /// The output.
+        output: Value,
+    },
+    /// The run ended with an error.
+    #[schemars(title = "RunFaulted")]
+    RunFaulted {
+        /// The error.
+        error: WorkflowError,
+    },
+    /// The run was cancelled.
+    #[schemars(title = "RunCancelled")]
+    RunCancelled {
+        /// Why, in the caller's words.
+        reason: Option<String>,
+    },
+    /// An event was sent to the run.
+    #[schemars(title = "RunSignalled")]
+    RunSignalled {
+        /// The event's type.
+        event_type: String,
+    },
+    /// The task began.
+    #[schemars(title = "TaskStarted")]
+    TaskStarted,
+    /// The task's `if` was not true.
+    #[schemars(title = "TaskSkipped")]
+    TaskSkipped,
+    /// The task consumed an event.
+    #[schemars(title = "TaskReceived")]
+    TaskReceived {
+        /// The event's type.
+        event_type: String,
+    },
+    /// The task ended with an output.
+    #[schemars(title = "TaskCompleted")]
+    TaskCompleted {
+        /// The output, as passed on.
+        output: Value,
+    },
+    /// The task ended with an error.
+    #[schemars(title = "TaskFaulted")]
+    TaskFaulted {
+        /// The error.
+        error: WorkflowError,
+    },
+    /// The task caught an error and will try again.
+    #[schemars(title = "TaskRetried")]
+    TaskRetried {
+        /// The error that was caught.
+        error: WorkflowError,
+        /// The number of the retry, from 1.
+        retry: u64,
+        /// When the next attempt begins.
+        #[schemars(with = "String")]
+        next_at: Timestamp,
+    },
+    /// The task was stopped before it ended.
+    #[schemars(title = "TaskCancelled")]
+    TaskCancelled,
+}

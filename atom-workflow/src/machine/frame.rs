@@ -1,0 +1,160 @@
+//! What is under way in a run: a tree of lists and tasks.
+
+use std::sync::Arc;
+
+use atom_core::CloudEvent;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{ActionId, WorkflowError};
+use crate::definition::{CallTarget, Task, TaskKind, Workflow};
+use crate::expression::Variables;
+
+pub(super) type FrameId = u64;
+
+/// A list or task that has begun and not ended.
+#[derive(Debug)]
+pub(super) struct Frame {
+    /// The task that holds a list, or the list that holds a task; none for the workflow's own list.
+    pub(super) parent: Option<FrameId>,
+    /// The variables of enclosing loops and handlers.
+    pub(super) variables: Variables,
+    pub(super) kind: FrameKind,
+}
+
+#[derive(Debug)]
+pub(super) enum FrameKind {
+    /// Tasks that run in order.
+    List {
+        list: List,
+        /// The task that runs now.
+        index: usize,
+        /// Which child of its parent it is, e.g. the number of the branch.
+        slot: usize,
+    },
+    Task(TaskFrame),
+}
+
+#[derive(Debug)]
+pub(super) struct TaskFrame {
+    pub(super) task: Arc<Task>,
+    /// The input before `input.from`.
+    pub(super) raw_input: Arc<Value>,
+    /// The input after it.
+    pub(super) input: Arc<Value>,
+    pub(super) started_at: Timestamp,
+    pub(super) state: TaskState,
+}
+
+/// What a task that has begun waits for.
+#[derive(Debug)]
+pub(super) enum TaskState {
+    /// One list inside it, or the answer to its one action.
+    Busy,
+    For {
+        items: Vec<Value>,
+        index: usize,
+    },
+    Fork {
+        outputs: Vec<Option<Value>>,
+        running: usize,
+    },
+    Try(TryState),
+    Listening(Listening),
+}
+
+#[derive(Debug)]
+pub(super) struct TryState {
+    pub(super) phase: TryPhase,
+    /// How often the tasks were tried again.
+    pub(super) retries: u64,
+    /// The timer that bounds the present attempt.
+    pub(super) attempt_timer: Option<ActionId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TryPhase {
+    Trying,
+    Pausing,
+    Handling,
+}
+
+#[derive(Debug)]
+pub(super) struct Listening {
+    pub(super) action: ActionId,
+    /// Events that are part of the output.
+    pub(super) consumed: Vec<CloudEvent>,
+    /// Which filters of `all` have had their event.
+    pub(super) satisfied: Vec<bool>,
+    /// The same for the strategy that ends the wait.
+    pub(super) until_satisfied: Vec<bool>,
+}
+
+/// A list of tasks, kept alive by what it is part of.
+#[derive(Clone, Debug)]
+pub(super) enum List {
+    /// The workflow's own.
+    Root(Arc<Workflow>),
+    /// The body of a `do`, `for` or `try`.
+    Body(Arc<Task>),
+    /// What a `catch` does.
+    Handler(Arc<Task>),
+    /// One branch of a `fork`, or a task of `use.functions`.
+    Single(Arc<Task>),
+}
+
+impl List {
+    pub(super) fn tasks(&self) -> &[Arc<Task>] {
+        match self {
+            Self::Root(workflow) => &workflow.tasks.tasks,
+            Self::Single(task) => std::slice::from_ref(task),
+            Self::Body(task) => match &task.kind {
+                TaskKind::Do(list) => &list.tasks,
+                TaskKind::For(each) => &each.tasks.tasks,
+                TaskKind::Try(attempt) => &attempt.tasks.tasks,
+                TaskKind::Call(call) => match &call.target {
+                    CallTarget::Defined(task) => std::slice::from_ref(task),
+                    _ => &[],
+                },
+                _ => &[],
+            },
+            Self::Handler(task) => match &task.kind {
+                TaskKind::Try(attempt) => attempt.handler.as_ref().map_or(&[], |list| &list.tasks),
+                _ => &[],
+            },
+        }
+    }
+}
+
+/// An action that waits for its answer.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// The task that began it; none for the workflow's own timeout.
+    pub(super) frame: Option<FrameId>,
+    pub(super) purpose: Purpose,
+    pub(super) command: super::Command,
+}
+
+/// Why an action was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The task's own work.
+    Work,
+    /// Bounds the task, or the workflow.
+    Timeout,
+    /// Bounds one attempt of a `try`.
+    Attempt,
+    /// The pause before the next attempt of a `try`.
+    Retry,
+}
+
+/// Something to do before the machine waits again.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Run the task at which the list stands.
+    Run { list: FrameId, input: Arc<Value> },
+    /// End a task with its raw output.
+    Finish { task: FrameId, output: Value, then: crate::definition::FlowDirective },
+    /// End a list or task with an error.
+    Fail { frame: FrameId, error: WorkflowError },
+}

@@ -1,0 +1,332 @@
+//! The workflow machine: what happened goes in, what to do comes out.
+//!
+//! The machine does no I/O and reads no clock: [`Machine::advance`] takes one [`Event`] and returns a
+//! [`Transition`]. The same document and the same events always give the same transitions, so that the journal
+//! of a run's events *is* the run: after a crash a driver feeds the journal to a new machine, then carries out
+//! what is still [`pending`](Machine::pending). Steps without effect (`set`, `switch`, …) are computed anew;
+//! calls that have an answer in the journal are not made again.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use atom_workflow::definition::Workflow;
+//! use atom_workflow::machine::{Command, Event, Machine, Outcome, RunFacts, MACHINE_VERSION};
+//! use serde_json::json;
+//!
+//! let workflow = Arc::new(Workflow::parse("
+//! document: { dsl: 1.0.3, namespace: default, name: greet, version: 0.1.0 }
+//! do:
+//!   - greet:
+//!       call: greetings.make
+//!       with: { name: '${ .name }' }
+//! ")?);
+//! let now = "2026-03-09T08:00:00Z".parse().unwrap();
+//! let facts = RunFacts::new("0192f0c1-0000-7000-8000-000000000001".parse()?, json!({ "name": "Ada" }), now);
+//! let mut machine = Machine::new(workflow, facts);
+//!
+//! let first = machine.advance(Event::Started { machine: MACHINE_VERSION }, now);
+//! let (action, Command::Call { function, arguments, .. }) = &first.begin[0] else { panic!() };
+//! assert_eq!((function.as_str(), arguments), ("greetings.make", &json!({ "name": "Ada" })));
+//!
+//! let last = machine.advance(Event::Completed { action: *action, output: json!("Hello Ada!") }, now);
+//! assert_eq!(last.outcome, Some(Outcome::Completed(json!("Hello Ada!"))));
+//! # Ok::<(), atom_core::Error>(())
+//! ```
+
+mod call;
+mod data;
+mod error;
+mod event;
+mod flow;
+mod frame;
+mod listen;
+mod recover;
+mod task;
+
+pub use error::WorkflowError;
+pub use event::{ActionId, Command, Event, Outcome, Record, RecordKind, Transition};
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use atom_core::{CloudEvent, RunId};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::definition::Workflow;
+use crate::expression::Variables;
+use frame::{Frame, FrameId, FrameKind, List, Pending, Purpose, Work};
+
+/// The version of the machine's behaviour, stored with each run.
+pub const MACHINE_VERSION: u32 = 1;
+
+/// How many tasks may begin or end between two events. A workflow that loops without waiting for anything
+/// ends in an error rather than holding a thread for ever.
+const MAX_STEPS: u32 = 100_000;
+
+/// What the machine is told about its run, apart from events.
+#[derive(Clone, Debug)]
+pub struct RunFacts {
+    /// The run's id.
+    pub run: RunId,
+    /// Its input as given.
+    pub input: Arc<Value>,
+    /// When it was created.
+    pub started_at: Timestamp,
+    /// The secrets that the document names, by name.
+    pub secrets: Arc<Value>,
+}
+
+impl RunFacts {
+    /// The facts of a run without secrets.
+    #[must_use]
+    pub fn new(run: RunId, input: Value, started_at: Timestamp) -> Self {
+        Self { run, input: Arc::new(input), started_at, secrets: Arc::new(Value::Object(Map::new())) }
+    }
+
+    /// Adds the secrets that the document names.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: Map<String, Value>) -> Self {
+        self.secrets = Arc::new(Value::Object(secrets));
+        self
+    }
+}
+
+/// The state of one run, and the rules by which it changes.
+#[derive(Debug)]
+pub struct Machine {
+    workflow: Arc<Workflow>,
+    facts: RunFacts,
+    /// `$workflow`, `$runtime` and `$secrets`, which never change.
+    constants: Variables,
+    /// Whether any expression may read `$task`: building it costs a copy of the task.
+    uses_task: bool,
+    is_recording: bool,
+    context: Arc<Value>,
+    frames: BTreeMap<FrameId, Frame>,
+    actions: BTreeMap<ActionId, Pending>,
+    /// Events sent to this run that no task has listened for yet.
+    signals: VecDeque<CloudEvent>,
+    /// The next number for a frame or action.
+    next: u64,
+    now: Timestamp,
+    work: VecDeque<Work>,
+    transition: Transition,
+    outcome: Option<Outcome>,
+}
+
+impl Machine {
+    /// A machine that waits for [`Event::Started`].
+    #[must_use]
+    pub fn new(workflow: Arc<Workflow>, facts: RunFacts) -> Self {
+        let source = workflow.source.to_string();
+        let constants = data::constants(&workflow, &facts, source.contains("$workflow"));
+        Self {
+            uses_task: source.contains("$task"),
+            constants,
+            is_recording: false,
+            context: Arc::new(Value::Object(Map::new())),
+            frames: BTreeMap::new(),
+            actions: BTreeMap::new(),
+            signals: VecDeque::new(),
+            next: 1,
+            now: facts.started_at,
+            work: VecDeque::new(),
+            transition: Transition::default(),
+            outcome: None,
+            workflow,
+            facts,
+        }
+    }
+
+    /// Fills [`Transition::records`] from now on.
+    #[must_use]
+    pub fn with_records(mut self) -> Self {
+        self.is_recording = true;
+        self
+    }
+
+    /// Takes in one event. An event that [`expects`](Self::expects) denies changes nothing.
+    ///
+    /// `at` is the time of the event, the only time the machine knows.
+    pub fn advance(&mut self, event: Event, at: Timestamp) -> Transition {
+        if !self.expects(&event) {
+            return Transition::default();
+        }
+        // A clock that was set back must not make time run backwards within a run.
+        self.now = self.now.max(at);
+        self.take_in(event);
+        self.work_off();
+        std::mem::take(&mut self.transition)
+    }
+
+    /// Whether an event would change anything: a late answer to an action that was stopped does not, and
+    /// nothing does once the run has ended.
+    #[must_use]
+    pub fn expects(&self, event: &Event) -> bool {
+        let has_started = self.next > 1;
+        match event {
+            Event::Started { .. } => !has_started,
+            _ if !has_started || self.outcome.is_some() => false,
+            Event::Completed { action, .. }
+            | Event::Failed { action, .. }
+            | Event::Fired { action }
+            | Event::Received { action, .. } => self.actions.contains_key(action),
+            Event::Signalled { .. } | Event::Cancelled { .. } => true,
+        }
+    }
+
+    /// The actions that wait for their answer, in the order in which they were begun.
+    pub fn pending(&self) -> impl Iterator<Item = (ActionId, &Command)> {
+        self.actions.iter().map(|(action, pending)| (*action, &pending.command))
+    }
+
+    /// How the run ended, once it has.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_ref()
+    }
+
+    fn take_in(&mut self, event: Event) {
+        match event {
+            Event::Started { .. } => self.start(),
+            Event::Completed { action, output } => {
+                if let Some(frame) = self.take_action(action) {
+                    self.finish_work(frame, output);
+                }
+            }
+            Event::Failed { action, error } => {
+                if let Some(frame) = self.take_action(action) {
+                    self.work.push_back(Work::Fail { frame, error: WorkflowError::from_call(&error) });
+                }
+            }
+            Event::Fired { action } => self.fire(action),
+            Event::Received { action, event, .. } => self.receive(action, event),
+            Event::Signalled { event } => self.signal(event),
+            Event::Cancelled { reason } => {
+                self.stop_everything();
+                self.record(None, || RecordKind::RunCancelled { reason });
+                self.end(Outcome::Cancelled);
+            }
+        }
+    }
+
+    fn work_off(&mut self) {
+        let mut steps = 0;
+        while let Some(work) = self.work.pop_front() {
+            steps += 1;
+            if steps > MAX_STEPS {
+                self.fault(WorkflowError::runtime(format!(
+                    "the workflow ran {MAX_STEPS} tasks without waiting for anything; does it loop for ever?"
+                )));
+                return;
+            }
+            match work {
+                Work::Run { list, input } => self.run_next(list, input),
+                Work::Finish { task, output, then } => self.finish_task(task, output, then),
+                Work::Fail { frame, error } => self.fail(frame, error),
+            }
+        }
+    }
+
+    fn start(&mut self) {
+        self.record(None, || RecordKind::RunStarted);
+        // The first number is taken even if the input turns out unfit, so that the run counts as started.
+        let root = self.number();
+        if let Some(timeout) = self.workflow.timeout.clone() {
+            match data::duration(&timeout, &self.facts.input, &self.constants) {
+                Ok(length) => self.start_timer(None, Purpose::Timeout, length),
+                Err(error) => return self.fault(error),
+            }
+        }
+        let workflow = Arc::clone(&self.workflow);
+        match data::shape_input(&workflow.input, &self.facts.input, &self.constants) {
+            Ok(input) => {
+                let list = List::Root(workflow);
+                let kind = FrameKind::List { list, index: 0, slot: 0 };
+                self.frames.insert(root, Frame { parent: None, variables: self.constants.clone(), kind });
+                self.work.push_back(Work::Run { list: root, input });
+            }
+            Err(error) => self.fault(error),
+        }
+    }
+
+    /// Ends the run with the output of its last task.
+    fn complete(&mut self, output: Value) {
+        self.stop_everything();
+        let mut variables = self.constants.clone();
+        variables.insert("context", Arc::clone(&self.context));
+        match data::shape_output(&self.workflow.output, output, &variables) {
+            Ok(output) => {
+                self.record(None, || RecordKind::RunCompleted { output: output.clone() });
+                self.end(Outcome::Completed(output));
+            }
+            Err(error) => self.fault(error),
+        }
+    }
+
+    fn fault(&mut self, error: WorkflowError) {
+        self.stop_everything();
+        self.record(None, || RecordKind::RunFaulted { error: error.clone() });
+        self.end(Outcome::Faulted(error));
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.transition.outcome = Some(outcome.clone());
+        self.outcome = Some(outcome);
+    }
+
+    fn stop_everything(&mut self) {
+        self.work.clear();
+        self.frames.clear();
+        self.transition.begin.clear();
+        self.transition.stop.extend(std::mem::take(&mut self.actions).into_keys());
+    }
+
+    fn number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+
+    fn begin(&mut self, frame: Option<FrameId>, purpose: Purpose, command: Command) -> ActionId {
+        let action = self.number();
+        self.transition.begin.push((action, command.clone()));
+        self.actions.insert(action, Pending { frame, purpose, command });
+        action
+    }
+
+    fn start_timer(&mut self, frame: Option<FrameId>, purpose: Purpose, length: std::time::Duration) {
+        let at = self.after(length);
+        self.begin(frame, purpose, Command::Timer { at });
+    }
+
+    fn after(&self, length: std::time::Duration) -> Timestamp {
+        jiff::SignedDuration::try_from(length)
+            .ok()
+            .and_then(|length| self.now.checked_add(length).ok())
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    /// Forgets an action whose answer has come, and gives the task that began it.
+    fn take_action(&mut self, action: ActionId) -> Option<FrameId> {
+        self.actions.remove(&action)?.frame
+    }
+
+    /// Forgets an action whose answer is no longer wanted.
+    fn stop_action(&mut self, action: ActionId) {
+        if self.actions.remove(&action).is_some() {
+            let begun_now = self.transition.begin.iter().position(|(begun, _)| *begun == action);
+            match begun_now {
+                Some(index) => drop(self.transition.begin.remove(index)),
+                None => self.transition.stop.push(action),
+            }
+        }
+    }
+
+    fn record(&mut self, task: Option<&str>, what: impl FnOnce() -> RecordKind) {
+        if self.is_recording {
+            let record = Record { at: self.now, task: task.map(str::to_owned), what: what() };
+            self.transition.records.push(record);
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! How a task begins and ends.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::data::{self, shape_input, shape_output};
+use super::event::RecordKind;
+use super::frame::{Frame, FrameId, FrameKind, List, Purpose, TaskFrame, TaskState, TryPhase, TryState, Work};
+use super::{Command, Machine, WorkflowError};
+use crate::definition::{FlowDirective, Task, TaskKind};
+use crate::expression::{Variables, truthy};
+
+impl Machine {
+    /// Runs the task at which a list stands, or ends the list when there is none left.
+    pub(super) fn run_next(&mut self, list_id: FrameId, input: Arc<Value>) {
+        let Some(Frame { kind: FrameKind::List { list, index, .. }, variables, .. }) = self.frames.get(&list_id)
+        else {
+            return;
+        };
+        let Some(task) = list.tasks().get(*index).cloned() else {
+            self.end_list(list_id, input);
+            return;
+        };
+        let enclosing = variables.clone();
+        let mut frame = TaskFrame {
+            raw_input: Arc::clone(&input),
+            input,
+            started_at: self.now,
+            state: TaskState::Busy,
+            task: Arc::clone(&task),
+        };
+        if let Some(condition) = &task.condition {
+            let variables = self.variables(&enclosing, &frame, None);
+            match condition.evaluate(&frame.input, &variables) {
+                Ok(value) if truthy(&value) => {}
+                Ok(_) => {
+                    self.record(Some(&task.reference), || RecordKind::TaskSkipped);
+                    // What comes after a task that did not run is simply the next one.
+                    self.go_on(list_id, frame.input, &FlowDirective::Continue);
+                    return;
+                }
+                Err(error) => {
+                    let error = at(WorkflowError::expression(&error), &task);
+                    self.work.push_back(Work::Fail { frame: list_id, error });
+                    return;
+                }
+            }
+        }
+        self.record(Some(&task.reference), || RecordKind::TaskStarted);
+        let variables = self.variables(&enclosing, &frame, None);
+        let shaped = shape_input(&task.input, &frame.raw_input, &variables);
+        if let Ok(input) = &shaped {
+            frame.input = Arc::clone(input);
+        }
+        let id = self.number();
+        let variables = self.variables(&enclosing, &frame, None);
+        self.frames.insert(id, Frame { parent: Some(list_id), variables: enclosing, kind: FrameKind::Task(frame) });
+        let begun = shaped.and_then(|input| {
+            if let Some(timeout) = &task.timeout {
+                let length = data::duration(timeout, &input, &variables)?;
+                self.start_timer(Some(id), Purpose::Timeout, length);
+            }
+            self.begin_task(id, &task, &input, &variables)
+        });
+        if let Err(error) = begun {
+            self.work.push_back(Work::Fail { frame: id, error });
+        }
+    }
+
+    fn begin_task(
+        &mut self,
+        id: FrameId,
+        task: &Arc<Task>,
+        input: &Arc<Value>,
+        variables: &Variables,
+    ) -> Result<(), WorkflowError> {
+        let expression = |error: atom_core::Error| WorkflowError::expression(&error);
+        match &task.kind {
+            TaskKind::Do(_) => self.push_list(id, List::Body(Arc::clone(task)), 0, Arc::clone(input), None),
+            TaskKind::Set(template) => {
+                let output = template.evaluate(input, variables).map_err(expression)?;
+                self.finish_work(id, output);
+            }
+            TaskKind::Call(call) => self.begin_call(id, task, call, input, variables)?,
+            TaskKind::Switch(cases) => {
+                let mut then = task.then.clone();
+                for case in cases {
+                    let applies = match &case.when {
+                        None => true,
+                        Some(when) => truthy(&when.evaluate(input, variables).map_err(expression)?),
+                    };
+                    if applies {
+                        then = case.then.clone();
+                        break;
+                    }
+                }
+                let output = input.as_ref().clone();
+                self.work.push_back(Work::Finish { task: id, output, then });
+            }
+            TaskKind::For(each) => {
+                let items = match each.collection.evaluate(input, variables).map_err(expression)? {
+                    Value::Array(items) => items,
+                    Value::Null => Vec::new(),
+                    _ => return Err(WorkflowError::configuration("'for.in' must give an array")),
+                };
+                self.set_state(id, TaskState::For { items, index: 0 });
+                self.begin_iteration(id, Arc::clone(input));
+            }
+            TaskKind::Fork(fork) => {
+                let branches = &fork.branches.tasks;
+                if branches.is_empty() {
+                    self.finish_work(id, Value::Array(Vec::new()));
+                    return Ok(());
+                }
+                let outputs = vec![None; branches.len()];
+                self.set_state(id, TaskState::Fork { outputs, running: branches.len() });
+                for (slot, branch) in branches.iter().enumerate() {
+                    self.push_list(id, List::Single(Arc::clone(branch)), slot, Arc::clone(input), None);
+                }
+            }
+            TaskKind::Try(_) => {
+                let state = TryState { phase: TryPhase::Trying, retries: 0, attempt_timer: None };
+                self.set_state(id, TaskState::Try(state));
+                self.begin_attempt(id);
+            }
+            TaskKind::Raise(raise) => {
+                let error = raise.error.evaluate(input, variables).map_err(expression)?;
+                let error = serde_json::from_value(error).map_err(|problem| {
+                    WorkflowError::configuration(format!("the error to raise is malformed: {problem}"))
+                })?;
+                return Err(error);
+            }
+            TaskKind::Wait(length) => {
+                let length = data::duration(length, input, variables)?;
+                self.start_timer(Some(id), Purpose::Work, length);
+            }
+            TaskKind::Emit(template) => {
+                let attributes = template.evaluate(input, variables).map_err(expression)?;
+                let event = self.make_event(attributes)?;
+                let output = serde_json::to_value(&event)
+                    .map_err(|problem| WorkflowError::runtime(problem.to_string()))?;
+                self.transition.publish.push(event);
+                self.finish_work(id, output);
+            }
+            TaskKind::Listen(listen) => self.begin_listening(id, listen),
+            TaskKind::Run(run) => {
+                let input = run.input.evaluate(input, variables).map_err(expression)?;
+                // The child's id follows from this run and the number of the action, so that starting it
+                // again after a crash finds the one that was started before.
+                let child = self.facts.run.derive(&format!("run:{}", self.next));
+                let command = Command::StartRun {
+                    run: child,
+                    namespace: run.namespace.clone(),
+                    name: run.name.clone(),
+                    version: run.version.clone(),
+                    input,
+                    is_awaited: run.is_awaited,
+                };
+                self.begin(Some(id), Purpose::Work, command);
+            }
+            TaskKind::Unsupported => {
+                return Err(WorkflowError::configuration("this engine does not carry out this kind of task"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a task whose own work is done with its raw output and its own directive.
+    pub(super) fn finish_work(&mut self, id: FrameId, output: Value) {
+        let Some(frame) = self.task(id) else { return };
+        let then = frame.task.then.clone();
+        // A run that is not awaited has no output of its own: data passes through, as with `wait`.
+        let output = match &frame.task.kind {
+            TaskKind::Run(run) if !run.is_awaited => frame.input.as_ref().clone(),
+            _ => output,
+        };
+        self.work.push_back(Work::Finish { task: id, output, then });
+    }
+
+    pub(super) fn finish_task(&mut self, id: FrameId, output: Value, then: FlowDirective) {
+        let Some(frame) = self.frames.get(&id) else { return };
+        let (FrameKind::Task(task), Some(list)) = (&frame.kind, frame.parent) else { return };
+        let definition = Arc::clone(&task.task);
+        let variables = self.variables(&frame.variables, task, Some(&output));
+        let passed_on = shape_output(&definition.output, output, &variables).and_then(|output| {
+            if let Some(export) = &definition.export {
+                let mut variables = variables;
+                variables.insert("output", output.clone());
+                self.context = Arc::new(shape_output(export, output.clone(), &variables)?);
+            }
+            Ok(output)
+        });
+        match passed_on {
+            Ok(output) => {
+                self.record(Some(&definition.reference), || RecordKind::TaskCompleted { output: output.clone() });
+                self.remove(id);
+                self.go_on(list, Arc::new(output), &then);
+            }
+            Err(error) => self.fail(id, error),
+        }
+    }
+
+    pub(super) fn task(&self, id: FrameId) -> Option<&TaskFrame> {
+        match &self.frames.get(&id)?.kind {
+            FrameKind::Task(task) => Some(task),
+            FrameKind::List { .. } => None,
+        }
+    }
+
+    pub(super) fn set_state(&mut self, id: FrameId, new: TaskState) {
+        if let Some(state) = self.state(id) {
+            *state = new;
+        }
+    }
+
+    pub(super) fn state(&mut self, id: FrameId) -> Option<&mut TaskState> {
+        match &mut self.frames.get_mut(&id)?.kind {
+            FrameKind::Task(task) => Some(&mut task.state),
+            FrameKind::List { .. } => None,
+        }
+    }
+}
+
+/// The error as it arose at a task.
+pub(super) fn at(mut error: WorkflowError, task: &Task) -> WorkflowError {
+    error.instance.get_or_insert_with(|| task.reference.clone());
+    error
+}

@@ -1,0 +1,164 @@
+//! Carries out the actions of a run: calls of functions, and runs of other workflows.
+
+use std::panic::AssertUnwindSafe;
+
+use atom_core::function::StepContext;
+use atom_core::storage::{ParentStep, RunRecord, RunStatus};
+use atom_core::{CancellationToken, Error, ErrorCode, FunctionContext, Principal, Result};
+use futures::FutureExt;
+use serde_json::Value;
+
+use super::driver::Driver;
+use super::{Runtime, StartRun};
+use crate::machine::{ActionId, Command, Event};
+
+impl Driver<'_> {
+    pub(super) fn begin_call(&mut self, action: ActionId, function: String, arguments: Value, task: String) {
+        let runtime = self.runtime.clone();
+        let cancellation = CancellationToken::new();
+        let context = FunctionContext {
+            principal: self.record.principal.clone(),
+            step: Some(StepContext { run: self.record.id, task }),
+            idempotency_key: format!("{}:{action}", self.record.id),
+            directory: self.record.directory.clone(),
+            deadline: None,
+            cancellation: cancellation.clone(),
+        };
+        self.stops.insert(action, cancellation);
+        self.actions.spawn(async move {
+            answer(action, call(&runtime, &function, arguments, context).await)
+        });
+    }
+
+    pub(super) fn begin_child(&mut self, action: ActionId, command: Command) {
+        let runtime = self.runtime.clone();
+        let principal = self.record.principal.clone();
+        let parent = ParentStep { run: self.record.id, action };
+        let stop = CancellationToken::new();
+        self.stops.insert(action, stop.clone());
+        let tasks = runtime.inner.tasks.clone();
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        // The child is looked after by a task of its own: it must be cancelled even when the run that
+        // started it, and with it this run's actions, has ended.
+        tasks.spawn(async move {
+            let shutdown = runtime.inner.shutdown.clone();
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => {}
+                result = run_child(&runtime, &principal, parent, command, stop) => {
+                    // Nobody waits any more when this fails.
+                    let _ = sender.send(result);
+                }
+            }
+        });
+        self.actions.spawn(async move {
+            match receiver.await {
+                Ok(result) => answer(action, result),
+                // The runtime closes: no answer, the run resumes later.
+                Err(_) => std::future::pending().await,
+            }
+        });
+    }
+}
+
+fn answer(action: ActionId, result: Result<Value>) -> Event {
+    match result {
+        Ok(output) => Event::Completed { action, output },
+        Err(error) => Event::Failed { action, error: error.report() },
+    }
+}
+
+async fn call(runtime: &Runtime, name: &str, arguments: Value, mut context: FunctionContext) -> Result<Value> {
+    let parts = &runtime.inner.parts;
+    let cancellation = context.cancellation.clone();
+    let work = async {
+        let function = parts.functions.wait_for(name).await;
+        let _permit = runtime.inner.calls.acquire().await.map_err(|_| super::closed())?;
+        let deadline = parts.clock.now().saturating_add(parts.limits.call_timeout);
+        let deadline = deadline.unwrap_or(jiff::Timestamp::MAX);
+        context.deadline = Some(deadline);
+        let call = AssertUnwindSafe(function.call(arguments, context)).catch_unwind();
+        tokio::select! {
+            result = call => result.unwrap_or_else(|_| Err(Error::internal("the function panicked"))),
+            () = parts.clock.wait_until(deadline) => Err(Error::new(
+                ErrorCode::Timeout,
+                format!("the call took longer than {} seconds", parts.limits.call_timeout.as_secs()),
+            )),
+        }
+    };
+    let result = tokio::select! {
+        result = work => result,
+        // The run no longer wants the answer. The function's future is dropped with this one.
+        () = cancellation.cancelled() => Err(Error::new(ErrorCode::Cancelled, "the call is no longer wanted")),
+    };
+    cancellation.cancel();
+    let output = result.map_err(|error| error.with_operation(name))?;
+    let size = serde_json::to_string(&output).map_or(usize::MAX, |text| text.len());
+    if size > parts.limits.payload_bytes {
+        return Err(Error::new(
+            ErrorCode::LimitExceeded,
+            format!("the result has {size} bytes as JSON, more than {}", parts.limits.payload_bytes),
+        )
+        .with_operation(name));
+    }
+    Ok(output)
+}
+
+async fn run_child(
+    runtime: &Runtime,
+    principal: &Principal,
+    parent: ParentStep,
+    command: Command,
+    stop: CancellationToken,
+) -> Result<Value> {
+    let Command::StartRun { run: id, namespace, name, version, input, is_awaited } = command else {
+        return Err(Error::internal("only a workflow can be started as a run"));
+    };
+    let scope = principal.scope();
+    let store = &runtime.inner.parts.store;
+    let record = match store.run(&scope, id).await? {
+        // It was started before a crash.
+        Some(record) => record,
+        None => {
+            let found = store.find(&scope, &namespace, &name, Some(&version)).await?;
+            let found = found.ok_or_else(|| {
+                Error::not_found(format!("no workflow {namespace}/{name} {version} is deployed; deploy it first"))
+            })?;
+            let workflow = runtime.load(&scope, &found.hash).await?;
+            let text = store.document(&scope, &found.hash).await?.unwrap_or_default();
+            let mut start = StartRun::new(workflow, text, input);
+            start.id = Some(id);
+            start.directory = match store.run(&scope, parent.run).await? {
+                Some(parent) => parent.directory,
+                None => None,
+            };
+            // Boxed: a run can start runs, so the types would be endless.
+            let parent = is_awaited.then_some(parent);
+            Box::pin(runtime.start_as(principal, start, parent)).await?
+        }
+    };
+    if !is_awaited {
+        return Ok(Value::Null);
+    }
+    tokio::select! {
+        record = runtime.wait(&scope, id) => outcome(record?),
+        () = stop.cancelled() => {
+            let reason = "the run that started it no longer wants it".to_owned();
+            runtime.cancel(&scope, record.id, Some(reason)).await?;
+            Err(Error::new(ErrorCode::Cancelled, "the run was cancelled"))
+        }
+    }
+}
+
+fn outcome(record: RunRecord) -> Result<Value> {
+    match record.status {
+        RunStatus::Completed => Ok(record.output.unwrap_or_default()),
+        RunStatus::Cancelled => Err(Error::new(ErrorCode::Cancelled, "the run was cancelled").with_context("run", record.id)),
+        RunStatus::Faulted | RunStatus::Running => {
+            let error = record.error.unwrap_or_default();
+            Err(Error::new(ErrorCode::RunFaulted, "the run ended in an error")
+                .with_context("run", record.id)
+                .with_context("error", error))
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! The task that drives one run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use atom_core::storage::{JournalEntry, RunCommit, RunEnd, RunRecord, RunStatus};
+use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result, Retry, Scope};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::redact::Redactor;
+use super::{Mail, Progress, Runtime, closed, ended, history};
+use crate::machine::{ActionId, Command, Event, Machine, Outcome, Transition};
+
+/// How many events of the log are read at a time.
+const EVENT_PAGE: usize = 256;
+
+/// The pauses between tries to write while the store cannot, e.g. because the disk is full.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Drives a run until it has ended or the runtime closes.
+pub(super) async fn drive(
+    runtime: Runtime,
+    record: RunRecord,
+    mut inbox: mpsc::Receiver<Mail>,
+    progress: watch::Sender<Progress>,
+) {
+    let run = record.id;
+    let shutdown = runtime.inner.shutdown.clone();
+    let result = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => Err(closed()),
+        result = run_to_end(&runtime, record, &mut inbox, &progress) => result,
+    };
+    // Whoever looks the run up from now on reads its state from the store.
+    runtime.drivers().remove(&run);
+    match result {
+        Ok(()) => progress.send_modify(|progress| progress.has_ended = true),
+        Err(error) => {
+            if error.code() != ErrorCode::Closed {
+                tracing::error!(%run, %error, "the run cannot go on");
+            }
+            progress.send_modify(|progress| progress.stopped = Some(error));
+        }
+    }
+    inbox.close();
+    while let Some(mail) = inbox.recv().await {
+        let answer = match &progress.borrow().stopped {
+            Some(error) => Err(error.clone()),
+            None => Err(ended()),
+        };
+        // Nobody waits any more when this fails.
+        let _ = mail.answer.send(answer);
+    }
+}
+
+async fn run_to_end(
+    runtime: &Runtime,
+    record: RunRecord,
+    inbox: &mut mpsc::Receiver<Mail>,
+    progress: &watch::Sender<Progress>,
+) -> Result<()> {
+    let mut driver = Driver::rebuild(runtime, record, progress).await?;
+    let mut head = runtime.inner.parts.store.watch();
+    let mut has_news = !driver.listening.is_empty();
+    while driver.machine.outcome().is_none() {
+        if has_news {
+            has_news = false;
+            driver.offer_events().await?;
+            continue;
+        }
+        let alarm = driver.timers.first().map(|(at, _)| *at);
+        let clock = &runtime.inner.parts.clock;
+        let was_listening = !driver.listening.is_empty();
+        tokio::select! {
+            Some(answer) = driver.actions.join_next() => {
+                // An action that was stopped has no answer; one that panicked answers by itself.
+                if let Ok(event) = answer {
+                    driver.step(event).await?;
+                }
+            }
+            mail = inbox.recv() => {
+                let Some(mail) = mail else { return Err(closed()) };
+                driver.take_mail(mail).await?;
+            }
+            () = async { clock.wait_until(alarm.unwrap_or(Timestamp::MAX)).await }, if alarm.is_some() => {
+                if let Some((_, action)) = driver.timers.pop_first() {
+                    driver.step(Event::Fired { action }).await?;
+                }
+            }
+            changed = head.changed(), if was_listening => {
+                changed.map_err(|_| closed())?;
+                has_news = true;
+            }
+        }
+        has_news |= !was_listening && !driver.listening.is_empty();
+    }
+    Ok(())
+}
+
+pub(super) struct Driver<'a> {
+    pub(super) runtime: &'a Runtime,
+    pub(super) record: RunRecord,
+    pub(super) scope: Scope,
+    pub(super) redactor: Redactor,
+    /// The calls and child runs under way; each gives the event that answers its action.
+    pub(super) actions: JoinSet<Event>,
+    /// Stops an action.
+    pub(super) stops: BTreeMap<ActionId, CancellationToken>,
+    machine: Machine,
+    progress: &'a watch::Sender<Progress>,
+    next_sequence: u64,
+    timers: BTreeSet<(Timestamp, ActionId)>,
+    /// What each listening action has seen of the event log.
+    listening: BTreeMap<ActionId, Offset>,
+}
+
+impl<'a> Driver<'a> {
+    /// Brings a machine to where the journal ends, and begins again what has no answer.
+    async fn rebuild(runtime: &'a Runtime, record: RunRecord, progress: &'a watch::Sender<Progress>) -> Result<Self> {
+        let (machine, redactor) = runtime.machine(&record).await?;
+        let mut driver = Self {
+            runtime,
+            scope: record.principal.scope(),
+            redactor,
+            actions: JoinSet::new(),
+            stops: BTreeMap::new(),
+            machine,
+            progress,
+            next_sequence: 0,
+            timers: BTreeSet::new(),
+            listening: BTreeMap::new(),
+            record,
+        };
+        loop {
+            let page = runtime.inner.journal(&driver.record, driver.next_sequence).await?;
+            if page.is_empty() {
+                break;
+            }
+            for (entry, event) in page {
+                if entry.sequence != driver.next_sequence || !driver.machine.expects(&event) {
+                    return Err(history::diverged(driver.record.id));
+                }
+                driver.next_sequence += 1;
+                driver.note_offsets(&event);
+                let transition = driver.machine.advance(event, entry.at);
+                driver.note_listening(&transition, entry.event_head);
+            }
+        }
+        driver.report_progress();
+        let pending: Vec<_> =
+            driver.machine.pending().map(|(action, command)| (action, command.clone())).collect();
+        driver.listening.retain(|action, _| pending.iter().any(|(pending, _)| pending == action));
+        for (action, command) in pending {
+            driver.begin(action, command);
+        }
+        Ok(driver)
+    }
+
+    async fn take_mail(&mut self, mail: Mail) -> Result<()> {
+        let is_full = matches!(mail.event, Event::Signalled { .. }) && !self.machine.can_take_signal();
+        if is_full {
+            let error = Error::new(
+                ErrorCode::LimitExceeded,
+                "the run has too many events that no task listened for; wait until it has caught up",
+            );
+            // Nobody waits any more when this fails.
+            let _ = mail.answer.send(Err(error));
+            return Ok(());
+        }
+        let result = self.step(mail.event).await;
+        // Nobody waits any more when this fails.
+        let _ = mail.answer.send(result.clone());
+        result
+    }
+
+    /// Takes one event through the machine, makes it durable, and does what follows from it.
+    async fn step(&mut self, mut event: Event) -> Result<()> {
+        if !self.machine.expects(&event) {
+            return Ok(());
+        }
+        self.redact(&mut event);
+        let now = self.runtime.inner.parts.clock.now();
+        let payload = encode(&event)?;
+        self.note_offsets(&event);
+        let mut transition = self.machine.advance(event, now);
+        let entry = JournalEntry { sequence: self.next_sequence, at: now, payload, event_head: 0 };
+        let commit = RunCommit {
+            scope: self.scope.clone(),
+            run: self.record.id,
+            entries: vec![entry],
+            events: std::mem::take(&mut transition.publish),
+            children: Vec::new(),
+            end: transition.outcome.take().map(|outcome| self.end(outcome, now)).transpose()?,
+        };
+        let event_head = self.commit(commit).await?;
+        self.next_sequence += 1;
+        self.note_listening(&transition, event_head);
+        self.report_progress();
+        for action in transition.stop {
+            self.stop(action);
+        }
+        for (action, command) in transition.begin {
+            self.begin(action, command);
+        }
+        Ok(())
+    }
+
+    /// Writes a step, trying again for as long as the store says that trying again may help.
+    async fn commit(&self, commit: RunCommit) -> Result<Offset> {
+        let parts = &self.runtime.inner.parts;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match parts.store.commit(commit.clone()).await {
+                Ok(committed) => return Ok(committed.event_head),
+                // A full disk is an operator's matter: the run waits, it does not fail. Closing ends the wait.
+                Err(error) if error.retry() == Retry::Maybe => {
+                    tracing::warn!(run = %self.record.id, %error, "cannot write, will try again");
+                    let now = parts.clock.now();
+                    parts.clock.wait_until(now.saturating_add(jiff::SignedDuration::try_from(pause).unwrap_or_default()).unwrap_or(now)).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn end(&self, outcome: Outcome, at: Timestamp) -> Result<RunEnd> {
+        Ok(match outcome {
+            Outcome::Completed(mut output) => {
+                self.redactor.value(&mut output);
+                RunEnd { status: RunStatus::Completed, output: Some(output), error: None, at }
+            }
+            Outcome::Faulted(error) => {
+                let mut error = serde_json::to_value(error)
+                    .map_err(|error| Error::internal("the run's error cannot be stored").with_source(error))?;
+                self.redactor.value(&mut error);
+                RunEnd { status: RunStatus::Faulted, output: None, error: Some(error), at }
+            }
+            Outcome::Cancelled => RunEnd { status: RunStatus::Cancelled, output: None, error: None, at },
+        })
+    }
+
+    fn redact(&self, event: &mut Event) {
+        match event {
+            Event::Completed { output, .. } => self.redactor.value(output),
+            Event::Failed { error, .. } => {
+                self.redactor.text(&mut error.message);
+                error.cause.iter_mut().for_each(|cause| self.redactor.text(cause));
+                error.context.values_mut().for_each(|value| self.redactor.text(value));
+            }
+            _ => {}
+        }
+    }
+
+    /// Offers the events that came since the listening tasks last looked.
+    async fn offer_events(&mut self) -> Result<()> {
+        while let Some(from) = self.listening.values().min().copied() {
+            let page = self.runtime.inner.parts.store.read(&self.scope, from, EVENT_PAGE).await?;
+            let Some(last) = page.last().map(|logged| logged.offset) else { return Ok(()) };
+            for logged in page {
+                for action in self.machine.wants(&logged.event) {
+                    if self.listening.get(&action).is_some_and(|seen| *seen < logged.offset) {
+                        let (offset, event) = (logged.offset, logged.event.clone());
+                        self.step(Event::Received { action, offset, event }).await?;
+                    }
+                }
+            }
+            for seen in self.listening.values_mut() {
+                *seen = (*seen).max(last);
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, action: ActionId, command: Command) {
+        match command {
+            Command::Timer { at } => drop(self.timers.insert((at, action))),
+            // Where it starts was noted when its journal entry was written.
+            Command::Listen => {}
+            Command::Call { function, arguments, task } => self.begin_call(action, function, arguments, task),
+            Command::StartRun { .. } => self.begin_child(action, command),
+        }
+    }
+
+    fn stop(&mut self, action: ActionId) {
+        self.timers.retain(|(_, timer)| *timer != action);
+        self.listening.remove(&action);
+        if let Some(stop) = self.stops.remove(&action) {
+            stop.cancel();
+        }
+    }
+
+    fn note_listening(&mut self, transition: &Transition, event_head: Offset) {
+        for (action, command) in &transition.begin {
+            if *command == Command::Listen {
+                self.listening.insert(*action, event_head);
+            }
+        }
+        for action in &transition.stop {
+            self.listening.remove(action);
+        }
+    }
+
+    fn note_offsets(&mut self, event: &Event) {
+        match event {
+            Event::Received { action, offset, .. } => {
+                if let Some(seen) = self.listening.get_mut(action) {
+                    *seen = (*seen).max(*offset);
+                }
+            }
+            Event::Completed { action, .. } | Event::Failed { action, .. } => drop(self.stops.remove(action)),
+            _ => {}
+        }
+    }
+
+    fn report_progress(&self) {
+        let entries = self.next_sequence;
+        self.progress.send_modify(|progress| progress.entries = entries);
+    }
+}
+
+/// The text of a journal entry.
+pub(super) fn encode(event: &Event) -> Result<String> {
+    serde_json::to_string(event).map_err(|error| Error::internal("an event cannot be stored").with_source(error))
+}

@@ -1,0 +1,138 @@
+//! What happened to a run, told by replaying its journal.
+
+use atom_core::storage::RunRecord;
+use atom_core::{Error, ErrorCode, Result, RunId, Scope};
+use futures::stream::{BoxStream, StreamExt};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::redact::Redactor;
+use super::{Runtime, closed};
+use crate::machine::{Machine, Record};
+
+/// One line of a run's history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryEntry {
+    /// Its place in the history, from 1: the same every time the history is read.
+    pub offset: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub record: Record,
+}
+
+/// Replays a journal, page by page.
+struct Replay {
+    runtime: Runtime,
+    record: RunRecord,
+    machine: Machine,
+    redactor: Redactor,
+    next_sequence: u64,
+    offset: u64,
+}
+
+impl Replay {
+    async fn new(runtime: Runtime, scope: &Scope, run: RunId) -> Result<Self> {
+        let record = runtime.record(scope, run).await?;
+        let (machine, redactor) = runtime.machine(&record).await?;
+        Ok(Self { runtime, record, machine: machine.with_records(), redactor, next_sequence: 0, offset: 0 })
+    }
+
+    /// What the next page of the journal tells; empty when there is nothing new.
+    async fn page(&mut self) -> Result<Vec<HistoryEntry>> {
+        let mut entries = Vec::new();
+        for (entry, event) in self.runtime.inner.journal(&self.record, self.next_sequence).await? {
+            self.next_sequence = entry.sequence + 1;
+            for record in self.machine.advance(event, entry.at).records {
+                self.offset += 1;
+                entries.push(self.redacted(HistoryEntry { offset: self.offset, record })?);
+            }
+        }
+        Ok(entries)
+    }
+
+    fn redacted(&self, entry: HistoryEntry) -> Result<HistoryEntry> {
+        let unreadable = |error| Error::internal("a history record cannot be converted").with_source(error);
+        let mut value = serde_json::to_value(entry).map_err(unreadable)?;
+        self.redactor.value(&mut value);
+        serde_json::from_value(value).map_err(unreadable)
+    }
+}
+
+impl Runtime {
+    /// Everything that has happened to a run so far.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown run, `storage_failed`.
+    pub async fn history(&self, scope: &Scope, run: RunId) -> Result<Vec<HistoryEntry>> {
+        let mut replay = Replay::new(self.clone(), scope, run).await?;
+        let mut history = Vec::new();
+        loop {
+            let before = replay.next_sequence;
+            history.extend(replay.page().await?);
+            if replay.next_sequence == before {
+                return Ok(history);
+            }
+        }
+    }
+
+    /// What happens to a run, from the history entry after `after` on (0 for the beginning), until it has ended.
+    ///
+    /// A reader that lost its place goes on with the offset of the last entry it has seen.
+    pub fn follow(&self, scope: Scope, run: RunId, after: u64) -> BoxStream<'static, Result<HistoryEntry>> {
+        let runtime = self.clone();
+        let pages = futures::stream::try_unfold(None, move |replay: Option<Replay>| {
+            let (runtime, scope) = (runtime.clone(), scope.clone());
+            async move {
+                let mut replay = match replay {
+                    Some(replay) => replay,
+                    None => Replay::new(runtime, &scope, run).await?,
+                };
+                loop {
+                    // The driver is looked up before the journal is read, so that no entry is missed between.
+                    let handle = replay.runtime.drivers().get(&run).cloned();
+                    let before = replay.next_sequence;
+                    let page = replay.page().await?;
+                    if replay.next_sequence > before {
+                        return Ok(Some((page, Some(replay))));
+                    }
+                    if replay.machine.outcome().is_some() {
+                        return Ok(None);
+                    }
+                    let Some(mut handle) = handle else {
+                        let record = replay.runtime.record(&scope, run).await?;
+                        if !record.status.has_ended() {
+                            replay.runtime.drive(&record)?;
+                        }
+                        continue;
+                    };
+                    let sequence = replay.next_sequence;
+                    let moved = handle
+                        .progress
+                        .wait_for(|progress| progress.entries > sequence || progress.stopped.is_some())
+                        .await;
+                    match moved {
+                        Ok(progress) if progress.entries > sequence => {}
+                        Ok(progress) => return Err(progress.stopped.clone().unwrap_or_else(closed)),
+                        Err(_) => return Err(closed()),
+                    }
+                }
+            }
+        });
+        pages
+            .flat_map(|page: Result<Vec<HistoryEntry>>| match page {
+                Ok(entries) => futures::stream::iter(entries.into_iter().map(Ok)).left_stream(),
+                Err(error) => futures::stream::once(std::future::ready(Err(error))).right_stream(),
+            })
+            .filter(move |entry| {
+                let is_wanted = entry.as_ref().map_or(true, |entry| entry.offset > after);
+                std::future::ready(is_wanted)
+            })
+            .boxed()
+    }
+}
+
+/// The error for a run whose journal does not lead where its driver thought.
+pub(super) fn diverged(run: RunId) -> Error {
+    Error::new(ErrorCode::Internal, "the run's journal does not lead to a state; please report this")
+        .with_context("run", run)
+}

@@ -1,0 +1,100 @@
+//! From what is stored to a machine: documents, secrets and journals.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use atom_core::storage::{JournalEntry, RunRecord};
+use atom_core::{Error, ErrorCode, Result, Scope};
+use serde_json::{Map, Value};
+
+use super::redact::Redactor;
+use super::{Inner, Runtime};
+use crate::definition::Workflow;
+use crate::machine::{Event, MACHINE_VERSION, Machine, RunFacts};
+
+/// How many journal entries are read at a time.
+pub(super) const JOURNAL_PAGE: usize = 1000;
+
+/// How many parsed documents are kept.
+const CACHED_WORKFLOWS: usize = 256;
+
+/// Parsed documents by owner and content.
+#[derive(Debug, Default)]
+pub(super) struct WorkflowCache {
+    workflows: Mutex<HashMap<(Scope, String), Arc<Workflow>>>,
+}
+
+impl WorkflowCache {
+    pub(super) fn insert(&self, scope: &Scope, workflow: Arc<Workflow>) {
+        let mut workflows = self.workflows.lock().unwrap_or_else(PoisonError::into_inner);
+        if workflows.len() >= CACHED_WORKFLOWS {
+            workflows.clear();
+        }
+        workflows.insert((scope.clone(), workflow.hash.clone()), workflow);
+    }
+
+    fn get(&self, scope: &Scope, hash: &str) -> Option<Arc<Workflow>> {
+        let workflows = self.workflows.lock().unwrap_or_else(PoisonError::into_inner);
+        workflows.get(&(scope.clone(), hash.to_owned())).cloned()
+    }
+}
+
+impl Runtime {
+    /// The document with this hash.
+    ///
+    /// # Errors
+    /// `not_found` when the owner has none, `invalid_workflow` when this version of the engine cannot read it.
+    pub async fn load(&self, scope: &Scope, hash: &str) -> Result<Arc<Workflow>> {
+        if let Some(workflow) = self.inner.workflows.get(scope, hash) {
+            return Ok(workflow);
+        }
+        let text = self.inner.parts.store.document(scope, hash).await?;
+        let text = text.ok_or_else(|| Error::not_found(format!("there is no document with the hash {hash}")))?;
+        let workflow = Arc::new(Workflow::parse(&text)?);
+        self.inner.workflows.insert(scope, Arc::clone(&workflow));
+        Ok(workflow)
+    }
+
+    /// A machine for a run, before its first event, and what hides its secrets.
+    pub(super) async fn machine(&self, record: &RunRecord) -> Result<(Machine, Redactor)> {
+        let scope = record.principal.scope();
+        let workflow = self.load(&scope, &record.workflow.hash).await?;
+        let mut secrets = Map::new();
+        for name in &workflow.secrets {
+            if let Some(secret) = self.inner.parts.vault.get(&scope, name).await? {
+                secrets.insert(name.clone(), Value::String(secret.expose().to_owned()));
+            }
+        }
+        let redactor = Redactor::new(&secrets);
+        let facts = RunFacts::new(record.id, record.input.clone(), record.created_at).with_secrets(secrets);
+        Ok((Machine::new(workflow, facts), redactor))
+    }
+}
+
+impl Inner {
+    /// A page of a run's journal, decoded.
+    pub(super) async fn journal(&self, record: &RunRecord, from: u64) -> Result<Vec<(JournalEntry, Event)>> {
+        let entries = self.parts.store.journal(&record.principal.scope(), record.id, from, JOURNAL_PAGE).await?;
+        entries
+            .into_iter()
+            .map(|entry| {
+                let event = serde_json::from_str(&entry.payload).map_err(|error| {
+                    Error::new(ErrorCode::InvalidData, "the run's journal cannot be read; was it written by a newer engine?")
+                        .with_context("run", record.id)
+                        .with_context("sequence", entry.sequence)
+                        .with_source(error)
+                })?;
+                if let Event::Started { machine } = event
+                    && machine > MACHINE_VERSION
+                {
+                    return Err(Error::new(
+                        ErrorCode::VersionMismatch,
+                        "the run was started by a newer engine; upgrade to go on with it",
+                    )
+                    .with_context("run", record.id));
+                }
+                Ok((entry, event))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,434 @@
+//! The embedded runtime: drives machines, keeps their journals and carries out their commands.
+//!
+//! Each run that is under way has one task, its driver, which alone changes it. A step of a run is one
+//! atomic commit of the store: the event, what it publishes and how the run ends. Only then is anything done
+//! that depends on it. After a crash [`Runtime::resume`] rebuilds every machine from its journal and carries
+//! out again what had no answer yet, with the same idempotency keys.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use atom_core::storage::{MemoryStore, MemoryVault};
+//! use atom_core::testkit::{ManualClock, SequenceRandom};
+//! use atom_core::{FunctionRegistry, Principal};
+//! use atom_workflow::definition::Workflow;
+//! use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts, StartRun};
+//! use serde_json::json;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let runtime = Runtime::new(RuntimeParts {
+//!     store: Arc::new(MemoryStore::default()),
+//!     vault: Arc::new(MemoryVault::default()),
+//!     functions: Arc::new(FunctionRegistry::default()),
+//!     clock: Arc::new(ManualClock::default()),
+//!     random: Arc::new(SequenceRandom::default()),
+//!     limits: RuntimeLimits::default(),
+//! });
+//! let text = "
+//! document: { dsl: 1.0.3, namespace: default, name: hello, version: 0.1.0 }
+//! do:
+//!   - greet: { set: { greeting: '${ \"Hello \" + .name }' } }
+//! ";
+//! let ada = Principal::new("acme", "ada")?;
+//! let start = StartRun::new(Arc::new(Workflow::parse(text)?), text, json!({ "name": "Ada" }));
+//! let run = runtime.start(&ada, start).await?;
+//! let run = runtime.wait(&ada.scope(), run.id).await?;
+//! assert_eq!(run.output, Some(json!({ "greeting": "Hello Ada" })));
+//! # Ok::<(), atom_core::Error>(()) }).unwrap();
+//! ```
+
+mod action;
+mod driver;
+mod history;
+mod load;
+mod redact;
+
+pub use history::HistoryEntry;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use atom_core::storage::{JournalEntry, NewRun, ParentStep, RunRecord, Store, Vault, WorkflowKey};
+use atom_core::{
+    CancellationToken, Clock, CloudEvent, Error, ErrorCode, FunctionRegistry, Offset, Principal, RandomSource,
+    Result, RunId, Scope,
+};
+use serde_json::Value;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::definition::Workflow;
+use crate::machine::{Event, MACHINE_VERSION};
+
+/// What a runtime is made of.
+#[derive(Debug)]
+pub struct RuntimeParts {
+    /// Keeps documents, runs and events.
+    pub store: Arc<dyn Store>,
+    /// Keeps secrets.
+    pub vault: Arc<dyn Vault>,
+    /// What workflows can call.
+    pub functions: Arc<FunctionRegistry>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids.
+    pub random: Arc<dyn RandomSource>,
+    /// Bounds what runs use.
+    pub limits: RuntimeLimits,
+}
+
+/// Bounds on what runs use.
+#[derive(Clone, Copy, Debug)]
+pub struct RuntimeLimits {
+    /// The largest input of a run or output of a call, as JSON text, in bytes.
+    pub payload_bytes: usize,
+    /// How many calls are under way at once, over all runs; more wait their turn.
+    pub concurrent_calls: usize,
+    /// How long one call may take.
+    pub call_timeout: Duration,
+    /// How many runs may be under way at once.
+    pub concurrent_runs: usize,
+}
+
+impl Default for RuntimeLimits {
+    fn default() -> Self {
+        Self {
+            payload_bytes: 16 * 1024 * 1024,
+            concurrent_calls: 256,
+            call_timeout: Duration::from_secs(10 * 60),
+            concurrent_runs: 100_000,
+        }
+    }
+}
+
+/// A run to start.
+#[derive(Clone, Debug)]
+pub struct StartRun {
+    /// The id to give it. Starting a run whose id is taken returns the run that has it, provided that it
+    /// follows the same document.
+    pub id: Option<RunId>,
+    /// The document, parsed.
+    pub workflow: Arc<Workflow>,
+    /// The document's text.
+    pub text: String,
+    /// The input.
+    pub input: Value,
+    /// Where relative file paths start.
+    pub directory: Option<PathBuf>,
+}
+
+impl StartRun {
+    /// A start without a chosen id or directory.
+    pub fn new(workflow: Arc<Workflow>, text: impl Into<String>, input: Value) -> Self {
+        Self { id: None, workflow, text: text.into(), input, directory: None }
+    }
+}
+
+/// Drives the runs of one store. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    parts: RuntimeParts,
+    /// The runs that have a driver in this process.
+    drivers: Mutex<HashMap<RunId, DriverHandle>>,
+    workflows: load::WorkflowCache,
+    calls: Arc<Semaphore>,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+/// How others reach the driver of a run.
+#[derive(Clone, Debug)]
+struct DriverHandle {
+    mail: mpsc::Sender<Mail>,
+    progress: watch::Receiver<Progress>,
+}
+
+/// How far a driver is.
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    /// How many journal entries are committed.
+    entries: u64,
+    /// Whether the run has ended.
+    has_ended: bool,
+    /// Why the driver gave up although the run has not ended.
+    stopped: Option<Error>,
+}
+
+/// What others ask of a driver. The answer comes once it is durable.
+#[derive(Debug)]
+struct Mail {
+    event: Event,
+    answer: oneshot::Sender<Result<()>>,
+}
+
+impl Runtime {
+    /// A runtime that drives nothing yet.
+    #[must_use]
+    pub fn new(parts: RuntimeParts) -> Self {
+        let calls = Arc::new(Semaphore::new(parts.limits.concurrent_calls));
+        Self {
+            inner: Arc::new(Inner {
+                parts,
+                drivers: Mutex::default(),
+                workflows: load::WorkflowCache::default(),
+                calls,
+                tasks: TaskTracker::new(),
+                shutdown: CancellationToken::new(),
+            }),
+        }
+    }
+
+    /// Drives every run that has not ended and has no driver yet; returns their ids. Call it once after opening
+    /// a store. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// `storage_failed`. A single run that cannot be rebuilt does not keep the others from resuming.
+    pub async fn resume(&self) -> Result<Vec<RunId>> {
+        let mut resumed = Vec::new();
+        for run in self.inner.parts.store.unfinished().await? {
+            // Whoever awaited this run is gone: nobody wants its output.
+            let orphan = match run.parent {
+                Some(parent) => {
+                    let parent = self.inner.parts.store.run(&run.principal.scope(), parent.run).await?;
+                    parent.is_none_or(|parent| parent.status.has_ended())
+                }
+                None => false,
+            };
+            let scope = run.principal.scope();
+            let id = run.id;
+            self.drive(&run)?;
+            if orphan {
+                self.cancel(&scope, id, Some("the run that started it has ended".to_owned())).await?;
+            }
+            resumed.push(id);
+        }
+        Ok(resumed)
+    }
+
+    /// Starts a run. Once this returns, the run is on disk and goes on even after a crash.
+    ///
+    /// # Errors
+    /// `unsupported` for a document with parts this engine does not carry out, `not_found` for a function or
+    /// secret that is not there, `limit_exceeded` for an input over the limit, `already_exists` when the id is
+    /// taken by a run of another document, `closed`, `storage_full`, `storage_failed`.
+    ///
+    /// # Cancel safety
+    /// A dropped future may or may not have started the run; give an id to be able to tell.
+    pub async fn start(&self, principal: &Principal, start: StartRun) -> Result<RunRecord> {
+        self.start_as(principal, start, None).await
+    }
+
+    async fn start_as(&self, principal: &Principal, start: StartRun, parent: Option<ParentStep>) -> Result<RunRecord> {
+        principal.validate()?;
+        self.check_open()?;
+        self.check_start(&principal.scope(), &start).await?;
+        let parts = &self.inner.parts;
+        let now = parts.clock.now();
+        let scope = principal.scope();
+        let document = &start.workflow.document;
+        let id = start.id.unwrap_or_else(|| RunId::new(now, parts.random.as_ref()));
+        let payload = driver::encode(&Event::Started { machine: MACHINE_VERSION })?;
+        let run = NewRun {
+            id,
+            principal: principal.clone(),
+            workflow: WorkflowKey {
+                namespace: document.namespace.clone(),
+                name: document.name.clone(),
+                version: document.version.clone(),
+                hash: start.workflow.hash.clone(),
+            },
+            parent,
+            directory: start.directory,
+            input: start.input,
+            created_at: now,
+            first_entry: JournalEntry { sequence: 0, at: now, payload, event_head: 0 },
+        };
+        parts.store.put_document(&scope, &start.workflow.hash, &start.text).await?;
+        self.inner.workflows.insert(&scope, Arc::clone(&start.workflow));
+        let hash = run.workflow.hash.clone();
+        match parts.store.create(run).await {
+            Err(error) if error.code() == ErrorCode::AlreadyExists && start.id.is_some() => {
+                let taken = parts.store.run(&scope, id).await?;
+                // Another owner's run is as good as none; so is one of another document.
+                let record = taken.filter(|record| record.workflow.hash == hash).ok_or(error)?;
+                if !record.status.has_ended() {
+                    self.drive(&record)?;
+                }
+                return Ok(record);
+            }
+            other => other?,
+        };
+        let record = self.record(&scope, id).await?;
+        self.drive(&record)?;
+        Ok(record)
+    }
+
+    async fn check_start(&self, scope: &Scope, start: &StartRun) -> Result<()> {
+        start.workflow.check_supported()?;
+        let size = serde_json::to_string(&start.input).map_or(usize::MAX, |text| text.len());
+        let limits = &self.inner.parts.limits;
+        if size > limits.payload_bytes {
+            return Err(Error::new(
+                ErrorCode::LimitExceeded,
+                format!("the input has {size} bytes as JSON, more than {}", limits.payload_bytes),
+            ));
+        }
+        if self.drivers().len() >= limits.concurrent_runs {
+            return Err(Error::new(
+                ErrorCode::LimitExceeded,
+                format!("{} runs are under way; wait for some to end", limits.concurrent_runs),
+            ));
+        }
+        for function in start.workflow.called_functions() {
+            self.inner.parts.functions.get(function)?;
+        }
+        for name in &start.workflow.secrets {
+            if self.inner.parts.vault.get(scope, name).await?.is_none() {
+                return Err(Error::not_found(format!(
+                    "the workflow needs the secret '{name}'; set it with secrets.set"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a run has ended.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown run, `closed` when the runtime closes first, or whatever kept the run from
+    /// going on (e.g. `storage_failed`).
+    ///
+    /// # Cancel safety
+    /// Dropping the future forgets the wait; the run goes on.
+    pub async fn wait(&self, scope: &Scope, run: RunId) -> Result<RunRecord> {
+        loop {
+            let handle = self.drivers().get(&run).cloned();
+            let record = self.record(scope, run).await?;
+            if record.status.has_ended() {
+                return Ok(record);
+            }
+            let Some(mut handle) = handle else {
+                self.drive(&record)?;
+                continue;
+            };
+            let ended = handle.progress.wait_for(|progress| progress.has_ended || progress.stopped.is_some()).await;
+            match ended {
+                Ok(progress) if progress.has_ended => {}
+                Ok(progress) => return Err(progress.stopped.clone().unwrap_or_else(closed)),
+                Err(_) => return Err(closed()),
+            }
+        }
+    }
+
+    /// Cancels a run: what it waits for is stopped and it ends as `cancelled`. A run that has ended stays as it is.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown run, `closed`, `storage_full`, `storage_failed`.
+    pub async fn cancel(&self, scope: &Scope, run: RunId, reason: Option<String>) -> Result<RunRecord> {
+        match self.send(scope, run, Event::Cancelled { reason }).await {
+            Err(error) if error.code() == ErrorCode::Conflict => {}
+            other => other?,
+        }
+        self.record(scope, run).await
+    }
+
+    /// Sends an event to one run. It is kept, durably, until a task of the run listens for it.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown run, `conflict` when it has ended, `limit_exceeded` when it has too many
+    /// events that nobody listened for, `invalid_request` for a malformed event.
+    pub async fn signal(&self, scope: &Scope, run: RunId, event: CloudEvent) -> Result<()> {
+        event.validate()?;
+        self.send(scope, run, Event::Signalled { event }).await
+    }
+
+    /// Appends an event to the owner's log; runs that listen for it receive it.
+    ///
+    /// # Errors
+    /// `invalid_request` for a malformed event, `storage_full`, `storage_failed`.
+    pub async fn publish(&self, scope: &Scope, event: &CloudEvent) -> Result<Offset> {
+        event.validate()?;
+        self.inner.parts.store.append(scope, event).await
+    }
+
+    /// How many runs are under way in this process.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.drivers().len()
+    }
+
+    /// Stops driving: calls that are under way are cancelled, nothing new begins, and runs stay as they are
+    /// on disk. Waits at most `grace` for drivers to finish what they are writing.
+    pub async fn close(&self, grace: Duration) {
+        self.inner.shutdown.cancel();
+        self.inner.tasks.close();
+        if tokio::time::timeout(grace, self.inner.tasks.wait()).await.is_err() {
+            tracing::warn!("some runs did not stop in time; they resume when the store is opened again");
+        }
+    }
+
+    async fn send(&self, scope: &Scope, run: RunId, event: Event) -> Result<()> {
+        let record = self.record(scope, run).await?;
+        if record.status.has_ended() {
+            return Err(ended());
+        }
+        let handle = self.drive(&record)?;
+        let (answer, answered) = oneshot::channel();
+        if handle.mail.send(Mail { event, answer }).await.is_err() {
+            return Err(self.gone(&handle));
+        }
+        answered.await.unwrap_or_else(|_| Err(self.gone(&handle)))
+    }
+
+    /// Why a driver no longer answers.
+    fn gone(&self, handle: &DriverHandle) -> Error {
+        let progress = handle.progress.borrow();
+        match &progress.stopped {
+            Some(error) => error.clone(),
+            None if progress.has_ended => ended(),
+            None => closed(),
+        }
+    }
+
+    async fn record(&self, scope: &Scope, run: RunId) -> Result<RunRecord> {
+        let record = self.inner.parts.store.run(scope, run).await?;
+        record.ok_or_else(|| Error::not_found(format!("there is no run {run}; runs.list shows the runs there are")))
+    }
+
+    /// The driver of a run that has not ended; starts one when there is none.
+    fn drive(&self, record: &RunRecord) -> Result<DriverHandle> {
+        self.check_open()?;
+        let mut drivers = self.drivers();
+        if let Some(handle) = drivers.get(&record.id) {
+            return Ok(handle.clone());
+        }
+        let (mail, inbox) = mpsc::channel(64);
+        let (progress, watcher) = watch::channel(Progress::default());
+        let handle = DriverHandle { mail, progress: watcher };
+        drivers.insert(record.id, handle.clone());
+        self.inner.tasks.spawn(driver::drive(self.clone(), record.clone(), inbox, progress));
+        Ok(handle)
+    }
+
+    fn drivers(&self) -> MutexGuard<'_, HashMap<RunId, DriverHandle>> {
+        self.inner.drivers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.inner.shutdown.is_cancelled() { Err(closed()) } else { Ok(()) }
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorCode::Closed, "the engine is closed; open it again to go on")
+}
+
+fn ended() -> Error {
+    Error::new(ErrorCode::Conflict, "the run has ended")
+}

@@ -1,0 +1,189 @@
+//! Documents, good and bad, as people write them.
+
+use std::path::{Path, PathBuf};
+
+use atom_core::ErrorCode;
+use atom_workflow::definition::{CallTarget, FlowDirective, TaskKind, Workflow};
+
+fn documents(folder: &str) -> Vec<(PathBuf, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/documents")
+        .join(folder);
+    let mut documents: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), std::fs::read_to_string(path).unwrap()))
+        .collect();
+    documents.sort();
+    documents
+}
+
+fn valid(name: &str) -> Workflow {
+    let (_, text) = documents("valid")
+        .into_iter()
+        .find(|(path, _)| path.ends_with(name))
+        .unwrap();
+    Workflow::parse(&text).unwrap()
+}
+
+/// The first line of each bad document is a comment with the message it must give.
+#[test]
+fn bad_documents_are_refused_with_the_place_and_a_way_out() {
+    let mut wrong = Vec::new();
+    for (path, text) in documents("invalid") {
+        let expected = text.lines().next().unwrap().trim_start_matches("# ");
+        let found = match Workflow::parse(&text) {
+            Ok(_) => "accepted".to_owned(),
+            Err(error) => {
+                assert_eq!(error.code(), ErrorCode::InvalidWorkflow);
+                let context = error.context();
+                let place = format!("line {}, column {}: ", context["line"], context["column"]);
+                assert!(error.message().starts_with(&place), "{error}");
+                assert!(
+                    error.message()[place.len()..].starts_with(&context["path"]),
+                    "{error}"
+                );
+                error.message().to_owned()
+            }
+        };
+        if found != expected {
+            wrong.push(format!(
+                "{}\n  expected: {expected}\n  found:    {found}",
+                path.display()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_document_without_unsupported_parts_can_be_carried_out() {
+    let workflow = valid("supported.yaml");
+    assert_eq!(workflow.unsupported, []);
+    assert_eq!(workflow.document.version, "1.2.3-alpha.1+build.7");
+    assert_eq!(workflow.secrets, ["api", "token"]);
+    assert_eq!(
+        workflow.authentications.keys().collect::<Vec<_>>(),
+        ["login", "secretLogin", "secretToken"]
+    );
+    let fetch = &workflow.tasks.tasks[2];
+    assert_eq!(
+        (fetch.name.as_str(), fetch.reference.as_str()),
+        ("fetch", "/do/2/fetch")
+    );
+    assert_eq!(fetch.source["with"]["method"], "get");
+    let described = workflow
+        .tasks
+        .position("choose")
+        .map(|position| &workflow.tasks.tasks[position].kind);
+    let Some(TaskKind::Switch(cases)) = described else {
+        panic!("{described:?}")
+    };
+    assert_eq!(cases[0].then, FlowDirective::Task("wait".to_owned()));
+    let TaskKind::Call(call) = &workflow.tasks.tasks[4].kind else {
+        panic!()
+    };
+    let CallTarget::Defined(function) = &call.target else {
+        panic!()
+    };
+    assert_eq!(function.reference, "/use/functions/notifyTwice");
+}
+
+#[test]
+fn whatever_is_not_carried_out_is_listed_with_its_place() {
+    let workflow = valid("unsupported.yaml");
+    let found: Vec<_> = workflow
+        .unsupported
+        .iter()
+        .map(|part| part.feature.as_str())
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "metadata.atom.retention",
+            "evaluate.mode: loose",
+            "schedule",
+            "listen.correlate",
+            "authentication: digest",
+            "authentication: digest",
+            "authentication: oauth2",
+            "authentication: oidc",
+            "authentication: oidc",
+            "use.catalogs",
+            "use.extensions",
+            "call: a function by its URL",
+            "schema.format: avro",
+            "schema.resource",
+            "metadata.atom.compensate",
+            "call: grpc",
+            "call: asyncapi",
+            "call: asyncapi",
+            "call: a2a",
+            "call: mcp",
+            "call: mcp",
+            "run: container",
+            "run: script",
+            "run: script",
+            "run: shell",
+            "run: workflow with return",
+            "listen: an expression inside a structure",
+            "listen.correlate",
+            "listen.foreach",
+            "authentication: oauth2",
+            "call: a function of a catalog",
+        ]
+    );
+    let first = &workflow.unsupported[0];
+    assert_eq!(
+        (first.path.as_str(), first.line, first.column),
+        ("/document/metadata/atom/retention", 7, 32)
+    );
+    let is_unsupported = |task: &atom_workflow::definition::Task| matches!(task.kind, TaskKind::Unsupported);
+    for task in &workflow.tasks.tasks {
+        assert!(is_unsupported(task), "{}", task.name);
+    }
+}
+
+#[test]
+fn programs_in_another_language_are_not_read_as_jq() {
+    let workflow = Workflow::parse(
+        "document: {dsl: 1.0.3, namespace: tests, name: js, version: 1.0.0}
+evaluate: {language: js}
+do:
+  - a: {if: a === b, set: '${ (() => 1)() }'}
+",
+    )
+    .unwrap();
+    assert_eq!(workflow.unsupported[0].feature, "evaluate.language: js");
+}
+
+#[test]
+fn the_hash_depends_on_the_content_alone() {
+    let yaml = "document: {dsl: 1.0.3, namespace: a, name: b, version: 1.0.0} # c\ndo:\n- c: {set: {d: 1, e: [2]}}\n";
+    let json = r#"{"do":[{"c":{"set":{"e":[2],"d":1}}}],
+        "document":{"version":"1.0.0","name":"b","namespace":"a","dsl":"1.0.3"}}"#;
+    let hash = |text: &str| Workflow::parse(text).unwrap().hash;
+    assert_eq!(hash(yaml), hash(json));
+    assert_ne!(hash(yaml), hash(&yaml.replace("d: 1", "d: 2")));
+    // `sha256sum` of the canonical JSON.
+    assert_eq!(
+        hash(yaml),
+        "3bcca6e4da68f3573459ab3d892d5f03d79b252bd1f530d8a8cf3914b189183b"
+    );
+}
+
+#[test]
+fn anchors_repeat_what_they_name() {
+    let workflow = Workflow::parse(
+        "\u{feff}document: {dsl: 1.0.3, namespace: a, name: b, version: !!str 1.0.0}
+do:
+  - first: &task {set: {on: yes, off: 0o17}}
+  - second: *task
+",
+    )
+    .unwrap();
+    assert_eq!(
+        workflow.source["do"][1]["second"]["set"],
+        serde_json::json!({"on": "yes", "off": 15})
+    );
+}

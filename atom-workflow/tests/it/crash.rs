@@ -1,0 +1,173 @@
+//! A process that dies between any two writes loses nothing and repeats nothing that was finished.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use atom_core::storage::{
+    Committed, DeployedWorkflow, JournalEntry, MemoryStore, MemoryVault, NewRun, Page, PageRequest, RunCommit,
+    RunFilter, RunRecord, RunStore, WorkflowStore,
+};
+use atom_core::{CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Result, RunId, Scope};
+use atom_workflow::runtime::RuntimeLimits;
+use serde_json::{Value, json};
+
+use crate::support::Bench;
+
+/// A store whose process dies: after a number of writes nothing is written any more.
+#[derive(Debug)]
+struct MortalStore {
+    inner: Arc<MemoryStore>,
+    writes_left: AtomicI64,
+}
+
+impl MortalStore {
+    fn write(&self) -> Result<()> {
+        if self.writes_left.fetch_sub(1, Ordering::SeqCst) > 0 {
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::Closed, "the process is dead"))
+    }
+}
+
+#[async_trait]
+impl WorkflowStore for MortalStore {
+    async fn put_document(&self, scope: &Scope, hash: &str, text: &str) -> Result<()> {
+        self.inner.put_document(scope, hash, text).await
+    }
+    async fn document(&self, scope: &Scope, hash: &str) -> Result<Option<String>> {
+        self.inner.document(scope, hash).await
+    }
+    async fn deploy(&self, scope: &Scope, workflow: &DeployedWorkflow) -> Result<DeployedWorkflow> {
+        self.inner.deploy(scope, workflow).await
+    }
+    async fn find(&self, scope: &Scope, namespace: &str, name: &str, version: Option<&str>) -> Result<Option<DeployedWorkflow>> {
+        self.inner.find(scope, namespace, name, version).await
+    }
+    async fn list(&self, scope: &Scope, page: &PageRequest) -> Result<Page<DeployedWorkflow>> {
+        self.inner.list(scope, page).await
+    }
+    async fn delete(&self, scope: &Scope, namespace: &str, name: &str, version: Option<&str>) -> Result<u64> {
+        WorkflowStore::delete(&*self.inner, scope, namespace, name, version).await
+    }
+}
+
+#[async_trait]
+impl RunStore for MortalStore {
+    async fn create(&self, run: NewRun) -> Result<Committed> {
+        self.write()?;
+        self.inner.create(run).await
+    }
+    async fn commit(&self, commit: RunCommit) -> Result<Committed> {
+        self.write()?;
+        self.inner.commit(commit).await
+    }
+    async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {
+        self.inner.run(scope, id).await
+    }
+    async fn runs(&self, scope: &Scope, filter: &RunFilter, page: &PageRequest) -> Result<Page<RunRecord>> {
+        self.inner.runs(scope, filter, page).await
+    }
+    async fn journal(&self, scope: &Scope, id: RunId, from: u64, limit: usize) -> Result<Vec<JournalEntry>> {
+        self.inner.journal(scope, id, from, limit).await
+    }
+    async fn unfinished(&self) -> Result<Vec<RunRecord>> {
+        self.inner.unfinished().await
+    }
+}
+
+#[async_trait]
+impl EventLog for MortalStore {
+    async fn append(&self, scope: &Scope, event: &CloudEvent) -> Result<Offset> {
+        self.write()?;
+        self.inner.append(scope, event).await
+    }
+    async fn read(&self, scope: &Scope, after: Offset, limit: usize) -> Result<Vec<LoggedEvent>> {
+        self.inner.read(scope, after, limit).await
+    }
+    async fn head(&self) -> Result<Offset> {
+        self.inner.head().await
+    }
+    fn watch(&self) -> tokio::sync::watch::Receiver<Offset> {
+        self.inner.watch()
+    }
+}
+
+const WORKFLOW: &str = r#"
+- one: { call: echo, with: { n: 1 } }
+- two: { emit: { event: { with: { type: com.example.two, data: '${ . }' } } } }
+- three:
+    for: { in: '${ [10, 20] }' }
+    do: [{ step: { call: echo, with: { n: '${ $item }' } } }]
+- four:
+    try: [{ flaky: { call: flaky, with: { failures: 2 } } }]
+    catch: { retry: { delay: { seconds: 1 }, limit: { attempt: { count: 5 } } } }
+- five:
+    fork: { branches: [{ left: { call: echo, with: { n: 5 } } }, { right: { wait: PT2S } }] }
+- six: { run: { workflow: { namespace: default, name: child, version: 1.0.0, input: { n: 6 } } } }
+- seven: { set: { n: '${ .n }', context: '${ $context }' } }
+"#;
+
+const CHILD: &str = "document: { dsl: 1.0.3, namespace: default, name: child, version: 1.0.0 }\ndo:\n  - a: { call: echo, with: { n: '${ .n }' } }\n";
+
+/// Runs until the store dies after `writes` writes, then again in a new process; gives the output and, for
+/// each idempotency key, how often it was called in all.
+async fn die_after(writes: i64) -> (Value, Vec<String>, usize, bool) {
+    let memory = Arc::new(MemoryStore::default());
+    let mortal = Arc::new(MortalStore { inner: Arc::clone(&memory), writes_left: AtomicI64::new(writes) });
+    let vault = Arc::new(MemoryVault::default());
+    let first = Bench::over(mortal, Arc::clone(&vault) as _, RuntimeLimits::default());
+    first.deploy(CHILD).await;
+    let Ok(run) = first.try_start(WORKFLOW, json!({})).await else { return (Value::Null, Vec::new(), 0, false) };
+    let scope = first.scope();
+    let alive = tokio::select! {
+        ended = first.runtime.wait(&scope, run.id) => ended.is_ok(),
+        () = keep_time_moving(&first) => false,
+    };
+    first.runtime.close(Duration::from_secs(5)).await;
+
+    let second = Bench::over(Arc::clone(&memory) as _, vault, RuntimeLimits::default());
+    second.clock.set(first.clock_now());
+    second.runtime.resume().await.unwrap();
+    let ended = tokio::select! {
+        ended = second.runtime.wait(&scope, run.id) => ended.unwrap(),
+        () = keep_time_moving(&second) => unreachable!("time never ends"),
+    };
+    let mut keys = first.calls.keys();
+    keys.extend(second.calls.keys());
+    let events = memory.read(&second.scope(), 0, 100).await.unwrap().len();
+    assert!(memory.unfinished().await.unwrap().is_empty(), "after {writes} writes");
+    (ended.output.unwrap_or(Value::Null), keys, events, alive)
+}
+
+async fn keep_time_moving(bench: &Bench) {
+    loop {
+        bench.clock.parked(1).await;
+        bench.clock.advance(Duration::from_secs(1));
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_crash_after_any_write_changes_nothing() {
+    let (expected, keys, events, alive) = die_after(i64::MAX).await;
+    assert!(alive);
+    assert_eq!((expected["n"].as_i64(), events), (Some(6), 1));
+    let calls_without_crash = keys.len();
+    let mut writes = 1;
+    loop {
+        let (output, mut keys, events, alive) = die_after(writes).await;
+        assert_eq!((&output, events), (&expected, 1), "after {writes} writes");
+        let calls = keys.len();
+        keys.sort();
+        keys.dedup();
+        // Only calls that were under way when the process died are made again: at most one in each branch.
+        assert!(calls - keys.len() <= 2, "after {writes} writes {} calls were repeated", calls - keys.len());
+        assert!(calls <= calls_without_crash + 4, "after {writes} writes");
+        if alive {
+            return;
+        }
+        writes += 1;
+    }
+}
