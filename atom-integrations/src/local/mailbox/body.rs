@@ -16,7 +16,10 @@ const MAX_ATTACHMENTS: usize = 1000;
 const MAX_NAME: usize = 998;
 
 /// Messages inside messages beyond this many are not parsed: they would be taken apart recursively.
-const MAX_NESTED: usize = 200;
+const MAX_NESTED: u64 = 200;
+
+/// How many bytes may be searched for the boundaries of one message's parts.
+const MAX_SEARCHED: u64 = 1 << 32;
 
 /// What a message says.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ pub(super) enum Body {
     },
     /// It was left out; the message has this size in bytes.
     Oversized(u64),
-    /// It holds too many messages inside messages.
+    /// It has too many parts to be taken apart, or parts too broken.
     Unreadable,
 }
 
@@ -64,18 +67,26 @@ pub(super) fn read(mail: &mail_parser::Message<'_>) -> Body {
     }
 }
 
-/// Whether the message may hold more messages inside messages than the parser can take.
-pub(super) fn is_nested_too_deep(bytes: &[u8]) -> bool {
-    let nests = |word: &[u8]| {
-        [b"rfc822".as_slice(), b"global", b"digest"]
-            .iter()
-            .any(|kind| word.eq_ignore_ascii_case(kind))
-    };
-    bytes
-        .windows(6)
-        .filter(|word| nests(word))
-        .nth(MAX_NESTED)
-        .is_some()
+/// Whether taking the message apart could exhaust the stack or take minutes.
+///
+/// Messages inside messages are held recursively, and for each multipart the rest of the message is searched
+/// for its boundary. What matters are the words that announce them, wherever they stand.
+pub(super) fn is_too_complex(bytes: &[u8]) -> bool {
+    let (mut nested, mut multiparts) = (0, 0);
+    for (position, byte) in bytes.iter().enumerate() {
+        let (word, count) = match byte.to_ascii_lowercase() {
+            b'r' => ("rfc822", &mut nested),
+            b'g' => ("global", &mut nested),
+            b'd' => ("digest", &mut nested),
+            b'b' => ("boundary", &mut multiparts),
+            _ => continue,
+        };
+        let found = bytes.get(position..position + word.len());
+        if found.is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes())) {
+            *count += 1;
+        }
+    }
+    nested > MAX_NESTED || multiparts * bytes.len() as u64 > MAX_SEARCHED
 }
 
 /// The first characters of a text, on one line.

@@ -97,16 +97,16 @@ impl MessageBuffer {
         self.body.is_some()
     }
 
+    /// Whether nothing that follows in the message would be kept.
+    pub(super) fn is_complete(&self) -> bool {
+        self.part == Part::Headers && self.is_in_body()
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// How many of the bytes are headers.
-    pub(super) fn header_length(&self) -> usize {
-        self.body.unwrap_or(self.bytes.len())
-    }
-
-    /// The size of the message as stored, in bytes.
+    /// The size of what was pushed, in bytes.
     pub(super) fn size(&self) -> u64 {
         self.size
     }

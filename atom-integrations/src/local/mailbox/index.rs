@@ -113,7 +113,7 @@ impl Index {
         true
     }
 
-    /// Whether every message found room.
+    /// Checks that every message found room.
     ///
     /// # Errors
     /// `limit_exceeded` when there were too many.

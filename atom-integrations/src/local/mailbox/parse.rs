@@ -10,7 +10,6 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::body::{self, Body};
-use super::buffer::MessageBuffer;
 use super::source::{RawMessage, Reason};
 use super::state::MessageState;
 
@@ -71,6 +70,7 @@ impl Head {
             let mail = MessageParser::new().parse_headers(raw.buffer.bytes())?;
             Self::of(&mail, raw.state, raw.buffer.bytes())
         })
+        .ok_or("it has none of the headers of a message")
     }
 
     fn of(mail: &mail_parser::Message<'_>, state: Option<MessageState>, bytes: &[u8]) -> Option<Self> {
@@ -128,21 +128,21 @@ pub(super) fn message(raw: RawMessage<'_>, max_content: Option<usize>) -> Result
 
 /// Reads a whole message, its text as long as it is.
 pub(super) fn whole(raw: RawMessage<'_>) -> Result<(Head, Body), Reason> {
-    guarded(|| {
-        let bytes = raw.buffer.bytes();
-        if raw.buffer.is_oversized() || body::is_nested_too_deep(bytes) {
-            let mail = MessageParser::new().parse_headers(bytes)?;
-            let body = if raw.buffer.is_oversized() {
-                Body::Oversized(raw.buffer.size())
-            } else {
-                Body::Unreadable
-            };
-            return Some((Head::of(&mail, raw.state, bytes)?, body));
-        }
-        let mail = MessageParser::new().parse(bytes)?;
-        let head = Head::of(&mail, raw.state, header_bytes(raw.buffer))?;
-        Some((head, body::read(&mail)))
-    })
+    let buffer = raw.buffer;
+    let head = Head::read(raw)?;
+    let body = if buffer.is_oversized() {
+        Body::Oversized(buffer.size())
+    } else if body::is_too_complex(buffer.bytes()) {
+        Body::Unreadable
+    } else {
+        let parse = || {
+            MessageParser::new()
+                .parse(buffer.bytes())
+                .map(|mail| body::read(&mail))
+        };
+        guarded(parse).unwrap_or(Body::Unreadable)
+    };
+    Ok((head, body))
 }
 
 fn build(head: Head, body: Body, max_content: Option<usize>) -> Message {
@@ -222,16 +222,9 @@ pub(super) fn is_folder_data(bytes: &[u8]) -> bool {
             .any(|window| window.eq_ignore_ascii_case(b"X-IMAP:"))
 }
 
-/// Runs the parser so that a message which trips it costs that message, not the mailbox.
-fn guarded<T>(parse: impl FnOnce() -> Option<T>) -> Result<T, Reason> {
-    match catch_unwind(AssertUnwindSafe(parse)) {
-        Ok(parsed) => parsed.ok_or("it has none of the headers of a message"),
-        Err(_) => Err("its structure cannot be parsed"),
-    }
-}
-
-fn header_bytes(buffer: &MessageBuffer) -> &[u8] {
-    &buffer.bytes()[..buffer.header_length()]
+/// Runs the parser. `None` when it finds nothing, or trips over a message, as it does over some broken ones.
+fn guarded<T>(parse: impl FnOnce() -> Option<T>) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(parse)).ok().flatten()
 }
 
 fn ids(value: &HeaderValue<'_>) -> Vec<String> {

@@ -256,6 +256,9 @@ impl Mailbox {
         let mut lines = Lines::new(file, 0);
         while let Some(line) = lines.next().map_err(|error| self.broken(path, error))? {
             buffer.push(line.bytes, line.is_start);
+            if buffer.is_complete() {
+                break;
+            }
         }
         Ok(())
     }

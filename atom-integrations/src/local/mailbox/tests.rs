@@ -1,1 +1,0 @@
-//! Whole mailboxes, read through the connector.
