@@ -9,6 +9,37 @@ use super::lines::{Line, Lines, shown};
 /// How deep components may be nested. Real files need three levels.
 pub(super) const MAX_DEPTH: usize = 32;
 
+/// How many values and parameters one component may have. The parser makes a record of each.
+const MAX_VALUES: usize = 50_000;
+
+/// The properties that are read; attachments and the like do not reach the parser.
+const PROPERTIES: &[&str] = &[
+    "ATTENDEE",
+    "CREATED",
+    "DESCRIPTION",
+    "DTEND",
+    "DTSTAMP",
+    "DTSTART",
+    "DURATION",
+    "EXDATE",
+    "LAST-MODIFIED",
+    "LOCATION",
+    "ORGANIZER",
+    "RDATE",
+    "RECURRENCE-ID",
+    "SEQUENCE",
+    "STATUS",
+    "SUMMARY",
+    "TRANSP",
+    "TZID",
+    "TZOFFSETFROM",
+    "TZOFFSETTO",
+    "UID",
+    "URL",
+    "X-LIC-LOCATION",
+    "X-MICROSOFT-CDO-BUSYSTATUS",
+];
+
 /// A part of a file that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -21,12 +52,14 @@ pub(super) struct Problem {
 pub(super) struct Component {
     pub(super) name: String,
     pub(super) line: usize,
-    /// The whole component for the parser, unfolded, without its recurrence rules.
+    /// The component for the parser, unfolded: the properties that are read, without its recurrence rules.
     pub(super) text: String,
     /// The values of its recurrence rules, as written.
     pub(super) rules: Vec<String>,
     /// The observances of a time zone.
-    pub(super) parts: Vec<Component>,
+    pub(super) parts: Vec<Self>,
+    /// An upper bound of its values and parameters.
+    values: usize,
     /// Why it cannot be used.
     problem: Option<String>,
 }
@@ -64,6 +97,37 @@ pub(super) fn calendars(bytes: &[u8]) -> Result<Vec<Calendar>> {
     cutter.finish()
 }
 
+impl Component {
+    fn keep(&mut self, line: &Line<'_>) {
+        let Some((name, value)) = PROPERTIES
+            .iter()
+            .find_map(|name| Some((*name, line.value_of(name)?)))
+        else {
+            return;
+        };
+        // Separators in a text are text.
+        let is_text = matches!(name, "DESCRIPTION" | "LOCATION" | "SUMMARY");
+        let values = if is_text {
+            line.text.len() - value.len()
+        } else {
+            line.text.len()
+        };
+        let separators = line
+            .text
+            .bytes()
+            .take(values)
+            .filter(|byte| matches!(byte, b',' | b';'))
+            .count();
+        self.values += separators + 1;
+        if self.values > MAX_VALUES {
+            self.problem = Some(format!("it has more than {MAX_VALUES} values and parameters"));
+            return;
+        }
+        self.text.push_str(&line.text);
+        self.text.push_str("\r\n");
+    }
+}
+
 fn invalid(line: usize, message: &str) -> Error {
     Error::new(ErrorCode::InvalidData, message).with_context("line", line)
 }
@@ -92,9 +156,8 @@ impl Cutter {
             component.rules.push(rule.trim().to_owned());
         } else if line.value_of("EXRULE").is_some() {
             component.problem = Some("EXRULE is not supported; use EXDATE".to_owned());
-        } else {
-            component.text.push_str(&line.text);
-            component.text.push_str("\r\n");
+        } else if component.problem.is_none() {
+            component.keep(line);
         }
         Ok(())
     }

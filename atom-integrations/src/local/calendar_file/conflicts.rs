@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use atom_core::model::{AttendeeResponse, Conflict, Event, EventStatus, EventTime};
 use jiff::Timestamp;
 
-/// The pairs of events that need somebody at two places at once, ordered by their starts: at most `limit`, and
-/// whether there are more.
+/// How much the pairs of one answer may take, in bytes: each carries both of its events.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// The pairs of events that need somebody at two places at once, ordered by their starts: at most `limit` and
+/// about 64 MiB, and whether there are more.
 ///
 /// An event counts when it takes place or may (it is not cancelled), takes the time (it is not free), is not
 /// declined by any of `me`, and is not all-day: a holiday or a trip frames the day, it does not take an hour of
@@ -20,7 +23,7 @@ pub(crate) fn conflicts(events: &[Event], me: &BTreeSet<String>, limit: usize) -
         .filter_map(busy_time)
         .collect();
     busy.sort_by(|a, b| (a.start, a.end, &a.event.title).cmp(&(b.start, b.end, &b.event.title)));
-    let mut conflicts = Vec::new();
+    let (mut conflicts, mut bytes) = (Vec::new(), 0);
     let mut running: Vec<&Busy<'_>> = Vec::new();
     for second in &busy {
         running.retain(|first| first.end > second.start);
@@ -28,7 +31,8 @@ pub(crate) fn conflicts(events: &[Event], me: &BTreeSet<String>, limit: usize) -
             if first.event.origin.id == second.event.origin.id {
                 continue;
             }
-            if conflicts.len() == limit {
+            bytes += size(first.event) + size(second.event);
+            if conflicts.len() == limit || bytes > MAX_BYTES {
                 return (conflicts, true);
             }
             let seconds = first.end.min(second.end).duration_since(second.start).as_secs();
@@ -46,6 +50,16 @@ pub(crate) fn conflicts(events: &[Event], me: &BTreeSet<String>, limit: usize) -
 /// The addresses of `me`, as they are compared.
 pub(crate) fn addresses(me: &[String]) -> BTreeSet<String> {
     me.iter().map(|address| address.trim().to_lowercase()).collect()
+}
+
+/// About how many bytes an event takes.
+fn size(event: &Event) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    std::mem::size_of::<Event>()
+        + event.title.len()
+        + text(&event.description)
+        + text(&event.location)
+        + event.attendees.len() * 100
 }
 
 struct Busy<'a> {

@@ -98,6 +98,8 @@ pub(super) struct Entry {
     pub(super) dates: Vec<Slot>,
     pub(super) excluded_days: BTreeSet<Date>,
     pub(super) excluded_times: BTreeSet<Timestamp>,
+    /// About how many bytes each of its occurrences takes.
+    pub(super) size: usize,
     /// The zones the start and the end were entered in.
     zone_names: (Option<String>, Option<String>),
     /// Everything but its times and ids.
@@ -148,6 +150,7 @@ impl Entry {
             rules,
             excluded_days: BTreeSet::new(),
             excluded_times: BTreeSet::new(),
+            size: component.text.len(),
             zone_names,
             event: details::event(&parsed, &slot),
             slot,

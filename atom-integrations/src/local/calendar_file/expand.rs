@@ -27,16 +27,51 @@ impl Window {
     pub(super) fn bounds(&self, event: &Event) -> Option<(Timestamp, Timestamp)> {
         let at = |time: &EventTime| match time {
             EventTime::Moment { at, .. } => Some(*at),
-            EventTime::Day { date } => date.to_zoned(self.zone.clone()).ok().map(|day| day.timestamp()),
+            EventTime::Day { date } => self.at(Point::Day(*date)),
         };
         Some((at(&event.start)?, at(&event.end)?))
     }
 
-    fn holds(&self, event: &Event) -> bool {
-        self.bounds(event).is_some_and(|(start, end)| {
+    fn at(&self, point: Point) -> Option<Timestamp> {
+        match point {
+            Point::At(at) => Some(at),
+            Point::Day(date) => Some(date.to_zoned(self.zone.clone()).ok()?.timestamp()),
+        }
+    }
+
+    fn holds(&self, slot: &Slot) -> bool {
+        let bounds = || Some((self.at(slot.start()?)?, self.at(slot.end()?)?));
+        bounds().is_some_and(|(start, end)| {
             // An event without length takes place where it starts.
             start < self.until && (end > self.from || start >= self.from)
         })
+    }
+}
+
+/// How much the occurrences of one series may take together, in bytes.
+const MAX_SERIES_BYTES: usize = 64 * 1024 * 1024;
+
+/// The events of one series that lie in a window.
+struct Found<'a> {
+    window: &'a Window,
+    events: Vec<Event>,
+    bytes: usize,
+}
+
+impl Found<'_> {
+    /// Adds the event at a slot when it overlaps the window.
+    fn add(&mut self, entry: &Entry, slot: &Slot, original: Option<Point>) -> Result<(), String> {
+        if self.window.holds(slot) {
+            self.bytes += entry.size;
+            if self.bytes > MAX_SERIES_BYTES {
+                let most = MAX_SERIES_BYTES / (1024 * 1024);
+                return Err(format!(
+                    "its occurrences take more than {most} MiB; ask for a shorter span of time"
+                ));
+            }
+            self.events.extend(entry.at(slot, original));
+        }
+        Ok(())
     }
 }
 
@@ -88,30 +123,33 @@ impl Series {
         first.map_or(1, |entry| entry.line)
     }
 
-    /// The occurrences that overlap the window. `steps` counts the work.
+    /// The occurrences that overlap the window, and about how many bytes they take. `steps` counts the work.
     ///
     /// # Errors
     /// Why the rule cannot be followed.
-    pub(super) fn expand(&self, window: &Window, steps: &mut u64) -> Result<Vec<Event>, String> {
-        let mut events = Vec::new();
+    pub(super) fn expand(&self, window: &Window, steps: &mut u64) -> Result<(Vec<Event>, usize), String> {
+        let mut found = Found {
+            window,
+            events: Vec::new(),
+            bytes: 0,
+        };
         if let Some(master) = self.master.as_ref().or(self.cancellation.as_ref()) {
-            self.unchanged(master, window, steps, &mut events)?;
+            self.unchanged(master, steps, &mut found)?;
         }
         for change in self.changes.values() {
             *steps += 1;
-            events.extend(change.at(&change.slot, Some(self.original(change))));
+            found.add(change, &change.slot, Some(self.original(change)))?;
         }
         let is_called_off = match (&self.cancellation, &self.master) {
             (Some(cancellation), Some(master)) => cancellation.version.0 >= master.version.0,
             (cancellation, _) => cancellation.is_some(),
         };
-        events.retain(|event| window.holds(event));
         if is_called_off {
-            events
-                .iter_mut()
-                .for_each(|event| event.status = EventStatus::Cancelled);
+            for event in &mut found.events {
+                event.status = EventStatus::Cancelled;
+            }
         }
-        Ok(events)
+        Ok((found.events, found.bytes))
     }
 
     /// The start by which the series knows the occurrence that a component changes.
@@ -128,20 +166,12 @@ impl Series {
     }
 
     /// Adds the occurrences that have no component of their own.
-    fn unchanged(
-        &self,
-        master: &Entry,
-        window: &Window,
-        steps: &mut u64,
-        events: &mut Vec<Event>,
-    ) -> Result<(), String> {
-        if !master.is_recurring() {
-            *steps += 1;
-            if self.changes.is_empty() {
-                events.extend(master.at(&master.slot, None));
-                return Ok(());
-            }
+    fn unchanged(&self, master: &Entry, steps: &mut u64, found: &mut Found<'_>) -> Result<(), String> {
+        *steps += 1;
+        if !master.is_recurring() && self.changes.is_empty() {
+            return found.add(master, &master.slot, None);
         }
+        let window = found.window;
         let changed_days = self.changed_days(master);
         let shifts: Vec<_> = self.changes.values().filter_map(Shift::new).collect();
         for slot in occurrences(master, window, &shifts, steps)?.into_values() {
@@ -151,20 +181,12 @@ impl Series {
             if is_changed || is_excluded(master, &slot, start) {
                 continue;
             }
-            let at = match start {
-                Point::At(at) => at,
-                Point::Day(_) => window
-                    .zone
-                    .to_ambiguous_timestamp(slot.local)
-                    .compatible()
-                    .unwrap_or(Timestamp::MIN),
-            };
+            let Some(at) = window.at(start) else { continue };
             let shift = shifts.iter().rev().find(|shift| shift.from <= at);
-            let event = match shift.and_then(|shift| Some((shift, shift.apply(&slot, at)?))) {
-                Some((shift, moved)) => shift.entry.at(&moved, Some(start)),
-                None => master.at(&slot, Some(start)),
-            };
-            events.extend(event);
+            match shift.and_then(|shift| Some((shift, shift.apply(&slot, at)?))) {
+                Some((shift, moved)) => found.add(shift.entry, &moved, Some(start))?,
+                None => found.add(master, &slot, Some(start))?,
+            }
         }
         Ok(())
     }

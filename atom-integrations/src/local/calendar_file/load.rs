@@ -23,6 +23,8 @@ pub(super) const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_TOTAL_BYTES: u64 = 128 * 1024 * 1024;
 /// How many events one call may find.
 const MAX_EVENTS: usize = 100_000;
+/// How much the events of one call may take, in bytes.
+const MAX_EVENT_BYTES: usize = 256 * 1024 * 1024;
 /// How many days and times the rules of one call may have examined.
 const MAX_TOTAL_STEPS: u64 = 20_000_000;
 
@@ -114,7 +116,7 @@ impl Loader<'_> {
         }
         let is_cancellation = calendar.method.as_deref() == Some("CANCEL");
         let zones = Zones::new(&calendar.zones, self.window.zone.clone(), &mut self.steps);
-        self.check(0)?;
+        self.check(0, 0)?;
         for component in &calendar.events {
             blocking::check(self.cancellation)?;
             match Entry::read(component, &zones, name) {
@@ -130,14 +132,17 @@ impl Loader<'_> {
     }
 
     fn expand(&mut self) -> Result<Vec<Event>> {
-        let mut events = Vec::new();
+        let (mut events, mut bytes) = (Vec::new(), 0);
         for (file, series) in self.series.values() {
             blocking::check(self.cancellation)?;
             match series.expand(self.window, &mut self.steps) {
-                Ok(found) => events.extend(found),
+                Ok((found, size)) => {
+                    events.extend(found);
+                    bytes += size;
+                }
                 Err(reason) => self.skipped.push(file, Some(series.line()), reason),
             }
-            self.check(events.len())?;
+            self.check(events.len(), bytes)?;
         }
         events.sort_by_cached_key(|event| {
             (
@@ -149,15 +154,16 @@ impl Loader<'_> {
         Ok(events)
     }
 
-    fn check(&self, events: usize) -> Result<()> {
-        if events <= MAX_EVENTS && self.steps <= MAX_TOTAL_STEPS {
+    fn check(&self, events: usize, bytes: usize) -> Result<()> {
+        if events <= MAX_EVENTS && bytes <= MAX_EVENT_BYTES && self.steps <= MAX_TOTAL_STEPS {
             return Ok(());
         }
         Err(Error::new(
             ErrorCode::LimitExceeded,
             format!(
-                "the calendar has more than {MAX_EVENTS} events in this span of time, or rules that need too \
-                 much work; ask for a shorter span"
+                "the calendar has more than {MAX_EVENTS} events or {} MiB in this span of time, or rules that \
+                 need too much work; ask for a shorter span",
+                MAX_EVENT_BYTES / (1024 * 1024)
             ),
         ))
     }

@@ -6,9 +6,13 @@
 //! `VJOURNAL`, `VFREEBUSY` and alarms are passed over. `EXRULE`, which RFC 5545 dropped, and rules of other
 //! than the Gregorian calendar are refused, event by event.
 //!
-//! A broken event costs only itself: it is listed under `skipped` with its line. So is an event whose rule would
-//! need more than a million steps, or has more than ten thousand occurrences in the span of time; one call reads
-//! files of 64 MiB each and 128 MiB together, and finds a hundred thousand events at most.
+//! Components with the same `UID`, also in different files of a folder, are one event, of which the newest
+//! version counts. Conflicts leave out what is cancelled, free, declined or all-day; see `conflicts`.
+//!
+//! A broken event costs only itself: it is listed under `skipped` with its line. So is an event that has more
+//! than 50,000 values and parameters, or whose occurrences in the span of time need more than a million steps,
+//! number more than ten thousand or take more than 64 MiB. One call reads files of 64 MiB each and 128 MiB
+//! together, and finds 100,000 events of 256 MiB at most.
 
 mod components;
 mod conflicts;

@@ -206,6 +206,55 @@ async fn a_hostile_rule_is_skipped_and_named() {
 }
 
 #[tokio::test]
+async fn a_small_file_cannot_grow_into_a_huge_answer() {
+    let text = format!(
+        "SUMMARY:{}\nDTSTART:20240304T000000Z\nDURATION:PT1H\nRRULE:FREQ=MINUTELY",
+        "x".repeat(100_000)
+    );
+    for (lines, reason) in [
+        (text, "64 MiB"),
+        (
+            format!(
+                "DTSTART:20240304T000000Z\nEXDATE:{}",
+                "20240304T000000Z,".repeat(50_000)
+            ),
+            "50000 values",
+        ),
+        (
+            format!("DTSTART:20240304T000000Z\nSUMMARY{}:x", ";X=1".repeat(50_000)),
+            "50000 values",
+        ),
+    ] {
+        let answer = call(
+            "events.list",
+            &[("a.ics", &event(&lines))],
+            json!({ "from": "2024-03-04" }),
+        )
+        .await
+        .unwrap();
+        assert_eq!(answer["events"], json!([]));
+        let found = answer["skipped"][0]["reason"].as_str().unwrap();
+        assert!(found.contains(reason), "{found}");
+    }
+    let long = format!(
+        "SUMMARY:{}\nDTSTART:20240304T000000Z\nDURATION:PT1H\nRRULE:FREQ=MINUTELY;COUNT=500",
+        "x".repeat(100_000)
+    );
+    let answer = call(
+        "conflicts.list",
+        &[("a.ics", &event(&long))],
+        json!({ "from": "2024-03-04" }),
+    )
+    .await
+    .unwrap();
+    let number = answer["conflicts"].as_array().unwrap().len();
+    assert!(
+        (300..=335).contains(&number) && answer["has_more"] == true,
+        "{number}"
+    );
+}
+
+#[tokio::test]
 async fn a_single_file_that_is_no_calendar_is_refused() {
     for (text, line) in [("", "1"), ("\n\nhello", "3"), ("\u{0}\u{1}\u{ff}", "1")] {
         let error = call("events.list", &[("a.ics", text)], json!({ "from": "2024-03-04" }))
