@@ -1,0 +1,50 @@
+//! Every operation of the engine, once: its name, types, permission and code.
+//!
+//! The command line and all host languages are projections of this table. An operation is a request type that
+//! implements [`Request`] (one answer) or [`StreamRequest`] (many) and is named in the list of its file.
+//!
+//! ```
+//! use atom_engine::Engine;
+//!
+//! let start = Engine::operations().iter().find(|operation| operation.name == "runs.start").unwrap();
+//! assert!(!start.is_read_only);
+//! assert!(start.request_schema["properties"]["workflow"].is_object());
+//! ```
+
+mod context;
+mod engine;
+mod events;
+mod functions;
+mod json;
+mod permission;
+mod runs;
+mod secrets;
+mod table;
+mod workflows;
+
+pub use context::Context;
+pub(crate) use context::{Parts, closed};
+pub use engine::{
+    EngineHealth, EngineInfo, GetEngineHealthRequest, GetEngineInfoRequest, HealthStatus, RunsHealth,
+    StorageHealth,
+};
+pub use events::{EventDraft, EventPage, ListEventsRequest, PublishEventRequest, SubscribeEventsRequest};
+pub use functions::{
+    CallFunctionRequest, FunctionList, FunctionOutput, GetFunctionRequest, ListFunctionsRequest,
+};
+pub use json::{MAX_REQUEST_BYTES, MAX_REQUEST_DEPTH};
+pub use permission::Permission;
+pub use runs::{
+    CancelRunRequest, Done, FollowRunRequest, GetRunHistoryRequest, GetRunRequest, ListRunsRequest, Run,
+    RunHistory, SignalRunRequest, StartRunRequest, WorkflowReference,
+};
+pub use secrets::{DeleteSecretRequest, DeletedSecret, ListSecretsRequest, SecretList, SetSecretRequest};
+pub use table::{OperationInfo, OperationKind, Request, StreamRequest};
+pub use workflows::{
+    DeleteWorkflowRequest, DeletedWorkflows, DeployWorkflowRequest, GetWorkflowRequest, ListWorkflowsRequest,
+    ValidateWorkflowRequest, ValidatedWorkflow, WorkflowDocument, WorkflowValidation,
+};
+
+pub(crate) use json::{check_length, parse_request};
+pub(crate) use permission::PermissionTable;
+pub(crate) use table::{Handler, Operation, find, infos};

@@ -1,0 +1,472 @@
+//! Runs of workflows.
+
+use std::path::PathBuf;
+
+use atom_core::storage::{Page, PageRequest, ParentStep, RunFilter, RunRecord, RunStatus, WorkflowKey};
+use atom_core::{Error, ErrorCode, Result, RunId, Scope};
+use atom_workflow::machine::WorkflowError;
+use atom_workflow::runtime::{HistoryEntry, StartRun};
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Context, EventDraft, Operation, Permission, Request, StreamRequest, workflows};
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::call::<StartRunRequest>(),
+    Operation::call::<GetRunRequest>(),
+    Operation::call::<ListRunsRequest>(),
+    Operation::call::<CancelRunRequest>(),
+    Operation::call::<GetRunHistoryRequest>(),
+    Operation::stream::<FollowRunRequest>(),
+    Operation::call::<SignalRunRequest>(),
+];
+
+/// A run of a workflow. Lists leave out its input and output, which may be large.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// Which document it follows.
+    pub workflow: WorkflowKey,
+    /// Its state.
+    pub status: RunStatus,
+    /// Its input as given; absent in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    /// Its output, once completed; absent in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// Its error, once faulted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<WorkflowError>")]
+    pub error: Option<Value>,
+    /// The step that started it, for a run started by a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentStep>,
+    /// When it was created.
+    #[schemars(with = "String")]
+    pub created_at: Timestamp,
+    /// When something last happened to it.
+    #[schemars(with = "String")]
+    pub updated_at: Timestamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub ended_at: Option<Timestamp>,
+}
+
+impl From<RunRecord> for Run {
+    fn from(record: RunRecord) -> Self {
+        Self {
+            id: record.id,
+            workflow: record.workflow,
+            status: record.status,
+            input: Some(record.input),
+            output: record.output,
+            error: record.error,
+            parent: record.parent,
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+            ended_at: record.ended_at,
+        }
+    }
+}
+
+async fn record(context: &Context, scope: &Scope, id: RunId) -> Result<RunRecord> {
+    let record = context.parts.store.run(scope, id).await?;
+    record.ok_or_else(|| {
+        Error::not_found(format!(
+            "there is no run {id}; runs.list shows the runs there are"
+        ))
+    })
+}
+
+/// The run once it has ended, or as it is when the time is over.
+async fn wait(context: &Context, id: RunId, timeout_ms: Option<u64>) -> Result<RunRecord> {
+    let scope = context.scope();
+    let end = context
+        .parts
+        .until_closing(context.parts.runtime.wait(&scope, id));
+    let Some(timeout) = timeout_ms else {
+        return end.await;
+    };
+    let deadline = context.deadline(timeout);
+    tokio::select! {
+        biased;
+        ended = end => ended,
+        () = context.parts.clock.wait_until(deadline) => record(context, &scope, id).await,
+    }
+}
+
+/// A deployed workflow by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkflowReference {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its version; the highest when absent or `latest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// Starts a run of a deployed workflow or of a document. Once it is answered, the run survives a crash.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartRunRequest {
+    /// The deployed workflow to run; either this or `document`.
+    #[serde(default)]
+    pub workflow: Option<WorkflowReference>,
+    /// The text of the document to run, YAML or JSON; either this or `workflow`.
+    #[serde(default)]
+    pub document: Option<String>,
+    /// The input; `null` when absent.
+    #[serde(default)]
+    pub input: Value,
+    /// Where relative file paths start.
+    #[serde(default)]
+    pub directory: Option<PathBuf>,
+    /// The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run.
+    #[serde(default)]
+    pub id: Option<RunId>,
+    /// Whether to answer only when the run has ended.
+    #[serde(default)]
+    pub wait: bool,
+    /// How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is
+    /// answered as it is.
+    #[serde(default)]
+    pub wait_timeout_ms: Option<u64>,
+}
+
+impl StartRunRequest {
+    /// A run of the highest version of a deployed workflow.
+    pub fn deployed(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        let workflow = WorkflowReference {
+            namespace: namespace.into(),
+            name: name.into(),
+            version: None,
+        };
+        Self {
+            workflow: Some(workflow),
+            ..Self::default()
+        }
+    }
+
+    /// A run of this document.
+    pub fn document(text: impl Into<String>) -> Self {
+        Self {
+            document: Some(text.into()),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the input.
+    #[must_use]
+    pub fn with_input(mut self, input: Value) -> Self {
+        self.input = input;
+        self
+    }
+
+    /// Chooses the run's id.
+    #[must_use]
+    pub fn with_id(mut self, id: RunId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// Answers only when the run has ended.
+    #[must_use]
+    pub fn and_wait(mut self) -> Self {
+        self.wait = true;
+        self
+    }
+}
+
+impl Request for StartRunRequest {
+    const NAME: &'static str = "runs.start";
+    const SUMMARY: &'static str = "Starts a run of a workflow, durably, and waits for its end when asked to.";
+    const PERMISSION: Permission = Permission::RunsWrite;
+    type Response = Run;
+
+    async fn handle(self, context: Context) -> Result<Run> {
+        let scope = context.scope();
+        let runtime = &context.parts.runtime;
+        let (workflow, text) = match (self.workflow, self.document) {
+            (Some(reference), None) => {
+                let WorkflowReference {
+                    namespace,
+                    name,
+                    version,
+                } = reference;
+                let found = workflows::find(&context, &namespace, &name, version.as_deref()).await?;
+                (runtime.load(&scope, &found.workflow.hash).await?, found.document)
+            }
+            (None, Some(document)) => workflows::parse(document).await?,
+            _ => return Err(Error::invalid_request("give either 'workflow' or 'document'")),
+        };
+        workflow.check_supported()?;
+        let input = self.input.clone();
+        let start = StartRun {
+            id: self.id,
+            workflow,
+            text,
+            input,
+            directory: self.directory,
+        };
+        let started = runtime.start(&context.principal, start).await?;
+        if started.input != self.input {
+            return Err(Error::new(
+                ErrorCode::AlreadyExists,
+                format!(
+                    "the run {} was started with another input; choose another id",
+                    started.id
+                ),
+            ));
+        }
+        if !self.wait {
+            return Ok(started.into());
+        }
+        wait(&context, started.id, self.wait_timeout_ms)
+            .await
+            .map(Run::from)
+    }
+}
+
+/// Asks for one run.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetRunRequest {
+    /// Its id.
+    pub id: RunId,
+    /// Whether to answer only when the run has ended.
+    #[serde(default)]
+    pub wait: bool,
+    /// How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is
+    /// answered as it is.
+    #[serde(default)]
+    pub wait_timeout_ms: Option<u64>,
+}
+
+impl GetRunRequest {
+    /// The run as it is now.
+    #[must_use]
+    pub fn new(id: RunId) -> Self {
+        Self {
+            id,
+            wait: false,
+            wait_timeout_ms: None,
+        }
+    }
+
+    /// The run once it has ended.
+    #[must_use]
+    pub fn ended(id: RunId) -> Self {
+        Self {
+            id,
+            wait: true,
+            wait_timeout_ms: None,
+        }
+    }
+}
+
+impl Request for GetRunRequest {
+    const NAME: &'static str = "runs.get";
+    const SUMMARY: &'static str = "Gives a run, and waits for its end when asked to.";
+    const PERMISSION: Permission = Permission::RunsRead;
+    type Response = Run;
+
+    async fn handle(self, context: Context) -> Result<Run> {
+        if self.wait {
+            return wait(&context, self.id, self.wait_timeout_ms).await.map(Run::from);
+        }
+        record(&context, &context.scope(), self.id).await.map(Run::from)
+    }
+}
+
+/// Asks which runs there are.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListRunsRequest {
+    /// Only runs in this state.
+    #[serde(default)]
+    pub status: Option<RunStatus>,
+    /// Only runs of workflows in this namespace.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// Only runs of workflows with this name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Only runs started by this run.
+    #[serde(default)]
+    pub parent: Option<RunId>,
+    /// The `next` of the page before; absent for the first page.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// How many runs at most, 1 to 1000; 100 when absent.
+    #[serde(default)]
+    pub limit: Option<usize>,
+}
+
+impl Request for ListRunsRequest {
+    const NAME: &'static str = "runs.list";
+    const SUMMARY: &'static str = "Lists runs without their input and output, the newest first.";
+    const PERMISSION: Permission = Permission::RunsRead;
+    type Response = Page<Run>;
+
+    async fn handle(self, context: Context) -> Result<Page<Run>> {
+        let page = PageRequest {
+            after: self.after,
+            limit: self.limit,
+        };
+        let filter = RunFilter {
+            status: self.status,
+            namespace: self.namespace,
+            name: self.name,
+            parent: self.parent,
+        };
+        let runs = context.parts.store.runs(&context.scope(), &filter, &page).await?;
+        let items = runs
+            .items
+            .into_iter()
+            .map(|record| Run {
+                input: None,
+                output: None,
+                ..record.into()
+            })
+            .collect();
+        Ok(Page {
+            items,
+            next: runs.next,
+        })
+    }
+}
+
+/// Cancels a run.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelRunRequest {
+    /// Its id.
+    pub id: RunId,
+    /// Why, for its history.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+impl Request for CancelRunRequest {
+    const NAME: &'static str = "runs.cancel";
+    const SUMMARY: &'static str = "Cancels a run; one that has ended stays as it is.";
+    const PERMISSION: Permission = Permission::RunsWrite;
+    type Response = Run;
+
+    async fn handle(self, context: Context) -> Result<Run> {
+        context
+            .parts
+            .runtime
+            .cancel(&context.scope(), self.id, self.reason)
+            .await
+            .map(Run::from)
+    }
+}
+
+/// Asks what has happened to a run.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetRunHistoryRequest {
+    /// Its id.
+    pub id: RunId,
+}
+
+/// What has happened to a run, the oldest first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunHistory {
+    /// What happened.
+    pub records: Vec<HistoryEntry>,
+}
+
+impl Request for GetRunHistoryRequest {
+    const NAME: &'static str = "runs.history";
+    const SUMMARY: &'static str = "Tells what has happened to a run, task by task.";
+    const PERMISSION: Permission = Permission::RunsRead;
+    type Response = RunHistory;
+
+    async fn handle(self, context: Context) -> Result<RunHistory> {
+        Ok(RunHistory {
+            records: context.parts.runtime.history(&context.scope(), self.id).await?,
+        })
+    }
+}
+
+/// Follows what happens to a run.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FollowRunRequest {
+    /// Its id.
+    pub id: RunId,
+    /// The offset of the history after which to begin; the beginning when absent.
+    #[serde(default)]
+    pub after: u64,
+}
+
+impl StreamRequest for FollowRunRequest {
+    const NAME: &'static str = "runs.events";
+    const SUMMARY: &'static str =
+        "Follows what happens to a run, from its beginning or any offset, until it has ended.";
+    const PERMISSION: Permission = Permission::RunsRead;
+    type Item = HistoryEntry;
+
+    fn handle(self, context: Context) -> Result<BoxStream<'static, Result<HistoryEntry>>> {
+        Ok(context.parts.runtime.follow(context.scope(), self.id, self.after))
+    }
+}
+
+/// Sends an event to one run. It is kept until a task of the run listens for it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignalRunRequest {
+    /// The run's id.
+    pub id: RunId,
+    /// What kind of event it is, e.g. `com.example.order.placed.v1`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What happened.
+    #[serde(default)]
+    pub data: Option<Value>,
+    /// Where the event comes from, a URI reference; `/atom` when absent.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// Identifies the event together with `source`; a new id when absent.
+    #[serde(default)]
+    pub event_id: Option<String>,
+}
+
+/// Nothing more to tell: it is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Done {}
+
+impl Request for SignalRunRequest {
+    const NAME: &'static str = "runs.signal";
+    const SUMMARY: &'static str = "Sends an event to one run, durably.";
+    const PERMISSION: Permission = Permission::RunsWrite;
+    type Response = Done;
+
+    async fn handle(self, context: Context) -> Result<Done> {
+        let draft = EventDraft {
+            id: self.event_id,
+            source: self.source,
+            kind: self.kind,
+            data: self.data,
+            ..EventDraft::default()
+        };
+        let event = draft.complete(&context)?;
+        context
+            .parts
+            .runtime
+            .signal(&context.scope(), self.id, event)
+            .await?;
+        Ok(Done {})
+    }
+}

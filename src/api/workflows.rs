@@ -1,0 +1,279 @@
+//! Workflow documents of the caller.
+
+use std::sync::Arc;
+
+use atom_core::storage::{DeployedWorkflow, Page, PageRequest};
+use atom_core::{Error, ErrorCode, ErrorReport, Result};
+use atom_workflow::definition::{UnsupportedFeature, Workflow};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Context, Operation, Permission, Request};
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::call::<ValidateWorkflowRequest>(),
+    Operation::call::<DeployWorkflowRequest>(),
+    Operation::call::<ListWorkflowsRequest>(),
+    Operation::call::<GetWorkflowRequest>(),
+    Operation::call::<DeleteWorkflowRequest>(),
+];
+
+/// Reads a document where its size holds nobody up.
+pub(super) async fn parse(text: String) -> Result<(Arc<Workflow>, String)> {
+    let parsing = tokio::task::spawn_blocking(move || Ok((Arc::new(Workflow::parse(&text)?), text)));
+    match parsing.await {
+        Ok(result) => result,
+        Err(error) => Err(
+            Error::internal("reading the document ended in a panic; please report this").with_source(error),
+        ),
+    }
+}
+
+/// The error for a workflow that is not deployed.
+fn not_deployed(namespace: &str, name: &str, version: Option<&str>) -> Error {
+    let version = version
+        .map(|version| format!(" in version {version}"))
+        .unwrap_or_default();
+    Error::not_found(format!(
+        "no workflow '{namespace}/{name}' is deployed{version}; workflows.list shows what is"
+    ))
+}
+
+/// Checks a document.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValidateWorkflowRequest {
+    /// The document's text, YAML or JSON.
+    pub document: String,
+}
+
+/// What a check of a document found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WorkflowValidation {
+    /// Whether the document is well-formed; it can be deployed when, besides, nothing in it is unsupported.
+    pub is_valid: bool,
+    /// How the document names itself, when it is well-formed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<ValidatedWorkflow>,
+    /// What is wrong with it, when it is not; `context` holds `line`, `column` and `path`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<ErrorReport>,
+    /// Its parts that this engine does not carry out.
+    pub unsupported: Vec<UnsupportedFeature>,
+}
+
+/// How a well-formed document names itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ValidatedWorkflow {
+    /// The namespace of the workflow.
+    pub namespace: String,
+    /// The name of the workflow.
+    pub name: String,
+    /// The semantic version.
+    pub version: String,
+    /// SHA-256 of the document's canonical JSON, in hexadecimal.
+    pub hash: String,
+    /// The name people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+impl Request for ValidateWorkflowRequest {
+    const NAME: &'static str = "workflows.validate";
+    const SUMMARY: &'static str = "Checks a workflow document without keeping it.";
+    const PERMISSION: Permission = Permission::WorkflowsRead;
+    type Response = WorkflowValidation;
+
+    async fn handle(self, _context: Context) -> Result<WorkflowValidation> {
+        match parse(self.document).await {
+            Ok((workflow, _)) => Ok(WorkflowValidation {
+                is_valid: true,
+                workflow: Some(ValidatedWorkflow {
+                    namespace: workflow.document.namespace.clone(),
+                    name: workflow.document.name.clone(),
+                    version: workflow.document.version.clone(),
+                    hash: workflow.hash.clone(),
+                    title: workflow.document.title.clone(),
+                }),
+                problem: None,
+                unsupported: workflow.unsupported.clone(),
+            }),
+            Err(error) if error.code() == ErrorCode::Internal => Err(error),
+            Err(error) => Ok(WorkflowValidation {
+                is_valid: false,
+                workflow: None,
+                problem: Some(error.report()),
+                unsupported: Vec::new(),
+            }),
+        }
+    }
+}
+
+/// Deploys a document under the namespace, name and version it states.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeployWorkflowRequest {
+    /// The document's text, YAML or JSON.
+    pub document: String,
+}
+
+impl DeployWorkflowRequest {
+    /// Deploys this text.
+    pub fn new(document: impl Into<String>) -> Self {
+        Self {
+            document: document.into(),
+        }
+    }
+}
+
+impl Request for DeployWorkflowRequest {
+    const NAME: &'static str = "workflows.deploy";
+    const SUMMARY: &'static str = "Deploys a workflow document; a deployed version never changes.";
+    const PERMISSION: Permission = Permission::WorkflowsWrite;
+    type Response = DeployedWorkflow;
+
+    async fn handle(self, context: Context) -> Result<DeployedWorkflow> {
+        let (workflow, text) = parse(self.document).await?;
+        workflow.check_supported()?;
+        let deployment = DeployedWorkflow {
+            namespace: workflow.document.namespace.clone(),
+            name: workflow.document.name.clone(),
+            version: workflow.document.version.clone(),
+            hash: workflow.hash.clone(),
+            title: workflow.document.title.clone(),
+            summary: workflow.document.summary.clone(),
+            deployed_at: context.parts.clock.now(),
+        };
+        let scope = context.scope();
+        context
+            .parts
+            .store
+            .put_document(&scope, &deployment.hash, &text)
+            .await?;
+        context.parts.store.deploy(&scope, &deployment).await
+    }
+}
+
+/// Asks which workflows are deployed.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListWorkflowsRequest {
+    /// The `next` of the page before; absent for the first page.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// How many workflows at most, 1 to 1000; 100 when absent.
+    #[serde(default)]
+    pub limit: Option<usize>,
+}
+
+impl Request for ListWorkflowsRequest {
+    const NAME: &'static str = "workflows.list";
+    const SUMMARY: &'static str = "Lists the deployed workflows by namespace, name and time of deployment.";
+    const PERMISSION: Permission = Permission::WorkflowsRead;
+    type Response = Page<DeployedWorkflow>;
+
+    async fn handle(self, context: Context) -> Result<Page<DeployedWorkflow>> {
+        let page = PageRequest {
+            after: self.after,
+            limit: self.limit,
+        };
+        context.parts.store.list(&context.scope(), &page).await
+    }
+}
+
+/// Asks for one deployed workflow.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetWorkflowRequest {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its version; the highest when absent or `latest`.
+    #[serde(default)]
+    pub version: Option<String>,
+}
+
+/// A deployed workflow with its text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WorkflowDocument {
+    /// The deployment.
+    #[serde(flatten)]
+    pub workflow: DeployedWorkflow,
+    /// The document's text as deployed.
+    pub document: String,
+}
+
+impl Request for GetWorkflowRequest {
+    const NAME: &'static str = "workflows.get";
+    const SUMMARY: &'static str = "Gives a deployed workflow with its text.";
+    const PERMISSION: Permission = Permission::WorkflowsRead;
+    type Response = WorkflowDocument;
+
+    async fn handle(self, context: Context) -> Result<WorkflowDocument> {
+        find(&context, &self.namespace, &self.name, self.version.as_deref()).await
+    }
+}
+
+/// A deployed workflow with its text.
+pub(super) async fn find(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+    version: Option<&str>,
+) -> Result<WorkflowDocument> {
+    let scope = context.scope();
+    let store = &context.parts.store;
+    let workflow = store.find(&scope, namespace, name, version).await?;
+    let workflow = workflow.ok_or_else(|| not_deployed(namespace, name, version))?;
+    let document = store.document(&scope, &workflow.hash).await?;
+    let document = document.ok_or_else(|| {
+        Error::new(
+            ErrorCode::InvalidData,
+            "the text of a deployed workflow is missing in the store",
+        )
+        .with_context("hash", &workflow.hash)
+    })?;
+    Ok(WorkflowDocument { workflow, document })
+}
+
+/// Removes a deployed workflow. Runs that follow it go on.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteWorkflowRequest {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its version; all versions when absent.
+    #[serde(default)]
+    pub version: Option<String>,
+}
+
+/// How many versions of a workflow were removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeletedWorkflows {
+    /// How many versions were removed.
+    pub deleted: u64,
+}
+
+impl Request for DeleteWorkflowRequest {
+    const NAME: &'static str = "workflows.delete";
+    const SUMMARY: &'static str =
+        "Removes a version of a workflow, or all of them; runs that follow it go on.";
+    const PERMISSION: Permission = Permission::WorkflowsWrite;
+    type Response = DeletedWorkflows;
+
+    async fn handle(self, context: Context) -> Result<DeletedWorkflows> {
+        let store = &context.parts.store;
+        let deleted = store
+            .delete(
+                &context.scope(),
+                &self.namespace,
+                &self.name,
+                self.version.as_deref(),
+            )
+            .await?;
+        Ok(DeletedWorkflows { deleted })
+    }
+}

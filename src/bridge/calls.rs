@@ -1,0 +1,224 @@
+//! The calls and streams that a host has submitted.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use atom_core::{CancellationToken, Error, ErrorCode, Principal, Result};
+use futures::stream::{BoxStream, StreamExt};
+use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::message::{Answer, Message};
+use super::outbox::Outbox;
+use crate::Engine;
+use crate::api::{Handler, check_length, closed, find, parse_request};
+
+/// How many calls and streams may be under way at once, those included whose end the host has not taken yet.
+const MAX_CALLS: usize = 10_000;
+
+/// How many items of a stream may wait for the host to take them; then the stream waits.
+const MAX_WAITING_ITEMS: usize = 256;
+
+/// The calls and streams that a host has submitted.
+#[derive(Debug)]
+pub(super) struct Calls {
+    engine: Engine,
+    handle: Handle,
+    outbox: Arc<Outbox>,
+    slots: Arc<Semaphore>,
+    /// What is under way. Whoever takes an entry out sends the last message of that call.
+    open: Mutex<HashMap<u64, Call>>,
+}
+
+#[derive(Debug)]
+struct Call {
+    is_stream: bool,
+    cancellation: CancellationToken,
+    slot: OwnedSemaphorePermit,
+}
+
+impl Calls {
+    pub(super) fn new(engine: Engine, handle: Handle, outbox: Arc<Outbox>) -> Arc<Self> {
+        let slots = Arc::new(Semaphore::new(MAX_CALLS));
+        Arc::new(Self {
+            engine,
+            handle,
+            outbox,
+            slots,
+            open: Mutex::default(),
+        })
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Begins a call or stream. Every error becomes its last message.
+    pub(super) fn submit(self: &Arc<Self>, id: u64, operation: &str, principal: &str, request: &str) {
+        let is_stream = find(operation).is_ok_and(|found| matches!(found.handler, Handler::Stream(_)));
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+            let error = Error::new(
+                ErrorCode::LimitExceeded,
+                format!("{MAX_CALLS} calls are under way; take their results before submitting more"),
+            );
+            self.outbox.push(
+                &last_message(id, is_stream, Err(error.with_operation(operation))),
+                None,
+            );
+            return;
+        };
+        let cancellation = CancellationToken::new();
+        self.open().insert(
+            id,
+            Call {
+                is_stream,
+                cancellation: cancellation.clone(),
+                slot,
+            },
+        );
+        if let Err(error) = check_length(request) {
+            self.finish(id, Err(error.with_operation(operation)));
+        } else if is_stream {
+            // It begins before this returns, so that whatever the host does next is part of it.
+            let items = self.subscribe(operation, principal, request);
+            self.handle
+                .spawn(Arc::clone(self).forward(id, items, cancellation));
+        } else {
+            let calls = Arc::clone(self);
+            let (operation, principal, request) =
+                (operation.to_owned(), principal.to_owned(), request.to_owned());
+            self.handle.spawn(async move {
+                let result = tokio::select! {
+                    biased;
+                    () = cancellation.cancelled() => Err(cancelled().with_operation(operation.as_str())),
+                    result = calls.call(&operation, &principal, &request) => result,
+                };
+                calls.finish(id, result);
+            });
+        }
+    }
+
+    pub(super) async fn call(&self, operation: &str, principal: &str, request: &str) -> Result<Value> {
+        let principal = self
+            .principal(principal)
+            .map_err(|error| error.with_operation(operation))?;
+        let request = parse_request(request).map_err(|error| error.with_operation(operation))?;
+        self.engine.call_json(&principal, operation, request).await
+    }
+
+    /// Ends a call or stream early.
+    pub(super) fn cancel(&self, id: u64) {
+        if let Some(call) = self.open().get(&id) {
+            call.cancellation.cancel();
+        }
+    }
+
+    /// Closes the engine, and ends whatever is under way then.
+    pub(super) async fn close(&self, grace: Duration) {
+        if let Err(error) = self.engine.close_within(grace).await {
+            tracing::error!(%error, "the store did not close cleanly");
+        }
+        // What has just ended in the engine gets the chance to say so itself.
+        tokio::task::yield_now().await;
+    }
+
+    /// Ends whatever is still under way.
+    pub(super) fn abandon(&self) {
+        let open: Vec<_> = self.open().keys().copied().collect();
+        for id in open {
+            self.finish(id, Err(closed()));
+        }
+    }
+
+    fn principal(&self, text: &str) -> Result<Principal> {
+        if text.is_empty() {
+            return Ok(self.engine.principal().clone());
+        }
+        check_length(text)?;
+        let principal: Principal = serde_json::from_str(text)
+            .map_err(|error| Error::invalid_request(format!("the principal does not fit: {error}")))?;
+        principal.validate()?;
+        Ok(principal)
+    }
+
+    fn subscribe(
+        &self,
+        operation: &str,
+        principal: &str,
+        request: &str,
+    ) -> Result<BoxStream<'static, Result<Value>>> {
+        let with_operation = |error: Error| error.with_operation(operation);
+        let principal = self.principal(principal).map_err(with_operation)?;
+        let request = parse_request(request).map_err(with_operation)?;
+        let _runtime = self.handle.enter();
+        Ok(self.engine.subscribe_json(&principal, operation, request))
+    }
+
+    async fn forward(
+        self: Arc<Self>,
+        id: u64,
+        items: Result<BoxStream<'static, Result<Value>>>,
+        cancellation: CancellationToken,
+    ) {
+        let forwarding = async {
+            let mut items = items?;
+            let credit = Arc::new(Semaphore::new(MAX_WAITING_ITEMS));
+            loop {
+                let permit = Arc::clone(&credit).acquire_owned().await.map_err(|_| closed())?;
+                let Some(item) = items.next().await else {
+                    return Ok(());
+                };
+                self.outbox
+                    .push(&Message::Item { id, item: item? }, Some(Box::new(permit)));
+            }
+        };
+        let result = tokio::select! {
+            biased;
+            () = cancellation.cancelled() => Ok(()),
+            result = forwarding => result,
+        };
+        self.finish(id, result.map(|()| Value::Null));
+    }
+
+    fn finish(&self, id: u64, result: Result<Value>) {
+        let Some(call) = self.open().remove(&id) else {
+            return;
+        };
+        self.outbox.push(
+            &last_message(id, call.is_stream, result),
+            Some(Box::new(call.slot)),
+        );
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Call>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn last_message(id: u64, is_stream: bool, result: Result<Value>) -> Message {
+    match result {
+        Ok(_) if is_stream => Message::End { id, err: None },
+        Ok(value) => Message::Result {
+            id,
+            answer: Answer::Ok(value),
+        },
+        Err(error) if is_stream => Message::End {
+            id,
+            err: Some(error.report()),
+        },
+        Err(error) => Message::Result {
+            id,
+            answer: Answer::Err(error.report()),
+        },
+    }
+}
+
+fn cancelled() -> Error {
+    Error::new(ErrorCode::Cancelled, "the call was cancelled")
+}

@@ -1,0 +1,142 @@
+//! Puts an engine together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use atom_core::storage::{MemoryStore, MemoryVault, Store, Vault};
+use atom_core::{Clock, Function, FunctionRegistry, RandomSource, Result};
+use atom_integrations::storage::SqliteStore;
+use atom_integrations::system::{SystemClock, SystemRandom};
+use atom_integrations::vault::SqliteVault;
+use atom_integrations::{http, local, text};
+
+use crate::{Engine, EngineConfig, StorageKind};
+
+/// Puts an engine together from a configuration and, for tests and special hosts, parts of one's own.
+///
+/// ```
+/// use atom_core::function::TypedFunction;
+/// use atom_engine::api::CallFunctionRequest;
+/// use atom_engine::{Engine, EngineConfig};
+/// use serde_json::json;
+/// use std::sync::Arc;
+///
+/// # #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
+/// # async fn main() -> atom_engine::Result<()> {
+/// let double = TypedFunction::new("double", "Doubles a number.", |n: i64, _| async move { Ok(n * 2) });
+/// let engine = Engine::builder(EngineConfig::in_memory()).with_function(Arc::new(double)).open().await?;
+/// let answer = engine.call(CallFunctionRequest::new("double", json!(21))).await?;
+/// assert_eq!(answer.output, 42);
+/// # engine.close().await
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct EngineBuilder {
+    config: EngineConfig,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn RandomSource>,
+    functions: Vec<Arc<dyn Function>>,
+}
+
+/// Where an engine keeps what it is given.
+pub(crate) struct Storage {
+    pub(crate) kind: StorageKind,
+    pub(crate) folder: Option<PathBuf>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) vault: Arc<dyn Vault>,
+    /// The store again, when it must be closed.
+    pub(crate) sqlite: Option<Arc<SqliteStore>>,
+}
+
+impl EngineBuilder {
+    pub(crate) fn new(config: EngineConfig) -> Self {
+        Self {
+            config,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            functions: Vec::new(),
+        }
+    }
+
+    /// Replaces the clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Replaces the source of randomness for ids.
+    #[must_use]
+    pub fn with_random(mut self, random: Arc<dyn RandomSource>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// Registers a function before any run resumes.
+    #[must_use]
+    pub fn with_function(mut self, function: Arc<dyn Function>) -> Self {
+        self.functions.push(function);
+        self
+    }
+
+    /// Opens the engine. Must be called within a tokio runtime that outlives it.
+    ///
+    /// # Errors
+    /// `invalid_request` for a configuration that does not fit, `already_exists` for a function whose name is
+    /// taken, and whatever the store says, e.g. `locked` when another engine has the folder open.
+    pub async fn open(self) -> Result<Engine> {
+        let functions = Arc::new(FunctionRegistry::default());
+        for connector in local::connectors(self.config.file_roots.access()?)? {
+            connector.register(&functions)?;
+        }
+        let http = http::functions(self.config.http.clone())?;
+        for function in http.into_iter().chain(text::functions()).chain(self.functions) {
+            functions.register(function)?;
+        }
+        // Everything that can be refused is checked before anything is written.
+        let principal = self.config.principal()?;
+        let permissions = self.config.permission_table()?;
+        let storage = open_storage(&self.config).await?;
+        let close_grace = self.config.close_grace();
+        let engine = Engine::assemble(
+            storage,
+            functions,
+            self.clock,
+            self.random,
+            principal,
+            permissions,
+            close_grace,
+        );
+        if self.config.resume
+            && let Err(error) = engine.resume().await
+        {
+            engine.close().await?;
+            return Err(error);
+        }
+        Ok(engine)
+    }
+}
+
+async fn open_storage(config: &EngineConfig) -> Result<Storage> {
+    match config.storage {
+        StorageKind::Memory => Ok(Storage {
+            kind: StorageKind::Memory,
+            folder: None,
+            store: Arc::new(MemoryStore::default()),
+            vault: Arc::new(MemoryVault::default()),
+            sqlite: None,
+        }),
+        StorageKind::Sqlite => {
+            let folder = config.data_folder()?;
+            let store = Arc::new(SqliteStore::open(&folder).await?);
+            let vault = SqliteVault::open(&store).await?;
+            Ok(Storage {
+                kind: StorageKind::Sqlite,
+                folder: Some(folder),
+                store: Arc::clone(&store) as Arc<dyn Store>,
+                vault: Arc::new(vault),
+                sqlite: Some(store),
+            })
+        }
+    }
+}

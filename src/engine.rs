@@ -1,0 +1,355 @@
+//! The engine as a Rust program sees it.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use atom_core::{CancellationToken, Clock, Error, FunctionRegistry, Principal, RandomSource, Result, RunId};
+use atom_integrations::storage::SqliteStore;
+use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts};
+use futures::FutureExt;
+use futures::stream::{self, BoxStream, Stream, StreamExt};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::api::{
+    Context, Handler, OperationInfo, Parts, Permission, PermissionTable, Request, StreamRequest, closed,
+    find, infos,
+};
+use crate::builder::Storage;
+use crate::{EngineBuilder, EngineConfig};
+
+/// An open engine. Clones share it; it stays open until [`close`](Self::close).
+///
+/// ```
+/// use atom_engine::api::{GetRunRequest, StartRunRequest};
+/// use atom_engine::{Engine, EngineConfig};
+/// use serde_json::json;
+///
+/// # #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
+/// # async fn main() -> atom_engine::Result<()> {
+/// let folder = tempfile::tempdir().unwrap();
+/// let engine = Engine::open(EngineConfig::in_folder(folder.path())).await?;
+/// let document = "
+/// document: { dsl: 1.0.3, namespace: default, name: add, version: 0.1.0 }
+/// do:
+///   - add: { set: '${ .a + .b }' }
+/// ";
+/// let run = engine.call(StartRunRequest::document(document).with_input(json!({ "a": 1, "b": 2 }))).await?;
+/// let run = engine.call(GetRunRequest::ended(run.id)).await?;
+/// assert_eq!(run.output, Some(json!(3)));
+/// engine.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    parts: Arc<Parts>,
+    principal: Principal,
+    permissions: PermissionTable,
+    sqlite: Option<Arc<SqliteStore>>,
+    close_grace: Duration,
+    /// The calls and streams under way.
+    calls: TaskTracker,
+    /// Cancelled when the grace of closing is over: whatever is under way then ends.
+    overdue: CancellationToken,
+    closed: OnceCell<Result<()>>,
+}
+
+impl Engine {
+    /// Opens an engine. Runs that were under way when its store was last closed, or when the process died, go on.
+    /// Must be called within a tokio runtime that outlives the engine.
+    ///
+    /// # Errors
+    /// As [`EngineBuilder::open`].
+    pub async fn open(config: EngineConfig) -> Result<Self> {
+        Self::builder(config).open().await
+    }
+
+    /// An engine to put together.
+    #[must_use]
+    pub fn builder(config: EngineConfig) -> EngineBuilder {
+        EngineBuilder::new(config)
+    }
+
+    pub(crate) fn assemble(
+        storage: Storage,
+        functions: Arc<FunctionRegistry>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn RandomSource>,
+        principal: Principal,
+        permissions: PermissionTable,
+        close_grace: Duration,
+    ) -> Self {
+        let runtime = Runtime::new(RuntimeParts {
+            store: Arc::clone(&storage.store),
+            vault: Arc::clone(&storage.vault),
+            functions: Arc::clone(&functions),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+            limits: RuntimeLimits::default(),
+        });
+        let parts = Parts {
+            storage: storage.kind,
+            data_dir: storage.folder,
+            store: storage.store,
+            vault: storage.vault,
+            functions,
+            clock,
+            random,
+            runtime,
+            closing: CancellationToken::new(),
+        };
+        Self {
+            inner: Arc::new(Inner {
+                parts: Arc::new(parts),
+                principal,
+                permissions,
+                sqlite: storage.sqlite,
+                close_grace,
+                calls: TaskTracker::new(),
+                overdue: CancellationToken::new(),
+                closed: OnceCell::new(),
+            }),
+        }
+    }
+
+    pub(crate) async fn resume(&self) -> Result<Vec<RunId>> {
+        self.inner.parts.runtime.resume().await
+    }
+
+    /// Calls an operation as the principal of the configuration.
+    ///
+    /// # Errors
+    /// Each operation's own, `permission_denied`, and `closed` after [`close`](Self::close).
+    ///
+    /// # Cancel safety
+    /// A dropped future may or may not have done what was asked.
+    pub async fn call<R: Request>(&self, request: R) -> Result<R::Response> {
+        self.call_as(&self.inner.principal, request).await
+    }
+
+    /// Calls an operation on behalf of a principal.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub async fn call_as<R: Request>(&self, principal: &Principal, request: R) -> Result<R::Response> {
+        self.carry_out(R::NAME, R::PERMISSION, principal, |context| {
+            request.handle(context)
+        })
+        .await
+    }
+
+    /// Calls an operation by name, with JSON.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call); `not_found` for an unknown operation, `invalid_request` for a stream or a request
+    /// that does not fit, `limit_exceeded` for one that nests too deep.
+    pub async fn call_json(&self, principal: &Principal, operation: &str, request: Value) -> Result<Value> {
+        let operation = find(operation)?;
+        let Handler::Call(handler) = operation.handler else {
+            let message = "this operation answers with a stream; subscribe to it";
+            return Err(Error::invalid_request(message).with_operation(operation.name));
+        };
+        let work = |context| handler(context, request);
+        self.carry_out(operation.name, operation.permission, principal, work)
+            .await
+    }
+
+    /// Begins a stream as the principal of the configuration. It begins now, not with the first item; an error
+    /// is its last item.
+    pub fn subscribe<R: StreamRequest>(&self, request: R) -> BoxStream<'static, Result<R::Item>> {
+        self.subscribe_as(&self.inner.principal, request)
+    }
+
+    /// Begins a stream on behalf of a principal.
+    pub fn subscribe_as<R: StreamRequest>(
+        &self,
+        principal: &Principal,
+        request: R,
+    ) -> BoxStream<'static, Result<R::Item>> {
+        self.begin(R::NAME, R::PERMISSION, principal, |context| {
+            request.handle(context)
+        })
+    }
+
+    /// Begins a stream by name, with JSON.
+    pub fn subscribe_json(
+        &self,
+        principal: &Principal,
+        operation: &str,
+        request: Value,
+    ) -> BoxStream<'static, Result<Value>> {
+        let operation = match find(operation) {
+            Ok(operation) => operation,
+            Err(error) => return only(error),
+        };
+        let Handler::Stream(handler) = operation.handler else {
+            let message = "this operation answers once; call it";
+            return only(Error::invalid_request(message).with_operation(operation.name));
+        };
+        self.begin(operation.name, operation.permission, principal, |context| {
+            handler(context, request)
+        })
+    }
+
+    /// The functions that workflows can call. Register Rust functions here, or before anything resumes with
+    /// [`EngineBuilder::with_function`].
+    #[must_use]
+    pub fn functions(&self) -> &FunctionRegistry {
+        &self.inner.parts.functions
+    }
+
+    /// Every operation, with the schemas of its types.
+    #[must_use]
+    pub fn operations() -> &'static [OperationInfo] {
+        infos()
+    }
+
+    /// The principal of calls that name none.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.inner.principal
+    }
+
+    pub(crate) fn parts(&self) -> &Arc<Parts> {
+        &self.inner.parts
+    }
+
+    /// Closes the engine: waits end at once, other calls have the configured grace to finish, and runs stop where
+    /// they are, to go on when the store is opened again. The data folder is free when this returns. Closing again
+    /// waits for the first time to finish and gives its result.
+    ///
+    /// # Errors
+    /// `storage_failed` when the store could not be closed cleanly; what was written is safe.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the engine closed for calls; closing again finishes.
+    pub async fn close(&self) -> Result<()> {
+        self.close_within(self.inner.close_grace).await
+    }
+
+    /// Closes the engine with another grace than the configured one.
+    ///
+    /// # Errors
+    /// As [`close`](Self::close).
+    pub async fn close_within(&self, grace: Duration) -> Result<()> {
+        self.inner
+            .closed
+            .get_or_init(|| self.shut_down(grace))
+            .await
+            .clone()
+    }
+
+    async fn shut_down(&self, grace: Duration) -> Result<()> {
+        self.inner.parts.closing.cancel();
+        self.inner.calls.close();
+        let (calls, runtime) = (&self.inner.calls, &self.inner.parts.runtime);
+        let finish_calls = async {
+            if tokio::time::timeout(grace, calls.wait()).await.is_err() {
+                self.inner.overdue.cancel();
+            }
+        };
+        tokio::join!(finish_calls, runtime.close(grace));
+        match &self.inner.sqlite {
+            Some(store) => store.close().await,
+            None => Ok(()),
+        }
+    }
+
+    fn enter(&self, permission: Permission, principal: &Principal) -> Result<Context> {
+        principal.validate()?;
+        self.inner.permissions.check(principal, permission)?;
+        if self.inner.parts.closing.is_cancelled() {
+            return Err(closed());
+        }
+        Ok(Context {
+            parts: Arc::clone(&self.inner.parts),
+            principal: principal.clone(),
+        })
+    }
+
+    async fn carry_out<T, Answer>(
+        &self,
+        name: &'static str,
+        permission: Permission,
+        principal: &Principal,
+        work: impl FnOnce(Context) -> Answer + Send,
+    ) -> Result<T>
+    where
+        Answer: Future<Output = Result<T>> + Send,
+    {
+        let _token = self.inner.calls.token();
+        let guarded = async {
+            let answer = work(self.enter(permission, principal)?);
+            tokio::select! {
+                biased;
+                () = self.inner.overdue.cancelled() => Err(closed()),
+                answer = answer => answer,
+            }
+        };
+        let span = tracing::debug_span!("operation", name, %principal.tenant, %principal.user);
+        let result = AssertUnwindSafe(guarded).catch_unwind().instrument(span).await;
+        result
+            .unwrap_or_else(|_| Err(panicked()))
+            .map_err(|error| error.with_operation(name))
+    }
+
+    fn begin<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        permission: Permission,
+        principal: &Principal,
+        work: impl FnOnce(Context) -> Result<BoxStream<'static, Result<T>>>,
+    ) -> BoxStream<'static, Result<T>> {
+        let begun = self.enter(permission, principal).and_then(|context| {
+            std::panic::catch_unwind(AssertUnwindSafe(|| work(context))).unwrap_or_else(|_| Err(panicked()))
+        });
+        match begun {
+            Ok(items) => {
+                let closing = self.inner.parts.closing.clone();
+                guarded(items, closing)
+                    .map(move |item| item.map_err(|error| error.with_operation(name)))
+                    .boxed()
+            }
+            Err(error) => only(error.with_operation(name)),
+        }
+    }
+}
+
+/// The items up to the first error, a panic or the close of the engine, which are errors too.
+fn guarded<T: Send + 'static>(
+    items: BoxStream<'static, Result<T>>,
+    closing: CancellationToken,
+) -> impl Stream<Item = Result<T>> + Send {
+    let items = AssertUnwindSafe(items)
+        .catch_unwind()
+        .map(|item| item.unwrap_or_else(|_| Err(panicked())));
+    stream::unfold(Some((items, closing)), |state| async {
+        let (mut items, closing) = state?;
+        let item = tokio::select! {
+            biased;
+            () = closing.cancelled() => Some(Err(closed())),
+            item = items.next() => item,
+        };
+        let item = item?;
+        let state = item.is_ok().then_some((items, closing));
+        Some((item, state))
+    })
+}
+
+/// A stream of nothing but an error.
+fn only<T: Send + 'static>(error: Error) -> BoxStream<'static, Result<T>> {
+    stream::once(std::future::ready(Err(error))).boxed()
+}
+
+fn panicked() -> Error {
+    Error::internal("the operation ended in a panic; please report this")
+}
