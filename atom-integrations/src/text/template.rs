@@ -111,12 +111,12 @@ mod tests {
 
     #[test]
     fn block_tags_leave_no_lines_and_nothing_is_escaped() {
-        let template = "# {{ title }}\n{% for item in items %}\n- {{ item.name }}{% if item.note %} ({{ item.note }}){% endif %}\n\n{% else %}\nNothing.\n{% endfor %}\nEnd\n";
+        let template = "# {{ title }}\n{% for item in items %}\n- {{ item.name }}{% if item.note %} ({{ item.note }}){% endif +%}\n{% else %}\nNothing.\n{% endfor %}\nEnd\n";
         let data =
             json!({ "title": "A & <b>", "items": [{ "name": "one", "note": "x" }, { "name": "two" }] });
         assert_eq!(
             render(template, &data).unwrap(),
-            "# A & <b>\n- one (x)\n\n- two\n\nEnd\n"
+            "# A & <b>\n- one (x)\n- two\nEnd\n"
         );
         assert_eq!(
             render(template, &json!({ "title": "T", "items": [] })).unwrap(),

@@ -249,8 +249,8 @@ impl Term {
         lower.match_indices(wanted.as_str()).any(|(at, _)| {
             let before = lower[..at].chars().next_back();
             let after = lower[at + wanted.len()..].chars().next();
-            !before.is_some_and(char::is_alphanumeric)
-                && !(is_whole && after.is_some_and(char::is_alphanumeric))
+            !(before.is_some_and(char::is_alphanumeric)
+                || is_whole && after.is_some_and(char::is_alphanumeric))
         })
     }
 }
