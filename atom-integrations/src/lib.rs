@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod http;
 pub mod local;
 pub mod storage;
 pub mod system;
