@@ -2,6 +2,8 @@
 
 mod concurrency;
 mod crash;
+#[cfg(target_os = "linux")]
+mod full;
 mod opening;
 mod speed;
 

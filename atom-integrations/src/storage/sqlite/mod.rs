@@ -11,6 +11,8 @@ mod migrations;
 mod open;
 mod rows;
 mod runs;
+#[cfg(test)]
+mod tests;
 mod workflows;
 mod writer;
 

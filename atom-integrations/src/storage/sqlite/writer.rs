@@ -193,10 +193,18 @@ impl Writer {
             tokio::select! {
                 biased;
                 () = closing.cancelled(), if !queue.is_closed() => queue.close(),
-                count = queue.recv_many(&mut jobs, GROUP) => match count {
-                    0 => return self.connection,
-                    _ => self.apply(jobs).await,
-                },
+                count = queue.recv_many(&mut jobs, GROUP) => {
+                    if count == 0 {
+                        return self.connection;
+                    }
+                    // Those who were answered just now may be about to come back: whoever does so before the next
+                    // commit begins shares it.
+                    tokio::task::yield_now().await;
+                    while jobs.len() < GROUP && let Ok(job) = queue.try_recv() {
+                        jobs.push(job);
+                    }
+                    self.apply(jobs).await;
+                }
             }
         }
     }

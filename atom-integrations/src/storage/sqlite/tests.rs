@@ -1,0 +1,134 @@
+use async_trait::async_trait;
+use atom_core::storage::RunStore;
+use atom_core::testkit::fixtures::{commit, new_run, principal, run_id, scope};
+use atom_core::{CloudEvent, ErrorCode, EventLog};
+use futures::future::join_all;
+use serde_json::json;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::{SqliteStore, Write, WriteResult};
+
+/// Runs a statement on the connection of the writer and returns the number it answers.
+struct Execute(String);
+
+#[async_trait]
+impl Write for Execute {
+    type Answer = i64;
+
+    async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<i64> {
+        Ok(sqlx::query(AssertSqlSafe(self.0.clone()))
+            .fetch_one(connection)
+            .await?
+            .try_get(0)?)
+    }
+}
+
+async fn execute(store: &SqliteStore, sql: impl Into<String>) -> i64 {
+    store.database.write(Execute(sql.into())).await.unwrap()
+}
+
+fn large_event(number: usize) -> CloudEvent {
+    let mut event = CloudEvent::new(number.to_string(), "/full", "x");
+    event.data = Some(json!("x".repeat(8000)));
+    event
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_and_the_store_goes_on_when_there_is_space() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    store.create(new_run(&principal(), 1)).await.unwrap();
+    let pages = execute(&store, "PRAGMA page_count").await;
+    execute(&store, format!("PRAGMA max_page_count = {}", pages + 40)).await;
+    let mut appended = 0;
+    let full = loop {
+        match store.append(&scope(), &large_event(appended)).await {
+            Ok(_) => appended += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(full.code(), ErrorCode::StorageFull, "{full}");
+    assert!(appended > 5);
+    assert_eq!(store.head().await.unwrap(), appended as u64);
+    assert_eq!(store.read(&scope(), 0, 999).await.unwrap().len(), appended);
+    // Many at once: a transaction that fails as a whole is tried again one by one.
+    execute(&store, format!("PRAGMA max_page_count = {}", pages + 40)).await;
+    let mut step = commit(&scope(), run_id(1), 1..2);
+    step.entries[0].payload = "1".to_owned();
+    let large = |number| {
+        let store = &store;
+        async move { store.append(&scope(), &large_event(number)).await }
+    };
+    let (small, others) = tokio::join!(store.commit(step), join_all((100..110).map(large)));
+    assert!(others.iter().any(Result::is_err));
+    assert!(others.iter().flatten().all(|offset| *offset > appended as u64));
+    small.unwrap();
+
+    execute(&store, "PRAGMA max_page_count = 1000000").await;
+    let offset = store.append(&scope(), &large_event(999)).await.unwrap();
+    assert_eq!(store.head().await.unwrap(), offset);
+    drop(store);
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    assert_eq!(store.head().await.unwrap(), offset);
+    assert_eq!(store.journal(&scope(), run_id(1), 0, 9).await.unwrap().len(), 2);
+    assert_eq!(
+        execute(
+            &store,
+            "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"
+        )
+        .await,
+        1
+    );
+    assert_eq!(
+        execute(&store, "SELECT count(*) FROM pragma_foreign_key_check").await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn the_connections_are_as_safe_as_they_claim() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    assert_eq!(execute(&store, "PRAGMA synchronous").await, 2, "FULL");
+    assert_eq!(execute(&store, "PRAGMA foreign_keys").await, 1);
+    let write = "INSERT INTO documents (tenant, user, hash, text) VALUES ('a', 'b', 'c', 'd')";
+    assert!(
+        sqlx::query(write).execute(&store.database.readers).await.is_err(),
+        "readers only read"
+    );
+}
+
+#[tokio::test]
+async fn lists_are_read_along_their_indexes() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    for (query, index) in [
+        (
+            "SELECT * FROM runs WHERE tenant = ? AND user = ? ORDER BY created_at DESC, id DESC",
+            "runs_by_age",
+        ),
+        ("SELECT * FROM runs WHERE status = 'running'", "runs_running"),
+        (
+            "SELECT * FROM runs WHERE tenant = ? AND user = ? AND parent_run = ?",
+            "runs_by_parent",
+        ),
+        (
+            "SELECT * FROM events WHERE tenant = ? AND user = ? AND offset > ? ORDER BY offset",
+            "events_by_offset",
+        ),
+        (
+            "SELECT * FROM workflows WHERE tenant = ? AND user = ? ORDER BY namespace, name, deployed_at, version",
+            "workflows_in_order",
+        ),
+    ] {
+        let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}")));
+        let plan = plan.fetch_all(&store.database.readers).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        assert!(plan.iter().any(|line| line.contains(index)), "{query}: {plan:?}");
+        assert!(
+            !plan.iter().any(|line| line.contains("TEMP B-TREE")),
+            "{query}: {plan:?}"
+        );
+    }
+}
