@@ -1,5 +1,6 @@
 //! The vault, as its users and its attackers see it.
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

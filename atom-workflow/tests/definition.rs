@@ -1,5 +1,7 @@
 //! Documents, good and bad, as people write them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use atom_core::ErrorCode;

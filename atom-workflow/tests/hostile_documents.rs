@@ -1,5 +1,7 @@
 //! Documents made to harm: each must end in an error, soon and without a panic.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use atom_core::Error;
 use atom_workflow::definition::Workflow;
 use proptest::prelude::*;

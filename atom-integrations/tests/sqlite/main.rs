@@ -1,4 +1,5 @@
 //! The SQLite store, as its users see it.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod concurrency;
 mod crash;

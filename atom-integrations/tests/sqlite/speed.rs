@@ -75,6 +75,7 @@ async fn commits_per_second() {
     report("64 callers", RUNS * COMMITS / 4, start);
 }
 
+#[expect(clippy::print_stdout, reason = "the numbers are the point")]
 fn report(what: &str, commits: u64, start: Instant) {
     let seconds = start.elapsed().as_secs_f64();
     println!(

@@ -45,11 +45,22 @@ pub fn parse_duration(value: &Value) -> Result<Duration> {
                         "a duration has days, hours, minutes, seconds and milliseconds, not '{key}'"
                     )));
                 };
-                let whole = value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..1e18).contains(number));
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
-                let count = value.as_u64().map(u128::from).or(whole.map(|number| number as u128));
+                let whole = value
+                    .as_f64()
+                    .filter(|number| number.fract() == 0.0 && (0.0..1e18).contains(number));
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "checked just above"
+                )]
+                let count = value
+                    .as_u64()
+                    .map(u128::from)
+                    .or(whole.map(|number| number as u128));
                 let Some(count) = count else {
-                    return Err(Error::invalid_request(format!("the {key} of a duration must be a whole number, 0 or more")));
+                    return Err(Error::invalid_request(format!(
+                        "the {key} of a duration must be a whole number, 0 or more"
+                    )));
                 };
                 total = total.saturating_add(count.saturating_mul(*unit));
             }
@@ -64,7 +75,9 @@ pub fn parse_duration(value: &Value) -> Result<Duration> {
 fn parse_text(text: &str) -> Result<Duration> {
     let malformed = || {
         let shown: String = text.chars().take(40).collect();
-        Error::invalid_request(format!("'{shown}' is no ISO 8601 duration; write for example PT30S, PT1H30M or P2D"))
+        Error::invalid_request(format!(
+            "'{shown}' is not an ISO 8601 duration; write for example PT30S, PT1H30M or P2D"
+        ))
     };
     let body = text.strip_prefix('P').ok_or_else(malformed)?;
     let (date, time) = match body.split_once('T') {
@@ -77,17 +90,33 @@ fn parse_text(text: &str) -> Result<Duration> {
     }
     let mut total = 0_u128;
     for (part, units) in [
-        (date, [('Y', None), ('M', None), ('W', Some(7 * 24 * 60 * 60)), ('D', Some(24 * 60 * 60))].as_slice()),
-        (time, [('H', Some(60 * 60)), ('M', Some(60)), ('S', Some(1))].as_slice()),
+        (
+            date,
+            [
+                ('Y', None),
+                ('M', None),
+                ('W', Some(7 * 24 * 60 * 60)),
+                ('D', Some(24 * 60 * 60)),
+            ]
+            .as_slice(),
+        ),
+        (
+            time,
+            [('H', Some(60 * 60)), ('M', Some(60)), ('S', Some(1))].as_slice(),
+        ),
     ] {
         let mut units = units.iter();
         let mut rest = part;
         while !rest.is_empty() {
-            let end = rest.find(|letter: char| letter.is_ascii_alphabetic()).ok_or_else(malformed)?;
+            let end = rest
+                .find(|letter: char| letter.is_ascii_alphabetic())
+                .ok_or_else(malformed)?;
             let (number, after) = rest.split_at(end);
             let designator = after.chars().next().ok_or_else(malformed)?;
             // Units come in a fixed order, each at most once.
-            let (_, seconds) = units.find(|(unit, _)| *unit == designator).ok_or_else(malformed)?;
+            let (_, seconds) = units
+                .find(|(unit, _)| *unit == designator)
+                .ok_or_else(malformed)?;
             let Some(seconds) = seconds else {
                 let unit = if designator == 'Y' { "years" } else { "months" };
                 return Err(Error::invalid_request(format!(
@@ -118,14 +147,20 @@ fn amount(number: &str, seconds: u128) -> Option<u128> {
     // Digits beyond the twelfth are less than a nanosecond of the longest unit, a week.
     let digits = &fraction[..fraction.len().min(15)];
     let scale = 10_u128.pow(u32::try_from(digits.len()).ok()?);
-    let fraction = if digits.is_empty() { 0 } else { digits.parse::<u128>().ok()? * unit / scale };
+    let fraction = if digits.is_empty() {
+        0
+    } else {
+        digits.parse::<u128>().ok()? * unit / scale
+    };
     Some(whole.saturating_add(fraction))
 }
 
 fn bounded(nanoseconds: u128) -> Result<Duration> {
     let seconds = nanoseconds / NANOSECONDS;
     if seconds > MAXIMUM_SECONDS {
-        return Err(Error::invalid_request("a duration lasts at most 100 years of 365 days"));
+        return Err(Error::invalid_request(
+            "a duration lasts at most 100 years of 365 days",
+        ));
     }
     let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
     let rest = u32::try_from(nanoseconds % NANOSECONDS).unwrap_or_default();
@@ -147,31 +182,41 @@ mod tests {
             (json!("PT0.5H"), 1_800_000),
             (json!("PT1.0005S"), 1_000),
             (json!("PT0S"), 0),
-            (json!({"days": 1, "hours": 2, "minutes": 3, "seconds": 4, "milliseconds": 5}), 93_784_005),
+            (
+                json!({"days": 1, "hours": 2, "minutes": 3, "seconds": 4, "milliseconds": 5}),
+                93_784_005,
+            ),
             (json!({"seconds": 2.0}), 2_000),
         ] {
-            assert_eq!(parse_duration(&value).unwrap().as_millis(), milliseconds, "{value}");
+            assert_eq!(
+                parse_duration(&value).unwrap().as_millis(),
+                milliseconds,
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn anything_else_is_refused_with_a_reason() {
         for (value, reason) in [
-            (json!("P"), "no ISO 8601"),
-            (json!("PT"), "no ISO 8601"),
-            (json!("P1DT"), "no ISO 8601"),
-            (json!("P1"), "no ISO 8601"),
-            (json!("PT1S2M"), "no ISO 8601"),
-            (json!("PT1S1S"), "no ISO 8601"),
-            (json!("PT.5S"), "no ISO 8601"),
-            (json!("PT1.S"), "no ISO 8601"),
-            (json!("PTé1S"), "no ISO 8601"),
-            (json!("-PT1S"), "no ISO 8601"),
-            (json!("pt1s"), "no ISO 8601"),
+            (json!("P"), "not an ISO 8601"),
+            (json!("PT"), "not an ISO 8601"),
+            (json!("P1DT"), "not an ISO 8601"),
+            (json!("P1"), "not an ISO 8601"),
+            (json!("PT1S2M"), "not an ISO 8601"),
+            (json!("PT1S1S"), "not an ISO 8601"),
+            (json!("PT.5S"), "not an ISO 8601"),
+            (json!("PT1.S"), "not an ISO 8601"),
+            (json!("PTé1S"), "not an ISO 8601"),
+            (json!("-PT1S"), "not an ISO 8601"),
+            (json!("pt1s"), "not an ISO 8601"),
             (json!("P1Y"), "counts years"),
             (json!("P2M"), "counts months"),
             (json!("P36501D"), "at most 100 years"),
-            (json!("P9999999999999999999999999999999999999999999D"), "at most 100 years"),
+            (
+                json!("P9999999999999999999999999999999999999999999D"),
+                "at most 100 years",
+            ),
             (json!({}), "expected a duration"),
             (json!(30), "expected a duration"),
             (json!({"second": 1}), "not 'second'"),

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::types::{
-    CallTarget, DurationSpec, EventStrategy, FlowDirective, Task, TaskKind, TaskList, Transform, Try, Workflow,
+    CallTarget, DurationSpec, EventStrategy, FlowDirective, Task, TaskKind, TaskList, Transform, Try,
+    Workflow,
 };
 
 /// The longest line of a label, in characters.
@@ -36,7 +37,12 @@ const FINISH: &str = "finish";
 /// ```
 #[must_use]
 pub fn graph(workflow: &Workflow) -> String {
-    let mut drawing = Drawing { text: "flowchart TD\n".to_owned(), edges: Vec::new(), count: 0, depth: 1 };
+    let mut drawing = Drawing {
+        text: "flowchart TD\n".to_owned(),
+        edges: Vec::new(),
+        count: 0,
+        depth: 1,
+    };
     drawing.line("start([start])");
     let first = drawing.list(&workflow.tasks, Some(FINISH));
     drawing.line(&format!("{FINISH}([end])"));
@@ -93,7 +99,11 @@ impl Drawing {
     /// Draws a list and gives the node of its first task.
     fn list(&mut self, tasks: &TaskList, end: Option<&str>) -> Option<String> {
         let nodes: Vec<_> = tasks.tasks.iter().map(|_| self.name()).collect();
-        let mut scope = Scope { tasks, nodes, end: end.map(str::to_owned) };
+        let mut scope = Scope {
+            tasks,
+            nodes,
+            end: end.map(str::to_owned),
+        };
         for (position, task) in tasks.tasks.iter().enumerate() {
             self.task(task, position, &mut scope);
         }
@@ -101,13 +111,18 @@ impl Drawing {
     }
 
     fn task(&mut self, task: &Task, position: usize, scope: &mut Scope<'_>) {
-        let Some(node) = scope.nodes.get(position).cloned() else { return };
+        let Some(node) = scope.nodes.get(position).cloned() else {
+            return;
+        };
         let label = label(task);
         match &task.kind {
             TaskKind::Switch(cases) => {
                 self.line(&format!("{node}{{\"{label}\"}}"));
                 for case in cases {
-                    let condition = case.when.as_ref().map_or(String::new(), |when| format!(": {}", when.source()));
+                    let condition = case
+                        .when
+                        .as_ref()
+                        .map_or(String::new(), |when| format!(": {}", when.source()));
                     let target = self.target(&case.then, position, scope);
                     self.edge(&node, &format!("{}{condition}", case.name), &target);
                 }
@@ -137,7 +152,10 @@ impl Drawing {
             FlowDirective::End => return FINISH.to_owned(),
             FlowDirective::Continue => scope.nodes.get(position + 1),
             FlowDirective::Exit => None,
-            FlowDirective::Task(name) => scope.tasks.position(name).and_then(|target| scope.nodes.get(target)),
+            FlowDirective::Task(name) => scope
+                .tasks
+                .position(name)
+                .and_then(|target| scope.nodes.get(target)),
         };
         if let Some(next) = next {
             return next.clone();
@@ -174,7 +192,9 @@ impl Drawing {
     fn branches(&mut self, node: &str, label: &str, branches: &TaskList) {
         self.open(node, label);
         for branch in &branches.tasks {
-            let single = TaskList { tasks: vec![std::sync::Arc::clone(branch)] };
+            let single = TaskList {
+                tasks: vec![std::sync::Arc::clone(branch)],
+            };
             self.list(&single, None);
         }
         self.close();
@@ -202,7 +222,11 @@ fn label(task: &Task) -> String {
     if let Some(condition) = &task.condition {
         lines.push(format!("if {}", condition.source()));
     }
-    lines.iter().map(|line| escaped(line)).collect::<Vec<_>>().join("<br/>")
+    lines
+        .iter()
+        .map(|line| escaped(line))
+        .collect::<Vec<_>>()
+        .join("<br/>")
 }
 
 fn summary(task: &Task) -> String {
@@ -217,7 +241,9 @@ fn summary(task: &Task) -> String {
         },
         TaskKind::Switch(_) => "switch".to_owned(),
         TaskKind::For(repeated) => match &repeated.collection {
-            Transform::Expression(collection) => format!("for each {} in {}", repeated.each, collection.source()),
+            Transform::Expression(collection) => {
+                format!("for each {} in {}", repeated.each, collection.source())
+            }
             Transform::Template(_) => format!("for each {}", repeated.each),
         },
         TaskKind::Fork(fork) if fork.is_competing => "fork, the first wins".to_owned(),
@@ -227,7 +253,10 @@ fn summary(task: &Task) -> String {
         TaskKind::Wait(DurationSpec::Fixed(duration)) => format!("wait {duration:?}"),
         TaskKind::Wait(DurationSpec::Expression(duration)) => format!("wait {}", duration.source()),
         TaskKind::Emit(_) => {
-            let kind = task.source.pointer("/emit/event/with/type").and_then(|kind| kind.as_str());
+            let kind = task
+                .source
+                .pointer("/emit/event/with/type")
+                .and_then(|kind| kind.as_str());
             format!("emit {}", kind.unwrap_or("event"))
         }
         TaskKind::Listen(listen) => match &listen.to {
@@ -238,7 +267,10 @@ fn summary(task: &Task) -> String {
         TaskKind::Run(workflow) => format!("run {}/{}", workflow.namespace, workflow.name),
         TaskKind::Unsupported => {
             let kinds = ["call", "run", "listen"];
-            let kind = kinds.into_iter().find(|kind| task.source.get(kind).is_some()).unwrap_or("task");
+            let kind = kinds
+                .into_iter()
+                .find(|kind| task.source.get(kind).is_some())
+                .unwrap_or("task");
             format!("{kind}, not supported")
         }
     }
@@ -272,7 +304,11 @@ mod tests {
         let head = "document: {dsl: 1.0.3, namespace: tests, name: graph, version: 1.0.0}\ndo:\n";
         let text = graph(&Workflow::parse(&format!("{head}{tasks}")).unwrap());
         // Indentation and the fixed frame are of no interest to the cases below.
-        let lines = text.lines().skip(2).map(str::trim).filter(|line| *line != "finish([end])");
+        let lines = text
+            .lines()
+            .skip(2)
+            .map(str::trim)
+            .filter(|line| *line != "finish([end])");
         lines.collect::<Vec<_>>().join("\n")
     }
 
@@ -358,7 +394,10 @@ n3 --> finish"
     #[test]
     fn labels_cannot_break_out_of_their_quotes() {
         let text = drawn("  - \"a\\\"]; click n1 \\n`b` <script>#\": {set: {a: 1}}\n");
-        assert!(text.starts_with("n1[\"a#34;#93;#59; click n1  #96;b#96; #60;script#62;#35;<br/>set\"]"), "{text}");
+        assert!(
+            text.starts_with("n1[\"a#34;#93;#59; click n1  #96;b#96; #60;script#62;#35;<br/>set\"]"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -19,12 +19,13 @@
 //! # Ok::<(), atom_core::Error>(())
 //! ```
 
+mod builder;
 mod duration;
 mod graph;
+mod inspect;
 mod problem;
 mod reader;
 mod scalar;
-mod inspect;
 mod types;
 mod yaml;
 
@@ -41,7 +42,7 @@ impl Workflow {
     /// Reads a document, YAML or JSON, and checks it against the rules of Open Workflow 1.0.3
     /// (<https://open-workflow-specification.org/schemas/1.0.3/workflow.yaml>).
     ///
-    /// A text has at most 4 MiB, 200,000 values (those that aliases repeat included) and 256 levels.
+    /// A text has at most 4 MiB, 200,000 values (those that aliases repeat included) and 255 levels.
     /// What is valid but not carried out by this engine is listed in [`Workflow::unsupported`].
     ///
     /// # Errors

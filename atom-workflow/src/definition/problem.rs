@@ -5,6 +5,9 @@ use std::rc::Rc;
 
 use atom_core::{Error, ErrorCode};
 
+/// How much of a pointer a message shows, in characters.
+const POINTER_LENGTH: usize = 300;
+
 /// A place in the text, both numbers from 1 and counted in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
@@ -31,7 +34,10 @@ struct Segment {
 impl Path {
     /// The path of a member of the thing at this path.
     pub(super) fn join(&self, name: impl Into<String>) -> Self {
-        Self(Some(Rc::new(Segment { parent: self.clone(), name: name.into() })))
+        Self(Some(Rc::new(Segment {
+            parent: self.clone(),
+            name: name.into(),
+        })))
     }
 }
 
@@ -43,9 +49,10 @@ impl fmt::Display for Path {
             names.push(segment.name.as_str());
             path = &segment.parent;
         }
-        names.iter().rev().try_for_each(|name| {
-            write!(formatter, "/{}", name.replace('~', "~0").replace('/', "~1"))
-        })
+        names
+            .iter()
+            .rev()
+            .try_for_each(|name| write!(formatter, "/{}", name.replace('~', "~0").replace('/', "~1")))
     }
 }
 
@@ -55,12 +62,20 @@ pub(super) fn problem(position: Position, path: &Path, message: impl fmt::Displa
     let text = if pointer.is_empty() {
         format!("{position}: {message}")
     } else {
-        format!("{position}: {pointer}: {message}")
+        format!("{position}: {}: {message}", ending(&pointer))
     };
     Error::new(ErrorCode::InvalidWorkflow, text)
         .with_context("line", position.line)
         .with_context("column", position.column)
         .with_context("path", pointer)
+}
+
+/// The end of a pointer that may be long; the context has all of it.
+fn ending(pointer: &str) -> String {
+    match pointer.char_indices().rev().nth(POINTER_LENGTH) {
+        None => pointer.to_owned(),
+        Some((start, _)) => format!("…{}", &pointer[start..]),
+    }
 }
 
 /// The name among `names` that somebody who wrote `written` most likely meant.
@@ -72,6 +87,7 @@ pub(super) fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str
     let limit = (written.chars().count() / 3).max(1);
     names
         .into_iter()
+        .take(1_000)
         .filter(|name| name.len() <= 256)
         .map(|name| (distance(&written.to_lowercase(), &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= limit)
@@ -118,9 +134,12 @@ mod tests {
     #[test]
     fn the_nearest_name_is_a_slip_away_or_absent() {
         let names = ["call", "do", "fork", "exceptWhen"];
-        for (written, expected) in
-            [("cal", Some("call")), ("Call", Some("call")), ("exceptwhen", Some("exceptWhen")), ("banana", None)]
-        {
+        for (written, expected) in [
+            ("cal", Some("call")),
+            ("Call", Some("call")),
+            ("exceptwhen", Some("exceptWhen")),
+            ("banana", None),
+        ] {
             assert_eq!(nearest(written, names), expected, "{written}");
         }
     }

@@ -36,7 +36,10 @@ fn number(text: &str) -> Result<Option<Number>, String> {
     }
     if !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) {
         let unsigned = text.strip_prefix('+').unwrap_or(text);
-        let number = unsigned.parse::<i64>().map(Number::from).or_else(|_| unsigned.parse::<u64>().map(Number::from));
+        let number = unsigned
+            .parse::<i64>()
+            .map(Number::from)
+            .or_else(|_| unsigned.parse::<u64>().map(Number::from));
         return number.map(Some).map_err(|_| too_large(text));
     }
     if !is_float(digits) {
@@ -50,7 +53,10 @@ fn number(text: &str) -> Result<Option<Number>, String> {
 fn is_float(text: &str) -> bool {
     let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent))),
+        Some((mantissa, exponent)) => (
+            mantissa,
+            Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent)),
+        ),
         None => (text, None),
     };
     let is_mantissa = match mantissa.split_once('.') {
@@ -63,7 +69,7 @@ fn is_float(text: &str) -> bool {
 }
 
 fn no_number(text: &str) -> String {
-    format!("'{text}' is no number that JSON knows; put it in quotes if it is meant as text")
+    format!("'{text}' is a number that JSON cannot hold; put it in quotes if it is meant as text")
 }
 
 fn too_large(text: &str) -> String {
@@ -116,7 +122,14 @@ mod tests {
         ] {
             assert_eq!(value(text), Ok(expected), "{text}");
         }
-        for text in [".inf", "-.INF", ".nan", "1e999", "18446744073709551616", "0xfffffffffffffffff"] {
+        for text in [
+            ".inf",
+            "-.INF",
+            ".nan",
+            "1e999",
+            "18446744073709551616",
+            "0xfffffffffffffffff",
+        ] {
             assert!(value(text).is_err(), "{text}");
         }
     }

@@ -109,12 +109,20 @@ impl DataSchema {
             .take(3)
             .map(|problem| {
                 let place = problem.instance_path().to_string();
-                let place = if place.is_empty() { "the value".to_owned() } else { place };
+                let place = if place.is_empty() {
+                    "the value".to_owned()
+                } else {
+                    place
+                };
                 // Masked: the value may be confidential and the message is stored with the run.
                 format!("{place}: {}", problem.masked())
             })
             .collect();
-        if problems.is_empty() { Ok(()) } else { Err(Error::invalid_request(problems.join("; "))) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::invalid_request(problems.join("; ")))
+        }
     }
 }
 
@@ -402,7 +410,7 @@ pub enum AttributeFilter {
     Text {
         /// The text as written.
         text: String,
-        /// The text as a regular expression, when it is one.
+        /// The text as a regular expression over the whole value, when it is one.
         pattern: Option<regex::Regex>,
     },
     /// Equal to this value.

@@ -7,8 +7,9 @@ use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::path::Part;
 
-use super::natives::CLOSURE;
+
 use super::prelude::Signature;
+use super::structure::{CLOSURE, RECURSE};
 
 /// What a program refers to.
 #[derive(Default)]
@@ -21,6 +22,8 @@ pub(super) struct Analysis<'s> {
     pub(super) call_sites: Vec<Signature<'s>>,
     functions: Vec<Signature<'s>>,
     bound: Vec<&'s str>,
+    /// How many calls of functions that the program defines were met.
+    own_calls: usize,
     is_prelude: bool,
 }
 
@@ -42,9 +45,25 @@ impl<'s> Analysis<'s> {
         analysis
     }
 
+    /// Analyses `term`, whose outputs are handed on as they are, and makes each of them a step when the term
+    /// calls functions of the program: else the outputs of a deep recursion would pass through all its levels
+    /// unmetered.
+    fn handed_on(&mut self, term: &mut Term<&'s str>, place: Option<(&'s str, &'s Arena)>) {
+        let before = self.own_calls;
+        self.term(term, place);
+        if self.own_calls > before {
+            let inner = Box::new(std::mem::take(term));
+            *term = Term::BinOp(inner, BinaryOp::Pipe(None), Box::new(Term::Id));
+        }
+    }
+
     fn term(&mut self, term: &mut Term<&'s str>, place: Option<(&'s str, &'s Arena)>) {
         match term {
-            Term::Id | Term::Recurse | Term::Num(_) | Term::Arr(None) | Term::Break(_) => {}
+            Term::Recurse => {
+                self.calls.insert((RECURSE, 0));
+                *term = Term::Call(RECURSE, Vec::new());
+            }
+            Term::Id | Term::Num(_) | Term::Arr(None) | Term::Break(_) => {}
             Term::Str(format, parts) => {
                 if let Some(format) = format {
                     self.call(format, 0);
@@ -55,7 +74,8 @@ impl<'s> Analysis<'s> {
                     }
                 }
             }
-            Term::Arr(Some(inner)) | Term::Neg(inner) | Term::Label(_, inner) => self.term(inner, place),
+            Term::Arr(Some(inner)) | Term::Neg(inner) => self.term(inner, place),
+            Term::Label(_, inner) => self.handed_on(inner, place),
             Term::Obj(fields) => {
                 for (key, value) in fields {
                     // `{$__loc__}` keeps its key.
@@ -77,6 +97,10 @@ impl<'s> Analysis<'s> {
                 self.term(right, place);
                 self.bound.truncate(outer);
             }
+            Term::BinOp(left, BinaryOp::Alt, right) => {
+                self.handed_on(left, place);
+                self.term(right, place);
+            }
             Term::BinOp(left, _, right) => {
                 self.term(left, place);
                 self.term(right, place);
@@ -94,7 +118,7 @@ impl<'s> Analysis<'s> {
                 self.bound.truncate(outer);
             }
             Term::TryCatch(body, handler) => {
-                self.term(body, place);
+                self.handed_on(body, place);
                 if let Some(handler) = handler {
                     self.term(handler, place);
                 }
@@ -120,7 +144,7 @@ impl<'s> Analysis<'s> {
             Term::Call(name, arguments) => {
                 self.call(name, arguments.len());
                 for argument in arguments {
-                    self.term(argument, place);
+                    self.handed_on(argument, place);
                 }
             }
             Term::Var(name) => {
@@ -131,7 +155,7 @@ impl<'s> Analysis<'s> {
                 }
             }
             Term::Path(head, path) => {
-                self.term(head, place);
+                self.handed_on(head, place);
                 for (part, _) in &mut path.0 {
                     match part {
                         Part::Index(index) => self.term(index, place),
@@ -168,7 +192,9 @@ impl<'s> Analysis<'s> {
     }
 
     fn call(&mut self, name: &'s str, arity: usize) {
-        if !self.functions.contains(&(name, arity)) && self.calls.insert((name, arity)) {
+        if self.functions.contains(&(name, arity)) {
+            self.own_calls += 1;
+        } else if self.calls.insert((name, arity)) {
             self.call_sites.push((name, arity));
         }
     }

@@ -29,6 +29,7 @@ mod path;
 mod prelude;
 mod program;
 mod regex;
+mod structure;
 mod template;
 #[cfg(test)]
 mod tests;

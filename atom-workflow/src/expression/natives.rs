@@ -1,17 +1,16 @@
 //! The functions that are not written in jq: those of the `jaq` crates that do neither input nor output, and
 //! our own where those of the crates are not bounded.
 
-use jaq_core::box_iter::box_once;
 use jaq_core::native::{Fun, bome, unary, v};
-use jaq_core::path::Opt;
-use jaq_core::{Bind, Cv, DataT, Exn, Lut, Native, ValR, ValT as _, ValXs};
+use jaq_core::{Bind, DataT, Exn, Lut, Native, ValR, ValT as _};
 use serde_json::Value;
 
 use super::access::{occurrences, position};
-use super::limits::{CLOSURE_STEPS, check_stack, following_path, tick, tick_term, tick_text};
+use super::limits::{check_stack, tick, tick_term, tick_text};
 use super::number::Number;
 use super::operators::Failure;
-use super::regex;
+use super::regex::{self, Patterns};
+use super::structure::{closure, delete_all, paths, recurse};
 use super::value::Val;
 
 /// The instance of jq that expressions run on.
@@ -24,24 +23,24 @@ impl DataT for Language {
 }
 
 /// The program a context belongs to. The interpreter asks for it each time it runs a term.
-pub(super) struct Program<'a>(pub(super) &'a Lut<Language>);
+pub(super) struct Program<'a> {
+    pub(super) lut: &'a Lut<Language>,
+    pub(super) patterns: &'a Patterns,
+}
 
 impl Clone for Program<'_> {
     fn clone(&self) -> Self {
         tick(1);
-        Self(self.0)
+        Self { ..*self }
     }
 }
 
 impl<'a> jaq_core::data::HasLut<'a, Language> for Program<'a> {
     fn lut(&self) -> &'a Lut<Language> {
         tick_term();
-        self.0
+        self.lut
     }
 }
-
-/// The function that passes its input on and pays for a closure. Its name cannot be written in a program.
-pub(super) const CLOSURE: &str = "!closure";
 
 /// Functions of the crates that are not offered, or that are replaced below.
 const LEFT_OUT: [&str; 15] = [
@@ -68,27 +67,11 @@ pub(super) fn functions() -> impl Iterator<Item = Fun<Language>> {
     let crates = jaq_core::funs()
         .chain(jaq_std::funs())
         .filter(|(name, ..)| !LEFT_OUT.contains(name));
-    crates.chain(own()).chain([closure()])
-}
-
-fn closure() -> Fun<Language> {
-    let native = Native::<Language>::new(|cv| {
-        tick(CLOSURE_STEPS);
-        box_once(Ok(cv.1))
-    })
-    .with_paths(|cv| {
-        tick(CLOSURE_STEPS);
-        box_once(Ok(cv.1))
-    })
-    .with_update(|cv, f| {
-        tick(CLOSURE_STEPS);
-        f(cv.1)
-    });
-    (CLOSURE, v(0), native)
+    crates.chain(own()).chain([closure(), recurse()])
 }
 
 fn own() -> [Fun<Language>; 16] {
-    let closure = || [Bind::Fun(())].into();
+    let filter = || [Bind::Fun(())].into();
     [
         ("nan", v(0), Native::new(|_| bome(Ok(f64::NAN.into())))),
         ("infinite", v(0), Native::new(|_| bome(Ok(f64::INFINITY.into())))),
@@ -128,10 +111,10 @@ fn own() -> [Fun<Language>; 16] {
                 bome(delete_all(cv.1, paths))
             }),
         ),
-        ("path", closure(), Native::new(|cv| paths(cv, |_, path| path))),
+        ("path", filter(), Native::new(|cv| paths(cv, |_, path| path))),
         (
             "path_value",
-            closure(),
+            filter(),
             Native::new(|cv| paths(cv, |value, path| [path, value].into_iter().collect())),
         ),
         ("matches", v(2), Native::new(|cv| bome(regex::matches(cv)))),
@@ -142,54 +125,6 @@ fn own() -> [Fun<Language>; 16] {
         ),
         ("split_", v(2), Native::new(|cv| bome(regex::split(cv)))),
     ]
-}
-
-fn paths<'a>(mut cv: Cv<'a, Language>, result: fn(Val, Val) -> Val) -> ValXs<'a, Val> {
-    let (f, context) = cv.0.pop_fun();
-    let mut found = following_path(|| f.paths((context, (cv.1, Default::default()))));
-    Box::new(std::iter::from_fn(move || {
-        let next = following_path(|| found.next())?;
-        Some(next.map(|(value, path)| {
-            let mut keys: Vec<Val> = path.iter().cloned().collect();
-            keys.reverse();
-            result(value, keys.into_iter().collect())
-        }))
-    }))
-}
-
-/// Deletes from the last path to the first, so that no deletion moves what another is about.
-fn delete_all(value: Val, paths: Val) -> ValR<Val> {
-    let Val::Array(paths) = paths else {
-        return Err(Failure::typ(paths, "array of paths"));
-    };
-    let mut paths: Vec<&Val> = paths.items.iter().collect();
-    paths.sort_unstable();
-    paths.into_iter().rev().try_fold(value, |value, path| match path {
-        Val::Array(path) => delete(value, &path.items),
-        other => Err(Failure::typ(other.clone(), "path, which is an array")),
-    })
-}
-
-fn delete(value: Val, path: &[Val]) -> ValR<Val> {
-    check_stack();
-    let Some((key, rest)) = path.split_first() else {
-        return Ok(Val::Null);
-    };
-    let updated = if rest.is_empty() {
-        value.map_index(key, Opt::Essential, |_| std::iter::empty())
-    } else if matches!(value.clone().index(key)?, Val::Null) {
-        return Ok(value);
-    } else {
-        value.map_index(key, Opt::Essential, |inner| {
-            std::iter::once(delete(inner, rest).map_err(Exn::from))
-        })
-    };
-    // Deleting runs no term, so that it can only fail.
-    updated.map_err(|exception| {
-        exception
-            .get_err()
-            .unwrap_or_else(|_| Failure::str("cannot delete"))
-    })
 }
 
 fn from_json_text(value: &Val) -> ValR<Val> {

@@ -16,6 +16,7 @@ use super::limits::{Limits, exceeded, metered};
 use super::natives::{self, Language, Program};
 use super::path::Path;
 use super::prelude::{NOT_AVAILABLE, Prelude};
+use super::regex::Patterns;
 use super::value::Val;
 
 /// The greatest number of brackets that open in a program. It bounds how deep they nest, whatever stands
@@ -62,7 +63,7 @@ impl Expression {
         Self::compile_with(source, limits, true)
     }
 
-    fn compile_with(source: &str, limits: Limits, has_shortcut: bool) -> Result<Self, Error> {
+    pub(super) fn compile_with(source: &str, limits: Limits, has_shortcut: bool) -> Result<Self, Error> {
         if source.len() > limits.source_bytes {
             let message = format!(
                 "the program has more than {} bytes; split it up",
@@ -131,7 +132,9 @@ impl Expression {
                 .map_or(Val::Null, |value| Val::from_json(value))
         };
         let variables = Vars::new(self.inner.variables.iter().map(value));
-        let context = Ctx::<Language>::new(Program(&filter.lut), variables);
+        let patterns = Patterns::default();
+        let program = Program { lut: &filter.lut, patterns: &patterns };
+        let context = Ctx::<Language>::new(program, variables);
         match filter.id.run((context, Val::from_json(input))).next() {
             None => Ok(Value::Null),
             Some(Ok(value)) => value.to_json().ok_or_else(|| {

@@ -1,5 +1,7 @@
 //! Regular expressions, matched in linear time for each match.
 
+use std::cell::RefCell;
+
 use jaq_core::{Cv, ValR, ValT as _};
 use regex::{Captures, Regex, RegexBuilder};
 
@@ -11,8 +13,56 @@ use super::value::Val;
 /// The greatest pattern, in bytes.
 const PATTERN_BYTES: usize = 4 * 1024;
 
-/// The greatest compiled pattern, in bytes; counted repetitions grow it.
-const COMPILED_BYTES: usize = 256 * 1024;
+/// The greatest compiled pattern, in bytes; counted repetitions and Unicode classes grow it.
+const COMPILED_BYTES: usize = 1024 * 1024;
+
+/// How many compiled patterns an evaluation keeps.
+const KEPT: usize = 16;
+
+/// The compiled patterns of one evaluation, the newest last. Each evaluation starts with none, so that its
+/// steps do not depend on what ran before.
+#[derive(Default)]
+pub(super) struct Patterns(RefCell<Vec<((String, String), Regex)>>);
+
+impl Patterns {
+    fn get(&self, pattern: &str, flags: &str) -> Result<Regex, Failure> {
+        let mut kept = self.0.borrow_mut();
+        let is_same = |key: &(String, String)| (key.0.as_str(), key.1.as_str()) == (pattern, flags);
+        if let Some((_, regex)) = kept.iter().find(|(key, _)| is_same(key)) {
+            tick_text(pattern.len());
+            return Ok(regex.clone());
+        }
+        // The price of a pattern that is as large as it may be when compiled.
+        tick(2_000 + 100 * pattern.len() as u64);
+        let regex = build(pattern, flags)?;
+        if kept.len() == KEPT {
+            kept.remove(0);
+        }
+        kept.push(((pattern.to_owned(), flags.to_owned()), regex.clone()));
+        Ok(regex)
+    }
+}
+
+fn build(pattern: &str, flags: &str) -> Result<Regex, Failure> {
+    if pattern.len() > PATTERN_BYTES {
+        return Err(Failure::str(format_args!("a regular expression has at most {PATTERN_BYTES} bytes")));
+    }
+    let mut builder = RegexBuilder::new(pattern);
+    builder.size_limit(COMPILED_BYTES).dfa_size_limit(COMPILED_BYTES);
+    for flag in flags.chars() {
+        match flag {
+            'g' | 'n' => &mut builder,
+            'i' => builder.case_insensitive(true),
+            'x' => builder.ignore_whitespace(true),
+            's' => builder.dot_matches_new_line(true),
+            'm' => builder.multi_line(true),
+            'l' => builder.swap_greed(true),
+            'p' => builder.multi_line(true).dot_matches_new_line(true),
+            other => return Err(Failure::str(format_args!("unknown flag {other:?} of a regular expression"))),
+        };
+    }
+    builder.build().map_err(|error| Failure::str(describe_error(&error)))
+}
 
 /// For each match, an array of the match and its groups.
 pub(super) fn matches(cv: Cv<'_, Language>) -> ValR<Val> {
@@ -74,44 +124,13 @@ impl Search {
                 "a regular expression is a string, not {pattern}"
             )));
         };
-        if pattern.len() > PATTERN_BYTES {
-            return Err(Failure::str(format_args!(
-                "a regular expression has at most {PATTERN_BYTES} bytes"
-            )));
-        }
-        let mut builder = RegexBuilder::new(&pattern);
-        builder
-            .size_limit(COMPILED_BYTES)
-            .dfa_size_limit(4 * COMPILED_BYTES);
-        let (mut is_global, mut skips_empty) = (false, false);
-        match flags {
-            Val::Null => {}
-            Val::String(flags) => {
-                for flag in flags.chars() {
-                    match flag {
-                        'g' => is_global = true,
-                        'n' => skips_empty = true,
-                        'i' => _ = builder.case_insensitive(true),
-                        'x' => _ = builder.ignore_whitespace(true),
-                        's' => _ = builder.dot_matches_new_line(true),
-                        'm' => _ = builder.multi_line(true),
-                        'l' => _ = builder.swap_greed(true),
-                        'p' => _ = builder.multi_line(true).dot_matches_new_line(true),
-                        other => {
-                            return Err(Failure::str(format_args!(
-                                "unknown flag {other:?} of a regular expression"
-                            )));
-                        }
-                    }
-                }
-            }
+        let flags = match &flags {
+            Val::Null => "",
+            Val::String(flags) => flags.as_str(),
             other => return Err(Failure::str(format_args!("flags are a string, not {other}"))),
-        }
-        // Compiling takes time in proportion to the compiled size.
-        tick(200 + pattern.len() as u64 * 8);
-        let regex = builder
-            .build()
-            .map_err(|error| Failure::str(describe_error(&error)))?;
+        };
+        let regex = cv.0.data().patterns.get(&pattern, flags)?;
+        let (is_global, skips_empty) = (flags.contains('g'), flags.contains('n'));
         Ok(Self {
             text,
             regex,
@@ -133,7 +152,7 @@ impl Search {
         loop {
             // A search may look at all that is left of the text before it settles for a short match.
             tick(1);
-            tick_text((self.text.len() - end) / 4);
+            tick_text((self.text.len() - end) / 2);
             let Some(captures) = matches.next() else { break };
             let Some(whole) = captures.get(0) else { break };
             tick_text(whole.len() * self.pattern_bytes);

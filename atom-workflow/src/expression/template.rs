@@ -142,3 +142,36 @@ fn embedded(text: &str) -> Option<&str> {
     let inner = text.trim().strip_prefix("${")?.strip_suffix('}')?;
     (!inner.is_empty()).then_some(inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_whole_strings_are_expressions() {
+        let document = json!({
+            "literal": ["a ${ .x }", 1, null, {"b": "${"}],
+            "${ .x }": "${ .x + 1 }",
+            "deep": [{"z": "${ $item.name }", "a": " ${ .missing } "}],
+        });
+        let template = Template::compile(&document).unwrap();
+        assert!(!template.is_literal());
+        let variables = Variables::new().set("item", json!({"name": "n"}));
+        let result = template.evaluate(&json!({"x": 1}), &variables).unwrap();
+        let expected = json!({
+            "literal": ["a ${ .x }", 1, null, {"b": "${"}],
+            "${ .x }": 2,
+            "deep": [{"z": "n", "a": null}],
+        });
+        assert_eq!(result.to_string(), expected.to_string());
+    }
+
+    #[test]
+    fn a_malformed_expression_is_found_by_its_path() {
+        let error = Template::compile(&json!({"a/b": [1, {"c": "${ .x + }"}]})).unwrap_err();
+        assert_eq!(error.code(), atom_core::ErrorCode::InvalidExpression);
+        assert_eq!(error.context()["path"], "/a~1b/1/c");
+        assert_eq!(error.context()["line"], "1");
+    }
+}

@@ -134,6 +134,7 @@ impl<'a> Driver<'a> {
             listening: BTreeMap::new(),
             record,
         };
+        let mut last = Transition::default();
         loop {
             let page = runtime.inner.journal(&driver.record, driver.next_sequence).await?;
             if page.is_empty() {
@@ -145,9 +146,15 @@ impl<'a> Driver<'a> {
                 }
                 driver.next_sequence += 1;
                 driver.note_offsets(&event);
-                let transition = driver.machine.advance(event, entry.at);
-                driver.note_listening(&transition, entry.event_head);
+                last = driver.machine.advance(event, entry.at);
+                driver.note_listening(&last, entry.event_head);
             }
+        }
+        // A run is created with its first entry before the machine has seen it: what that entry leads to at
+        // once, without waiting for anything, is still to be written. Events are not appended twice.
+        if driver.next_sequence == 1 && !(last.publish.is_empty() && last.outcome.is_none()) {
+            let at = runtime.inner.parts.clock.now();
+            driver.write(Vec::new(), &mut last, at).await?;
         }
         driver.report_progress();
         let pending: Vec<_> =
@@ -187,15 +194,7 @@ impl<'a> Driver<'a> {
         self.note_offsets(&event);
         let mut transition = self.machine.advance(event, now);
         let entry = JournalEntry { sequence: self.next_sequence, at: now, payload, event_head: 0 };
-        let commit = RunCommit {
-            scope: self.scope.clone(),
-            run: self.record.id,
-            entries: vec![entry],
-            events: std::mem::take(&mut transition.publish),
-            children: Vec::new(),
-            end: transition.outcome.take().map(|outcome| self.end(outcome, now)).transpose()?,
-        };
-        let event_head = self.commit(commit).await?;
+        let event_head = self.write(vec![entry], &mut transition, now).await?;
         self.next_sequence += 1;
         self.note_listening(&transition, event_head);
         self.report_progress();
@@ -206,6 +205,24 @@ impl<'a> Driver<'a> {
             self.begin(action, command);
         }
         Ok(())
+    }
+
+    /// Writes journal entries together with what they lead to.
+    async fn write(
+        &self,
+        entries: Vec<JournalEntry>,
+        transition: &mut Transition,
+        now: Timestamp,
+    ) -> Result<Offset> {
+        let commit = RunCommit {
+            scope: self.scope.clone(),
+            run: self.record.id,
+            entries,
+            events: std::mem::take(&mut transition.publish),
+            children: Vec::new(),
+            end: transition.outcome.take().map(|outcome| self.end(outcome, now)).transpose()?,
+        };
+        self.commit(commit).await
     }
 
     /// Writes a step, trying again for as long as the store says that trying again may help.

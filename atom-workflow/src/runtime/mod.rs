@@ -307,23 +307,20 @@ impl Runtime {
     /// # Cancel safety
     /// Dropping the future forgets the wait; the run goes on.
     pub async fn wait(&self, scope: &Scope, run: RunId) -> Result<RunRecord> {
-        loop {
-            let handle = self.drivers().get(&run).cloned();
-            let record = self.record(scope, run).await?;
-            if record.status.has_ended() {
-                return Ok(record);
-            }
-            let Some(mut handle) = handle else {
-                self.drive(&record)?;
-                continue;
-            };
-            let ended = handle.progress.wait_for(|progress| progress.has_ended || progress.stopped.is_some()).await;
-            match ended {
+        let record = self.record(scope, run).await?;
+        if record.status.has_ended() {
+            return Ok(record);
+        }
+        let mut handle = self.drive(&record)?;
+        {
+            let is_over = |progress: &Progress| progress.has_ended || progress.stopped.is_some();
+            match handle.progress.wait_for(is_over).await {
                 Ok(progress) if progress.has_ended => {}
                 Ok(progress) => return Err(progress.stopped.clone().unwrap_or_else(closed)),
                 Err(_) => return Err(closed()),
             }
         }
+        self.record(scope, run).await
     }
 
     /// Cancels a run: what it waits for is stopped and it ends as `cancelled`. A run that has ended stays as it is.

@@ -8,10 +8,11 @@ use std::collections::HashMap;
 
 use atom_core::storage::{JournalEntry, NewRun, RunCommit};
 use atom_core::{CloudEvent, Offset, Result, RunId, Scope};
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Arguments, AssertSqlSafe, Encode, Row, Sqlite, Type};
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
 
 use super::rows::{Decoded, integer, json, nanoseconds, run_id, unsigned};
+use super::script::{Argument, Rows, Script, Table};
 
 /// A frequent change.
 #[derive(Debug)]
@@ -46,48 +47,6 @@ pub(super) struct Batch<'a> {
     runs: Rows,
     journal: Rows,
     ends: Rows,
-}
-
-/// The arguments of rows of one table.
-#[derive(Debug, Default)]
-struct Rows {
-    count: usize,
-    arguments: Vec<Argument>,
-}
-
-impl Rows {
-    fn append(&mut self, other: Self) {
-        self.count += other.count;
-        self.arguments.extend(other.arguments);
-    }
-
-    fn push<const N: usize>(&mut self, row: [Argument; N]) {
-        self.count += 1;
-        self.arguments.extend(row);
-    }
-}
-
-/// A value of a row.
-#[derive(Debug)]
-enum Argument {
-    Integer(i64),
-    Text(String),
-    Bytes(Vec<u8>),
-    Null,
-}
-
-impl Argument {
-    fn text(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-
-    fn id(id: RunId) -> Self {
-        Self::Bytes(id.as_bytes().to_vec())
-    }
-
-    fn optional<T>(value: Option<T>, argument: impl FnOnce(T) -> Result<Self>) -> Result<Self> {
-        value.map_or(Ok(Self::Null), argument)
-    }
 }
 
 impl<'a> Batch<'a> {
@@ -321,61 +280,6 @@ fn end_row(commit: &RunCommit) -> Result<Option<[Argument; 7]>> {
         Argument::text(&commit.scope.user),
         Argument::id(commit.run),
     ]))
-}
-
-/// The head and the row of an insertion.
-struct Table(&'static str, &'static str);
-
-/// Several statements that run in one hop.
-#[derive(Default)]
-struct Script {
-    sql: String,
-    arguments: Vec<Argument>,
-}
-
-impl Script {
-    fn insert(&mut self, table: Table, rows: Rows) {
-        let mut left = rows.count;
-        while left > 0 {
-            // Powers of two, so that few different statements fill the cache of prepared ones.
-            let chunk = (1 << left.ilog2()).min(32);
-            self.sql.push_str(table.0);
-            for place in 0..chunk {
-                self.sql.push_str(if place == 0 { "" } else { "," });
-                self.sql.push_str(table.1);
-            }
-            self.sql.push(';');
-            left -= chunk;
-        }
-        self.arguments.extend(rows.arguments);
-    }
-
-    fn repeat(&mut self, statement: &str, rows: Rows) {
-        self.sql.extend(std::iter::repeat_n(statement, rows.count));
-        self.arguments.extend(rows.arguments);
-    }
-
-    async fn run(self, connection: &mut SqliteConnection) -> Decoded<Vec<sqlx::sqlite::SqliteRow>> {
-        let mut arguments = SqliteArguments::default();
-        for argument in self.arguments {
-            match argument {
-                Argument::Integer(integer) => add(&mut arguments, integer)?,
-                Argument::Text(text) => add(&mut arguments, text)?,
-                Argument::Bytes(bytes) => add(&mut arguments, bytes)?,
-                Argument::Null => add(&mut arguments, None::<i64>)?,
-            }
-        }
-        sqlx::query_with(AssertSqlSafe(self.sql), arguments)
-            .fetch_all(connection)
-            .await
-    }
-}
-
-fn add<'t, T: Encode<'t, Sqlite> + Type<Sqlite>>(arguments: &mut SqliteArguments, value: T) -> Decoded<()>
-where
-    T: 't,
-{
-    arguments.add(value).map_err(sqlx::Error::Encode)
 }
 
 fn named_runs(change: &Change) -> Vec<(Scope, RunId)> {

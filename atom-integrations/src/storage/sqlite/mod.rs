@@ -11,6 +11,7 @@ mod migrations;
 mod open;
 mod rows;
 mod runs;
+mod script;
 #[cfg(test)]
 mod tests;
 mod workflows;
@@ -148,10 +149,8 @@ impl SqliteStore {
     /// # Cancel safety
     /// Dropping the future may leave the log to the next engine that opens the directory.
     pub async fn close(&self) -> Result<()> {
-        self.closed
-            .get_or_try_init(|| self.shut_down())
-            .await
-            .map(|()| ())
+        self.closed.get_or_try_init(|| self.shut_down()).await?;
+        Ok(())
     }
 
     async fn shut_down(&self) -> Result<()> {

@@ -70,7 +70,7 @@ impl WriterHandle {
     pub(super) async fn change(&self, change: Change) -> Result<u64> {
         let (reply, answer) = oneshot::channel();
         let job = Job::Change {
-            change,
+            change: Box::new(change),
             outcome: Ok(0),
             reply,
         };
@@ -97,7 +97,7 @@ fn closed() -> Error {
 
 enum Job {
     Change {
-        change: Change,
+        change: Box<Change>,
         outcome: Result<u64>,
         reply: oneshot::Sender<Result<u64>>,
     },
@@ -274,7 +274,7 @@ impl Writer {
             self.states.clear();
         }
         let changes = jobs.iter().filter_map(|job| match job {
-            Job::Change { change, .. } => Some(change),
+            Job::Change { change, .. } => Some(change.as_ref()),
             Job::Write(_) => None,
         });
         let head = *self.head.borrow();

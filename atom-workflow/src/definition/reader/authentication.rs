@@ -16,8 +16,13 @@ const GRANTS: [&str; 5] = [
     "urn:ietf:params:oauth:grant-type:token-exchange",
 ];
 
-const CLIENT_AUTHENTICATIONS: [&str; 5] =
-    ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"];
+const CLIENT_AUTHENTICATIONS: [&str; 5] = [
+    "client_secret_basic",
+    "client_secret_post",
+    "client_secret_jwt",
+    "private_key_jwt",
+    "none",
+];
 
 impl<'t> Reader<'t> {
     /// A URI, an expression, or an object with both a URI and its authentication.
@@ -30,7 +35,9 @@ impl<'t> Reader<'t> {
         }
         let endpoint = cursor.object(&["uri", "authentication"])?;
         formats::uri_or_expression(&endpoint.require("uri")?)?;
-        optional(endpoint.get("authentication"), |policy| self.authentication(policy))
+        optional(endpoint.get("authentication"), |policy| {
+            self.authentication(policy)
+        })
     }
 
     pub(super) fn external_resource(&mut self, cursor: &Cursor<'t>) -> Result<()> {
@@ -63,7 +70,7 @@ impl<'t> Reader<'t> {
 
     fn policy(&mut self, kind: &str, cursor: &Cursor<'t>) -> Result<()> {
         if !matches!(kind, "basic" | "bearer") {
-            self.lacks(cursor, format!("authentication: {kind}"));
+            self.lacks(cursor, format!("authentication: {kind}"))?;
         }
         if let Some(secret) = cursor.any_object()?.get("use") {
             cursor.object(&["use"])?;
@@ -71,10 +78,19 @@ impl<'t> Reader<'t> {
             if self.secrets.iter().any(|secret| secret == name) {
                 return Ok(());
             }
-            return Err(missing(self.secrets.iter().map(String::as_str), "use.secrets", name, &secret));
+            return Err(missing(
+                self.secrets.iter().map(String::as_str),
+                "use.secrets",
+                name,
+                &secret,
+            ));
         }
         match kind {
-            "bearer" => cursor.object(&["token", "use"])?.require("token")?.text().map(drop),
+            "bearer" => cursor
+                .object(&["token", "use"])?
+                .require("token")?
+                .text()
+                .map(drop),
             "basic" | "digest" => {
                 let properties = cursor.object(&["username", "password", "use"])?;
                 properties.require("username")?.text()?;
@@ -87,28 +103,49 @@ impl<'t> Reader<'t> {
 
 fn oauth2(cursor: &Cursor<'_>, has_endpoints: bool) -> Result<()> {
     let keys = [
-        "authority", "grant", "client", "request", "issuers", "scopes", "audiences", "username", "password",
-        "subject", "actor", "use", "endpoints",
+        "authority",
+        "grant",
+        "client",
+        "request",
+        "issuers",
+        "scopes",
+        "audiences",
+        "username",
+        "password",
+        "subject",
+        "actor",
+        "use",
+        "endpoints",
     ];
-    let keys = if has_endpoints { keys.as_slice() } else { &keys[..keys.len() - 1] };
+    let keys = if has_endpoints {
+        keys.as_slice()
+    } else {
+        &keys[..keys.len() - 1]
+    };
     let properties = cursor.object(keys)?;
     formats::uri(&properties.require("authority")?)?;
     properties.require("grant")?.choice(&GRANTS)?;
     optional(properties.get("endpoints"), |endpoints| {
         let endpoints = endpoints.object(&["token", "revocation", "introspection"])?;
-        endpoints.members().try_for_each(|(_, endpoint)| formats::uri_template(&endpoint))
+        endpoints
+            .members()
+            .try_for_each(|(_, endpoint)| formats::uri_template(&endpoint))
     })?;
     optional(properties.get("client"), |client| {
         let client = client.object(&["id", "secret", "assertion", "authentication"])?;
         for key in ["id", "secret", "assertion"] {
             optional(client.get(key), |text| text.text().map(drop))?;
         }
-        optional(client.get("authentication"), |method| method.choice(&CLIENT_AUTHENTICATIONS).map(drop))
+        optional(client.get("authentication"), |method| {
+            method.choice(&CLIENT_AUTHENTICATIONS).map(drop)
+        })
     })?;
     optional(properties.get("request"), |request| {
         let encodings = ["application/x-www-form-urlencoded", "application/json"];
         let request = request.object(&["encoding"])?;
-        optional(request.get("encoding"), |encoding| encoding.choice(&encodings).map(drop))
+        optional(request.get("encoding"), |encoding| {
+            encoding.choice(&encodings).map(drop)
+        })
     })?;
     for key in ["issuers", "scopes", "audiences"] {
         optional(properties.get(key), |texts| texts.texts().map(drop))?;

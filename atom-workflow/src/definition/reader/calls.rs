@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use atom_core::Result;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::cursor::{Cursor, Object, shortened};
 use super::data::optional;
@@ -36,7 +36,7 @@ impl<'t> Reader<'t> {
                     "a2a" => self.a2a(&with)?,
                     _ => self.mcp(&with)?,
                 }
-                self.lacks(&call, format!("call: {name}"));
+                self.lacks(&call, format!("call: {name}"))?;
                 None
             }
             _ => {
@@ -56,23 +56,33 @@ impl<'t> Reader<'t> {
         })
     }
 
-    fn function_target(&mut self, call: &Cursor<'t>, name: &'t str, depth: usize) -> Result<Option<CallTarget>> {
+    fn function_target(
+        &mut self,
+        call: &Cursor<'t>,
+        name: &'t str,
+        depth: usize,
+    ) -> Result<Option<CallTarget>> {
         if let Some(task) = self.function(name, call, depth)? {
             return Ok(Some(CallTarget::Defined(task)));
         }
         if name.contains("://") {
-            self.lacks(call, "call: a function by its URL");
+            self.lacks(call, "call: a function by its URL")?;
             return Ok(None);
         }
         if name.contains('@') {
-            self.lacks(call, "call: a function of a catalog");
+            self.lacks(call, "call: a function of a catalog")?;
             return Ok(None);
         }
         Ok(Some(CallTarget::Function(name.to_owned())))
     }
 
     /// The task of `use.functions` with this name, read when it is first needed.
-    pub(super) fn function(&mut self, name: &'t str, call: &Cursor<'t>, depth: usize) -> Result<Option<Arc<Task>>> {
+    pub(super) fn function(
+        &mut self,
+        name: &'t str,
+        call: &Cursor<'t>,
+        depth: usize,
+    ) -> Result<Option<Arc<Task>>> {
         let definition = match self.functions.get(name) {
             None => return Ok(None),
             Some(Function::Reading) => {
@@ -82,7 +92,9 @@ impl<'t> Reader<'t> {
             Some(Function::Read { task, height }) => {
                 let (task, deepest) = (Arc::clone(task), depth + height);
                 if deepest > MAXIMUM_TASK_DEPTH {
-                    return Err(call.error(format!("tasks nest more than {MAXIMUM_TASK_DEPTH} deep through this call")));
+                    return Err(call.error(format!(
+                        "tasks nest more than {MAXIMUM_TASK_DEPTH} deep through this call"
+                    )));
                 }
                 self.deepest = self.deepest.max(deepest);
                 return Ok(Some(task));
@@ -94,12 +106,20 @@ impl<'t> Reader<'t> {
         let task = self.task(name, &definition, &HashSet::new(), depth + 1)?;
         let height = self.deepest - depth;
         self.deepest = self.deepest.max(before);
-        self.functions.insert(name, Function::Read { task: Arc::clone(&task), height });
+        self.functions.insert(
+            name,
+            Function::Read {
+                task: Arc::clone(&task),
+                height,
+            },
+        );
         Ok(Some(task))
     }
 
     fn http(&mut self, with: &Cursor<'t>) -> Result<()> {
-        let with = with.object(&["method", "endpoint", "headers", "body", "query", "output", "redirect"])?;
+        let with = with.object(&[
+            "method", "endpoint", "headers", "body", "query", "output", "redirect",
+        ])?;
         with.require("method")?.text()?;
         self.endpoint(&with.require("endpoint")?)?;
         for key in ["headers", "query"] {
@@ -112,11 +132,19 @@ impl<'t> Reader<'t> {
     }
 
     fn openapi(&mut self, with: &Cursor<'t>) -> Result<()> {
-        let with =
-            with.object(&["document", "operationId", "parameters", "authentication", "output", "redirect"])?;
+        let with = with.object(&[
+            "document",
+            "operationId",
+            "parameters",
+            "authentication",
+            "output",
+            "redirect",
+        ])?;
         self.external_resource(&with.require("document")?)?;
         with.require("operationId")?.text()?;
-        optional(with.get("parameters"), |parameters| parameters.any_object().map(drop))?;
+        optional(with.get("parameters"), |parameters| {
+            parameters.any_object().map(drop)
+        })?;
         optional(with.get("authentication"), |policy| self.authentication(policy))?;
         response(&with)
     }
@@ -126,14 +154,4 @@ impl<'t> Reader<'t> {
 fn response(with: &Object<'_>) -> Result<()> {
     optional(with.get("output"), |output| output.choice(&OUTPUTS).map(drop))?;
     optional(with.get("redirect"), |redirect| redirect.boolean().map(drop))
-}
-
-/// Whether a value holds an expression anywhere.
-pub(super) fn holds_expression(value: &Value) -> bool {
-    match value {
-        Value::String(text) => crate::expression::is_expression(text),
-        Value::Array(items) => items.iter().any(holds_expression),
-        Value::Object(fields) => fields.values().any(holds_expression),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }

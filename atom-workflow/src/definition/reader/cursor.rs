@@ -17,7 +17,10 @@ pub(super) struct Cursor<'t> {
 
 impl<'t> Cursor<'t> {
     pub(super) fn root(node: &'t Node) -> Self {
-        Self { node, path: Path::default() }
+        Self {
+            node,
+            path: Path::default(),
+        }
     }
 
     pub(super) fn position(&self) -> Position {
@@ -43,7 +46,11 @@ impl<'t> Cursor<'t> {
             Kind::Object(_) => "an object".to_owned(),
         };
         let is_scalar = matches!(self.node.kind, Kind::Boolean(_) | Kind::Number(_));
-        let hint = if is_scalar && expected.contains("text") { "; put it in quotes" } else { "" };
+        let hint = if is_scalar && expected.contains("text") {
+            "; put it in quotes"
+        } else {
+            ""
+        };
         self.error(format!("expected {expected}, found {found}{hint}"))
     }
 
@@ -61,12 +68,18 @@ impl<'t> Cursor<'t> {
     /// A text that is not empty.
     pub(super) fn name(&self) -> Result<&'t str> {
         let text = self.text()?;
-        if text.is_empty() { Err(self.error("expected a name, found an empty text")) } else { Ok(text) }
+        if text.is_empty() {
+            Err(self.error("expected a name, found an empty text"))
+        } else {
+            Ok(text)
+        }
     }
 
     pub(super) fn choice(&self, allowed: &[&str]) -> Result<&'t str> {
         let expected = choices(allowed);
-        let text = self.as_text().ok_or_else(|| self.unexpected(&format!("the text {expected}")))?;
+        let text = self
+            .as_text()
+            .ok_or_else(|| self.unexpected(&format!("the text {expected}")))?;
         if allowed.contains(&text) {
             return Ok(text);
         }
@@ -83,15 +96,21 @@ impl<'t> Cursor<'t> {
 
     /// A whole number; `3.0` is one, as in JSON Schema.
     pub(super) fn integer(&self) -> Result<i128> {
-        let number = match &self.node.kind {
-            Kind::Number(number) => number,
-            _ => return Err(self.unexpected("a whole number")),
+        let Kind::Number(number) = &self.node.kind else {
+            return Err(self.unexpected("a whole number"));
         };
-        let whole = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+        let whole = number
+            .as_i64()
+            .map(i128::from)
+            .or_else(|| number.as_u64().map(i128::from));
         // Beyond 2^63 a float names no single whole number any more.
-        let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9.2e18);
+        let float = number
+            .as_f64()
+            .filter(|float| float.fract() == 0.0 && float.abs() < 9.2e18);
         #[expect(clippy::cast_possible_truncation, reason = "the range was checked just above")]
-        whole.or(float.map(|float| float as i128)).ok_or_else(|| self.unexpected("a whole number"))
+        whole
+            .or(float.map(|float| float as i128))
+            .ok_or_else(|| self.unexpected("a whole number"))
     }
 
     pub(super) fn items(&self) -> Result<Vec<Self>> {
@@ -99,7 +118,10 @@ impl<'t> Cursor<'t> {
             Kind::List(items) => Ok(items
                 .iter()
                 .enumerate()
-                .map(|(index, node)| Self { node, path: self.path.join(index.to_string()) })
+                .map(|(index, node)| Self {
+                    node,
+                    path: self.path.join(index.to_string()),
+                })
                 .collect()),
             _ => Err(self.unexpected("a list")),
         }
@@ -121,7 +143,10 @@ impl<'t> Cursor<'t> {
     /// An object with any keys.
     pub(super) fn any_object(&self) -> Result<Object<'t>> {
         match &self.node.kind {
-            Kind::Object(entries) => Ok(Object { cursor: self.clone(), entries }),
+            Kind::Object(entries) => Ok(Object {
+                cursor: self.clone(),
+                entries,
+            }),
             _ => Err(self.unexpected("an object")),
         }
     }
@@ -139,7 +164,9 @@ impl<'t> Cursor<'t> {
 
     /// An object whose values are texts, and nothing else about them matters.
     pub(super) fn text_object(&self) -> Result<()> {
-        self.any_object()?.members().try_for_each(|(_, value)| value.text().map(drop))
+        self.any_object()?
+            .members()
+            .try_for_each(|(_, value)| value.text().map(drop))
     }
 
     /// The one member of an object that has one.
@@ -149,9 +176,14 @@ impl<'t> Cursor<'t> {
             [entry] => Ok(Member {
                 name: &entry.key,
                 position: entry.position,
-                value: Self { node: &entry.value, path: self.path.join(entry.key.as_str()) },
+                value: Self {
+                    node: &entry.value,
+                    path: self.path.join(entry.key.as_str()),
+                },
             }),
-            [] => Err(self.error(format!("expected {what} as one key and its value, found an empty object"))),
+            [] => Err(self.error(format!(
+                "expected {what} as one key and its value, found an empty object"
+            ))),
             [_, second, ..] => Err(object.key_error(
                 second,
                 format!(
@@ -180,7 +212,10 @@ pub(super) struct Object<'t> {
 impl<'t> Object<'t> {
     pub(super) fn get(&self, key: &str) -> Option<Cursor<'t>> {
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
-        Some(Cursor { node: &entry.value, path: self.cursor.path.join(key) })
+        Some(Cursor {
+            node: &entry.value,
+            path: self.cursor.path.join(key),
+        })
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
@@ -188,12 +223,16 @@ impl<'t> Object<'t> {
     }
 
     pub(super) fn require(&self, key: &str) -> Result<Cursor<'t>> {
-        self.get(key).ok_or_else(|| self.cursor.error(format!("the key '{key}' is missing")))
+        self.get(key)
+            .ok_or_else(|| self.cursor.error(format!("the key '{key}' is missing")))
     }
 
     pub(super) fn members(&self) -> impl Iterator<Item = (&'t str, Cursor<'t>)> + use<'t, '_> {
         self.entries.iter().map(|entry| {
-            let value = Cursor { node: &entry.value, path: self.cursor.path.join(entry.key.as_str()) };
+            let value = Cursor {
+                node: &entry.value,
+                path: self.cursor.path.join(entry.key.as_str()),
+            };
             (entry.key.as_str(), value)
         })
     }
@@ -201,23 +240,34 @@ impl<'t> Object<'t> {
     /// The one of these keys that stands here.
     pub(super) fn one_of(&self, keys: &[&'static str]) -> Result<(&'static str, Cursor<'t>)> {
         let mut found = self.entries.iter().filter_map(|entry| {
-            keys.iter().find(|key| **key == entry.key).map(|key| (*key, entry))
+            keys.iter()
+                .find(|key| **key == entry.key)
+                .map(|key| (*key, entry))
         });
         match (found.next(), found.next()) {
-            (None, _) => Err(self.cursor.error(format!("one of the keys {} is missing", choices(keys)))),
-            (Some((key, entry)), None) => {
-                Ok((key, Cursor { node: &entry.value, path: self.cursor.path.join(key) }))
-            }
-            (Some((first, _)), Some((second, entry))) => {
-                Err(self.key_error(entry, format!("'{first}' and '{second}' exclude each other; keep one")))
-            }
+            (None, _) => Err(self
+                .cursor
+                .error(format!("one of the keys {} is missing", choices(keys)))),
+            (Some((key, entry)), None) => Ok((
+                key,
+                Cursor {
+                    node: &entry.value,
+                    path: self.cursor.path.join(key),
+                },
+            )),
+            (Some((first, _)), Some((second, entry))) => Err(self.key_error(
+                entry,
+                format!("'{first}' and '{second}' exclude each other; keep one"),
+            )),
         }
     }
 
     /// Refuses an empty object.
     pub(super) fn filled(self) -> Result<Self> {
         if self.entries.is_empty() {
-            return Err(self.cursor.error("expected at least one key, found an empty object"));
+            return Err(self
+                .cursor
+                .error("expected at least one key, found an empty object"));
         }
         Ok(self)
     }
@@ -230,17 +280,31 @@ impl<'t> Object<'t> {
     pub(super) fn unknown(&self, entry: &Entry, keys: &[&str]) -> Error {
         let key = shortened(&entry.key);
         let hint = suggestion(&entry.key, keys.iter().copied().filter(|key| !self.has(key)));
-        let hint = if hint.is_empty() { format!("; allowed are {}", choices(keys)) } else { hint };
+        let hint = if hint.is_empty() {
+            format!("; allowed are {}", choices(keys))
+        } else {
+            hint
+        };
         self.key_error(entry, format!("unknown key '{key}'{hint}"))
     }
 }
 
 /// A hint at the name that was probably meant, or nothing.
 pub(super) fn suggestion<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(written, names).map_or_else(String::new, |name| format!("; did you mean '{}'?", shortened(name)))
+    nearest(written, names).map_or_else(String::new, |name| {
+        format!("; did you mean '{}'?", shortened(name))
+    })
+}
+
+/// The beginning of a name that may be long.
+pub(super) fn shortened(text: &str) -> String {
+    beginning(text, 80)
 }
 
 /// The beginning of a text that may be long.
-pub(super) fn shortened(text: &str) -> String {
-    if text.chars().count() <= 80 { text.to_owned() } else { text.chars().take(79).chain(['…']).collect() }
+pub(super) fn beginning(text: &str, length: usize) -> String {
+    match text.char_indices().nth(length) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
 }

@@ -6,12 +6,12 @@ use atom_core::Result;
 use jsonschema::PatternOptions;
 use serde_json::Value;
 
-use super::cursor::{Cursor, shortened};
+use super::cursor::{Cursor, beginning, shortened};
 use super::{Reader, find, formats};
 use crate::definition::duration::{UNITS, parse_duration};
 use crate::definition::types::{DataSchema, DurationSpec, Input, Output, Transform};
 use crate::definition::yaml::{Kind, Node};
-use crate::expression::{Expression, Template, compile_bare};
+use crate::expression::{Expression, Template, compile_bare, is_expression};
 
 /// How often the matching of one pattern of a schema may go back before it counts as not matching.
 const BACKTRACK_LIMIT: usize = 100_000;
@@ -22,19 +22,21 @@ const STACK: usize = 8 * 1024 * 1024;
 
 impl<'t> Reader<'t> {
     /// An expression, with or without `${ }`.
-    pub(super) fn expression(&self, cursor: &Cursor<'t>) -> Result<Expression> {
+    pub(super) fn expression(&mut self, cursor: &Cursor<'t>) -> Result<Expression> {
         let text = cursor.text()?;
+        self.count_expressions(cursor, 1)?;
         // Another language is refused when the document is deployed; until then its programs stand for nothing.
         let text = if self.is_jq { text } else { "." };
         compile_bare(text).map_err(|error| cursor.error(error.message()))
     }
 
     /// A structure with expressions in it.
-    pub(super) fn template(&self, cursor: &Cursor<'t>) -> Result<Template> {
+    pub(super) fn template(&mut self, cursor: &Cursor<'t>) -> Result<Template> {
         self.compile_template(cursor, &cursor.json())
     }
 
-    pub(super) fn compile_template(&self, cursor: &Cursor<'t>, value: &Value) -> Result<Template> {
+    pub(super) fn compile_template(&mut self, cursor: &Cursor<'t>, value: &Value) -> Result<Template> {
+        self.count_expressions(cursor, expressions(value))?;
         let value = if self.is_jq { value } else { &Value::Null };
         Template::compile(value).map_err(|error| {
             let pointer = error.context().get("path").map_or("", String::as_str);
@@ -43,7 +45,7 @@ impl<'t> Reader<'t> {
     }
 
     /// An expression as text, or a structure with expressions in it.
-    fn transform(&self, cursor: &Cursor<'t>) -> Result<Transform> {
+    fn transform(&mut self, cursor: &Cursor<'t>) -> Result<Transform> {
         if cursor.as_text().is_some() {
             self.expression(cursor).map(Transform::Expression)
         } else if cursor.is_object() {
@@ -56,7 +58,11 @@ impl<'t> Reader<'t> {
     pub(super) fn input(&mut self, cursor: &Cursor<'t>) -> Result<Input> {
         let input = cursor.object(&["schema", "from"])?;
         Ok(Input {
-            schema: input.get("schema").map(|schema| self.schema(&schema)).transpose()?.flatten(),
+            schema: input
+                .get("schema")
+                .map(|schema| self.schema(&schema))
+                .transpose()?
+                .flatten(),
             from: input.get("from").map(|from| self.transform(&from)).transpose()?,
         })
     }
@@ -65,8 +71,15 @@ impl<'t> Reader<'t> {
     pub(super) fn output(&mut self, cursor: &Cursor<'t>) -> Result<Output> {
         let output = cursor.object(&["schema", "as"])?;
         Ok(Output {
-            schema: output.get("schema").map(|schema| self.schema(&schema)).transpose()?.flatten(),
-            r#as: output.get("as").map(|transform| self.transform(&transform)).transpose()?,
+            schema: output
+                .get("schema")
+                .map(|schema| self.schema(&schema))
+                .transpose()?
+                .flatten(),
+            r#as: output
+                .get("as")
+                .map(|transform| self.transform(&transform))
+                .transpose()?,
         })
     }
 
@@ -77,10 +90,10 @@ impl<'t> Reader<'t> {
         let (kind, content) = schema.one_of(&["document", "resource"])?;
         if kind == "resource" {
             self.external_resource(&content)?;
-            self.lacks(&content, "schema.resource");
+            self.lacks(&content, "schema.resource")?;
         }
         if let Some(format) = format.filter(|_| name != "json") {
-            self.lacks(&format, format!("schema.format: {}", shortened(name)));
+            self.lacks(&format, format!("schema.format: {}", shortened(name)))?;
             return Ok(None);
         }
         if kind == "resource" {
@@ -91,17 +104,24 @@ impl<'t> Reader<'t> {
         let build = || {
             jsonschema::options()
                 .with_pattern_options(
-                    PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT).size_limit(PATTERN_SIZE),
+                    PatternOptions::fancy_regex()
+                        .backtrack_limit(BACKTRACK_LIMIT)
+                        .size_limit(PATTERN_SIZE),
                 )
                 .offline()
                 .build(&document)
                 .map_err(|error| {
                     let place = descend(content.clone(), &error.instance_path().to_string());
-                    place.error(format!("not a JSON Schema: {}", shortened(&error.to_string())))
+                    place.error(format!(
+                        "not a JSON Schema: {}",
+                        beginning(&error.to_string(), 240)
+                    ))
                 })
         };
         let validator = stacker::maybe_grow(STACK / 4, STACK, build)?;
-        Ok(Some(DataSchema { validator: Arc::new(validator) }))
+        Ok(Some(DataSchema {
+            validator: Arc::new(validator),
+        }))
     }
 
     /// A timeout, or the name of one.
@@ -118,7 +138,9 @@ impl<'t> Reader<'t> {
 
     pub(super) fn duration(&mut self, cursor: &Cursor<'t>) -> Result<DurationSpec> {
         let fixed = |cursor: &Cursor<'t>| {
-            parse_duration(&cursor.json()).map(DurationSpec::Fixed).map_err(|error| cursor.error(error.message()))
+            parse_duration(&cursor.json())
+                .map(DurationSpec::Fixed)
+                .map_err(|error| cursor.error(error.message()))
         };
         if let Some(text) = cursor.as_text() {
             return if formats::is_runtime_expression(text) {
@@ -128,7 +150,9 @@ impl<'t> Reader<'t> {
             };
         }
         if !cursor.is_object() {
-            return Err(cursor.unexpected("a duration: an object such as {seconds: 30}, or text such as 'PT30S'"));
+            return Err(
+                cursor.unexpected("a duration: an object such as {seconds: 30}, or text such as 'PT30S'")
+            );
         }
         for (_, amount) in cursor.object(&UNITS.map(|(name, _)| name))?.filled()?.members() {
             if amount.integer()? < 0 {
@@ -136,6 +160,16 @@ impl<'t> Reader<'t> {
             }
         }
         fixed(cursor)
+    }
+}
+
+/// How many expressions a structure holds.
+pub(super) fn expressions(value: &Value) -> usize {
+    match value {
+        Value::String(text) => usize::from(is_expression(text)),
+        Value::Array(items) => items.iter().map(expressions).sum(),
+        Value::Object(fields) => fields.values().map(expressions).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
 
@@ -163,12 +197,18 @@ fn descend<'t>(mut cursor: Cursor<'t>, pointer: &str) -> Cursor<'t> {
     for token in pointer.split('/').skip(1) {
         let name = token.replace("~1", "/").replace("~0", "~");
         let next = match &cursor.node.kind {
-            Kind::Object(entries) => entries.iter().find(|entry| entry.key == name).map(|entry| &entry.value),
+            Kind::Object(entries) => entries
+                .iter()
+                .find(|entry| entry.key == name)
+                .map(|entry| &entry.value),
             Kind::List(items) => name.parse::<usize>().ok().and_then(|index| items.get(index)),
             _ => None,
         };
         let Some(node) = next else { break };
-        cursor = Cursor { node, path: cursor.path.join(name) };
+        cursor = Cursor {
+            node,
+            path: cursor.path.join(name),
+        };
     }
     cursor
 }

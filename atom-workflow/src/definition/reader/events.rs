@@ -3,11 +3,12 @@
 use atom_core::Result;
 use regex::RegexBuilder;
 
-use super::calls::holds_expression;
 use super::cursor::{Cursor, Object};
-use super::data::{PATTERN_SIZE, optional};
+use super::data::{PATTERN_SIZE, expressions, optional};
 use super::{Reader, formats};
-use crate::definition::types::{AttributeFilter, EventFilter, EventStrategy, Listen, ReadAs, TaskKind, Until};
+use crate::definition::types::{
+    AttributeFilter, EventFilter, EventStrategy, Listen, ReadAs, TaskKind, Until,
+};
 use crate::expression::is_expression;
 
 impl<'t> Reader<'t> {
@@ -22,13 +23,21 @@ impl<'t> Reader<'t> {
         let listen = task.require("listen")?.object(&["to", "read"])?;
         let before = self.unsupported.len();
         let to = self.strategy(&listen.require("to")?, true)?;
-        let read = listen.get("read").map(|read| read_as(&read)).transpose()?.unwrap_or_default();
+        let read = listen
+            .get("read")
+            .map(|read| read_as(&read))
+            .transpose()?
+            .unwrap_or_default();
         if let Some(foreach) = task.get("foreach") {
             self.iterator(&foreach, depth)?;
-            self.lacks(&foreach, "listen.foreach");
+            self.lacks(&foreach, "listen.foreach")?;
         }
         let is_supported = self.unsupported.len() == before;
-        Ok(if is_supported { TaskKind::Listen(Listen { to, read }) } else { TaskKind::Unsupported })
+        Ok(if is_supported {
+            TaskKind::Listen(Listen { to, read })
+        } else {
+            TaskKind::Unsupported
+        })
     }
 
     /// What is done with each event or message as it comes.
@@ -83,15 +92,17 @@ impl<'t> Reader<'t> {
     fn filter(&mut self, cursor: &Cursor<'t>) -> Result<EventFilter> {
         let filter = cursor.object(&["with", "correlate"])?;
         let with = attributes(&filter.require("with")?)?.filled()?;
-        let attributes =
-            with.members().map(|(name, value)| Ok((name.to_owned(), self.attribute(&value)?))).collect::<Result<_>>()?;
+        let attributes = with
+            .members()
+            .map(|(name, value)| Ok((name.to_owned(), self.attribute(&value)?)))
+            .collect::<Result<_>>()?;
         if let Some(correlate) = filter.get("correlate") {
             for (_, correlation) in correlate.any_object()?.members() {
                 let correlation = correlation.object(&["from", "expect"])?;
                 self.expression(&correlation.require("from")?)?;
                 optional(correlation.get("expect"), |expect| expect.text().map(drop))?;
             }
-            self.lacks(&correlate, "listen.correlate");
+            self.lacks(&correlate, "listen.correlate")?;
         }
         Ok(EventFilter { attributes })
     }
@@ -99,8 +110,8 @@ impl<'t> Reader<'t> {
     fn attribute(&mut self, cursor: &Cursor<'t>) -> Result<AttributeFilter> {
         let Some(text) = cursor.as_text() else {
             let value = cursor.json();
-            if holds_expression(&value) {
-                self.lacks(cursor, "listen: an expression inside a structure");
+            if expressions(&value) > 0 {
+                self.lacks(cursor, "listen: an expression inside a structure")?;
             }
             return Ok(AttributeFilter::Value(value));
         };
@@ -108,7 +119,9 @@ impl<'t> Reader<'t> {
             return self.expression(cursor).map(AttributeFilter::Expression);
         }
         self.count_patterns(cursor, 1)?;
-        let pattern = RegexBuilder::new(&format!("^(?:{text})$")).size_limit(PATTERN_SIZE).build();
+        let pattern = RegexBuilder::new(&format!("^(?:{text})$"))
+            .size_limit(PATTERN_SIZE)
+            .build();
         let pattern = match pattern {
             Ok(pattern) => Some(pattern),
             Err(regex::Error::CompiledTooBig(_)) => {
@@ -118,7 +131,10 @@ impl<'t> Reader<'t> {
             }
             Err(_) => None,
         };
-        Ok(AttributeFilter::Text { text: text.to_owned(), pattern })
+        Ok(AttributeFilter::Text {
+            text: text.to_owned(),
+            pattern,
+        })
     }
 }
 

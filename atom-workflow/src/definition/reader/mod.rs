@@ -23,23 +23,30 @@ use sha2::{Digest, Sha256};
 use self::cursor::{Cursor, Object, shortened};
 use self::reuse::Function;
 use super::types::{Document, DurationSpec, RetryPolicy, UnsupportedFeature, Workflow};
-use super::yaml::{Node, Size};
+use super::yaml::Node;
 use crate::expression::Template;
 
 /// How deep tasks may nest, through the functions they call too.
 const MAXIMUM_TASK_DEPTH: usize = 100;
-/// How much all copies of tasks (each holds those inside it) may take together.
-const MAXIMUM_SOURCE_NODES: usize = 2_000_000;
-const MAXIMUM_SOURCE_BYTES: usize = 64 * 1024 * 1024;
+/// How much may be kept of the tasks of a document, each of which holds those inside it once more.
+const MAXIMUM_KEPT_NODES: usize = 2_000_000;
+const MAXIMUM_KEPT_BYTES: usize = 64 * 1024 * 1024;
+/// How many expressions a document may hold.
+const MAXIMUM_EXPRESSIONS: usize = 20_000;
 /// How many regular expressions a document may hold: each may take some hundred KiB once compiled.
 const MAXIMUM_PATTERNS: usize = 1_000;
 /// The keys of a document.
-const KEYS: [&str; 8] = ["document", "input", "use", "do", "timeout", "output", "schedule", "evaluate"];
+const KEYS: [&str; 8] = [
+    "document", "input", "use", "do", "timeout", "output", "schedule", "evaluate",
+];
 
 /// Reads a document from its tree.
 pub(super) fn read(node: &Node) -> Result<Workflow> {
     let root = Cursor::root(node).object(&KEYS)?;
-    let mut reader = Reader { is_jq: true, ..Reader::default() };
+    let mut reader = Reader {
+        is_jq: true,
+        ..Reader::default()
+    };
     let document = reader.document(&root.require("document")?)?;
     // Everything else depends on the language and on the names that may be referred to.
     if let Some(evaluate) = root.get("evaluate") {
@@ -48,14 +55,27 @@ pub(super) fn read(node: &Node) -> Result<Workflow> {
     if let Some(reuse) = root.get("use") {
         reader.reuse(&reuse)?;
     }
-    let input = root.get("input").map(|input| reader.input(&input)).transpose()?.unwrap_or_default();
+    let input = root
+        .get("input")
+        .map(|input| reader.input(&input))
+        .transpose()?
+        .unwrap_or_default();
     if let Some(schedule) = root.get("schedule") {
         reader.schedule(&schedule)?;
     }
     let tasks = reader.task_list(&root.require("do")?, 0)?;
-    let timeout = root.get("timeout").map(|timeout| reader.timeout(&timeout)).transpose()?;
-    let output = root.get("output").map(|output| reader.output(&output)).transpose()?.unwrap_or_default();
-    reader.unsupported.sort_by_key(|feature| (feature.line, feature.column));
+    let timeout = root
+        .get("timeout")
+        .map(|timeout| reader.timeout(&timeout))
+        .transpose()?;
+    let output = root
+        .get("output")
+        .map(|output| reader.output(&output))
+        .transpose()?
+        .unwrap_or_default();
+    reader
+        .unsupported
+        .sort_by_key(|feature| (feature.line, feature.column));
     let source = node.json();
     let hash = hash(&source);
     Ok(Workflow {
@@ -86,18 +106,33 @@ struct Reader<'t> {
     unsupported: Vec<UnsupportedFeature>,
     /// The depth of the deepest task so far.
     deepest: usize,
-    /// What the copies of the tasks so far take.
-    sources: Size,
+    kept_nodes: usize,
+    kept_bytes: usize,
+    expressions: usize,
     patterns: usize,
 }
 
 impl<'t> Reader<'t> {
     fn document(&mut self, cursor: &Cursor<'t>) -> Result<Document> {
-        let keys = ["dsl", "namespace", "name", "version", "title", "summary", "tags", "metadata"];
+        let keys = [
+            "dsl",
+            "namespace",
+            "name",
+            "version",
+            "title",
+            "summary",
+            "tags",
+            "metadata",
+        ];
         let document = cursor.object(&keys)?;
         let dsl = document.require("dsl")?;
         formats::language_version(&dsl)?;
-        let text = |key| document.get(key).map(|value| value.text().map(str::to_owned)).transpose();
+        let text = |key| {
+            document
+                .get(key)
+                .map(|value| value.text().map(str::to_owned))
+                .transpose()
+        };
         if let Some(tags) = document.get("tags") {
             tags.any_object()?;
         }
@@ -114,10 +149,14 @@ impl<'t> Reader<'t> {
 
     /// Metadata is free, but what is written for this engine and not known to it must not be passed over.
     fn metadata(&mut self, owner: &Object<'t>) -> Result<()> {
-        let Some(metadata) = owner.get("metadata") else { return Ok(()) };
-        let Some(atom) = metadata.any_object()?.get("atom") else { return Ok(()) };
+        let Some(metadata) = owner.get("metadata") else {
+            return Ok(());
+        };
+        let Some(atom) = metadata.any_object()?.get("atom") else {
+            return Ok(());
+        };
         for (key, value) in atom.any_object()?.members() {
-            self.lacks(&value, format!("metadata.atom.{}", shortened(key)));
+            self.lacks(&value, format!("metadata.atom.{}", shortened(key)))?;
         }
         Ok(())
     }
@@ -128,13 +167,13 @@ impl<'t> Reader<'t> {
             let name = language.text()?;
             self.is_jq = name == "jq";
             if !self.is_jq {
-                self.lacks(&language, format!("evaluate.language: {}", shortened(name)));
+                self.lacks(&language, format!("evaluate.language: {}", shortened(name)))?;
             }
         }
         if let Some(mode) = evaluate.get("mode")
             && mode.choice(&["strict", "loose"])? == "loose"
         {
-            self.lacks(&mode, "evaluate.mode: loose");
+            self.lacks(&mode, "evaluate.mode: loose")?;
         }
         Ok(())
     }
@@ -155,22 +194,49 @@ impl<'t> Reader<'t> {
         if let Some(read) = schedule.get("read") {
             events::read_as(&read)?;
             if !schedule.has("on") {
-                return Err(read.error("'read' needs 'on' beside it: it says how the events of 'on' are read"));
+                return Err(
+                    read.error("'read' needs 'on' beside it: it says how the events of 'on' are read")
+                );
             }
         }
-        self.lacks(cursor, "schedule");
+        self.lacks(cursor, "schedule")?;
         Ok(())
     }
 
     /// Notes a valid part that the engine does not carry out.
-    fn lacks(&mut self, cursor: &Cursor<'t>, feature: impl Into<String>) {
+    fn lacks(&mut self, cursor: &Cursor<'t>, feature: impl Into<String>) -> Result<()> {
         let position = cursor.position();
+        let path = cursor.path.to_string();
+        self.keep(cursor, 1, path.len())?;
         self.unsupported.push(UnsupportedFeature {
             feature: feature.into(),
-            path: cursor.path.to_string(),
+            path,
             line: position.line,
             column: position.column,
         });
+        Ok(())
+    }
+
+    /// Counts what is kept more than once: tasks hold those inside them, and paths repeat their beginnings.
+    fn keep(&mut self, cursor: &Cursor<'t>, nodes: usize, bytes: usize) -> Result<()> {
+        self.kept_nodes += nodes;
+        self.kept_bytes += bytes;
+        if self.kept_nodes > MAXIMUM_KEPT_NODES || self.kept_bytes > MAXIMUM_KEPT_BYTES {
+            return Err(
+                cursor.error("so much stands inside other tasks here that the document becomes too large")
+            );
+        }
+        Ok(())
+    }
+
+    fn count_expressions(&mut self, cursor: &Cursor<'t>, count: usize) -> Result<()> {
+        self.expressions += count;
+        if self.expressions > MAXIMUM_EXPRESSIONS {
+            return Err(cursor.error(format!(
+                "the document holds more than {MAXIMUM_EXPRESSIONS} expressions"
+            )));
+        }
+        Ok(())
     }
 
     fn count_patterns(&mut self, cursor: &Cursor<'t>, count: usize) -> Result<()> {
@@ -186,7 +252,9 @@ impl<'t> Reader<'t> {
 /// Finds a reusable part by name.
 fn find<'a, T>(parts: &'a BTreeMap<&str, T>, section: &str, cursor: &Cursor<'_>) -> Result<&'a T> {
     let name = cursor.text()?;
-    parts.get(name).ok_or_else(|| missing(parts.keys().copied(), section, name, cursor))
+    parts
+        .get(name)
+        .ok_or_else(|| missing(parts.keys().copied(), section, name, cursor))
 }
 
 /// The error for a name that leads nowhere.
@@ -197,7 +265,10 @@ fn missing<'a>(
     cursor: &Cursor<'_>,
 ) -> atom_core::Error {
     let hint = cursor::suggestion(name, names);
-    cursor.error(format!("'{}' is not defined in '{section}'{hint}", shortened(name)))
+    cursor.error(format!(
+        "'{}' is not defined in '{section}'{hint}",
+        shortened(name)
+    ))
 }
 
 /// Refuses a `then` that leads nowhere.
@@ -206,12 +277,14 @@ fn check_target(target: &str, siblings: &HashSet<&str>, cursor: &Cursor<'_>) -> 
         return Ok(());
     }
     let names = siblings.iter().copied().chain(["continue", "exit", "end"]);
-    let hint = cursor::suggestion(target, names);
-    let message = format!(
-        "there is no task '{}' in this list to go to{hint}; 'continue', 'exit', 'end' or a task beside this one are possible",
+    let mut hint = cursor::suggestion(target, names);
+    if hint.is_empty() {
+        hint.push_str("; name a task of the same list, or 'continue', 'exit' or 'end'");
+    }
+    Err(cursor.error(format!(
+        "there is no task '{}' in this list to go to{hint}",
         shortened(target)
-    );
-    Err(cursor.error(message))
+    )))
 }
 
 /// SHA-256 over the canonical JSON of a document: keys sorted, no white space.

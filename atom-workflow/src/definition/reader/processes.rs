@@ -3,9 +3,9 @@
 use atom_core::Result;
 use serde_json::json;
 
+use super::Reader;
 use super::cursor::{Cursor, Object};
 use super::data::optional;
-use super::Reader;
 use crate::definition::types::{RunWorkflow, TaskKind};
 
 impl<'t> Reader<'t> {
@@ -15,7 +15,9 @@ impl<'t> Reader<'t> {
         let is_awaited = run.get("await").map_or(Ok(true), |value| value.boolean())?;
         let returns = run.get("return");
         optional(returns.clone(), |returns| {
-            returns.choice(&["stdout", "stderr", "code", "all", "none"]).map(drop)
+            returns
+                .choice(&["stdout", "stderr", "code", "all", "none"])
+                .map(drop)
         })?;
         let (kind, process) = run.one_of(&["container", "script", "shell", "workflow"])?;
         match kind {
@@ -28,17 +30,19 @@ impl<'t> Reader<'t> {
             }
             _ => {
                 let workflow = self.workflow(&process, is_awaited)?;
-                return Ok(match returns.filter(|returns| returns.as_text() != Some("stdout")) {
-                    None => TaskKind::Run(workflow),
-                    Some(returns) => {
-                        self.lacks(&returns, "run: workflow with return");
-                        TaskKind::Unsupported
-                    }
-                });
+                return Ok(
+                    match returns.filter(|returns| returns.as_text() != Some("stdout")) {
+                        None => TaskKind::Run(workflow),
+                        Some(returns) => {
+                            self.lacks(&returns, "run: workflow with return")?;
+                            TaskKind::Unsupported
+                        }
+                    },
+                );
             }
         }
         self.template(&process)?;
-        self.lacks(&process, format!("run: {kind}"));
+        self.lacks(&process, format!("run: {kind}"))?;
         Ok(TaskKind::Unsupported)
     }
 
@@ -62,7 +66,15 @@ impl<'t> Reader<'t> {
 
     fn container(&mut self, cursor: &Cursor<'t>) -> Result<()> {
         let container = cursor.object(&[
-            "image", "name", "command", "ports", "volumes", "environment", "stdin", "arguments", "lifetime",
+            "image",
+            "name",
+            "command",
+            "ports",
+            "volumes",
+            "environment",
+            "stdin",
+            "arguments",
+            "lifetime",
             "pullPolicy",
         ])?;
         container.require("image")?.text()?;
@@ -76,12 +88,15 @@ impl<'t> Reader<'t> {
         optional(container.get("lifetime"), |lifetime| {
             let lifetime = lifetime.object(&["cleanup", "after"])?;
             let cleanup = lifetime.require("cleanup")?;
-            match (cleanup.choice(&["always", "never", "eventually"])?, lifetime.get("after")) {
+            match (
+                cleanup.choice(&["always", "never", "eventually"])?,
+                lifetime.get("after"),
+            ) {
                 ("eventually", _) => self.duration(&lifetime.require("after")?).map(drop),
                 (_, None) => Ok(()),
-                (other, Some(after)) => {
-                    Err(after.error(format!("'after' belongs to 'cleanup: eventually', not to '{other}'")))
-                }
+                (other, Some(after)) => Err(after.error(format!(
+                    "'after' belongs to 'cleanup: eventually', not to '{other}'"
+                ))),
             }
         })?;
         optional(container.get("pullPolicy"), |policy| {
@@ -104,5 +119,7 @@ impl<'t> Reader<'t> {
 fn streams(process: &Object<'_>) -> Result<()> {
     optional(process.get("stdin"), |text| text.text().map(drop))?;
     optional(process.get("arguments"), |arguments| arguments.texts().map(drop))?;
-    optional(process.get("environment"), |environment| environment.any_object().map(drop))
+    optional(process.get("environment"), |environment| {
+        environment.any_object().map(drop)
+    })
 }

@@ -21,13 +21,32 @@ pub(super) enum Function<'t> {
     Read { task: Arc<Task>, height: usize },
 }
 
-const EXTENSION_TARGETS: [&str; 12] =
-    ["call", "composite", "emit", "for", "listen", "raise", "run", "set", "switch", "try", "wait", "all"];
+const EXTENSION_TARGETS: [&str; 12] = [
+    "call",
+    "composite",
+    "emit",
+    "for",
+    "listen",
+    "raise",
+    "run",
+    "set",
+    "switch",
+    "try",
+    "wait",
+    "all",
+];
 
 impl<'t> Reader<'t> {
     pub(super) fn reuse(&mut self, cursor: &Cursor<'t>) -> Result<()> {
         let reuse = cursor.object(&[
-            "authentications", "errors", "extensions", "functions", "retries", "secrets", "timeouts", "catalogs",
+            "authentications",
+            "errors",
+            "extensions",
+            "functions",
+            "retries",
+            "secrets",
+            "timeouts",
+            "catalogs",
         ])?;
         if let Some(secrets) = reuse.get("secrets") {
             self.secrets = secrets.texts()?.into_iter().map(str::to_owned).collect();
@@ -55,10 +74,13 @@ impl<'t> Reader<'t> {
             for (_, catalog) in catalogs.any_object()?.members() {
                 self.endpoint(&catalog.object(&["endpoint"])?.require("endpoint")?)?;
             }
-            self.lacks(&catalogs, "use.catalogs");
+            self.lacks(&catalogs, "use.catalogs")?;
         }
         let functions: Vec<_> = members(&reuse, "functions")?;
-        self.functions = functions.iter().map(|(name, task)| (*name, Function::Unread(task.clone()))).collect();
+        self.functions = functions
+            .iter()
+            .map(|(name, task)| (*name, Function::Unread(task.clone())))
+            .collect();
         for (name, task) in &functions {
             self.function(name, task, 0)?;
         }
@@ -67,14 +89,17 @@ impl<'t> Reader<'t> {
 
     fn extensions(&mut self, cursor: &Cursor<'t>) -> Result<()> {
         for item in cursor.items()? {
-            let extension = item.single("an extension")?.value.object(&["extend", "when", "before", "after"])?;
+            let extension = item
+                .single("an extension")?
+                .value
+                .object(&["extend", "when", "before", "after"])?;
             extension.require("extend")?.choice(&EXTENSION_TARGETS)?;
             optional(extension.get("when"), |when| self.expression(when).map(drop))?;
             for key in ["before", "after"] {
                 optional(extension.get(key), |tasks| self.task_list(tasks, 0).map(drop))?;
             }
         }
-        self.lacks(cursor, "use.extensions");
+        self.lacks(cursor, "use.extensions")?;
         Ok(())
     }
 
@@ -92,9 +117,18 @@ impl<'t> Reader<'t> {
     pub(super) fn retry_policy(&mut self, cursor: &Cursor<'t>) -> Result<RetryPolicy> {
         let policy = cursor.object(&["when", "exceptWhen", "delay", "backoff", "limit", "jitter"])?;
         let mut retry = RetryPolicy {
-            when: policy.get("when").map(|when| self.expression(&when)).transpose()?,
-            except_when: policy.get("exceptWhen").map(|when| self.expression(&when)).transpose()?,
-            delay: policy.get("delay").map(|delay| self.duration(&delay)).transpose()?,
+            when: policy
+                .get("when")
+                .map(|when| self.expression(&when))
+                .transpose()?,
+            except_when: policy
+                .get("exceptWhen")
+                .map(|when| self.expression(&when))
+                .transpose()?,
+            delay: policy
+                .get("delay")
+                .map(|delay| self.duration(&delay))
+                .transpose()?,
             ..RetryPolicy::default()
         };
         if let Some(backoff) = policy.get("backoff") {
@@ -113,14 +147,22 @@ impl<'t> Reader<'t> {
             if let Some(attempt) = limit.get("attempt") {
                 let attempt = attempt.object(&["count", "duration"])?;
                 retry.attempts = attempt.get("count").map(|count| attempts(&count)).transpose()?;
-                retry.attempt_duration =
-                    attempt.get("duration").map(|duration| self.duration(&duration)).transpose()?;
+                retry.attempt_duration = attempt
+                    .get("duration")
+                    .map(|duration| self.duration(&duration))
+                    .transpose()?;
             }
-            retry.duration = limit.get("duration").map(|duration| self.duration(&duration)).transpose()?;
+            retry.duration = limit
+                .get("duration")
+                .map(|duration| self.duration(&duration))
+                .transpose()?;
         }
         if let Some(jitter) = policy.get("jitter") {
             let jitter = jitter.object(&["from", "to"])?;
-            retry.jitter = Some((self.duration(&jitter.require("from")?)?, self.duration(&jitter.require("to")?)?));
+            retry.jitter = Some((
+                self.duration(&jitter.require("from")?)?,
+                self.duration(&jitter.require("to")?)?,
+            ));
         }
         Ok(retry)
     }

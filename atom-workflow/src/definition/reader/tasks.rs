@@ -7,7 +7,7 @@ use atom_core::Result;
 use serde_json::Value;
 
 use super::cursor::{Cursor, Member, Object, shortened};
-use super::{MAXIMUM_SOURCE_BYTES, MAXIMUM_SOURCE_NODES, MAXIMUM_TASK_DEPTH, Reader, check_target, find};
+use super::{MAXIMUM_TASK_DEPTH, Reader, check_target, find};
 use crate::definition::problem::{choices, problem};
 use crate::definition::types::{
     FlowDirective, For, Fork, Raise, SwitchCase, Task, TaskKind, TaskList, Transform, Try,
@@ -60,18 +60,18 @@ impl<'t> Reader<'t> {
             return Err(cursor.error(format!("tasks nest more than {MAXIMUM_TASK_DEPTH} deep")));
         }
         self.deepest = self.deepest.max(depth);
-        let size = cursor.node.size();
-        self.sources.nodes += size.nodes;
-        self.sources.bytes += size.bytes;
-        if self.sources.nodes > MAXIMUM_SOURCE_NODES || self.sources.bytes > MAXIMUM_SOURCE_BYTES {
-            return Err(cursor.error("so many tasks stand inside others here that the document becomes too large"));
-        }
-        stacker::maybe_grow(STACK / 2, 2 * STACK, || self.task_here(name, cursor, siblings, depth))
+        let size = cursor.node.size;
+        let reference = cursor.path.to_string();
+        self.keep(cursor, size.nodes, size.bytes + reference.len())?;
+        stacker::maybe_grow(STACK / 2, 2 * STACK, || {
+            self.task_here(name, reference, cursor, siblings, depth)
+        })
     }
 
     fn task_here(
         &mut self,
         name: &str,
+        reference: String,
         cursor: &Cursor<'t>,
         siblings: &HashSet<&str>,
         depth: usize,
@@ -81,19 +81,46 @@ impl<'t> Reader<'t> {
         self.metadata(&task)?;
         Ok(Arc::new(Task {
             name: name.to_owned(),
-            reference: cursor.path.to_string(),
-            condition: task.get("if").map(|condition| self.expression(&condition)).transpose()?,
-            input: task.get("input").map(|input| self.input(&input)).transpose()?.unwrap_or_default(),
+            reference,
+            condition: task
+                .get("if")
+                .map(|condition| self.expression(&condition))
+                .transpose()?,
+            input: task
+                .get("input")
+                .map(|input| self.input(&input))
+                .transpose()?
+                .unwrap_or_default(),
             kind: self.kind(kind, &task, siblings, depth)?,
-            output: task.get("output").map(|output| self.output(&output)).transpose()?.unwrap_or_default(),
-            export: task.get("export").map(|export| self.output(&export)).transpose()?,
-            timeout: task.get("timeout").map(|timeout| self.timeout(&timeout)).transpose()?,
-            then: task.get("then").map(|then| directive(&then, siblings)).transpose()?.unwrap_or_default(),
+            output: task
+                .get("output")
+                .map(|output| self.output(&output))
+                .transpose()?
+                .unwrap_or_default(),
+            export: task
+                .get("export")
+                .map(|export| self.output(&export))
+                .transpose()?,
+            timeout: task
+                .get("timeout")
+                .map(|timeout| self.timeout(&timeout))
+                .transpose()?,
+            then: task
+                .get("then")
+                .map(|then| directive(&then, siblings))
+                .transpose()?
+                .unwrap_or_default(),
             source: Arc::new(cursor.json()),
         }))
     }
 
-    fn kind(&mut self, kind: &str, task: &Object<'t>, siblings: &HashSet<&str>, depth: usize) -> Result<TaskKind> {
+    fn kind(
+        &mut self,
+        kind: &str,
+        task: &Object<'t>,
+        siblings: &HashSet<&str>,
+        depth: usize,
+    ) -> Result<TaskKind> {
         let content = task.require(kind)?;
         match kind {
             "call" => self.call(task, depth),
@@ -148,7 +175,10 @@ impl<'t> Reader<'t> {
         if each == at {
             let place = settings.get("at").or_else(|| settings.get("each"));
             let place = place.unwrap_or_else(|| settings.cursor.clone());
-            return Err(place.error(format!("'each' and 'at' are both named '{}'; give them two names", shortened(&each))));
+            return Err(place.error(format!(
+                "'each' and 'at' are both named '{}'; give them two names",
+                shortened(&each)
+            )));
         }
         Ok(TaskKind::For(For {
             each,
@@ -163,7 +193,10 @@ impl<'t> Reader<'t> {
             } else {
                 return Err(collection.unexpected("an expression as text, or a list of objects"));
             },
-            r#while: task.get("while").map(|condition| self.expression(&condition)).transpose()?,
+            r#while: task
+                .get("while")
+                .map(|condition| self.expression(&condition))
+                .transpose()?,
             tasks: self.task_list(&task.require("do")?, depth)?,
         }))
     }
@@ -174,7 +207,9 @@ impl<'t> Reader<'t> {
         Ok(TaskKind::Fork(Fork {
             // Branches run side by side, so none can lead to another.
             branches: self.tasks(&members, &[], depth)?,
-            is_competing: fork.get("compete").map_or(Ok(false), |compete| compete.boolean())?,
+            is_competing: fork
+                .get("compete")
+                .map_or(Ok(false), |compete| compete.boolean())?,
         }))
     }
 
@@ -185,7 +220,9 @@ impl<'t> Reader<'t> {
         } else if error.is_object() {
             self.error_definition(&error)?
         } else {
-            return Err(error.unexpected("an object with 'type' and 'status', or the name of an error as text"));
+            return Err(
+                error.unexpected("an object with 'type' and 'status', or the name of an error as text")
+            );
         };
         Ok(TaskKind::Raise(Raise { error }))
     }
@@ -194,7 +231,11 @@ impl<'t> Reader<'t> {
         let tasks = self.task_list(&task.require("try")?, depth)?;
         let catch = task.require("catch")?;
         let catch = catch.object(&["errors", "as", "when", "exceptWhen", "retry", "do", "then"])?;
-        let errors = catch.get("errors").map(|errors| error_filter(&errors)).transpose()?.unwrap_or_default();
+        let errors = catch
+            .get("errors")
+            .map(|errors| error_filter(&errors))
+            .transpose()?
+            .unwrap_or_default();
         let retry = catch.get("retry").map(|retry| {
             if retry.as_text().is_some() {
                 find(&self.retries, "use.retries", &retry).cloned()
@@ -210,20 +251,36 @@ impl<'t> Reader<'t> {
             r#as: variable(catch.get("as"), "error")?,
             retry: retry.transpose()?,
             when: catch.get("when").map(|when| self.expression(&when)).transpose()?,
-            except_when: catch.get("exceptWhen").map(|when| self.expression(&when)).transpose()?,
-            handler: catch.get("do").map(|tasks| self.task_list(&tasks, depth)).transpose()?,
-            then: catch.get("then").map(|then| directive(&then, siblings)).transpose()?,
+            except_when: catch
+                .get("exceptWhen")
+                .map(|when| self.expression(&when))
+                .transpose()?,
+            handler: catch
+                .get("do")
+                .map(|tasks| self.task_list(&tasks, depth))
+                .transpose()?,
+            then: catch
+                .get("then")
+                .map(|then| directive(&then, siblings))
+                .transpose()?,
         })))
     }
 }
 
 /// The members of a list of named things; a name stands there once.
 fn members<'t>(cursor: &Cursor<'t>) -> Result<Vec<Member<'t>>> {
-    let members = cursor.items()?.iter().map(|item| item.single("a name")).collect::<Result<Vec<_>>>()?;
+    let members = cursor
+        .items()?
+        .iter()
+        .map(|item| item.single("a name"))
+        .collect::<Result<Vec<_>>>()?;
     let mut first = BTreeMap::new();
     for member in &members {
         if let Some(line) = first.insert(member.name, member.position.line) {
-            let message = format!("the name '{}' stands in this list already, on line {line}", shortened(member.name));
+            let message = format!(
+                "the name '{}' stands in this list already, on line {line}",
+                shortened(member.name)
+            );
             return Err(problem(member.position, &member.value.path, message));
         }
     }
@@ -233,8 +290,17 @@ fn members<'t>(cursor: &Cursor<'t>) -> Result<Vec<Member<'t>>> {
 /// What a task does, once it is sure that it does one thing and that all its keys belong to it.
 fn kind(task: &Object<'_>) -> Result<&'static str> {
     let extras = ["with", "while", "foreach", "catch"];
-    let all: Vec<_> = KINDS.iter().map(|(kind, _)| *kind).chain(COMMON).chain(extras).collect();
-    if let Some(entry) = task.entries.iter().find(|entry| !all.contains(&entry.key.as_str())) {
+    let all: Vec<_> = KINDS
+        .iter()
+        .map(|(kind, _)| *kind)
+        .chain(COMMON)
+        .chain(extras)
+        .collect();
+    if let Some(entry) = task
+        .entries
+        .iter()
+        .find(|entry| !all.contains(&entry.key.as_str()))
+    {
         return Err(task.unknown(entry, &all));
     }
     let is_loop = task.has("for");
@@ -247,7 +313,10 @@ fn kind(task: &Object<'_>) -> Result<&'static str> {
     match kinds.as_slice() {
         [] => {
             let names = KINDS.map(|(kind, _)| kind);
-            Err(task.cursor.error(format!("the task does nothing; one of {} is missing", choices(&names))))
+            Err(task.cursor.error(format!(
+                "the task does nothing; one of {} is missing",
+                choices(&names)
+            )))
         }
         [(_, (kind, extras))] => {
             let is_foreign = |key: &str| !COMMON.contains(&key) && key != *kind && !extras.contains(&key);
@@ -280,8 +349,12 @@ fn directive(cursor: &Cursor<'_>, siblings: &HashSet<&str>) -> Result<FlowDirect
 
 /// Which errors are handled: fields that must be equal.
 fn error_filter(cursor: &Cursor<'_>) -> Result<BTreeMap<String, Value>> {
-    let Some(with) = cursor.object(&["with"])?.get("with") else { return Ok(BTreeMap::new()) };
-    let fields = with.object(&["type", "status", "instance", "title", "detail"])?.filled()?;
+    let Some(with) = cursor.object(&["with"])?.get("with") else {
+        return Ok(BTreeMap::new());
+    };
+    let fields = with
+        .object(&["type", "status", "instance", "title", "detail"])?
+        .filled()?;
     for (key, value) in fields.members() {
         if key == "status" {
             value.integer()?;
@@ -289,14 +362,21 @@ fn error_filter(cursor: &Cursor<'_>) -> Result<BTreeMap<String, Value>> {
             value.text()?;
         }
     }
-    Ok(fields.members().map(|(key, value)| (key.to_owned(), value.json())).collect())
+    Ok(fields
+        .members()
+        .map(|(key, value)| (key.to_owned(), value.json()))
+        .collect())
 }
 
 /// The name of a variable, which expressions read as `$name`.
 fn variable(cursor: Option<Cursor<'_>>, default: &str) -> Result<String> {
-    let Some(cursor) = cursor else { return Ok(default.to_owned()) };
+    let Some(cursor) = cursor else {
+        return Ok(default.to_owned());
+    };
     let name = cursor.text()?;
-    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    let is_name = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit());
     if is_name {
