@@ -16,9 +16,7 @@ use crate::support::{Bench, document};
 async fn a_wait_lasts_until_its_time_and_passes_data_through() {
     let bench = Bench::new();
     let run = bench.start("- pause: { wait: PT1H }\n- after: { set: { n: '${ .n }' } }", json!({ "n": 1 })).await;
-    bench.clock.parked(1).await;
-    assert_eq!(bench.clock.earliest_deadline(), Some(run.created_at + Duration::from_secs(3600)));
-    bench.clock.advance(Duration::from_secs(3600));
+    bench.pass(3600).await;
     assert_eq!(bench.wait(&run).await.output, Some(json!({ "n": 1 })));
 }
 
@@ -38,8 +36,7 @@ async fn retries_follow_the_policy_and_then_the_handler_runs() {
     };
     let run = bench.start(&workflow(2), json!({})).await;
     for pause in [1, 2] {
-        bench.clock.parked(1).await;
-        bench.clock.advance(Duration::from_secs(pause));
+        bench.pass(pause).await;
     }
     assert_eq!(bench.wait(&run).await.output, Some(json!({ "calls": 3 })));
     let history = bench.history(&run).await;
@@ -48,8 +45,7 @@ async fn retries_follow_the_policy_and_then_the_handler_runs() {
     let bench = Bench::new();
     let run = bench.start(&workflow(100), json!({})).await;
     for pause in [1, 2, 4] {
-        bench.clock.parked(1).await;
-        bench.clock.advance(Duration::from_secs(pause));
+        bench.pass(pause).await;
     }
     assert_eq!(bench.wait(&run).await.output, Some(json!({ "gave_up": true })));
     assert_eq!(bench.calls.count("flaky"), 4);
@@ -64,13 +60,11 @@ async fn timeouts_end_tasks_and_workflows_and_can_be_caught() {
     let bench = Bench::new();
     let caught = "- a: { try: [{ slow: { call: hang, timeout: { after: PT5S } } }], catch: { do: [{ b: { set: { status: '${ $error.status }' } } }] } }";
     let run = bench.start(caught, json!({})).await;
-    bench.clock.parked(1).await;
-    bench.clock.advance(Duration::from_secs(5));
+    bench.pass(5).await;
     assert_eq!(bench.wait(&run).await.output, Some(json!({ "status": 408 })));
 
     let run = bench.start("timeout: { after: PT1M }\ndo:\n  - slow: { call: hang }", json!({})).await;
-    bench.clock.parked(1).await;
-    bench.clock.advance(Duration::from_secs(60));
+    bench.pass(60).await;
     let run = bench.wait(&run).await;
     assert_eq!((run.status, &run.error.unwrap()["status"]), (RunStatus::Faulted, &json!(408)));
 }
@@ -80,8 +74,7 @@ async fn a_call_that_never_answers_ends_with_the_call_timeout() {
     let limits = RuntimeLimits { call_timeout: Duration::from_secs(7), ..RuntimeLimits::default() };
     let bench = Bench::over(Arc::new(atom_core::storage::MemoryStore::default()), Arc::new(atom_core::storage::MemoryVault::default()), limits);
     let run = bench.start("- slow: { call: hang }", json!({})).await;
-    bench.clock.parked(1).await;
-    bench.clock.advance(Duration::from_secs(7));
+    bench.pass(7).await;
     assert_eq!(bench.wait(&run).await.error.unwrap()["status"], 408);
 }
 
@@ -166,8 +159,7 @@ async fn following_a_run_from_any_offset_gives_the_rest_and_ends() {
     let run = bench.start("- a: { call: echo, with: { n: 1 } }\n- pause: { wait: PT1S }\n- b: { set: { done: true } }", json!({})).await;
     let mut live = bench.runtime.follow(bench.scope(), run.id, 0);
     assert_eq!(live.next().await.unwrap().unwrap().offset, 1);
-    bench.clock.parked(1).await;
-    bench.clock.advance(Duration::from_secs(1));
+    bench.pass(1).await;
     let rest: Vec<_> = live.map(|entry| entry.unwrap().offset).collect().await;
     assert_eq!(rest, (2..=8).collect::<Vec<_>>());
     let later: Vec<_> = bench.runtime.follow(bench.scope(), run.id, 6).map(|entry| entry.unwrap().offset).collect().await;

@@ -185,6 +185,15 @@ impl Bench {
         self.clock.now()
     }
 
+    /// Waits until the run's next timer is `seconds` ahead, then lets that time pass.
+    pub(crate) async fn pass(&self, seconds: u64) {
+        let due = self.clock_now() + std::time::Duration::from_secs(seconds);
+        while self.clock.earliest_deadline() != Some(due) {
+            tokio::task::yield_now().await;
+        }
+        self.clock.set(due);
+    }
+
     /// Deploys a document.
     pub(crate) async fn deploy(&self, text: &str) {
         let workflow = Workflow::parse(text).unwrap();
