@@ -206,6 +206,32 @@ async fn what_is_not_ours_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_creation_that_was_cut_off_is_done_again() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("atom.db"), "").unwrap();
+    let store = open(directory.path()).await;
+    store.create(new_run(&principal(), 1)).await.unwrap();
+
+    // The first transaction stands in the database, but its rollback journal says that it was not finished.
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("atom.db");
+    let mut creator = SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", file.display()))
+        .await
+        .unwrap();
+    let unfinished = "PRAGMA cache_size = 1; BEGIN; CREATE TABLE notes (text TEXT); \
+         INSERT INTO notes SELECT hex(zeroblob(3000)) FROM (VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9)) a, \
+         (VALUES (1), (2), (3), (4), (5), (6), (7), (8), (9)) b;";
+    sqlx::raw_sql(unfinished).execute(&mut creator).await.unwrap();
+    let crashed = tempfile::tempdir().unwrap();
+    for name in ["atom.db", "atom.db-journal"] {
+        std::fs::copy(directory.path().join(name), crashed.path().join(name)).unwrap();
+    }
+    assert!(std::fs::metadata(crashed.path().join("atom.db")).unwrap().len() > 0);
+    let store = open(crashed.path()).await;
+    store.create(new_run(&principal(), 1)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_damaged_database_is_reported_and_never_a_panic() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path()).await;

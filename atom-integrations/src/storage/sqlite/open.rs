@@ -139,6 +139,8 @@ fn create_file(directory: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
 /// Refuses, from the first bytes of the file (<https://www.sqlite.org/fileformat2.html#the_database_header>),
 /// what SQLite should not even touch.
 fn check_header(path: &Path) -> Result<()> {
@@ -149,18 +151,16 @@ fn check_header(path: &Path) -> Result<()> {
         Ok(0) => return Ok(()),
         Ok(_) => {}
     }
-    let number_at = |at: usize| {
-        header
-            .get(at..at + 4)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(i32::from_be_bytes)
-    };
+    if !header.starts_with(MAGIC) {
+        // Where there is a rollback journal, the very creation was cut off: SQLite undoes that, and then what is
+        // left is looked at again.
+        let is_cut_off = path.with_extension("db-journal").exists();
+        return if is_cut_off { Ok(()) } else { Err(damaged(path)) };
+    }
+    let number_at = |at: usize| Some(i32::from_be_bytes(header.get(at..at + 4)?.try_into().ok()?));
     let (Some(version), Some(application)) = (number_at(60), number_at(68)) else {
         return Err(damaged(path));
     };
-    if !header.starts_with(b"SQLite format 3\0") {
-        return Err(damaged(path));
-    }
     // 0 can be a database whose first transaction was cut off; SQLite repairs that, and then it is looked at again.
     if application != 0 {
         migrations::check_identity(path, application, version)?;
