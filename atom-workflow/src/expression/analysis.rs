@@ -7,7 +7,6 @@ use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::path::Part;
 
-
 use super::prelude::Signature;
 use super::structure::{CLOSURE, RECURSE};
 

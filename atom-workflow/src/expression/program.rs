@@ -133,7 +133,10 @@ impl Expression {
         };
         let variables = Vars::new(self.inner.variables.iter().map(value));
         let patterns = Patterns::default();
-        let program = Program { lut: &filter.lut, patterns: &patterns };
+        let program = Program {
+            lut: &filter.lut,
+            patterns: &patterns,
+        };
         let context = Ctx::<Language>::new(program, variables);
         match filter.id.run((context, Val::from_json(input))).next() {
             None => Ok(Value::Null),

@@ -45,7 +45,9 @@ impl Patterns {
 
 fn build(pattern: &str, flags: &str) -> Result<Regex, Failure> {
     if pattern.len() > PATTERN_BYTES {
-        return Err(Failure::str(format_args!("a regular expression has at most {PATTERN_BYTES} bytes")));
+        return Err(Failure::str(format_args!(
+            "a regular expression has at most {PATTERN_BYTES} bytes"
+        )));
     }
     let mut builder = RegexBuilder::new(pattern);
     builder.size_limit(COMPILED_BYTES).dfa_size_limit(COMPILED_BYTES);
@@ -58,10 +60,16 @@ fn build(pattern: &str, flags: &str) -> Result<Regex, Failure> {
             'm' => builder.multi_line(true),
             'l' => builder.swap_greed(true),
             'p' => builder.multi_line(true).dot_matches_new_line(true),
-            other => return Err(Failure::str(format_args!("unknown flag {other:?} of a regular expression"))),
+            other => {
+                return Err(Failure::str(format_args!(
+                    "unknown flag {other:?} of a regular expression"
+                )));
+            }
         };
     }
-    builder.build().map_err(|error| Failure::str(describe_error(&error)))
+    builder
+        .build()
+        .map_err(|error| Failure::str(describe_error(&error)))
 }
 
 /// For each match, an array of the match and its groups.

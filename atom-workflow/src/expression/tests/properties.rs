@@ -43,7 +43,11 @@ fn path() -> impl Strategy<Value = String> {
         (-3..4).prop_map(|index| format!("[{index}]")),
     ];
     (head, proptest::collection::vec(key, 1..5)).prop_map(|(head, keys)| {
-        let dot = if head.is_empty() && keys[0].starts_with('[') { "." } else { "" };
+        let dot = if head.is_empty() && keys[0].starts_with('[') {
+            "."
+        } else {
+            ""
+        };
         format!("{head}{dot}{}", keys.concat())
     })
 }
@@ -51,18 +55,102 @@ fn path() -> impl Strategy<Value = String> {
 /// Something like a program: fragments of the language in any order.
 fn almost_program() -> impl Strategy<Value = String> {
     let fragment = prop::sample::select(vec![
-        ".", "..", ".a", "[", "]", "{", "}", "(", ")", "|", ",", ":", ";", "+", "-", "*", "/", "%", "//", "==", "<",
-        "and", "or", "not", "if", "then", "elif", "else", "end", "try", "catch", "reduce", "foreach", "as", "def",
-        "f", "f:", "$x", "$__loc__", "label", "break", "$out", "1", "0.5", "1e3", "\"a\"", "\"\\(", ")\"", "@base64",
-        "?", "=", "|=", "+=", "//=", "map(", "select(", "range(", "limit(2;", "path(", "sort_by(", "splits(", "test(",
-        "first", "add", "keys", "to_entries", "del(", "getpath(", "tojson", "recurse", "env", "now", "import",
-        "::", "#", "\n", "\\", "'", "ä", "?//", "{a:", "{$x}", "[.[]]", "..|=", "!", "&",
+        ".",
+        "..",
+        ".a",
+        "[",
+        "]",
+        "{",
+        "}",
+        "(",
+        ")",
+        "|",
+        ",",
+        ":",
+        ";",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "//",
+        "==",
+        "<",
+        "and",
+        "or",
+        "not",
+        "if",
+        "then",
+        "elif",
+        "else",
+        "end",
+        "try",
+        "catch",
+        "reduce",
+        "foreach",
+        "as",
+        "def",
+        "f",
+        "f:",
+        "$x",
+        "$__loc__",
+        "label",
+        "break",
+        "$out",
+        "1",
+        "0.5",
+        "1e3",
+        "\"a\"",
+        "\"\\(",
+        ")\"",
+        "@base64",
+        "?",
+        "=",
+        "|=",
+        "+=",
+        "//=",
+        "map(",
+        "select(",
+        "range(",
+        "limit(2;",
+        "path(",
+        "sort_by(",
+        "splits(",
+        "test(",
+        "first",
+        "add",
+        "keys",
+        "to_entries",
+        "del(",
+        "getpath(",
+        "tojson",
+        "recurse",
+        "env",
+        "now",
+        "import",
+        "::",
+        "#",
+        "\n",
+        "\\",
+        "'",
+        "ä",
+        "?//",
+        "{a:",
+        "{$x}",
+        "[.[]]",
+        "..|=",
+        "!",
+        "&",
     ]);
     proptest::collection::vec(fragment, 0..24).prop_map(|fragments| fragments.join(" "))
 }
 
 fn evaluate_anything(program: &str, input: &Value) {
-    let limits = Limits { steps: 20_000, memory_bytes: 1_000_000, ..Limits::default() };
+    let limits = Limits {
+        steps: 20_000,
+        memory_bytes: 1_000_000,
+        ..Limits::default()
+    };
     match Expression::compile_within(program, limits) {
         Ok(expression) => {
             let variables = Variables::new().set("x", json!([1, {"a": 2}]));
@@ -88,7 +176,7 @@ proptest! {
             let result = expression.unwrap().evaluate(&value, &Variables::new()).unwrap();
             prop_assert_eq!(result.to_string(), value.to_string());
         }
-        for program in [". | .", ".[0]? as $x | .", "[.][0]", "{a: .}.a", "[.] | map(.) | .[0]"] {
+        for program in [". | .", "(.[0]? // 1) as $x | .", "[.][0]", "{a: .}.a", "[.] | map(.) | .[0]"] {
             let result = Expression::compile(program).unwrap().evaluate(&value, &Variables::new()).unwrap();
             prop_assert_eq!(result.to_string(), value.to_string(), "{}", program);
         }
