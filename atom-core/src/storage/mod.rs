@@ -5,6 +5,9 @@
 //! * What a method reports as written is on disk: it survives `kill -9` and a power cut.
 //! * An engine that has lost its place to a newer one can write nothing ([`ErrorCode::Conflict`](crate::ErrorCode)).
 //! * A failed write leaves everything stored before as it was.
+//! * What a store could not give back exactly it refuses: `limit_exceeded` for JSON nested more than 127 levels deep
+//!   or a text of a gigabyte, `invalid_request` for a time outside the years 1678 to 2261. [`MemoryStore`] has no
+//!   such limits.
 //!
 //! [`MemoryStore`] holds these rules within one process; `testkit` has the suites that check them.
 
