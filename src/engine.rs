@@ -121,7 +121,12 @@ impl Engine {
         }
     }
 
-    pub(crate) async fn resume(&self) -> Result<Vec<RunId>> {
+    /// Lets every run go on that has not ended and returns the runs that were not under way yet.
+    /// [`open`](Self::open) has done so already unless the configuration says `resume: false`.
+    ///
+    /// # Errors
+    /// `storage_failed`, `closed`.
+    pub async fn resume(&self) -> Result<Vec<RunId>> {
         self.inner.parts.runtime.resume().await
     }
 

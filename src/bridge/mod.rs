@@ -295,3 +295,35 @@ fn to_json(error: &Error) -> String {
     // A report holds nothing but text, so that it always has a JSON form.
     serde_json::to_string(&error.report()).unwrap_or_else(|_| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_a_forked_child_everything_answers_and_nothing_blocks() {
+        let mut bridge = Bridge::open(r#"{ "storage": "memory" }"#).unwrap();
+        bridge.process += 1;
+        let id = bridge.submit("engine.info", "", "");
+        let messages = bridge.poll(10, u64::MAX);
+        assert_eq!(messages.len(), 1);
+        let message: serde_json::Value = serde_json::from_str(&messages[0]).unwrap();
+        assert_eq!(
+            (&message["id"], &message["err"]["code"]),
+            (&id.into(), &"forked".into())
+        );
+        assert!(bridge.poll(10, u64::MAX).is_empty());
+        assert!(
+            bridge
+                .register_function(r#"{ "name": "x" }"#)
+                .unwrap_err()
+                .contains("forked")
+        );
+        assert!(!bridge.unregister_function("x"));
+        bridge.cancel(id);
+        bridge.reply(1, "{}");
+        bridge.set_waker(Box::new(|| {}));
+        bridge.close(u64::MAX);
+        drop(bridge);
+    }
+}
