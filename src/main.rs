@@ -1,1 +1,9 @@
-fn main() {}
+//! The `atom` command.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,98 @@
+//! `atom resume`: finishes runs that were interrupted.
+
+use std::process::ExitCode;
+
+use atom_core::storage::RunStatus;
+use atom_engine::Engine;
+use atom_engine::api::{GetRunRequest, ListRunsRequest, Run};
+use clap::Args;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use serde_json::Value;
+
+use super::error::CommandError;
+use super::session::SessionOptions;
+use super::terminal::Terminal;
+
+/// Finish the runs that were interrupted
+///
+/// Every run that has not ended goes on where it was; complete steps are not repeated. Waits until all of them have
+/// ended and prints one line for each. Exits with 0 when all are completed, with 1 otherwise.
+#[derive(Debug, Args)]
+pub(super) struct ResumeArguments {
+    /// Print each run as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn resume(
+    session: &SessionOptions,
+    arguments: &ResumeArguments,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, CommandError> {
+    session
+        .with_engine(async |engine| {
+            let interrupted = interrupted(engine).await?;
+            if interrupted.is_empty() {
+                terminal.complain("no run was interrupted");
+            }
+            engine.resume().await?;
+            let mut ends: FuturesUnordered<_> =
+                interrupted.iter().map(|run| engine.call(GetRunRequest::ended(run.id))).collect();
+            let mut are_completed = true;
+            while let Some(end) = ends.next().await {
+                match end {
+                    Ok(run) => {
+                        are_completed &= run.status == RunStatus::Completed;
+                        if arguments.json {
+                            terminal.print_line(&run)?;
+                        } else {
+                            terminal.print(&line(&run))?;
+                        }
+                    }
+                    Err(error) => {
+                        are_completed = false;
+                        CommandError::from(error).show(terminal);
+                    }
+                }
+            }
+            Ok(if are_completed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        })
+        .await
+}
+
+/// The runs that have not ended.
+async fn interrupted(engine: &Engine) -> Result<Vec<Run>, CommandError> {
+    let mut runs = Vec::new();
+    let mut after = None;
+    loop {
+        let page = engine
+            .call(ListRunsRequest {
+                status: Some(RunStatus::Running),
+                after,
+                limit: Some(1000),
+                ..ListRunsRequest::default()
+            })
+            .await?;
+        runs.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(runs);
+        }
+    }
+}
+
+fn line(run: &Run) -> String {
+    let workflow = &run.workflow;
+    let head = format!("{} {}/{} {}", run.id, workflow.namespace, workflow.name, run.status.as_str());
+    match &run.error {
+        Some(error) => format!("{head}: {}", reason(error)),
+        None => head,
+    }
+}
+
+fn reason(error: &Value) -> String {
+    let parts = ["title", "detail"].into_iter().filter_map(|part| error[part].as_str());
+    let parts: Vec<_> = parts.collect();
+    if parts.is_empty() { error.to_string() } else { parts.join(": ") }
+}

@@ -1,0 +1,173 @@
+//! `atom run`: runs a workflow file and prints its output.
+
+use std::path::{self, Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use atom_core::storage::RunStatus;
+use atom_engine::api::{FollowRunRequest, GetRunRequest, ListRunsRequest, Run, StartRunRequest};
+use atom_engine::{Engine, Error, ErrorCode, RunId};
+use clap::Args;
+use futures::StreamExt;
+use serde_json::Value;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::document::{WorkflowFile, invalid};
+use super::error::CommandError;
+use super::progress::Progress;
+use super::session::SessionOptions;
+use super::terminal::Terminal;
+use super::{json, paths};
+
+/// Run a workflow file and print its output
+///
+/// The run is durable: when it is interrupted, `atom resume` finishes it without repeating the steps that are
+/// complete.
+///
+/// Output: a string is printed as it is, and so is the string `text` of an object that has one; anything else is
+/// printed as JSON. A run that faults prints its error as JSON on standard error.
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// The workflow, YAML or JSON. Relative paths within it start at its folder
+    file: PathBuf,
+    /// The input as JSON: the text itself, @FILE, or - for standard input. Strings that the workflow's input
+    /// schema gives `format: path` start at the current directory when they are relative
+    #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    input: Option<String>,
+    /// Print the whole output as JSON
+    #[arg(long)]
+    json: bool,
+    /// Tell on standard error what happens, as one JSON object a line, as soon as it is on disk
+    #[arg(long)]
+    events: bool,
+    /// The id to give to the run. Running again with the same id, workflow and input goes on with the first run
+    #[arg(long, value_name = "UUID")]
+    id: Option<RunId>,
+}
+
+pub(super) async fn run(
+    session: &SessionOptions,
+    arguments: RunArguments,
+    terminal: &mut Terminal,
+) -> Result<ExitCode, CommandError> {
+    let file = WorkflowFile::read(&arguments.file)?;
+    file.workflow.check_supported().map_err(|error| invalid(&arguments.file, &error))?;
+    let mut input = arguments.input.as_deref().map_or(Ok(Value::Null), json::read)?;
+    if let Some(schema) = file.workflow.source.pointer("/input/schema/document") {
+        paths::make_absolute(&mut input, schema)?;
+    }
+    let start = StartRunRequest {
+        document: Some(file.text),
+        input,
+        directory: Some(folder(&arguments.file)?),
+        id: arguments.id,
+        ..StartRunRequest::default()
+    };
+    let mut started = None;
+    let document = &file.workflow.document;
+    let mut watch = Watch {
+        progress: Progress::new(document.title.as_deref().unwrap_or(&document.name)),
+        has_events: arguments.events,
+        terminal: &mut *terminal,
+    };
+    let outcome = session
+        .with_engine(async |engine| {
+            let run = engine.call(start).await?;
+            started = Some(run.id);
+            let run = watch.until_end(engine, run.id).await?;
+            let left = engine.call(ListRunsRequest {
+                status: Some(RunStatus::Running),
+                parent: Some(run.id),
+                ..ListRunsRequest::default()
+            });
+            Ok((run, !left.await?.items.is_empty()))
+        })
+        .await;
+    match (outcome, started) {
+        (Ok((run, has_children)), _) => {
+            if has_children {
+                terminal.complain("the run started others that have not ended; `atom resume` finishes them");
+            }
+            print_outcome(run, arguments.json, terminal)
+        }
+        (Err(CommandError::Interrupted(_)), Some(id)) => Err(CommandError::Interrupted(Some(format!(
+            "interrupted run {id}; `atom resume` finishes it"
+        )))),
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// The folder that a file lies in.
+fn folder(file: &Path) -> Result<PathBuf, CommandError> {
+    let absolute = path::absolute(file)
+        .map_err(|error| CommandError::Usage(format!("{}: {error}", file.display())))?;
+    Ok(absolute.parent().map(Path::to_path_buf).unwrap_or_default())
+}
+
+/// Shows what a run does.
+struct Watch<'t> {
+    progress: Progress,
+    has_events: bool,
+    terminal: &'t mut Terminal,
+}
+
+impl Watch<'_> {
+    async fn until_end(&mut self, engine: &Engine, id: RunId) -> Result<Run, CommandError> {
+        if self.has_events || self.terminal.can_redraw() {
+            self.follow(engine, id).await?;
+        }
+        Ok(engine.call(GetRunRequest::ended(id)).await?)
+    }
+
+    async fn follow(&mut self, engine: &Engine, id: RunId) -> Result<(), CommandError> {
+        let mut entries = engine.subscribe(FollowRunRequest { id, after: 0 });
+        let mut ticks = interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                entry = entries.next() => {
+                    let Some(entry) = entry else {
+                        return Ok(());
+                    };
+                    let entry = entry?;
+                    if self.has_events {
+                        self.terminal.complain_json(&entry)?;
+                        continue;
+                    }
+                    self.progress.note(&entry);
+                }
+                _ = ticks.tick() => {}
+            }
+            if !self.has_events {
+                self.terminal.show_status(&self.progress.line());
+            }
+        }
+    }
+}
+
+fn print_outcome(run: Run, is_json: bool, terminal: &mut Terminal) -> Result<ExitCode, CommandError> {
+    match run.status {
+        RunStatus::Completed => {
+            let output = run.output.unwrap_or_default();
+            match text(&output) {
+                Some(text) if !is_json => terminal.print(text)?,
+                _ => terminal.print_pretty(&output)?,
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        RunStatus::Faulted => Err(CommandError::Faulted(run.error.unwrap_or_default())),
+        RunStatus::Cancelled | RunStatus::Running => {
+            let message = format!("the run {} is {}", run.id, run.status.as_str());
+            Err(Error::new(ErrorCode::Cancelled, message).into())
+        }
+    }
+}
+
+/// The text in an output that is meant to be read.
+fn text(output: &Value) -> Option<&str> {
+    match output {
+        Value::Object(members) => members.get("text")?.as_str(),
+        other => other.as_str(),
+    }
+}

@@ -1,0 +1,68 @@
+//! An engine that lives as long as a command.
+
+use std::path::PathBuf;
+
+use atom_engine::{Engine, EngineConfig, FileRoots, PrivateAddresses};
+use clap::Args;
+
+use super::error::CommandError;
+
+/// Whose data a command works on.
+#[derive(Debug, Args)]
+pub(super) struct SessionOptions {
+    /// The folder that holds the store; one command at a time has it open. Without it, the platform's folder for
+    /// application data, e.g. ~/.local/share/atom
+    #[arg(long, global = true, env = "ATOM_DATA_DIR", value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// The tenant to act in ('default' unless given)
+    #[arg(long, global = true, env = "ATOM_TENANT")]
+    tenant: Option<String>,
+    /// The user to act as ('default' unless given)
+    #[arg(long, global = true, env = "ATOM_USER")]
+    user: Option<String>,
+    /// Let HTTP calls reach addresses off the public internet, e.g. localhost
+    #[arg(long, global = true)]
+    allow_private_network: bool,
+}
+
+impl SessionOptions {
+    fn config(&self) -> EngineConfig {
+        // What was interrupted goes on when somebody asks for it: asking a question must not set off effects.
+        let mut config = EngineConfig {
+            data_dir: self.data_dir.clone(),
+            file_roots: FileRoots::Everywhere,
+            resume: false,
+            ..EngineConfig::default()
+        };
+        if let Some(tenant) = &self.tenant {
+            config.tenant.clone_from(tenant);
+        }
+        if let Some(user) = &self.user {
+            config.user.clone_from(user);
+        }
+        if self.allow_private_network {
+            config.http.private_addresses = PrivateAddresses::Allow;
+        }
+        config
+    }
+
+    /// Opens the engine, works with it until the work is done or Ctrl-C is pressed, and closes it.
+    pub(super) async fn with_engine<T>(
+        &self,
+        work: impl AsyncFnOnce(&Engine) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let engine = Engine::open(self.config()).await?;
+        let outcome = tokio::select! {
+            biased;
+            signal = tokio::signal::ctrl_c() => Err(match signal {
+                Ok(()) => CommandError::Interrupted(None),
+                Err(error) => CommandError::System(error),
+            }),
+            outcome = work(&engine) => outcome,
+        };
+        let closed = engine.close().await;
+        let value = outcome?;
+        closed?;
+        Ok(value)
+    }
+}
