@@ -37,6 +37,7 @@ mod client;
 mod config;
 mod encoding;
 mod failure;
+mod openapi;
 mod request;
 mod sensitive;
 mod target;
@@ -53,5 +54,8 @@ pub use config::{HttpConfig, PrivateAddresses};
 /// `invalid_request` for a malformed configuration.
 pub fn functions(config: HttpConfig) -> Result<Vec<Arc<dyn Function>>> {
     let client = Arc::new(client::Client::new(config)?);
-    Ok(vec![call::function(client)])
+    Ok(vec![
+        call::function(Arc::clone(&client)),
+        openapi::function(client),
+    ])
 }

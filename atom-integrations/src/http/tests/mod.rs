@@ -2,6 +2,7 @@
 
 mod content;
 mod limits;
+mod openapi;
 mod policy;
 
 use std::sync::Arc;
