@@ -1,1 +1,5 @@
-fn main() { napi_build::setup(); }
+//! Links the binding the way the platform's Node loads it.
+
+fn main() {
+    napi_build::setup();
+}
