@@ -36,6 +36,9 @@ pub(super) fn located(path: &Path, problem: &ErrorReport) -> String {
         return format!("{file}: {}", problem.message);
     };
     let position = format!("line {line}, column {column}: ");
-    let message = problem.message.strip_prefix(&position).unwrap_or(&problem.message);
+    let message = problem
+        .message
+        .strip_prefix(&position)
+        .unwrap_or(&problem.message);
     format!("{file}:{line}:{column}: {message}")
 }

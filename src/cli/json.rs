@@ -11,14 +11,16 @@ use super::error::CommandError;
 /// Reads JSON: the text itself, `@FILE` for the content of a file, or `-` for standard input.
 pub(super) fn read(argument: &str) -> Result<Value, CommandError> {
     let (source, text) = if argument == "-" {
-        ("standard input", read_limited(io::stdin().lock(), "standard input")?)
+        (
+            "standard input",
+            read_limited(io::stdin().lock(), "standard input")?,
+        )
     } else if let Some(path) = argument.strip_prefix('@') {
         (path, read_file(path.as_ref())?)
     } else {
         ("the JSON on the command line", argument.to_owned())
     };
-    serde_json::from_str(&text)
-        .map_err(|error| CommandError::Usage(format!("{source} is not JSON: {error}")))
+    serde_json::from_str(&text).map_err(|error| CommandError::Usage(format!("{source} is not JSON: {error}")))
 }
 
 /// The text of a file.
@@ -36,7 +38,9 @@ fn read_limited(source: impl Read, name: &str) -> Result<String, CommandError> {
         .read_to_end(&mut bytes)
         .map_err(|error| unreadable(name, &error))?;
     if bytes.len() > MAX_REQUEST_BYTES {
-        return Err(CommandError::Usage(format!("{name} has more than {MAX_REQUEST_BYTES} bytes")));
+        return Err(CommandError::Usage(format!(
+            "{name} has more than {MAX_REQUEST_BYTES} bytes"
+        )));
     }
     String::from_utf8(bytes).map_err(|_| CommandError::Usage(format!("{name} is not UTF-8 text")))
 }

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use atom_engine::api::{OperationInfo, OperationKind};
 use atom_engine::Engine;
+use atom_engine::api::{OperationInfo, OperationKind};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -41,8 +41,14 @@ pub(super) fn show(arguments: &ApiArguments, terminal: &mut Terminal) -> Result<
 }
 
 fn list(operations: &[OperationInfo]) -> String {
-    let width = operations.iter().map(|operation| operation.name.len()).max().unwrap_or_default();
-    let lines = operations.iter().map(|operation| format!("{:width$}  {}\n", operation.name, operation.summary));
+    let width = operations
+        .iter()
+        .map(|operation| operation.name.len())
+        .max()
+        .unwrap_or_default();
+    let lines = operations
+        .iter()
+        .map(|operation| format!("{:width$}  {}\n", operation.name, operation.summary));
     lines.collect()
 }
 
@@ -63,17 +69,33 @@ fn describe(operation: &OperationInfo) -> String {
 
 /// The fields of an object, one a line.
 fn fields(schema: &Value) -> String {
-    let Some(properties) = schema["properties"].as_object().filter(|properties| !properties.is_empty()) else {
+    let Some(properties) = schema["properties"]
+        .as_object()
+        .filter(|properties| !properties.is_empty())
+    else {
         let description = schema["description"].as_str().unwrap_or("Nothing.");
         return format!("  {description}\n");
     };
-    let required = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let required = schema["required"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let names = properties.keys().map(String::len);
     let width = names.max().unwrap_or_default();
     let lines = properties.iter().map(|(name, property)| {
-        let mark = if required.iter().any(|required| required == name) { '*' } else { ' ' };
-        let description = property["description"].as_str().unwrap_or_default().replace('\n', " ");
-        format!("{mark} {name:width$}  {description}").trim_end().to_owned() + "\n"
+        let mark = if required.iter().any(|required| required == name) {
+            '*'
+        } else {
+            ' '
+        };
+        let description = property["description"]
+            .as_str()
+            .unwrap_or_default()
+            .replace('\n', " ");
+        format!("{mark} {name:width$}  {description}")
+            .trim_end()
+            .to_owned()
+            + "\n"
     });
     lines.collect()
 }

@@ -37,10 +37,12 @@ fn make_all_absolute(input: &mut Value, schema: &Value) -> io::Result<()> {
 }
 
 fn absolute(text: &str) -> io::Result<String> {
-    path::absolute(text)?
-        .into_os_string()
-        .into_string()
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the current directory's name is not UTF-8"))
+    path::absolute(text)?.into_os_string().into_string().map_err(|_| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the current directory's name is not UTF-8",
+        )
+    })
 }
 
 #[cfg(test)]
@@ -61,7 +63,14 @@ mod tests {
             },
             "additionalProperties": false,
         });
-        let here = |name: &str| std::env::current_dir().unwrap().join(name).to_str().unwrap().to_owned();
+        let here = |name: &str| {
+            std::env::current_dir()
+                .unwrap()
+                .join(name)
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
         let mut input = json!({
             "file": "a.txt",
             "files": ["b.txt", "/c.txt", 3, ""],

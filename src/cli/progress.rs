@@ -15,7 +15,11 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(title: &str) -> Self {
-        Self { title: title.to_owned(), since: Instant::now(), tasks: Vec::new() }
+        Self {
+            title: title.to_owned(),
+            since: Instant::now(),
+            tasks: Vec::new(),
+        }
     }
 
     /// Takes note of what happened.

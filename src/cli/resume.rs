@@ -37,8 +37,10 @@ pub(super) async fn resume(
                 terminal.complain("no run was interrupted");
             }
             engine.resume().await?;
-            let mut ends: FuturesUnordered<_> =
-                interrupted.iter().map(|run| engine.call(GetRunRequest::ended(run.id))).collect();
+            let mut ends: FuturesUnordered<_> = interrupted
+                .iter()
+                .map(|run| engine.call(GetRunRequest::ended(run.id)))
+                .collect();
             let mut are_completed = true;
             while let Some(end) = ends.next().await {
                 match end {
@@ -56,12 +58,16 @@ pub(super) async fn resume(
                     }
                 }
             }
-            Ok(if are_completed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if are_completed {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         })
         .await
 }
 
-/// The runs that have not ended.
+/// The runs that have not ended, without those that another run waits for.
 async fn interrupted(engine: &Engine) -> Result<Vec<Run>, CommandError> {
     let mut runs = Vec::new();
     let mut after = None;
@@ -74,7 +80,7 @@ async fn interrupted(engine: &Engine) -> Result<Vec<Run>, CommandError> {
                 ..ListRunsRequest::default()
             })
             .await?;
-        runs.extend(page.items);
+        runs.extend(page.items.into_iter().filter(|run| run.parent.is_none()));
         after = page.next;
         if after.is_none() {
             return Ok(runs);
@@ -84,7 +90,13 @@ async fn interrupted(engine: &Engine) -> Result<Vec<Run>, CommandError> {
 
 fn line(run: &Run) -> String {
     let workflow = &run.workflow;
-    let head = format!("{} {}/{} {}", run.id, workflow.namespace, workflow.name, run.status.as_str());
+    let head = format!(
+        "{} {}/{} {}",
+        run.id,
+        workflow.namespace,
+        workflow.name,
+        run.status.as_str()
+    );
     match &run.error {
         Some(error) => format!("{head}: {}", reason(error)),
         None => head,
@@ -92,7 +104,13 @@ fn line(run: &Run) -> String {
 }
 
 fn reason(error: &Value) -> String {
-    let parts = ["title", "detail"].into_iter().filter_map(|part| error[part].as_str());
+    let parts = ["title", "detail"]
+        .into_iter()
+        .filter_map(|part| error[part].as_str());
     let parts: Vec<_> = parts.collect();
-    if parts.is_empty() { error.to_string() } else { parts.join(": ") }
+    if parts.is_empty() {
+        error.to_string()
+    } else {
+        parts.join(": ")
+    }
 }

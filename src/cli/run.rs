@@ -5,24 +5,25 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use atom_core::storage::RunStatus;
-use atom_engine::api::{FollowRunRequest, GetRunRequest, ListRunsRequest, Run, StartRunRequest};
+use atom_engine::api::{FollowRunRequest, GetRunRequest, Run, StartRunRequest};
 use atom_engine::{Engine, Error, ErrorCode, RunId};
 use clap::Args;
 use futures::StreamExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::document::{WorkflowFile, invalid};
 use super::error::CommandError;
+use super::json::read as read_json;
+use super::paths;
 use super::progress::Progress;
 use super::session::SessionOptions;
 use super::terminal::Terminal;
-use super::{json, paths};
 
 /// Run a workflow file and print its output
 ///
 /// The run is durable: when it is interrupted, `atom resume` finishes it without repeating the steps that are
-/// complete.
+/// complete. So does it with runs that the workflow starts without awaiting them.
 ///
 /// Output: a string is printed as it is, and so is the string `text` of an object that has one; anything else is
 /// printed as JSON. A run that faults prints its error as JSON on standard error.
@@ -30,7 +31,7 @@ use super::{json, paths};
 pub(super) struct RunArguments {
     /// The workflow, YAML or JSON. Relative paths within it start at its folder
     file: PathBuf,
-    /// The input as JSON: the text itself, @FILE, or - for standard input. Strings that the workflow's input
+    /// The input as JSON, {} unless given: the text itself, @FILE, or - for standard input. Strings that the workflow's input
     /// schema gives `format: path` start at the current directory when they are relative
     #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     input: Option<String>,
@@ -51,8 +52,10 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<ExitCode, CommandError> {
     let file = WorkflowFile::read(&arguments.file)?;
-    file.workflow.check_supported().map_err(|error| invalid(&arguments.file, &error))?;
-    let mut input = arguments.input.as_deref().map_or(Ok(Value::Null), json::read)?;
+    file.workflow
+        .check_supported()
+        .map_err(|error| invalid(&arguments.file, &error))?;
+    let mut input = arguments.input.as_deref().map_or(Ok(json!({})), read_json)?;
     if let Some(schema) = file.workflow.source.pointer("/input/schema/document") {
         paths::make_absolute(&mut input, schema)?;
     }
@@ -74,22 +77,11 @@ pub(super) async fn run(
         .with_engine(async |engine| {
             let run = engine.call(start).await?;
             started = Some(run.id);
-            let run = watch.until_end(engine, run.id).await?;
-            let left = engine.call(ListRunsRequest {
-                status: Some(RunStatus::Running),
-                parent: Some(run.id),
-                ..ListRunsRequest::default()
-            });
-            Ok((run, !left.await?.items.is_empty()))
+            watch.until_end(engine, run.id).await
         })
         .await;
     match (outcome, started) {
-        (Ok((run, has_children)), _) => {
-            if has_children {
-                terminal.complain("the run started others that have not ended; `atom resume` finishes them");
-            }
-            print_outcome(run, arguments.json, terminal)
-        }
+        (Ok(run), _) => print_outcome(run, arguments.json, terminal),
         (Err(CommandError::Interrupted(_)), Some(id)) => Err(CommandError::Interrupted(Some(format!(
             "interrupted run {id}; `atom resume` finishes it"
         )))),
@@ -99,8 +91,8 @@ pub(super) async fn run(
 
 /// The folder that a file lies in.
 fn folder(file: &Path) -> Result<PathBuf, CommandError> {
-    let absolute = path::absolute(file)
-        .map_err(|error| CommandError::Usage(format!("{}: {error}", file.display())))?;
+    let absolute =
+        path::absolute(file).map_err(|error| CommandError::Usage(format!("{}: {error}", file.display())))?;
     Ok(absolute.parent().map(Path::to_path_buf).unwrap_or_default())
 }
 

@@ -12,13 +12,19 @@ use super::error::CommandError;
 pub(super) struct SessionOptions {
     /// The folder that holds the store; one command at a time has it open. Without it, the platform's folder for
     /// application data, e.g. ~/.local/share/atom
-    #[arg(long, global = true, env = "ATOM_DATA_DIR", value_name = "FOLDER")]
+    #[arg(
+        long,
+        global = true,
+        env = "ATOM_DATA_DIR",
+        hide_env_values = true,
+        value_name = "FOLDER"
+    )]
     data_dir: Option<PathBuf>,
     /// The tenant to act in ('default' unless given)
-    #[arg(long, global = true, env = "ATOM_TENANT")]
+    #[arg(long, global = true, env = "ATOM_TENANT", hide_env_values = true)]
     tenant: Option<String>,
     /// The user to act as ('default' unless given)
-    #[arg(long, global = true, env = "ATOM_USER")]
+    #[arg(long, global = true, env = "ATOM_USER", hide_env_values = true)]
     user: Option<String>,
     /// Let HTTP calls reach addresses off the public internet, e.g. localhost
     #[arg(long, global = true)]

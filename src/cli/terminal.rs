@@ -100,7 +100,9 @@ impl Drop for Terminal {
 }
 
 fn unwritable(error: serde_json::Error) -> CommandError {
-    Error::internal("a value cannot be written as JSON").with_source(error).into()
+    Error::internal("a value cannot be written as JSON")
+        .with_source(error)
+        .into()
 }
 
 /// Text in which nothing steers the terminal: it may come from a document that somebody else wrote.
@@ -123,6 +125,9 @@ mod tests {
 
     #[test]
     fn remarks_cannot_steer_the_terminal() {
-        assert_eq!(printable("a\x1b[2J\r\nb\u{9b}ü\t"), "a\\u{1b}[2J\\r\\nb\\u{9b}ü\t");
+        assert_eq!(
+            printable("a\x1b[2J\r\nb\u{9b}ü\t"),
+            "a\\u{1b}[2J\\r\\nb\\u{9b}ü\t"
+        );
     }
 }
