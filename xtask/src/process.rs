@@ -1,0 +1,63 @@
+//! Runs other programs.
+
+use std::path::Path;
+use std::process::Command;
+
+/// How a piece of work ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Passed,
+    /// It could not be done here; the text says why.
+    Skipped(String),
+    Failed(String),
+}
+
+impl Outcome {
+    /// Goes on with the next piece of work unless this one did not pass.
+    pub(crate) fn then(self, next: impl FnOnce() -> Self) -> Self {
+        match self {
+            Self::Passed => next(),
+            other => other,
+        }
+    }
+}
+
+/// A program to run in the workspace's folder, shown before it runs.
+pub(crate) fn run(root: &Path, program: &str, arguments: &[&str]) -> Outcome {
+    run_with(root, program, arguments, &[])
+}
+
+/// The same with more environment variables.
+pub(crate) fn run_with(root: &Path, program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
+    println!("$ {program} {}", arguments.join(" "));
+    let status = Command::new(program)
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .current_dir(root)
+        .status();
+    match status {
+        Ok(status) if status.success() => Outcome::Passed,
+        Ok(status) => Outcome::Failed(format!("`{program} {}` ended with {status}", arguments.join(" "))),
+        Err(error) => Outcome::Failed(format!("`{program}` cannot be started: {error}")),
+    }
+}
+
+/// The first number of what a program prints as its version, e.g. 20 for `v20.11.1`.
+pub(crate) fn version(program: &str, argument: &str) -> Option<(u32, u32)> {
+    let output = Command::new(program).arg(argument).output().ok()?;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let start = text.find(|character: char| character.is_ascii_digit())?;
+    let mut numbers = text[start..].split(|character: char| !character.is_ascii_digit());
+    let major = numbers.next()?.parse().ok()?;
+    Some((major, numbers.next().and_then(|minor| minor.parse().ok()).unwrap_or(0)))
+}
+
+/// Whether a program of at least this version is here; says what is missing otherwise.
+pub(crate) fn need(program: &str, argument: &str, least: (u32, u32)) -> Result<(), String> {
+    match version(program, argument) {
+        Some(found) if found >= least => Ok(()),
+        Some((major, minor)) => Err(format!("{program} {major}.{minor} is too old, {}.{} is needed", least.0, least.1)),
+        None => Err(format!("{program} is not installed, {}.{} or newer is needed", least.0, least.1)),
+    }
+}
