@@ -5,7 +5,7 @@
 //!
 //! The interpreter asks for its program each time it runs a term, copies its context, and handles values
 //! only through [`Val`](super::value::Val): all three report here. Once a bound is passed the evaluation is
-//! unwound, which `try` in a program cannot catch.
+//! unwound, which `try` in a program cannot catch. An application built with `panic = "abort"` aborts there.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -19,14 +19,14 @@ pub struct Limits {
     pub steps: u64,
     /// Bytes of the strings, arrays and objects made, all together, whether kept or not. Default 128 MiB.
     pub memory_bytes: u64,
-    /// How deep arrays and objects may nest in any value, the input included. Default 512.
+    /// How deep arrays and objects may nest in any value, the input included. Default, and at most, 512.
     pub depth: u32,
     /// Bytes of the result, as JSON. Default 16 MiB.
     pub output_bytes: u64,
     /// Bytes of the program. Default 64 KiB.
     pub source_bytes: usize,
     /// Tokens of the program; a piece of text, an escape and an interpolation in a string are one each.
-    /// Default 4,096.
+    /// Default, and at most, 4,096.
     pub tokens: usize,
 }
 
@@ -43,22 +43,35 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// These limits, but none beyond what fits the stack.
+    pub(super) fn within_stack(self) -> Self {
+        let most = Self::default();
+        Self {
+            depth: self.depth.min(most.depth),
+            tokens: self.tokens.min(most.tokens),
+            ..self
+        }
+    }
+}
+
 /// The stack that programs are compiled and run on. It is reserved, not used, until a program recurses.
 ///
-/// Measured without optimisation: a nested call takes about 6 KiB to run, a link of a chain of closures or
-/// of a path 0.5 KiB to drop, and one of 4,096 operators 9 KiB to compile.
+/// Measured without optimisation, when frames are largest: a nested call of a program takes 20 to 40 KiB, so
+/// that 1,500 fit; a program of 4,096 tokens compiles however they nest; a chain of 65,536 closures is
+/// dropped.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// What must be left of the stack to go on: enough to walk and drop a value of the greatest depth.
 const RED_ZONE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Closures that hold closures form a chain that is dropped recursively, one frame a link. Calling a function
-/// that takes a closure costs this much, so that the longest chain fits the stack.
-pub(super) const CLOSURE_STEPS: u64 = 128;
+/// Closures that hold closures form a chain, which is dropped recursively. Calling a function that takes a
+/// closure costs so many steps that no chain is longer than this.
+const LONGEST_CHAIN: u64 = 32_768;
 
-/// A path grows by a link for each index and is dropped like a chain of closures: while paths are followed, a
-/// step costs this much.
-const PATH_STEPS: u64 = 16;
+/// A path grows by a link for each index and is dropped like a chain of closures, with smaller frames: while
+/// paths are followed, terms cost so many steps that no path is longer than this.
+const LONGEST_PATH: u64 = 262_144;
 
 #[derive(Clone, Copy)]
 struct Meter {
@@ -66,7 +79,12 @@ struct Meter {
     memory: u64,
     output: u64,
     depth: u32,
-    weight: u64,
+    /// Steps that a term costs now.
+    term: u64,
+    /// Steps that a term costs while paths are followed.
+    path: u64,
+    /// Steps that a call with a closure costs.
+    closure: u64,
 }
 
 impl Meter {
@@ -76,8 +94,22 @@ impl Meter {
         memory: u64::MAX,
         output: u64::MAX,
         depth: u32::MAX,
-        weight: 0,
+        term: 0,
+        path: 0,
+        closure: 0,
     };
+
+    fn new(limits: &Limits) -> Self {
+        Self {
+            steps: limits.steps,
+            memory: limits.memory_bytes,
+            output: limits.output_bytes,
+            depth: limits.depth,
+            term: 1,
+            path: limits.steps / LONGEST_PATH + 1,
+            closure: limits.steps / LONGEST_CHAIN + 1,
+        }
+    }
 }
 
 thread_local! {
@@ -111,8 +143,13 @@ pub(super) fn tick(steps: u64) {
 
 /// Counts a term about to run and makes sure that it has stack.
 pub(super) fn tick_term() {
-    tick(METER.get().weight);
+    tick(METER.get().term);
     check_stack();
+}
+
+/// Counts a call with a closure.
+pub(super) fn tick_closure() {
+    tick(METER.get().closure);
 }
 
 /// Counts the reading of `bytes` of text.
@@ -122,7 +159,7 @@ pub(super) fn tick_text(bytes: usize) {
 
 /// Makes sure that a value of the greatest depth can be walked on what is left of the stack.
 pub(super) fn check_stack() {
-    if stacker::remaining_stack().is_some_and(|left| left < RED_ZONE_BYTES) && METER.get().weight > 0 {
+    if stacker::remaining_stack().is_some_and(|left| left < RED_ZONE_BYTES) && METER.get().term > 0 {
         stop(Bound::Stack);
     }
 }
@@ -157,16 +194,11 @@ pub(super) fn check_depth(depth: u32) -> u32 {
 
 /// Runs `next` with terms at the price of paths.
 pub(super) fn following_path<T>(next: impl FnOnce() -> T) -> T {
-    let set = |weight| {
-        METER.set(Meter {
-            weight,
-            ..METER.get()
-        })
-    };
-    let before = METER.get().weight;
-    set(PATH_STEPS);
+    let set = |term| METER.set(Meter { term, ..METER.get() });
+    let Meter { term, path, .. } = METER.get();
+    set(path);
     let result = next();
-    set(before);
+    set(term);
     result
 }
 
@@ -175,14 +207,7 @@ pub(super) fn following_path<T>(next: impl FnOnce() -> T) -> T {
 /// # Errors
 /// `limit_exceeded` when it was stopped, `internal` when it panicked, else what `work` returns.
 pub(super) fn metered<T>(limits: &Limits, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    let meter = Meter {
-        steps: limits.steps,
-        memory: limits.memory_bytes,
-        output: limits.output_bytes,
-        depth: limits.depth,
-        weight: 1,
-    };
-    let before = METER.replace(meter);
+    let before = METER.replace(Meter::new(limits));
     let result = catch_unwind(AssertUnwindSafe(|| stacker::grow(STACK_BYTES, work)));
     METER.set(before);
     result.unwrap_or_else(|payload| {

@@ -36,7 +36,7 @@ impl Add for Val {
                 Array::charge(right.items.len());
                 let array = Rc::make_mut(&mut left);
                 array.items.extend(right.items.iter().cloned());
-                array.replaced(0, right.depth() - 1);
+                array.replaced(0, right.inner_depth());
                 Self::Array(left)
             }
             (Self::Object(mut left), Self::Object(right)) => {

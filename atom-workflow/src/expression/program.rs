@@ -64,6 +64,7 @@ impl Expression {
     }
 
     pub(super) fn compile_with(source: &str, limits: Limits, has_shortcut: bool) -> Result<Self, Error> {
+        let limits = limits.within_stack();
         if source.len() > limits.source_bytes {
             let message = format!(
                 "the program has more than {} bytes; split it up",

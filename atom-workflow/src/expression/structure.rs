@@ -5,7 +5,7 @@ use jaq_core::native::{Fun, v};
 use jaq_core::path::Opt;
 use jaq_core::{Cv, Exn, Native, ValR, ValT as _, ValXs};
 
-use super::limits::{CLOSURE_STEPS, check_stack, following_path, tick};
+use super::limits::{check_stack, following_path, tick_closure};
 use super::natives::Language;
 use super::operators::Failure;
 use super::value::Val;
@@ -19,15 +19,15 @@ pub(super) const RECURSE: &str = "!recurse";
 /// See [`CLOSURE`].
 pub(super) fn closure() -> Fun<Language> {
     let native = Native::<Language>::new(|cv| {
-        tick(CLOSURE_STEPS);
+        tick_closure();
         box_once(Ok(cv.1))
     })
     .with_paths(|cv| {
-        tick(CLOSURE_STEPS);
+        tick_closure();
         box_once(Ok(cv.1))
     })
     .with_update(|cv, f| {
-        tick(CLOSURE_STEPS);
+        tick_closure();
         f(cv.1)
     });
     (CLOSURE, v(0), native)

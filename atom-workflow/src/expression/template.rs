@@ -18,8 +18,8 @@ pub struct Template {
 enum Node {
     Literal(Value),
     Expression(Expression),
-    Array(Vec<Node>),
-    Object(Vec<(String, Node)>),
+    Array(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 impl Template {

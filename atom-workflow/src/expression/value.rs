@@ -79,8 +79,9 @@ impl Array {
         charge(count.saturating_mul(ITEM_BYTES));
     }
 
-    pub(super) fn depth(&self) -> u32 {
-        self.depth
+    /// How deep the elements nest.
+    pub(super) fn inner_depth(&self) -> u32 {
+        self.depth.saturating_sub(1)
     }
 
     /// To be called when elements of depth up to `new` have come in and one of depth `old` has gone.

@@ -16,9 +16,13 @@ fn check(table: &str) {
         let input: Value = serde_json::from_str(input).unwrap();
         let output: Value = serde_json::from_str(output).unwrap();
         match run(program, &input) {
-            // Compared as text, so that the order of fields and `1` against `1.0` count.
-            Ok(result) if result.to_string() == output.to_string() => {}
-            Ok(result) => failures.push(format!("{line}\n    gives {result}")),
+            Ok(result) => {
+                // Compared as text, so that the order of fields and `1` against `1.0` count.
+                let (result, output) = (result.to_string(), output.to_string());
+                if result != output {
+                    failures.push(format!("{line}\n    gives {result}"));
+                }
+            }
             Err(error) => failures.push(format!("{line}\n    fails: {error}")),
         }
     }
