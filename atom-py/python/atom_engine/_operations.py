@@ -1,0 +1,435 @@
+# Generated from schema/ by `cargo xtask codegen`; do not edit.
+
+"""Every operation of the engine as a method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from . import types
+
+if TYPE_CHECKING:
+    from ._connection import Caller
+    from ._stream import Stream
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+class EngineOperations:
+    """The `engine` operations."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def info(self) -> types.EngineInfo:
+        """Tells the engine's version and where it keeps its data.
+
+        Needs the permission `engine.read`.
+        """
+        return cast("types.EngineInfo", await self._caller.call("engine.info", {}))
+
+    async def health(self) -> types.EngineHealth:
+        """Tells whether the engine works, by writing to its store and reading again.
+
+        Needs the permission `engine.read`.
+        """
+        return cast("types.EngineHealth", await self._caller.call("engine.health", {}))
+
+
+class FunctionsOperations:
+    """The `functions` operations."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def list(
+        self,
+        *,
+        prefix: str | None = None,
+    ) -> types.FunctionList:
+        """Lists the functions that workflows can call.
+
+        Args:
+            prefix: Only functions whose names begin with this, e.g. `mailbox.`.
+
+        Needs the permission `functions.read`.
+        """
+        return cast("types.FunctionList", await self._caller.call("functions.list", _given({"prefix": prefix})))
+
+    async def get(
+        self,
+        *,
+        name: str,
+    ) -> types.FunctionInfo:
+        """Tells what a function takes and gives.
+
+        Args:
+            name: The function's name.
+
+        Needs the permission `functions.read`.
+        """
+        return cast("types.FunctionInfo", await self._caller.call("functions.get", {"name": name}))
+
+    async def call(
+        self,
+        *,
+        name: str,
+        arguments: Any = None,
+        directory: str | None = None,
+        timeout_ms: int | None = None,
+    ) -> types.FunctionOutput:
+        """Calls a function directly, once, and gives its result.
+
+        Args:
+            name: The function's name.
+            arguments: What to pass to it; an empty object when absent.
+            directory: Where relative file paths start.
+            timeout_ms: How long to wait for the answer, in milliseconds; as long as it takes when absent.
+
+        Needs the permission `functions.call`.
+        """
+        return cast("types.FunctionOutput", await self._caller.call("functions.call", {"name": name, **_given({"arguments": arguments, "directory": directory, "timeout_ms": timeout_ms})}))
+
+
+class WorkflowsOperations:
+    """The `workflows` operations."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def validate(
+        self,
+        *,
+        document: str,
+    ) -> types.WorkflowValidation:
+        """Checks a workflow document without keeping it.
+
+        Args:
+            document: The document's text, YAML or JSON.
+
+        Needs the permission `workflows.read`.
+        """
+        return cast("types.WorkflowValidation", await self._caller.call("workflows.validate", {"document": document}))
+
+    async def deploy(
+        self,
+        *,
+        document: str,
+    ) -> types.DeployedWorkflow:
+        """Deploys a workflow document; a deployed version never changes.
+
+        Args:
+            document: The document's text, YAML or JSON.
+
+        Needs the permission `workflows.write`.
+        """
+        return cast("types.DeployedWorkflow", await self._caller.call("workflows.deploy", {"document": document}))
+
+    async def list(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> types.DeployedWorkflowPage:
+        """Lists the deployed workflows by namespace, name and time of deployment.
+
+        Args:
+            after: The `next` of the page before; absent for the first page.
+            limit: How many workflows at most, 1 to 1000; 100 when absent.
+
+        Needs the permission `workflows.read`.
+        """
+        return cast("types.DeployedWorkflowPage", await self._caller.call("workflows.list", _given({"after": after, "limit": limit})))
+
+    async def get(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        version: str | None = None,
+    ) -> types.WorkflowDocument:
+        """Gives a deployed workflow with its text.
+
+        Args:
+            namespace: Its namespace.
+            name: Its name.
+            version: Its version; the highest when absent or `latest`.
+
+        Needs the permission `workflows.read`.
+        """
+        return cast("types.WorkflowDocument", await self._caller.call("workflows.get", {"namespace": namespace, "name": name, **_given({"version": version})}))
+
+    async def delete(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        version: str | None = None,
+    ) -> types.DeletedWorkflows:
+        """Removes a version of a workflow, or all of them; runs that follow it go on.
+
+        Args:
+            namespace: Its namespace.
+            name: Its name.
+            version: Its version; all versions when absent.
+
+        Needs the permission `workflows.write`.
+        """
+        return cast("types.DeletedWorkflows", await self._caller.call("workflows.delete", {"namespace": namespace, "name": name, **_given({"version": version})}))
+
+
+class RunsOperations:
+    """The `runs` operations."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def start(
+        self,
+        *,
+        workflow: types.WorkflowReference | None = None,
+        document: str | None = None,
+        input: Any = None,
+        directory: str | None = None,
+        id: types.RunId | None = None,
+        wait: bool = False,
+        wait_timeout_ms: int | None = None,
+    ) -> types.Run:
+        """Starts a run of a workflow, durably, and waits for its end when asked to.
+
+        Args:
+            workflow: The deployed workflow to run; either this or `document`.
+            document: The text of the document to run, YAML or JSON; either this or `workflow`.
+            input: The input; `null` when absent.
+            directory: Where relative file paths start.
+            id: The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run.
+            wait: Whether to answer only when the run has ended.
+            wait_timeout_ms: How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is answered as it is.
+
+        Needs the permission `runs.write`.
+        """
+        return cast("types.Run", await self._caller.call("runs.start", _given({"workflow": workflow, "document": document, "input": input, "directory": directory, "id": id, "wait": wait, "wait_timeout_ms": wait_timeout_ms})))
+
+    async def get(
+        self,
+        *,
+        id: types.RunId,
+        wait: bool = False,
+        wait_timeout_ms: int | None = None,
+    ) -> types.Run:
+        """Gives a run, and waits for its end when asked to.
+
+        Args:
+            id: Its id.
+            wait: Whether to answer only when the run has ended.
+            wait_timeout_ms: How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is answered as it is.
+
+        Needs the permission `runs.read`.
+        """
+        return cast("types.Run", await self._caller.call("runs.get", {"id": id, **_given({"wait": wait, "wait_timeout_ms": wait_timeout_ms})}))
+
+    async def list(
+        self,
+        *,
+        status: types.RunStatus | None = None,
+        namespace: str | None = None,
+        name: str | None = None,
+        parent: types.RunId | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> types.RunPage:
+        """Lists runs without their input and output, the newest first.
+
+        Args:
+            status: Only runs in this state.
+            namespace: Only runs of workflows in this namespace.
+            name: Only runs of workflows with this name.
+            parent: Only runs started by this run.
+            after: The `next` of the page before; absent for the first page.
+            limit: How many runs at most, 1 to 1000; 100 when absent.
+
+        Needs the permission `runs.read`.
+        """
+        return cast("types.RunPage", await self._caller.call("runs.list", _given({"status": status, "namespace": namespace, "name": name, "parent": parent, "after": after, "limit": limit})))
+
+    async def cancel(
+        self,
+        *,
+        id: types.RunId,
+        reason: str | None = None,
+    ) -> types.Run:
+        """Cancels a run; one that has ended stays as it is.
+
+        Args:
+            id: Its id.
+            reason: Why, for its history.
+
+        Needs the permission `runs.write`.
+        """
+        return cast("types.Run", await self._caller.call("runs.cancel", {"id": id, **_given({"reason": reason})}))
+
+    async def history(
+        self,
+        *,
+        id: types.RunId,
+    ) -> types.RunHistory:
+        """Tells what has happened to a run, task by task.
+
+        Args:
+            id: Its id.
+
+        Needs the permission `runs.read`.
+        """
+        return cast("types.RunHistory", await self._caller.call("runs.history", {"id": id}))
+
+    def events(
+        self,
+        *,
+        id: types.RunId,
+        after: int = 0,
+    ) -> Stream[types.HistoryEntry]:
+        """Follows what happens to a run, from its beginning or any offset, until it has ended.
+
+        Args:
+            id: Its id.
+            after: The offset of the history after which to begin; the beginning when absent.
+
+        Needs the permission `runs.read`.
+        """
+        return self._caller.subscribe("runs.events", {"id": id, **_given({"after": after})})
+
+    async def signal(
+        self,
+        *,
+        id: types.RunId,
+        type: str,
+        data: Any = None,
+        source: str | None = None,
+        event_id: str | None = None,
+    ) -> types.Done:
+        """Sends an event to one run, durably.
+
+        Args:
+            id: The run's id.
+            type: What kind of event it is, e.g. `com.example.order.placed.v1`.
+            data: What happened.
+            source: Where the event comes from, a URI reference; `/atom` when absent.
+            event_id: Identifies the event together with `source`; a new id when absent.
+
+        Needs the permission `runs.write`.
+        """
+        return cast("types.Done", await self._caller.call("runs.signal", {"id": id, "type": type, **_given({"data": data, "source": source, "event_id": event_id})}))
+
+
+class EventsOperations:
+    """The `events` operations."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def publish(
+        self,
+        *,
+        event: types.EventDraft | Mapping[str, Any],
+    ) -> types.LoggedEvent:
+        """Appends an event to the caller's log; runs that listen for it receive it.
+
+        Args:
+            event: The event.
+
+        Needs the permission `events.write`.
+        """
+        return cast("types.LoggedEvent", await self._caller.call("events.publish", {"event": event}))
+
+    async def list(
+        self,
+        *,
+        after: int | None = None,
+        limit: int | None = None,
+        type: str | None = None,
+    ) -> types.EventPage:
+        """Lists the events of the caller's log, the oldest first.
+
+        Args:
+            after: The offset after which to begin; the beginning when absent.
+            limit: How many events at most, 1 to 1000; 100 when absent.
+            type: Only events of this type.
+
+        Needs the permission `events.read`.
+        """
+        return cast("types.EventPage", await self._caller.call("events.list", _given({"after": after, "limit": limit, "type": type})))
+
+    def subscribe(
+        self,
+        *,
+        after: int | None = None,
+        type: str | None = None,
+    ) -> Stream[types.LoggedEvent]:
+        """Follows the caller's log of events without end.
+
+        Args:
+            after: The offset after which to begin, 0 for all events; only events from now on when absent.
+            type: Only events of this type.
+
+        Needs the permission `events.read`.
+        """
+        return self._caller.subscribe("events.subscribe", _given({"after": after, "type": type}))
+
+
+class SecretsOperations:
+    """The `secrets` operations."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def set(
+        self,
+        *,
+        name: str,
+        value: types.Secret,
+    ) -> types.SecretInfo:
+        """Keeps a secret under a name, replacing an earlier one.
+
+        Args:
+            name: Its name: 1 to 128 letters, digits, `_`, `-` and `.`, starting with a letter.
+            value: Its text, at most 64 KiB.
+
+        Needs the permission `secrets.write`.
+        """
+        return cast("types.SecretInfo", await self._caller.call("secrets.set", {"name": name, "value": value}))
+
+    async def list(self) -> types.SecretList:
+        """Lists the names of the caller's secrets.
+
+        Needs the permission `secrets.read`.
+        """
+        return cast("types.SecretList", await self._caller.call("secrets.list", {}))
+
+    async def delete(
+        self,
+        *,
+        name: str,
+    ) -> types.DeletedSecret:
+        """Removes a secret.
+
+        Args:
+            name: Its name.
+
+        Needs the permission `secrets.write`.
+        """
+        return cast("types.DeletedSecret", await self._caller.call("secrets.delete", {"name": name}))
+
+
+class Operations:
+    """Every operation, by its group."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.engine = EngineOperations(caller)
+        self.functions = FunctionsOperations(caller)
+        self.workflows = WorkflowsOperations(caller)
+        self.runs = RunsOperations(caller)
+        self.events = EventsOperations(caller)
+        self.secrets = SecretsOperations(caller)

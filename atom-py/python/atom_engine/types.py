@@ -1,0 +1,733 @@
+# Generated from schema/ by `cargo xtask codegen`; do not edit.
+
+"""What operations take and give, as they are in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from typing_extensions import NotRequired, TypeAlias
+
+
+class CloudEvent(TypedDict):
+    """One event in the CloudEvents 1.0.2 JSON format, with `data` as JSON."""
+
+    id: str
+    """Identifies the event together with `source`; the log stores such a pair once."""
+
+    source: str
+    """Where the event comes from, a URI reference."""
+
+    type: str
+    """What kind of event it is, e.g. `com.example.order.placed.v1`."""
+
+    specversion: str
+    """The version of the specification, `1.0`."""
+
+    time: NotRequired[str | None]
+    """When it happened."""
+
+    subject: NotRequired[str | None]
+    """What it is about, within the source."""
+
+    datacontenttype: NotRequired[str | None]
+    """The media type of `data`; `application/json` when absent."""
+
+    dataschema: NotRequired[str | None]
+    """The schema that `data` adheres to, a URI."""
+
+    data: NotRequired[Any]
+    """What happened."""
+
+
+class DeletedSecret(TypedDict):
+    """Whether a secret was removed."""
+
+    deleted: bool
+    """Whether there was one."""
+
+
+class DeletedWorkflows(TypedDict):
+    """How many versions of a workflow were removed."""
+
+    deleted: int
+    """How many versions were removed."""
+
+
+class DeployedWorkflow(TypedDict):
+    """A version of a workflow, deployed under its name."""
+
+    namespace: str
+    """The namespace of the workflow."""
+
+    name: str
+    """The name of the workflow."""
+
+    version: str
+    """The semantic version."""
+
+    hash: str
+    """SHA-256 of the document's canonical JSON, in hexadecimal."""
+
+    title: NotRequired[str | None]
+    """The name people read."""
+
+    summary: NotRequired[str | None]
+    """What it does, in Markdown."""
+
+    deployed_at: str
+    """When it was deployed."""
+
+
+class DeployedWorkflowPage(TypedDict):
+    """A part of a list."""
+
+    items: Sequence[DeployedWorkflow]
+    """The items."""
+
+    next: NotRequired[str | None]
+    """What to pass as `after` to get the following page; absent on the last."""
+
+
+Done: TypeAlias = "Mapping[str, Any]"
+"""Nothing more to tell: it is done."""
+
+
+class EngineHealth(TypedDict):
+    """Whether the engine works."""
+
+    status: HealthStatus
+    """The state of the whole."""
+
+    storage: StorageHealth
+    """The state of the store."""
+
+    runs: RunsHealth
+    """The state of the runs."""
+
+
+class EngineInfo(TypedDict):
+    """What the engine is."""
+
+    name: str
+    """`atom`."""
+
+    version: str
+    """The engine's version."""
+
+    machine_version: int
+    """The version of the workflow machine; runs of this version and older ones go on."""
+
+    storage: StorageKind
+    """Where workflows, runs, events and secrets are kept."""
+
+    data_dir: NotRequired[str | None]
+    """The folder that holds the store, when it is on disk."""
+
+    operations: int
+    """How many operations there are."""
+
+
+class Error(TypedDict):
+    """The wire form of [`Error`]: what hosts, the command line and run histories show."""
+
+    code: ErrorCode
+    """What went wrong."""
+
+    retry: Retry
+    """Whether the same call is worth trying again."""
+
+    operation: str | None
+    """The operation that failed, when known."""
+
+    message: str
+    """What happened and what to do next."""
+
+    context: Mapping[str, str]
+    """Facts that help to find the cause."""
+
+    cause: Sequence[str]
+    """The messages of the errors that caused this one, nearest first."""
+
+
+ErrorCode: TypeAlias = "Literal['invalid_request', 'invalid_workflow', 'invalid_data', 'invalid_expression', 'not_found', 'already_exists', 'conflict', 'permission_denied', 'unauthenticated', 'limit_exceeded', 'rate_limited', 'timeout', 'cancelled', 'unavailable', 'upstream', 'unsupported', 'locked', 'storage_full', 'storage_failed', 'version_mismatch', 'closed', 'forked', 'host_failed', 'run_faulted', 'internal']"
+"""What went wrong, as a stable snake_case code that programs may match on."""
+
+
+class EventDraft(TypedDict):
+    """An event to publish, in the CloudEvents 1.0.2 JSON format. What is absent is filled in."""
+
+    id: NotRequired[str | None]
+    """Identifies the event together with `source`, so that publishing it again changes nothing; a new id when absent."""
+
+    source: NotRequired[str | None]
+    """Where the event comes from, a URI reference; `/atom` when absent."""
+
+    type: str
+    """What kind of event it is, e.g. `com.example.order.placed.v1`."""
+
+    specversion: NotRequired[str | None]
+    """The version of the specification, `1.0`."""
+
+    time: NotRequired[str | None]
+    """When it happened; now when absent."""
+
+    subject: NotRequired[str | None]
+    """What it is about, within the source."""
+
+    datacontenttype: NotRequired[str | None]
+    """The media type of `data`; `application/json` when absent."""
+
+    dataschema: NotRequired[str | None]
+    """The schema that `data` adheres to, a URI."""
+
+    data: NotRequired[Any]
+    """What happened."""
+
+
+class EventPage(TypedDict):
+    """Events in the order of the log."""
+
+    events: Sequence[LoggedEvent]
+    """The events; fewer than the limit when the log ends here."""
+
+    next: int
+    """What to pass as `after` to go on from here, now or once there are more."""
+
+
+class FunctionInfo(TypedDict):
+    """What a function is called, takes and gives."""
+
+    name: str
+    """The name that `call:` uses: lower-case words joined by `_`, grouped by `.`, e.g. `mailbox.messages.list`."""
+
+    description: str
+    """One sentence for people and models."""
+
+    input_schema: Any
+    """JSON Schema of the arguments; `true` accepts anything."""
+
+    output_schema: Any
+    """JSON Schema of the result; `true` for anything."""
+
+    is_read_only: bool
+    """Whether the function changes nothing outside and may be called twice without harm."""
+
+
+class FunctionList(TypedDict):
+    """Functions, sorted by name."""
+
+    functions: Sequence[FunctionInfo]
+    """The functions."""
+
+
+class FunctionOutput(TypedDict):
+    """What a function gave."""
+
+    output: Any
+    """The result."""
+
+
+HealthStatus: TypeAlias = "Literal['ok', 'failing']"
+"""Whether something works."""
+
+
+class RunStarted(TypedDict):
+    """The run began."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["run_started"]
+
+
+class RunCompleted(TypedDict):
+    """The run ended with an output."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["run_completed"]
+
+    output: Any
+    """The output."""
+
+
+class RunFaulted(TypedDict):
+    """The run ended with an error."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["run_faulted"]
+
+    error: WorkflowError
+    """The error."""
+
+
+class RunCancelled(TypedDict):
+    """The run was cancelled."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["run_cancelled"]
+
+    reason: str | None
+    """Why, in the caller's words."""
+
+
+class RunSignalled(TypedDict):
+    """An event was sent to the run."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["run_signalled"]
+
+    event_type: str
+    """The event's type."""
+
+
+class TaskStarted(TypedDict):
+    """The task began."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["task_started"]
+
+
+class TaskSkipped(TypedDict):
+    """The task's `if` was not true."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["task_skipped"]
+
+
+class TaskReceived(TypedDict):
+    """The task consumed an event."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["task_received"]
+
+    event_type: str
+    """The event's type."""
+
+
+class TaskCompleted(TypedDict):
+    """The task ended with an output."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["task_completed"]
+
+    output: Any
+    """The output, as passed on."""
+
+
+class TaskFaulted(TypedDict):
+    """The task ended with an error."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["task_faulted"]
+
+    error: WorkflowError
+    """The error."""
+
+
+class TaskRetried(TypedDict):
+    """The task caught an error and will try again."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["task_retried"]
+
+    error: WorkflowError
+    """The error that was caught."""
+
+    retry: int
+    """The number of the retry, from 1."""
+
+    next_at: str
+    """When the next attempt begins."""
+
+
+class TaskCancelled(TypedDict):
+    """The task was stopped before it ended."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["task_cancelled"]
+
+
+HistoryEntry: TypeAlias = "RunStarted | RunCompleted | RunFaulted | RunCancelled | RunSignalled | TaskStarted | TaskSkipped | TaskReceived | TaskCompleted | TaskFaulted | TaskRetried | TaskCancelled"
+"""One line of a run's history."""
+
+
+class LoggedEvent(TypedDict):
+    """An event as the log keeps it."""
+
+    offset: int
+    """Its place in the log."""
+
+    event: CloudEvent
+    """The event."""
+
+
+class ParentStep(TypedDict):
+    """The step of another run that started a run."""
+
+    run: RunId
+    """The other run."""
+
+    action: int
+    """The number of the action within the other run that waits for this one."""
+
+
+class RetryNo(TypedDict):
+    """The same call will fail again."""
+
+    kind: Literal["no"]
+
+
+class RetryMaybe(TypedDict):
+    """The same call may succeed later."""
+
+    kind: Literal["maybe"]
+
+
+class RetryAfter(TypedDict):
+    """The service asked to wait this long."""
+
+    kind: Literal["after"]
+
+    ms: int
+    """Milliseconds to wait before the next try."""
+
+
+class RetryExhausted(TypedDict):
+    """The engine has tried as often as its policy allows."""
+
+    kind: Literal["exhausted"]
+
+
+Retry: TypeAlias = "RetryNo | RetryMaybe | RetryAfter | RetryExhausted"
+"""Whether, and when, the same call is worth trying again."""
+
+
+class Run(TypedDict):
+    """A run of a workflow. Lists leave out its input and output, which may be large."""
+
+    id: RunId
+    """Its id."""
+
+    workflow: WorkflowKey
+    """Which document it follows."""
+
+    status: RunStatus
+    """Its state."""
+
+    input: NotRequired[Any]
+    """Its input as given; absent in lists."""
+
+    output: NotRequired[Any]
+    """Its output, once completed; absent in lists."""
+
+    error: NotRequired[WorkflowError | None]
+    """Its error, once faulted."""
+
+    parent: NotRequired[ParentStep | None]
+    """The step that started it, for a run started by a run."""
+
+    created_at: str
+    """When it was created."""
+
+    updated_at: str
+    """When something last happened to it."""
+
+    ended_at: NotRequired[str | None]
+    """When it ended."""
+
+
+class RunHistory(TypedDict):
+    """What has happened to a run, the oldest first."""
+
+    records: Sequence[HistoryEntry]
+    """What happened."""
+
+
+RunId: TypeAlias = "str"
+"""The id of one run of a workflow."""
+
+
+class RunPage(TypedDict):
+    """A part of a list."""
+
+    items: Sequence[Run]
+    """The items."""
+
+    next: NotRequired[str | None]
+    """What to pass as `after` to get the following page; absent on the last."""
+
+
+RunStatus: TypeAlias = "Literal['running', 'completed', 'faulted', 'cancelled']"
+"""The state of a run."""
+
+
+class RunsHealth(TypedDict):
+    """How the runs are."""
+
+    running: int
+    """How many runs are under way in this process, over all users."""
+
+
+Secret: TypeAlias = "str"
+"""A secret text: redacted in `Debug`, not serialisable, wiped from memory when dropped."""
+
+
+class SecretInfo(TypedDict):
+    """What may be shown of a secret: everything but its text."""
+
+    name: str
+    """The name."""
+
+    version: int
+    """How many times it was set."""
+
+    updated_at: str
+    """When it was last set."""
+
+
+class SecretList(TypedDict):
+    """Secrets without their texts, sorted by name."""
+
+    secrets: Sequence[SecretInfo]
+    """The secrets."""
+
+
+class StorageHealth(TypedDict):
+    """Whether the store works: something was written to it, read again and deleted just now."""
+
+    status: HealthStatus
+    """Whether writing, reading and deleting worked."""
+
+    probe_ms: int
+    """How long they took together, in milliseconds."""
+
+    error: NotRequired[Error | None]
+    """Why they did not work."""
+
+
+StorageKind: TypeAlias = "Literal['sqlite', 'memory']"
+"""Where an engine keeps what it is given."""
+
+
+class UnsupportedFeature(TypedDict):
+    """A valid part of a document that the engine does not carry out."""
+
+    feature: str
+    """What it is, e.g. `call: grpc`."""
+
+    path: str
+    """Where it stands, a JSON pointer."""
+
+    line: int
+    """The line it stands on, from 1."""
+
+    column: int
+    """The column it starts at, from 1."""
+
+
+class ValidatedWorkflow(TypedDict):
+    """How a well-formed document names itself."""
+
+    namespace: str
+    """The namespace of the workflow."""
+
+    name: str
+    """The name of the workflow."""
+
+    version: str
+    """The semantic version."""
+
+    hash: str
+    """SHA-256 of the document's canonical JSON, in hexadecimal."""
+
+    title: NotRequired[str | None]
+    """The name people read."""
+
+
+class WorkflowDocument(TypedDict):
+    """A deployed workflow with its text."""
+
+    namespace: str
+    """The namespace of the workflow."""
+
+    name: str
+    """The name of the workflow."""
+
+    version: str
+    """The semantic version."""
+
+    hash: str
+    """SHA-256 of the document's canonical JSON, in hexadecimal."""
+
+    title: NotRequired[str | None]
+    """The name people read."""
+
+    summary: NotRequired[str | None]
+    """What it does, in Markdown."""
+
+    deployed_at: str
+    """When it was deployed."""
+
+    document: str
+    """The document's text as deployed."""
+
+
+class WorkflowError(TypedDict):
+    """The error of a task or run."""
+
+    type: str
+    """What kind of error it is, a URI."""
+
+    status: int
+    """The status, in the manner of HTTP."""
+
+    title: NotRequired[str | None]
+    """The kind in words."""
+
+    detail: NotRequired[str | None]
+    """What went wrong this time."""
+
+    instance: NotRequired[str | None]
+    """The JSON pointer of the task where it arose."""
+
+
+class WorkflowKey(TypedDict):
+    """Which document a run follows. Runs are pinned to the content, not to the name."""
+
+    namespace: str
+    """The namespace of the workflow."""
+
+    name: str
+    """The name of the workflow."""
+
+    version: str
+    """The version of the workflow."""
+
+    hash: str
+    """SHA-256 of the document's canonical JSON, in hexadecimal."""
+
+
+class WorkflowReference(TypedDict):
+    """A deployed workflow by name."""
+
+    namespace: str
+    """Its namespace."""
+
+    name: str
+    """Its name."""
+
+    version: NotRequired[str | None]
+    """Its version; the highest when absent or `latest`."""
+
+
+class WorkflowValidation(TypedDict):
+    """What a check of a document found."""
+
+    is_valid: bool
+    """Whether the document is well-formed; it can be deployed when, besides, nothing in it is unsupported."""
+
+    workflow: NotRequired[ValidatedWorkflow | None]
+    """How the document names itself, when it is well-formed."""
+
+    problem: NotRequired[Error | None]
+    """What is wrong with it, when it is not; `context` holds `line`, `column` and `path`."""
+
+    unsupported: Sequence[UnsupportedFeature]
+    """Its parts that this engine does not carry out."""
