@@ -90,6 +90,7 @@ fn public_only(host: &str, addresses: impl Iterator<Item = SocketAddr>) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn special_ranges_are_not_public() {
@@ -165,5 +166,17 @@ mod tests {
         };
         assert_eq!(error.code(), ErrorCode::PermissionDenied);
         assert!(error.message().contains("http.private_addresses"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_in_another_dress_is_judged_the_same(bits in any::<u32>()) {
+            let address = Ipv4Addr::from(bits);
+            let mapped = address.to_ipv6_mapped();
+            let [a, b, c, d] = address.octets().map(u16::from);
+            let translated = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, a << 8 | b, c << 8 | d);
+            prop_assert_eq!(is_public(mapped.into()), is_public(address.into()));
+            prop_assert_eq!(is_public(translated.into()), is_public(address.into()));
+        }
     }
 }

@@ -49,7 +49,10 @@ struct HttpRequest {
 
 /// Where a request goes.
 #[derive(Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "an endpoint must be a URI, or an object with 'uri' and 'authentication' alone"
+)]
 #[schemars(rename = "HttpEndpoint")]
 pub(super) enum Endpoint {
     /// The URI alone.

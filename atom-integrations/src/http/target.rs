@@ -164,6 +164,7 @@ fn parse_base(host: &str, text: &str) -> Result<Url> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn policy(hosts: &[(&str, &str)]) -> Result<TargetPolicy> {
         let hosts = hosts
@@ -267,6 +268,32 @@ mod tests {
                 ErrorCode::InvalidRequest,
                 "{host} {base}"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_passes_as_a_uri_with_credentials_or_a_private_address(text in any::<String>(), host in any::<u32>()) {
+            let policy = policy(&[]).unwrap();
+            for text in [text.clone(), format!("http://{text}"), format!("https://{host}/{text}"), format!("http://{host:#x}@{text}")] {
+                let Ok(uri) = parse_uri(&text) else { continue };
+                prop_assert!(uri.username().is_empty() && uri.password().is_none());
+                if let (Ok(_), Some(Host::Ipv4(ip))) = (policy.target(&uri), uri.host()) {
+                    prop_assert!(address::is_public(ip.into()));
+                }
+            }
+        }
+
+        #[test]
+        fn a_named_host_keeps_path_and_query(path in ".*", query in ".*") {
+            let policy = policy(&[("api.test", "http://127.0.0.1:1/base")]).unwrap();
+            let mut uri = parse_uri("https://api.test").unwrap();
+            uri.set_path(&path);
+            uri.set_query(Some(&query));
+            let target = policy.target(&uri).unwrap();
+            prop_assert_eq!(target.address.authority(), "127.0.0.1:1");
+            prop_assert_eq!(target.address.path(), format!("/base{}", uri.path()));
+            prop_assert_eq!(target.address.query(), uri.query());
         }
     }
 }

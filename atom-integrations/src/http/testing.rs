@@ -229,7 +229,7 @@ async fn serve(mut stream: TcpStream, log: Log, handler: Arc<Handler>) -> io::Re
     }
     if response.is_stalling {
         // Waits for the client to give up.
-        stream.read(&mut [0; 1]).await?;
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
     }
     stream.shutdown().await
 }

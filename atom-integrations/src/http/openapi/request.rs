@@ -94,7 +94,6 @@ fn check(declared: &[Parameter<'_>], request_body: Option<&Value>, given: &Map<S
             required.push(BODY);
         }
     }
-    known.dedup();
     if let Some(unknown) = given.keys().find(|name| !known.contains(&name.as_str())) {
         let has = if known.is_empty() {
             "no parameters".to_owned()

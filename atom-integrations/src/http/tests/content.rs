@@ -158,6 +158,7 @@ async fn arguments_that_do_not_fit_are_refused_before_anything_is_sent() {
     for arguments in [
         json!({ "endpoint": uri }),
         json!({ "method": "get" }),
+        json!({ "method": "get", "endpoint": 7 }),
         json!({ "method": "get", "endpoint": uri, "surprise": 1 }),
         json!({ "method": "get", "endpoint": { "uri": uri, "authentication": "hunter2" } }),
         json!({ "method": "get", "endpoint": { "uri": uri, "authentication": { "basic": { "username": "ada" } } } }),

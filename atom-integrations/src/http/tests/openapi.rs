@@ -5,7 +5,7 @@ use std::sync::Arc;
 use atom_core::{ErrorCode, Function, Result};
 use serde_json::{Value, json};
 
-use super::{RecordedRequest, TestResponse, TestServer, context, function, open, server};
+use super::{HttpConfig, RecordedRequest, TestResponse, TestServer, context, function, open, server};
 
 const PETSTORE_TWO: &str = include_str!("petstore-2.0.json");
 const PETSTORE_THREE: &str = include_str!("petstore-3.1.yaml");
@@ -294,4 +294,30 @@ async fn a_document_is_asked_for_once_and_apart_for_each_credential() {
         .find(|request| request.target == "/v2/pet/1")
         .unwrap();
     assert_eq!(operation.header("authorization"), Some("Basic YWRhOnB3"));
+}
+
+#[tokio::test]
+async fn document_and_operation_of_a_named_host_go_to_its_base_url() {
+    let server = petstore().await;
+    let hosts = [("petstore.test".to_owned(), server.uri(""))].into();
+    let openapi = function(
+        HttpConfig {
+            hosts,
+            ..HttpConfig::default()
+        },
+        "openapi",
+    );
+    let arguments = json!({
+        "document": { "endpoint": "https://petstore.test/v2/swagger.json" },
+        "operationId": "getPetById",
+        "parameters": { "petId": 1 },
+    });
+    let answer = openapi.call(arguments, context()).await.unwrap();
+    assert_eq!(answer, json!({ "method": "GET", "target": "/v2/pet/1" }));
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| request.header("host") == Some("petstore.test"))
+    );
 }
