@@ -1,5 +1,6 @@
 //! Writes `schema/` and what follows from it: the hosts' typed operations and errors.
 
+mod node;
 mod python;
 
 use std::collections::BTreeMap;
@@ -68,7 +69,7 @@ fn generate(root: &Path) -> Result<Files, String> {
     let operations = Value::Array(operations?);
     let errors = read("errors.json")?;
     let mut files = Files::new();
-    for generator in [python::generate] {
+    for generator in [node::generate, python::generate] {
         files.extend(generator(&operations, &errors));
     }
     Ok(files)

@@ -1,0 +1,298 @@
+// Generated from schema/ by `cargo xtask codegen`; do not edit.
+
+import type { Caller, CallOptions } from "../ts/connection.js";
+import type { Stream } from "../ts/stream.js";
+import type * as types from "./types.js";
+
+/** The `engine` operations. */
+export class EngineOperations {
+  readonly #caller: Caller;
+
+  /** @internal */
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /**
+   * Tells the engine's version and where it keeps its data.
+   *
+   * Needs the permission `engine.read`.
+   */
+  info(request: types.GetEngineInfoRequest = {}, options?: CallOptions): Promise<types.EngineInfo> {
+    return this.#caller.call("engine.info", request, options) as Promise<types.EngineInfo>;
+  }
+
+  /**
+   * Tells whether the engine works, by writing to its store and reading again.
+   *
+   * Needs the permission `engine.read`.
+   */
+  health(request: types.GetEngineHealthRequest = {}, options?: CallOptions): Promise<types.EngineHealth> {
+    return this.#caller.call("engine.health", request, options) as Promise<types.EngineHealth>;
+  }
+}
+
+/** The `functions` operations. */
+export class FunctionsOperations {
+  readonly #caller: Caller;
+
+  /** @internal */
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /**
+   * Lists the functions that workflows can call.
+   *
+   * Needs the permission `functions.read`.
+   */
+  list(request: types.ListFunctionsRequest = {}, options?: CallOptions): Promise<types.FunctionList> {
+    return this.#caller.call("functions.list", request, options) as Promise<types.FunctionList>;
+  }
+
+  /**
+   * Tells what a function takes and gives.
+   *
+   * Needs the permission `functions.read`.
+   */
+  get(request: types.GetFunctionRequest, options?: CallOptions): Promise<types.FunctionInfo> {
+    return this.#caller.call("functions.get", request, options) as Promise<types.FunctionInfo>;
+  }
+
+  /**
+   * Calls a function directly, once, and gives its result.
+   *
+   * Needs the permission `functions.call`.
+   */
+  call(request: types.CallFunctionRequest, options?: CallOptions): Promise<types.FunctionOutput> {
+    return this.#caller.call("functions.call", request, options) as Promise<types.FunctionOutput>;
+  }
+}
+
+/** The `workflows` operations. */
+export class WorkflowsOperations {
+  readonly #caller: Caller;
+
+  /** @internal */
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /**
+   * Checks a workflow document without keeping it.
+   *
+   * Needs the permission `workflows.read`.
+   */
+  validate(request: types.ValidateWorkflowRequest, options?: CallOptions): Promise<types.WorkflowValidation> {
+    return this.#caller.call("workflows.validate", request, options) as Promise<types.WorkflowValidation>;
+  }
+
+  /**
+   * Deploys a workflow document; a deployed version never changes.
+   *
+   * Needs the permission `workflows.write`.
+   */
+  deploy(request: types.DeployWorkflowRequest, options?: CallOptions): Promise<types.DeployedWorkflow> {
+    return this.#caller.call("workflows.deploy", request, options) as Promise<types.DeployedWorkflow>;
+  }
+
+  /**
+   * Lists the deployed workflows by namespace, name and time of deployment.
+   *
+   * Needs the permission `workflows.read`.
+   */
+  list(request: types.ListWorkflowsRequest = {}, options?: CallOptions): Promise<types.DeployedWorkflowPage> {
+    return this.#caller.call("workflows.list", request, options) as Promise<types.DeployedWorkflowPage>;
+  }
+
+  /**
+   * Gives a deployed workflow with its text.
+   *
+   * Needs the permission `workflows.read`.
+   */
+  get(request: types.GetWorkflowRequest, options?: CallOptions): Promise<types.WorkflowDocument> {
+    return this.#caller.call("workflows.get", request, options) as Promise<types.WorkflowDocument>;
+  }
+
+  /**
+   * Removes a version of a workflow, or all of them; runs that follow it go on.
+   *
+   * Needs the permission `workflows.write`.
+   */
+  delete(request: types.DeleteWorkflowRequest, options?: CallOptions): Promise<types.DeletedWorkflows> {
+    return this.#caller.call("workflows.delete", request, options) as Promise<types.DeletedWorkflows>;
+  }
+}
+
+/** The `runs` operations. */
+export class RunsOperations {
+  readonly #caller: Caller;
+
+  /** @internal */
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /**
+   * Starts a run of a workflow, durably, and waits for its end when asked to.
+   *
+   * Needs the permission `runs.write`.
+   */
+  start(request: types.StartRunRequest = {}, options?: CallOptions): Promise<types.Run> {
+    return this.#caller.call("runs.start", request, options) as Promise<types.Run>;
+  }
+
+  /**
+   * Gives a run, and waits for its end when asked to.
+   *
+   * Needs the permission `runs.read`.
+   */
+  get(request: types.GetRunRequest, options?: CallOptions): Promise<types.Run> {
+    return this.#caller.call("runs.get", request, options) as Promise<types.Run>;
+  }
+
+  /**
+   * Lists runs without their input and output, the newest first.
+   *
+   * Needs the permission `runs.read`.
+   */
+  list(request: types.ListRunsRequest = {}, options?: CallOptions): Promise<types.RunPage> {
+    return this.#caller.call("runs.list", request, options) as Promise<types.RunPage>;
+  }
+
+  /**
+   * Cancels a run; one that has ended stays as it is.
+   *
+   * Needs the permission `runs.write`.
+   */
+  cancel(request: types.CancelRunRequest, options?: CallOptions): Promise<types.Run> {
+    return this.#caller.call("runs.cancel", request, options) as Promise<types.Run>;
+  }
+
+  /**
+   * Tells what has happened to a run, task by task.
+   *
+   * Needs the permission `runs.read`.
+   */
+  history(request: types.GetRunHistoryRequest, options?: CallOptions): Promise<types.RunHistory> {
+    return this.#caller.call("runs.history", request, options) as Promise<types.RunHistory>;
+  }
+
+  /**
+   * Follows what happens to a run, from its beginning or any offset, until it has ended.
+   *
+   * Needs the permission `runs.read`.
+   */
+  events(request: types.FollowRunRequest, options?: CallOptions): Stream<types.HistoryEntry> {
+    return this.#caller.stream("runs.events", request, options) as Stream<types.HistoryEntry>;
+  }
+
+  /**
+   * Sends an event to one run, durably.
+   *
+   * Needs the permission `runs.write`.
+   */
+  signal(request: types.SignalRunRequest, options?: CallOptions): Promise<types.Done> {
+    return this.#caller.call("runs.signal", request, options) as Promise<types.Done>;
+  }
+}
+
+/** The `events` operations. */
+export class EventsOperations {
+  readonly #caller: Caller;
+
+  /** @internal */
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /**
+   * Appends an event to the caller's log; runs that listen for it receive it.
+   *
+   * Needs the permission `events.write`.
+   */
+  publish(request: types.PublishEventRequest, options?: CallOptions): Promise<types.LoggedEvent> {
+    return this.#caller.call("events.publish", request, options) as Promise<types.LoggedEvent>;
+  }
+
+  /**
+   * Lists the events of the caller's log, the oldest first.
+   *
+   * Needs the permission `events.read`.
+   */
+  list(request: types.ListEventsRequest = {}, options?: CallOptions): Promise<types.EventPage> {
+    return this.#caller.call("events.list", request, options) as Promise<types.EventPage>;
+  }
+
+  /**
+   * Follows the caller's log of events without end.
+   *
+   * Needs the permission `events.read`.
+   */
+  subscribe(request: types.SubscribeEventsRequest = {}, options?: CallOptions): Stream<types.LoggedEvent> {
+    return this.#caller.stream("events.subscribe", request, options) as Stream<types.LoggedEvent>;
+  }
+}
+
+/** The `secrets` operations. */
+export class SecretsOperations {
+  readonly #caller: Caller;
+
+  /** @internal */
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /**
+   * Keeps a secret under a name, replacing an earlier one.
+   *
+   * Needs the permission `secrets.write`.
+   */
+  set(request: types.SetSecretRequest, options?: CallOptions): Promise<types.SecretInfo> {
+    return this.#caller.call("secrets.set", request, options) as Promise<types.SecretInfo>;
+  }
+
+  /**
+   * Lists the names of the caller's secrets.
+   *
+   * Needs the permission `secrets.read`.
+   */
+  list(request: types.ListSecretsRequest = {}, options?: CallOptions): Promise<types.SecretList> {
+    return this.#caller.call("secrets.list", request, options) as Promise<types.SecretList>;
+  }
+
+  /**
+   * Removes a secret.
+   *
+   * Needs the permission `secrets.write`.
+   */
+  delete(request: types.DeleteSecretRequest, options?: CallOptions): Promise<types.DeletedSecret> {
+    return this.#caller.call("secrets.delete", request, options) as Promise<types.DeletedSecret>;
+  }
+}
+
+/** Every operation, by its group. */
+export class Operations {
+  /** The `engine` operations. */
+  readonly engine: EngineOperations;
+  /** The `functions` operations. */
+  readonly functions: FunctionsOperations;
+  /** The `workflows` operations. */
+  readonly workflows: WorkflowsOperations;
+  /** The `runs` operations. */
+  readonly runs: RunsOperations;
+  /** The `events` operations. */
+  readonly events: EventsOperations;
+  /** The `secrets` operations. */
+  readonly secrets: SecretsOperations;
+
+  /** @internal */
+  constructor(caller: Caller) {
+    this.engine = new EngineOperations(caller);
+    this.functions = new FunctionsOperations(caller);
+    this.workflows = new WorkflowsOperations(caller);
+    this.runs = new RunsOperations(caller);
+    this.events = new EventsOperations(caller);
+    this.secrets = new SecretsOperations(caller);
+  }
+}

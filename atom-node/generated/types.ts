@@ -1,0 +1,631 @@
+// Generated from schema/ by `cargo xtask codegen`; do not edit.
+
+// What operations take and give, as they are in JSON.
+
+/** Calls a function directly, outside of any run. */
+export interface CallFunctionRequest {
+  /** The function's name. */
+  name: string;
+  /** What to pass to it; an empty object when absent. */
+  arguments?: unknown;
+  /** Where relative file paths start. */
+  directory?: string | null;
+  /** How long to wait for the answer, in milliseconds; as long as it takes when absent. */
+  timeout_ms?: number | null;
+}
+
+/** Cancels a run. */
+export interface CancelRunRequest {
+  /** Its id. */
+  id: RunId;
+  /** Why, for its history. */
+  reason?: string | null;
+}
+
+/** One event in the CloudEvents 1.0.2 JSON format, with `data` as JSON. */
+export interface CloudEvent {
+  /** Identifies the event together with `source`; the log stores such a pair once. */
+  id: string;
+  /** Where the event comes from, a URI reference. */
+  source: string;
+  /** What kind of event it is, e.g. `com.example.order.placed.v1`. */
+  type: string;
+  /** The version of the specification, `1.0`. */
+  specversion: string;
+  /** When it happened. */
+  time?: string | null;
+  /** What it is about, within the source. */
+  subject?: string | null;
+  /** The media type of `data`; `application/json` when absent. */
+  datacontenttype?: string | null;
+  /** The schema that `data` adheres to, a URI. */
+  dataschema?: string | null;
+  /** What happened. */
+  data?: unknown;
+  [name: string]: unknown;
+}
+
+/** Removes a secret. */
+export interface DeleteSecretRequest {
+  /** Its name. */
+  name: string;
+}
+
+/** Removes a deployed workflow. Runs that follow it go on. */
+export interface DeleteWorkflowRequest {
+  /** Its namespace. */
+  namespace: string;
+  /** Its name. */
+  name: string;
+  /** Its version; all versions when absent. */
+  version?: string | null;
+}
+
+/** Whether a secret was removed. */
+export interface DeletedSecret {
+  /** Whether there was one. */
+  deleted: boolean;
+}
+
+/** How many versions of a workflow were removed. */
+export interface DeletedWorkflows {
+  /** How many versions were removed. */
+  deleted: number;
+}
+
+/** Deploys a document under the namespace, name and version it states. */
+export interface DeployWorkflowRequest {
+  /** The document's text, YAML or JSON. */
+  document: string;
+}
+
+/** A version of a workflow, deployed under its name. */
+export interface DeployedWorkflow {
+  /** The namespace of the workflow. */
+  namespace: string;
+  /** The name of the workflow. */
+  name: string;
+  /** The semantic version. */
+  version: string;
+  /** SHA-256 of the document's canonical JSON, in hexadecimal. */
+  hash: string;
+  /** The name people read. */
+  title?: string | null;
+  /** What it does, in Markdown. */
+  summary?: string | null;
+  /** When it was deployed. */
+  deployed_at: string;
+}
+
+/** A part of a list. */
+export interface DeployedWorkflowPage {
+  /** The items. */
+  items: Array<DeployedWorkflow>;
+  /** What to pass as `after` to get the following page; absent on the last. */
+  next?: string | null;
+}
+
+/** Nothing more to tell: it is done. */
+export type Done = Record<string, unknown>;
+
+/** Whether the engine works. */
+export interface EngineHealth {
+  /** The state of the whole. */
+  status: HealthStatus;
+  /** The state of the store. */
+  storage: StorageHealth;
+  /** The state of the runs. */
+  runs: RunsHealth;
+}
+
+/** What the engine is. */
+export interface EngineInfo {
+  /** `atom`. */
+  name: string;
+  /** The engine's version. */
+  version: string;
+  /** The version of the workflow machine; runs of this version and older ones go on. */
+  machine_version: number;
+  /** Where workflows, runs, events and secrets are kept. */
+  storage: StorageKind;
+  /** The folder that holds the store, when it is on disk. */
+  data_dir?: string | null;
+  /** How many operations there are. */
+  operations: number;
+}
+
+/** What went wrong, as a stable snake_case code that programs may match on. */
+export type ErrorCode = "invalid_request" | "invalid_workflow" | "invalid_data" | "invalid_expression" | "not_found" | "already_exists" | "conflict" | "permission_denied" | "unauthenticated" | "limit_exceeded" | "rate_limited" | "timeout" | "cancelled" | "unavailable" | "upstream" | "unsupported" | "locked" | "storage_full" | "storage_failed" | "version_mismatch" | "closed" | "forked" | "host_failed" | "run_faulted" | "internal";
+
+/** The wire form of [`Error`]: what hosts, the command line and run histories show. */
+export interface ErrorReport {
+  /** What went wrong. */
+  code: ErrorCode;
+  /** Whether the same call is worth trying again. */
+  retry: Retry;
+  /** The operation that failed, when known. */
+  operation: string | null;
+  /** What happened and what to do next. */
+  message: string;
+  /** Facts that help to find the cause. */
+  context: Record<string, string>;
+  /** The messages of the errors that caused this one, nearest first. */
+  cause: Array<string>;
+}
+
+/** An event to publish, in the CloudEvents 1.0.2 JSON format. What is absent is filled in. */
+export interface EventDraft {
+  /**
+   * Identifies the event together with `source`, so that publishing it again changes nothing; a new id when
+   * absent.
+   */
+  id?: string | null;
+  /** Where the event comes from, a URI reference; `/atom` when absent. */
+  source?: string | null;
+  /** What kind of event it is, e.g. `com.example.order.placed.v1`. */
+  type: string;
+  /** The version of the specification, `1.0`. */
+  specversion?: string | null;
+  /** When it happened; now when absent. */
+  time?: string | null;
+  /** What it is about, within the source. */
+  subject?: string | null;
+  /** The media type of `data`; `application/json` when absent. */
+  datacontenttype?: string | null;
+  /** The schema that `data` adheres to, a URI. */
+  dataschema?: string | null;
+  /** What happened. */
+  data?: unknown;
+  [name: string]: unknown;
+}
+
+/** Events in the order of the log. */
+export interface EventPage {
+  /** The events; fewer than the limit when the log ends here. */
+  events: Array<LoggedEvent>;
+  /** What to pass as `after` to go on from here, now or once there are more. */
+  next: number;
+}
+
+/** Follows what happens to a run. */
+export interface FollowRunRequest {
+  /** Its id. */
+  id: RunId;
+  /** The offset of the history after which to begin; the beginning when absent. */
+  after?: number;
+}
+
+/** What a function is called, takes and gives. */
+export interface FunctionInfo {
+  /** The name that `call:` uses: lower-case words joined by `_`, grouped by `.`, e.g. `mailbox.messages.list`. */
+  name: string;
+  /** One sentence for people and models. */
+  description: string;
+  /** JSON Schema of the arguments; `true` accepts anything. */
+  input_schema: unknown;
+  /** JSON Schema of the result; `true` for anything. */
+  output_schema: unknown;
+  /** Whether the function changes nothing outside and may be called twice without harm. */
+  is_read_only: boolean;
+}
+
+/** Functions, sorted by name. */
+export interface FunctionList {
+  /** The functions. */
+  functions: Array<FunctionInfo>;
+}
+
+/** What a function gave. */
+export interface FunctionOutput {
+  /** The result. */
+  output: unknown;
+}
+
+/** Asks whether the engine works. */
+export type GetEngineHealthRequest = Record<string, unknown>;
+
+/** Asks what the engine is. */
+export type GetEngineInfoRequest = Record<string, unknown>;
+
+/** Asks about one function. */
+export interface GetFunctionRequest {
+  /** The function's name. */
+  name: string;
+}
+
+/** Asks what has happened to a run. */
+export interface GetRunHistoryRequest {
+  /** Its id. */
+  id: RunId;
+}
+
+/** Asks for one run. */
+export interface GetRunRequest {
+  /** Its id. */
+  id: RunId;
+  /** Whether to answer only when the run has ended. */
+  wait?: boolean;
+  /**
+   * How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is
+   * answered as it is.
+   */
+  wait_timeout_ms?: number | null;
+}
+
+/** Asks for one deployed workflow. */
+export interface GetWorkflowRequest {
+  /** Its namespace. */
+  namespace: string;
+  /** Its name. */
+  name: string;
+  /** Its version; the highest when absent or `latest`. */
+  version?: string | null;
+}
+
+/** Whether something works. */
+export type HealthStatus = "ok" | "failing";
+
+/** One line of a run's history. */
+export type HistoryEntry = {
+  /** Its place in the history, from 1: the same every time the history is read. */
+  offset: number;
+  /** When it happened. */
+  at: string;
+  /** The JSON pointer of the task in the document; absent for the run itself. */
+  task?: string | null;
+} & ({
+  type: "run_started";
+} | {
+  type: "run_completed";
+  /** The output. */
+  output: unknown;
+} | {
+  type: "run_faulted";
+  /** The error. */
+  error: WorkflowError;
+} | {
+  type: "run_cancelled";
+  /** Why, in the caller's words. */
+  reason: string | null;
+} | {
+  type: "run_signalled";
+  /** The event's type. */
+  event_type: string;
+} | {
+  type: "task_started";
+} | {
+  type: "task_skipped";
+} | {
+  type: "task_received";
+  /** The event's type. */
+  event_type: string;
+} | {
+  type: "task_completed";
+  /** The output, as passed on. */
+  output: unknown;
+} | {
+  type: "task_faulted";
+  /** The error. */
+  error: WorkflowError;
+} | {
+  type: "task_retried";
+  /** The error that was caught. */
+  error: WorkflowError;
+  /** The number of the retry, from 1. */
+  retry: number;
+  /** When the next attempt begins. */
+  next_at: string;
+} | {
+  type: "task_cancelled";
+});
+
+/** Asks for events of the caller's log. */
+export interface ListEventsRequest {
+  /** The offset after which to begin; the beginning when absent. */
+  after?: number | null;
+  /** How many events at most, 1 to 1000; 100 when absent. */
+  limit?: number | null;
+  /** Only events of this type. */
+  type?: string | null;
+}
+
+/** Asks which functions there are. */
+export interface ListFunctionsRequest {
+  /** Only functions whose names begin with this, e.g. `mailbox.`. */
+  prefix?: string | null;
+}
+
+/** Asks which runs there are. */
+export interface ListRunsRequest {
+  /** Only runs in this state. */
+  status?: RunStatus | null;
+  /** Only runs of workflows in this namespace. */
+  namespace?: string | null;
+  /** Only runs of workflows with this name. */
+  name?: string | null;
+  /** Only runs started by this run. */
+  parent?: RunId | null;
+  /** The `next` of the page before; absent for the first page. */
+  after?: string | null;
+  /** How many runs at most, 1 to 1000; 100 when absent. */
+  limit?: number | null;
+}
+
+/** Asks which secrets there are. */
+export type ListSecretsRequest = Record<string, unknown>;
+
+/** Asks which workflows are deployed. */
+export interface ListWorkflowsRequest {
+  /** The `next` of the page before; absent for the first page. */
+  after?: string | null;
+  /** How many workflows at most, 1 to 1000; 100 when absent. */
+  limit?: number | null;
+}
+
+/** An event as the log keeps it. */
+export interface LoggedEvent {
+  /** Its place in the log. */
+  offset: number;
+  /** The event. */
+  event: CloudEvent;
+}
+
+/** The step of another run that started a run. */
+export interface ParentStep {
+  /** The other run. */
+  run: RunId;
+  /** The number of the action within the other run that waits for this one. */
+  action: number;
+}
+
+/** Publishes an event. */
+export interface PublishEventRequest {
+  /** The event. */
+  event: EventDraft;
+}
+
+/** Whether, and when, the same call is worth trying again. */
+export type Retry = {
+  kind: "no";
+} | {
+  kind: "maybe";
+} | {
+  kind: "after";
+  /** Milliseconds to wait before the next try. */
+  ms: number;
+} | {
+  kind: "exhausted";
+};
+
+/** A run of a workflow. Lists leave out its input and output, which may be large. */
+export interface Run {
+  /** Its id. */
+  id: RunId;
+  /** Which document it follows. */
+  workflow: WorkflowKey;
+  /** Its state. */
+  status: RunStatus;
+  /** Its input as given; absent in lists. */
+  input?: unknown;
+  /** Its output, once completed; absent in lists. */
+  output?: unknown;
+  /** Its error, once faulted. */
+  error?: WorkflowError | null;
+  /** The step that started it, for a run started by a run. */
+  parent?: ParentStep | null;
+  /** When it was created. */
+  created_at: string;
+  /** When something last happened to it. */
+  updated_at: string;
+  /** When it ended. */
+  ended_at?: string | null;
+}
+
+/** What has happened to a run, the oldest first. */
+export interface RunHistory {
+  /** What happened. */
+  records: Array<HistoryEntry>;
+}
+
+/** The id of one run of a workflow. */
+export type RunId = string;
+
+/** A part of a list. */
+export interface RunPage {
+  /** The items. */
+  items: Array<Run>;
+  /** What to pass as `after` to get the following page; absent on the last. */
+  next?: string | null;
+}
+
+/** The state of a run. */
+export type RunStatus = "running" | "completed" | "faulted" | "cancelled";
+
+/** How the runs are. */
+export interface RunsHealth {
+  /** How many runs are under way in this process, over all users. */
+  running: number;
+}
+
+/** A secret text: redacted in `Debug`, not serialisable, wiped from memory when dropped. */
+export type Secret = string;
+
+/** What may be shown of a secret: everything but its text. */
+export interface SecretInfo {
+  /** The name. */
+  name: string;
+  /** How many times it was set. */
+  version: number;
+  /** When it was last set. */
+  updated_at: string;
+}
+
+/** Secrets without their texts, sorted by name. */
+export interface SecretList {
+  /** The secrets. */
+  secrets: Array<SecretInfo>;
+}
+
+/** Keeps a secret. */
+export interface SetSecretRequest {
+  /** Its name: 1 to 128 letters, digits, `_`, `-` and `.`, starting with a letter. */
+  name: string;
+  /** Its text, at most 64 KiB. */
+  value: Secret;
+}
+
+/** Sends an event to one run. It is kept until a task of the run listens for it. */
+export interface SignalRunRequest {
+  /** The run's id. */
+  id: RunId;
+  /** What kind of event it is, e.g. `com.example.order.placed.v1`. */
+  type: string;
+  /** What happened. */
+  data?: unknown;
+  /** Where the event comes from, a URI reference; `/atom` when absent. */
+  source?: string | null;
+  /** Identifies the event together with `source`; a new id when absent. */
+  event_id?: string | null;
+}
+
+/** Starts a run of a deployed workflow or of a document. Once it is answered, the run survives a crash. */
+export interface StartRunRequest {
+  /** The deployed workflow to run; either this or `document`. */
+  workflow?: WorkflowReference | null;
+  /** The text of the document to run, YAML or JSON; either this or `workflow`. */
+  document?: string | null;
+  /** The input; `null` when absent. */
+  input?: unknown;
+  /** Where relative file paths start. */
+  directory?: string | null;
+  /** The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run. */
+  id?: RunId | null;
+  /** Whether to answer only when the run has ended. */
+  wait?: boolean;
+  /**
+   * How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is
+   * answered as it is.
+   */
+  wait_timeout_ms?: number | null;
+}
+
+/** Whether the store works: something was written to it, read again and deleted just now. */
+export interface StorageHealth {
+  /** Whether writing, reading and deleting worked. */
+  status: HealthStatus;
+  /** How long they took together, in milliseconds. */
+  probe_ms: number;
+  /** Why they did not work. */
+  error?: ErrorReport | null;
+}
+
+/** Where an engine keeps what it is given. */
+export type StorageKind = "sqlite" | "memory";
+
+/** Follows the caller's log. */
+export interface SubscribeEventsRequest {
+  /** The offset after which to begin, 0 for all events; only events from now on when absent. */
+  after?: number | null;
+  /** Only events of this type. */
+  type?: string | null;
+}
+
+/** A valid part of a document that the engine does not carry out. */
+export interface UnsupportedFeature {
+  /** What it is, e.g. `call: grpc`. */
+  feature: string;
+  /** Where it stands, a JSON pointer. */
+  path: string;
+  /** The line it stands on, from 1. */
+  line: number;
+  /** The column it starts at, from 1. */
+  column: number;
+}
+
+/** Checks a document. */
+export interface ValidateWorkflowRequest {
+  /** The document's text, YAML or JSON. */
+  document: string;
+}
+
+/** How a well-formed document names itself. */
+export interface ValidatedWorkflow {
+  /** The namespace of the workflow. */
+  namespace: string;
+  /** The name of the workflow. */
+  name: string;
+  /** The semantic version. */
+  version: string;
+  /** SHA-256 of the document's canonical JSON, in hexadecimal. */
+  hash: string;
+  /** The name people read. */
+  title?: string | null;
+}
+
+/** A deployed workflow with its text. */
+export interface WorkflowDocument {
+  /** The namespace of the workflow. */
+  namespace: string;
+  /** The name of the workflow. */
+  name: string;
+  /** The semantic version. */
+  version: string;
+  /** SHA-256 of the document's canonical JSON, in hexadecimal. */
+  hash: string;
+  /** The name people read. */
+  title?: string | null;
+  /** What it does, in Markdown. */
+  summary?: string | null;
+  /** When it was deployed. */
+  deployed_at: string;
+  /** The document's text as deployed. */
+  document: string;
+}
+
+/** The error of a task or run. */
+export interface WorkflowError {
+  /** What kind of error it is, a URI. */
+  type: string;
+  /** The status, in the manner of HTTP. */
+  status: number;
+  /** The kind in words. */
+  title?: string | null;
+  /** What went wrong this time. */
+  detail?: string | null;
+  /** The JSON pointer of the task where it arose. */
+  instance?: string | null;
+}
+
+/** Which document a run follows. Runs are pinned to the content, not to the name. */
+export interface WorkflowKey {
+  /** The namespace of the workflow. */
+  namespace: string;
+  /** The name of the workflow. */
+  name: string;
+  /** The version of the workflow. */
+  version: string;
+  /** SHA-256 of the document's canonical JSON, in hexadecimal. */
+  hash: string;
+}
+
+/** A deployed workflow by name. */
+export interface WorkflowReference {
+  /** Its namespace. */
+  namespace: string;
+  /** Its name. */
+  name: string;
+  /** Its version; the highest when absent or `latest`. */
+  version?: string | null;
+}
+
+/** What a check of a document found. */
+export interface WorkflowValidation {
+  /** Whether the document is well-formed; it can be deployed when, besides, nothing in it is unsupported. */
+  is_valid: boolean;
+  /** How the document names itself, when it is well-formed. */
+  workflow?: ValidatedWorkflow | null;
+  /** What is wrong with it, when it is not; `context` holds `line`, `column` and `path`. */
+  problem?: ErrorReport | null;
+  /** Its parts that this engine does not carry out. */
+  unsupported: Array<UnsupportedFeature>;
+}
