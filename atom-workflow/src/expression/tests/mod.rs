@@ -1,5 +1,6 @@
 //! Tests of expressions as a whole.
 
+mod errors;
 mod language;
 mod limits;
 mod properties;
