@@ -1,0 +1,190 @@
+//! Numbers of the engine beside this machine's own floor, measured side by side in one run.
+//!
+//! Run with `cargo xtask bench`. Disks and neighbours make single numbers noisy: the ratios and medians count.
+
+#![allow(missing_docs, reason = "a program for people")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program for people; a failed measurement should end it"
+)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use atom_core::function::TypedFunction;
+use atom_engine::api::{GetEngineInfoRequest, GetRunRequest, StartRunRequest};
+use atom_engine::bridge::Bridge;
+use atom_engine::{Engine, EngineConfig};
+use serde_json::{Value, json};
+use sqlx::{Connection, Executor};
+
+const STEPS: usize = 100;
+const CONCURRENT_RUNS: usize = 64;
+const CONCURRENT_STEPS: usize = 10;
+const ROUNDS: usize = 5;
+
+fn main() {
+    if let Some(folder) = std::env::var_os("ATOM_BENCH_COLD_START") {
+        return cold_start_once(Path::new(&folder));
+    }
+    println!("{:<52} {:>14}", "what", "median");
+    cold_start();
+    bridge();
+    steps();
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+fn median(mut samples: Vec<f64>) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples[samples.len() / 2]
+}
+
+fn show(what: &str, value: f64, unit: &str) {
+    println!("{what:<52} {value:>10.2} {unit}");
+}
+
+/// A process of its own for each sample, because memory that was once touched stays in the process.
+fn cold_start() {
+    let program = std::env::current_exe().unwrap();
+    let (mut times, mut sizes) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let folder = tempfile::tempdir().unwrap();
+        let output = std::process::Command::new(&program)
+            .env("ATOM_BENCH_COLD_START", folder.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut numbers = text.split_whitespace().map(|number| number.parse::<f64>().unwrap());
+        times.push(numbers.next().unwrap());
+        sizes.push(numbers.next().unwrap());
+    }
+    show("Engine::open on an empty folder", median(times), "ms");
+    show("resident memory after it", median(sizes), "MiB");
+}
+
+fn cold_start_once(folder: &Path) {
+    let started = Instant::now();
+    let runtime = runtime();
+    let engine = runtime.block_on(Engine::open(EngineConfig::in_folder(folder))).unwrap();
+    let time = started.elapsed();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|size| size.split_whitespace().next()?.parse::<f64>().ok())
+        .unwrap_or(f64::NAN);
+    println!("{} {}", time.as_secs_f64() * 1e3, resident / 1024.0);
+    runtime.block_on(engine.close()).unwrap();
+}
+
+fn bridge() {
+    const CALLS: u32 = 20_000;
+    let bridge = Bridge::open(r#"{ "storage": "memory" }"#).unwrap();
+    let runtime = runtime();
+    let per_call = |elapsed: Duration| elapsed.as_secs_f64() * 1e6 / f64::from(CALLS);
+    let direct = (0..ROUNDS).map(|_| {
+        runtime.block_on(async {
+            let started = Instant::now();
+            for _ in 0..CALLS {
+                std::hint::black_box(bridge.call("engine.info", "", "{}").await.unwrap());
+            }
+            per_call(started.elapsed())
+        })
+    });
+    show("bridge, engine.info, awaited", median(direct.collect()), "us");
+    let queued = (0..ROUNDS).map(|_| {
+        let started = Instant::now();
+        for _ in 0..CALLS {
+            bridge.submit("engine.info", "", "{}");
+            while bridge.poll(1, 1000).is_empty() {}
+        }
+        per_call(started.elapsed())
+    });
+    show("bridge, engine.info, submitted and polled", median(queued.collect()), "us");
+    bridge.close(1000);
+    let engine = runtime.block_on(Engine::open(EngineConfig::in_memory())).unwrap();
+    let typed = (0..ROUNDS).map(|_| {
+        runtime.block_on(async {
+            let started = Instant::now();
+            for _ in 0..CALLS {
+                std::hint::black_box(engine.call(GetEngineInfoRequest {}).await.unwrap());
+            }
+            per_call(started.elapsed())
+        })
+    });
+    show("Engine::call, engine.info", median(typed.collect()), "us");
+    runtime.block_on(engine.close()).unwrap();
+}
+
+/// Durable steps beside bare commits of the same disk, alternating so that both see the same noise.
+fn steps() {
+    let runtime = runtime();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::builder(EngineConfig::in_folder(folder.path().join("engine")))
+            .with_function(Arc::new(TypedFunction::new("noop", "Does nothing.", |value: Value, _| async move {
+                Ok(value)
+            })))
+            .open()
+            .await
+            .unwrap();
+        let mut floor = bare_store(&folder.path().join("floor.db")).await;
+        let sequential = document(STEPS);
+        let concurrent = document(CONCURRENT_STEPS);
+        let (mut bare, mut one, mut many, mut ratios) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let commit = bare_commits(&mut floor, STEPS).await;
+            let step = run(&engine, &sequential).await / STEPS as f64;
+            bare.push(1.0 / commit);
+            one.push(1.0 / step);
+            ratios.push(step / commit);
+            let started = Instant::now();
+            futures::future::join_all((0..CONCURRENT_RUNS).map(|_| run(&engine, &concurrent))).await;
+            many.push((CONCURRENT_RUNS * CONCURRENT_STEPS) as f64 / started.elapsed().as_secs_f64());
+        }
+        show("floor: bare SQLite commits, WAL, synchronous=FULL", median(bare), "/s");
+        show("durable steps, one run", median(one), "/s");
+        show("  one step in bare commits", median(ratios), "x");
+        show("durable steps, 64 runs at once", median(many), "/s");
+        engine.close().await.unwrap();
+    });
+}
+
+fn document(steps: usize) -> String {
+    let tasks: String = (0..steps).map(|step| format!("  - step{step}: {{ call: noop, with: {{ n: {step} }} }}\n")).collect();
+    format!("document: {{ dsl: 1.0.3, namespace: bench, name: steps, version: 1.0.{steps} }}\ndo:\n{tasks}")
+}
+
+/// Seconds from start to end of one run.
+async fn run(engine: &Engine, document: &str) -> f64 {
+    let started = Instant::now();
+    let run = engine.call(StartRunRequest::document(document).with_input(json!({}))).await.unwrap();
+    let run = engine.call(GetRunRequest::ended(run.id)).await.unwrap();
+    assert!(run.error.is_none());
+    started.elapsed().as_secs_f64()
+}
+
+async fn bare_store(path: &Path) -> sqlx::SqliteConnection {
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
+        .synchronous(sqlx::sqlite::SqliteSynchronous::Full);
+    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    connection.execute("CREATE TABLE floor (id INTEGER PRIMARY KEY, payload TEXT NOT NULL)").await.unwrap();
+    connection
+}
+
+/// Seconds for one commit of one row.
+async fn bare_commits(connection: &mut sqlx::SqliteConnection, commits: usize) -> f64 {
+    let started = Instant::now();
+    for _ in 0..commits {
+        connection.execute("INSERT INTO floor (payload) VALUES ('{\"type\":\"completed\",\"action\":1,\"output\":{\"n\":1}}')").await.unwrap();
+    }
+    started.elapsed().as_secs_f64() / commits as f64
+}
