@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from . import _native
 from ._error import AtomError
-from ._host import Delivery, HostFunctions
+from ._host import Delivery, HostFunction, HostFunctions
 from .errors import ClosedError, ForkedError
 
 logger = logging.getLogger("atom_engine")
@@ -48,7 +48,7 @@ class Bridge:
         self._is_closed = False
         self._is_abandoned = False
         self._next_sweep = 0.0
-        self.host = HostFunctions(native)
+        self._host = HostFunctions(native)
         self._thread = threading.Thread(target=self._run, name="atom-messages", daemon=True)
         _open.add(self)
         self._thread.start()
@@ -96,18 +96,18 @@ class Bridge:
         if not self.is_forked:
             self._native.cancel(number)
 
-    def register(self, info: str) -> None:
-        """Registers a function of the host application."""
+    def register(self, name: str, info: str, function: HostFunction, loop: asyncio.AbstractEventLoop) -> None:
+        """Registers a function of the host application, served by the event loop."""
         self.check("functions.register")
         try:
-            self._native.register_function(info)
+            self._host.register(name, info, function, loop)
         except RuntimeError as error:
             raise _from_native(error) from None
 
     def unregister(self, name: str) -> bool:
         """Removes a function and tells whether there was one."""
         self.check("functions.unregister")
-        return self._native.unregister_function(name)
+        return self._host.unregister(name)
 
     def abandon(self) -> None:
         """Lets the thread close the engine soon, without waiting for it: for finalizers."""
@@ -138,9 +138,9 @@ class Bridge:
             delivery: Delivery | None = None
             kind = message["type"]
             if kind == "host_call":
-                delivery = self.host.begin(message)
+                delivery = self._host.begin(message)
             elif kind == "host_cancel":
-                delivery = self.host.cancel(message)
+                delivery = self._host.cancel(message)
             elif kind == "closed":
                 is_open = False
             else:
@@ -174,7 +174,7 @@ class Bridge:
                 del self._receivers[number]
         for number in gone:
             self._native.cancel(number)
-        self.host.sweep()
+        self._host.sweep()
 
     def _end(self) -> None:
         """Ends whatever has not heard of its end."""

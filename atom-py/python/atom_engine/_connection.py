@@ -11,7 +11,9 @@ from typing import Any
 from ._bridge import Bridge
 from ._error import AtomError
 from ._json import encode
+from ._operations import KINDS
 from ._stream import Stream
+from .errors import InvalidRequestError
 
 
 class Connection:
@@ -59,6 +61,8 @@ class Caller:
 
     async def call(self, operation: str, request: Mapping[str, Any] | None) -> Any:
         """Calls an operation that has one answer. Cancelling the caller cancels the call."""
+        if KINDS.get(operation) == "stream":
+            raise InvalidRequestError("this operation has many answers; subscribe to it", operation=operation)
         text = encode(request or {}, operation)
         answer = _Answer(asyncio.get_running_loop())
         bridge = self.connection.bridge
@@ -71,4 +75,6 @@ class Caller:
 
     def subscribe(self, operation: str, request: Mapping[str, Any] | None) -> Stream[Any]:
         """Starts an operation that has many answers."""
+        if KINDS.get(operation) == "call":
+            raise InvalidRequestError("this operation has one answer; call it", operation=operation)
         return Stream(self.connection, operation, self._principal, encode(request or {}, operation))

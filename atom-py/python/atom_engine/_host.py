@@ -82,23 +82,29 @@ class HostFunctions:
 
     def __init__(self, native: NativeBridge) -> None:
         self._native = native
+        self._lock = threading.Lock()
         self._functions: dict[str, _Registered] = {}
         self._calls: dict[int, _Call] = {}
 
-    def register(self, name: str, function: HostFunction, loop: asyncio.AbstractEventLoop) -> None:
-        """Says what carries out the calls of a name, with the context variables of the caller."""
-        self._functions[name] = _Registered(
-            function, loop, threading.current_thread(), contextvars.copy_context()
-        )
+    def register(self, name: str, info: str, function: HostFunction, loop: asyncio.AbstractEventLoop) -> None:
+        """Registers what carries out the calls of a name, with the context variables of the caller."""
+        registered = _Registered(function, loop, threading.current_thread(), contextvars.copy_context())
+        # A run may wait for the function and call it at once: its call is looked up after this.
+        with self._lock:
+            self._native.register_function(info)
+            self._functions[name] = registered
 
-    def unregister(self, name: str) -> None:
-        """Forgets a name. Calls under way go on."""
-        self._functions.pop(name, None)
+    def unregister(self, name: str) -> bool:
+        """Removes a function and tells whether there was one. Calls under way go on."""
+        with self._lock:
+            self._functions.pop(name, None)
+            return self._native.unregister_function(name)
 
     def begin(self, message: dict[str, Any]) -> Delivery | None:
         """Begins the call of a `host_call` message."""
         number: int = message["call"]
-        registered = self._functions.get(message["function"])
+        with self._lock:
+            registered = self._functions.get(message["function"])
         if registered is None or registered.is_gone:
             self._reply_gone(number)
             return None

@@ -18,6 +18,34 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+KINDS: dict[str, Literal["call", "stream"]] = {
+    "engine.info": "call",
+    "engine.health": "call",
+    "functions.list": "call",
+    "functions.get": "call",
+    "functions.call": "call",
+    "workflows.validate": "call",
+    "workflows.deploy": "call",
+    "workflows.list": "call",
+    "workflows.get": "call",
+    "workflows.delete": "call",
+    "runs.start": "call",
+    "runs.get": "call",
+    "runs.list": "call",
+    "runs.cancel": "call",
+    "runs.history": "call",
+    "runs.events": "stream",
+    "runs.signal": "call",
+    "events.publish": "call",
+    "events.list": "call",
+    "events.subscribe": "stream",
+    "secrets.set": "call",
+    "secrets.list": "call",
+    "secrets.delete": "call",
+}
+"""Whether an operation has one answer or many."""
+
+
 class EngineOperations:
     """The `engine` operations."""
 

@@ -160,17 +160,14 @@ class Engine(Actor):
                 loop = asyncio.get_running_loop()
             except RuntimeError:
                 loop = self._loop
-            bridge.register(encode(info, "functions.register"))
-            bridge.host.register(name, function, loop)
+            bridge.register(name, encode(info, "functions.register"), function, loop)
             return function
 
         return register
 
     def unregister_function(self, name: str) -> bool:
         """Removes a function and tells whether there was one. Calls under way go on."""
-        existed = self._connection.bridge.unregister(name)
-        self._connection.bridge.host.unregister(name)
-        return existed
+        return self._connection.bridge.unregister(name)
 
     async def close(self) -> None:
         """Closes the engine and waits until its data folder is free. Closing again does nothing.

@@ -181,6 +181,11 @@ fn operations_module(operations: &[Value], types: &Types) -> String {
          def _given(values: dict[str, Any]) -> dict[str, Any]:\n    \
          return {{name: value for name, value in values.items() if value is not None}}\n"
     );
+    module.push_str("\n\nKINDS: dict[str, Literal[\"call\", \"stream\"]] = {\n");
+    for operation in operations {
+        let _ = writeln!(module, "    {}: {},", operation["name"], operation["kind"]);
+    }
+    module.push_str("}\n\"\"\"Whether an operation has one answer or many.\"\"\"\n");
     for (group, members) in &groups {
         let _ = write!(
             module,

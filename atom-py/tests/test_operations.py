@@ -1,0 +1,78 @@
+"""Every operation through its typed method."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import atom_engine
+from atom_engine._operations import Operations
+from support import SCHEMA, run, workflow
+
+
+class Recorder:
+    """Notes which operations are called on the way to the engine."""
+
+    def __init__(self, caller: Any) -> None:
+        self._caller = caller
+        self.called: set[str] = set()
+
+    async def call(self, operation: str, request: Any) -> Any:
+        self.called.add(operation)
+        return await self._caller.call(operation, request)
+
+    def subscribe(self, operation: str, request: Any) -> Any:
+        self.called.add(operation)
+        return self._caller.subscribe(operation, request)
+
+
+def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
+    document = workflow("wait: { listen: { to: { one: { with: { type: tests.go } } } } }", name="listener")
+    index = json.loads((SCHEMA / "operations.json").read_text())
+
+    async def main() -> set[str]:
+        async with await atom_engine.open(data_dir=tmp_path) as engine:
+            recorder = Recorder(engine._caller)
+            operations = Operations(recorder)  # type: ignore[arg-type]
+            assert (await operations.engine.info())["operations"] == len(index["operations"])
+            assert (await operations.engine.health())["status"] == "ok"
+
+            functions = (await operations.functions.list(prefix="template."))["functions"]
+            assert [function["name"] for function in functions] == ["template.render"]
+            assert (await operations.functions.get(name="template.render"))["is_read_only"]
+            arguments = {"template": "{{ x }}", "data": {"x": 1}}
+            called = await operations.functions.call(name="template.render", arguments=arguments)
+            assert called["output"]["text"] == "1"
+
+            assert (await operations.workflows.validate(document=document))["is_valid"]
+            deployed = await operations.workflows.deploy(document=document)
+            assert (await operations.workflows.list())["items"] == [deployed]
+            kept = await operations.workflows.get(namespace="tests", name="listener")
+            assert kept["document"] == document
+
+            started = await operations.runs.start(workflow={"namespace": "tests", "name": "listener"}, input=1)
+            await operations.runs.signal(id=started["id"], type="tests.go", data={"n": 1})
+            ended = await operations.runs.get(id=started["id"], wait=True, wait_timeout_ms=20_000)
+            assert ended["status"] == "completed", ended
+            other = await operations.runs.start(workflow={"namespace": "tests", "name": "listener"})
+            assert (await operations.runs.cancel(id=other["id"], reason="test"))["status"] == "cancelled"
+            assert len((await operations.runs.list(status="completed"))["items"]) == 1
+            history = (await operations.runs.history(id=started["id"]))["records"]
+            assert [entry async for entry in operations.runs.events(id=started["id"])] == history
+
+            logged = await operations.events.publish(event={"type": "tests.note", "data": [1]})
+            listed = await operations.events.list(type="tests.note")
+            assert [event["event"]["id"] for event in listed["events"]] == [logged["event"]["id"]]
+            async for event in operations.events.subscribe(after=0, type="tests.note"):
+                assert event == logged
+                break
+
+            await operations.secrets.set(name="token", value="hush")
+            assert [secret["name"] for secret in (await operations.secrets.list())["secrets"]] == ["token"]
+            assert (await operations.secrets.delete(name="token"))["deleted"]
+            deleted = await operations.workflows.delete(namespace="tests", name="listener")
+            assert deleted["deleted"] == 1
+            return recorder.called
+
+    assert run(main()) == {operation["name"] for operation in index["operations"]}
