@@ -1,6 +1,7 @@
 //! The calls and streams that a host has submitted.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use atom_core::{CancellationToken, Error, ErrorCode, Principal, Result};
 use futures::stream::{BoxStream, StreamExt};
 use serde_json::Value;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::message::{Answer, Message};
 use super::outbox::Outbox;
@@ -28,6 +29,8 @@ pub(super) struct Calls {
     handle: Handle,
     outbox: Arc<Outbox>,
     slots: Arc<Semaphore>,
+    /// Set before what is left is ended: what is submitted later has nothing to run on.
+    is_abandoned: AtomicBool,
     /// What is under way. Whoever takes an entry out sends the last message of that call.
     open: Mutex<HashMap<u64, Call>>,
 }
@@ -36,6 +39,8 @@ pub(super) struct Calls {
 struct Call {
     is_stream: bool,
     cancellation: CancellationToken,
+    /// Whether the host has asked a stream to wait.
+    is_paused: watch::Sender<bool>,
     slot: OwnedSemaphorePermit,
 }
 
@@ -47,6 +52,7 @@ impl Calls {
             handle,
             outbox,
             slots,
+            is_abandoned: AtomicBool::new(false),
             open: Mutex::default(),
         })
     }
@@ -74,21 +80,25 @@ impl Calls {
             return;
         };
         let cancellation = CancellationToken::new();
+        let (is_paused, paused) = watch::channel(false);
         self.open().insert(
             id,
             Call {
                 is_stream,
                 cancellation: cancellation.clone(),
+                is_paused,
                 slot,
             },
         );
-        if let Err(error) = check_length(request) {
+        if self.is_abandoned.load(Ordering::SeqCst) {
+            self.finish(id, Err(closed().with_operation(operation)));
+        } else if let Err(error) = check_length(request) {
             self.finish(id, Err(error.with_operation(operation)));
         } else if is_stream {
             // It begins before this returns, so that whatever the host does next is part of it.
             let items = self.subscribe(operation, principal, request);
             self.handle
-                .spawn(Arc::clone(self).forward(id, items, cancellation));
+                .spawn(Arc::clone(self).forward(id, items, paused, cancellation));
         } else {
             let calls = Arc::clone(self);
             let (operation, principal, request) =
@@ -119,6 +129,13 @@ impl Calls {
         }
     }
 
+    /// Lets a stream wait, or go on.
+    pub(super) fn pause(&self, id: u64, is_paused: bool) {
+        if let Some(call) = self.open().get(&id) {
+            call.is_paused.send_replace(is_paused);
+        }
+    }
+
     /// Closes the engine, and ends whatever is under way then.
     pub(super) async fn close(&self, grace: Duration) {
         if let Err(error) = self.engine.close_within(grace).await {
@@ -130,6 +147,7 @@ impl Calls {
 
     /// Ends whatever is still under way.
     pub(super) fn abandon(&self) {
+        self.is_abandoned.store(true, Ordering::SeqCst);
         let open: Vec<_> = self.open().keys().copied().collect();
         for id in open {
             self.finish(id, Err(closed()));
@@ -164,6 +182,7 @@ impl Calls {
         self: Arc<Self>,
         id: u64,
         items: Result<BoxStream<'static, Result<Value>>>,
+        mut paused: watch::Receiver<bool>,
         cancellation: CancellationToken,
     ) {
         let forwarding = async {
@@ -171,6 +190,10 @@ impl Calls {
             let credit = Arc::new(Semaphore::new(MAX_WAITING_ITEMS));
             loop {
                 let permit = Arc::clone(&credit).acquire_owned().await.map_err(|_| closed())?;
+                paused
+                    .wait_for(|is_paused| !is_paused)
+                    .await
+                    .map_err(|_| closed())?;
                 let Some(item) = items.next().await else {
                     return Ok(());
                 };

@@ -159,6 +159,21 @@ impl Bridge {
         }
     }
 
+    /// Lets a stream wait: after at most 256 further items none comes until [`resume`](Self::resume). For a host
+    /// that takes messages faster than its program uses the items. Anything else is ignored.
+    pub fn pause(&self, id: u64) {
+        if let Ok(open) = self.open_part() {
+            open.calls.pause(id, true);
+        }
+    }
+
+    /// Lets a stream that waits go on.
+    pub fn resume(&self, id: u64) {
+        if let Ok(open) = self.open_part() {
+            open.calls.pause(id, false);
+        }
+    }
+
     /// Registers a function of the host; its calls arrive as `host_call` messages.
     ///
     /// `info` is the JSON of a [`FunctionInfo`]; only `name` is needed.

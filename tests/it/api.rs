@@ -574,8 +574,7 @@ async fn nobody_sees_what_another_owns(fixture: Fixture) {
     let same_user = Principal::new("globex", "ada").unwrap();
     let same_tenant = Principal::new("acme", "bob").unwrap();
     for stranger in [same_user, same_tenant] {
-        let call =
-            async |operation: &str, request| fixture.engine.call_json(&stranger, operation, request).await;
+        let call = async |operation: &str, request| fixture.call_as(&stranger, operation, request).await;
         for operation in ["runs.get", "runs.cancel", "runs.history"] {
             let error = call(operation, json!({ "id": id })).await.unwrap_err();
             assert_eq!(error.code(), ErrorCode::NotFound, "{operation}");

@@ -318,20 +318,15 @@ async fn a_configuration_that_cannot_work_is_refused() {
 async fn local_connectors_touch_only_the_given_folders() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("note.md"), "# Note").unwrap();
-    let list = |engine: Engine, function: &str| {
-        let request = json!({ "name": function, "arguments": { "path": "." }, "directory": folder.path() });
-        async move {
-            engine
-                .call_json(engine.principal(), "functions.call", request)
-                .await
-        }
+    let arguments = json!({ "path": "." });
+    let request =
+        json!({ "name": "folder.documents.list", "arguments": arguments, "directory": folder.path() });
+    let list = async |engine: Engine| {
+        engine
+            .call_json(engine.principal(), "functions.call", request.clone())
+            .await
     };
-    let functions = in_memory().await.functions().list();
-    let function = functions
-        .iter()
-        .find(|function| function.name == "folder.files.list")
-        .unwrap();
-    let denied = list(in_memory().await, &function.name).await.unwrap_err();
+    let denied = list(in_memory().await).await.unwrap_err();
     assert_eq!(denied.code(), ErrorCode::PermissionDenied);
     let file_roots = FileRoots::Below(vec![folder.path().to_owned()]);
     let engine = Engine::open(EngineConfig {
@@ -340,6 +335,6 @@ async fn local_connectors_touch_only_the_given_folders() {
     })
     .await
     .unwrap();
-    let found = list(engine, &function.name).await.unwrap();
+    let found = list(engine).await.unwrap();
     assert!(found.to_string().contains("note.md"), "{found}");
 }

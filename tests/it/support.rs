@@ -1,5 +1,7 @@
 //! Engines to test with, and the workflows they run.
 
+use std::time::Duration;
+
 use atom_engine::{Engine, EngineConfig, Error, ErrorCode, Principal, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -68,7 +70,18 @@ impl Fixture {
 
     /// Calls an operation as Ada.
     pub(crate) async fn try_call(&self, operation: &str, request: Value) -> Result<Value> {
-        self.engine.call_json(&self.ada, operation, request).await
+        self.call_as(&self.ada, operation, request).await
+    }
+
+    /// Calls an operation; a call that hangs fails.
+    pub(crate) async fn call_as(
+        &self,
+        principal: &Principal,
+        operation: &str,
+        request: Value,
+    ) -> Result<Value> {
+        let call = self.engine.call_json(principal, operation, request);
+        tokio::time::timeout(Duration::from_secs(60), call).await.unwrap()
     }
 
     pub(crate) async fn call(&self, operation: &str, request: Value) -> Value {

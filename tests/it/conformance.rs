@@ -1,0 +1,249 @@
+//! Carries out the cases in `tests/conformance` through the engine, the bridge and the command line.
+
+#[cfg(feature = "cli")]
+mod command;
+mod parity;
+mod pattern;
+mod surface;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use pattern::{Names, compare, expand, root};
+use surface::{BridgeSurface, RustSurface, Surface};
+
+/// A file of cases.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseFile {
+    name: String,
+    #[serde(default)]
+    values: Map<String, Value>,
+    cases: Vec<Case>,
+}
+
+/// Steps over one engine.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    #[serde(default)]
+    cli: bool,
+    #[serde(default)]
+    config: Map<String, Value>,
+    #[serde(default)]
+    functions: Vec<String>,
+    steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Step {
+    Call(CallStep),
+    Stream(StreamStep),
+    Reopen(ReopenStep),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CallStep {
+    call: String,
+    #[serde(rename = "as")]
+    principal: Option<Value>,
+    with: Option<Value>,
+    expect: Option<Value>,
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StreamStep {
+    stream: String,
+    #[serde(rename = "as")]
+    principal: Option<Value>,
+    with: Option<Value>,
+    take: Option<usize>,
+    #[serde(default)]
+    during: Vec<Step>,
+    expect: Vec<Value>,
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReopenStep {
+    #[serde(rename = "reopen")]
+    _reopen: bool,
+}
+
+impl Step {
+    /// The operations that this step carries out with success.
+    fn operations(&self, found: &mut BTreeSet<String>) {
+        match self {
+            Self::Call(step) if step.expect.is_some() => {
+                found.insert(step.call.clone());
+            }
+            Self::Stream(step) => {
+                if step.error.is_none() {
+                    found.insert(step.stream.clone());
+                }
+                step.during.iter().for_each(|step| step.operations(found));
+            }
+            Self::Call(_) | Self::Reopen(_) => {}
+        }
+    }
+}
+
+fn folder() -> PathBuf {
+    root().join("tests/conformance")
+}
+
+fn read(file: &str) -> CaseFile {
+    let path = folder().join(file).with_extension("json");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let cases: CaseFile =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(cases.name, file);
+    cases
+}
+
+/// Carries out the cases of a file that are wanted, each over a surface of its own.
+fn carry_out<S: Surface>(
+    file: &str,
+    is_wanted: impl Fn(&Case) -> bool,
+    open: impl Fn(Value, Vec<String>, PathBuf) -> S,
+) {
+    let file = read(file);
+    let mut failures = Vec::new();
+    for case in file.cases.iter().filter(|case| is_wanted(case)) {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |path: PathBuf| json!(path.canonicalize().unwrap());
+        let mut names = Names::from([
+            ("root".to_owned(), place(root().to_owned())),
+            ("temp".to_owned(), place(folder.path().to_owned())),
+        ]);
+        for (name, value) in &file.values {
+            let value = expand(value, &names);
+            names.insert(name.clone(), value);
+        }
+        let mut config = json!({ "storage": "memory" });
+        for (key, value) in &case.config {
+            config[key] = expand(value, &names);
+        }
+        let mut surface = open(config, case.functions.clone(), folder.path().to_owned());
+        let done = case
+            .steps
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, step)| {
+                take_step(&mut surface, step, &mut names).map_err(|error| format!("step {index}: {error}"))
+            });
+        surface.close();
+        if let Err(error) = done {
+            failures.push(format!("{}: {}: {error}", file.name, case.name));
+        }
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+fn take_step(surface: &mut dyn Surface, step: &Step, names: &mut Names) -> Result<(), String> {
+    match step {
+        Step::Call(step) => call(surface, step, names),
+        Step::Stream(step) => stream(surface, step, names),
+        Step::Reopen(_) => {
+            surface.reopen();
+            Ok(())
+        }
+    }
+}
+
+fn call(surface: &mut dyn Surface, step: &CallStep, names: &mut Names) -> Result<(), String> {
+    let principal = step.principal.as_ref().map(|principal| expand(principal, names));
+    let request = step.with.as_ref().map_or(json!({}), |request| expand(request, names));
+    let answer = surface.call(principal.as_ref(), &step.call, request);
+    let (pattern, value) = match (&step.expect, &step.error, answer) {
+        (Some(pattern), None, Ok(answer)) => (pattern, answer),
+        (None, Some(pattern), Err(error)) => (pattern, error),
+        (Some(_), None, Err(error)) => return Err(format!("{} fails: {error}", step.call)),
+        (None, Some(_), Ok(answer)) => return Err(format!("{} succeeds: {answer}", step.call)),
+        _ => panic!("a call has either 'expect' or 'error': {}", step.call),
+    };
+    let pattern = expand(pattern, names);
+    compare(&pattern, Some(&value), &step.call, names).map_err(|error| format!("{error}\n  expected {pattern}"))
+}
+
+fn stream(surface: &mut dyn Surface, step: &StreamStep, names: &mut Names) -> Result<(), String> {
+    let principal = step.principal.as_ref().map(|principal| expand(principal, names));
+    let request = step.with.as_ref().map_or(json!({}), |request| expand(request, names));
+    let stream = surface.open(principal.as_ref(), &step.stream, request);
+    for step in &step.during {
+        take_step(surface, step, names)?;
+    }
+    let (items, error) = surface.read(stream, step.take);
+    let patterns = expand(&json!(step.expect), names);
+    compare(&patterns, Some(&json!(items)), &step.stream, names)
+        .map_err(|error| format!("{error}\n  expected {patterns}"))?;
+    match (&step.error, error) {
+        (None, None) => Ok(()),
+        (Some(pattern), Some(error)) => compare(&expand(pattern, names), Some(&error), &step.stream, names),
+        (None, Some(error)) => Err(format!("{} fails: {error}", step.stream)),
+        (Some(_), None) => Err(format!("{} ends well", step.stream)),
+    }
+}
+
+/// A test of every file on every surface.
+macro_rules! on_every_surface {
+    ($($file:ident),* $(,)?) => {
+        const FILES: &[&str] = &[$(stringify!($file)),*];
+
+        mod rust {
+            $(#[test]
+            fn $file() {
+                super::carry_out(stringify!($file), |_| true, |config, functions, _| {
+                    super::RustSurface::new(config, functions)
+                });
+            })*
+        }
+
+        mod bridge {
+            $(#[test]
+            fn $file() {
+                super::carry_out(stringify!($file), |_| true, |config, functions, _| {
+                    super::BridgeSurface::new(config, functions)
+                });
+            })*
+        }
+
+        #[cfg(feature = "cli")]
+        mod cli {
+            $(#[test]
+            fn $file() {
+                super::carry_out(stringify!($file), |case| case.cli, |_, _, folder| {
+                    super::command::CommandSurface::new(folder)
+                });
+            })*
+        }
+    };
+}
+
+on_every_surface![
+    engine, functions, workflows, documents, runs, tasks, faults, streams, events, secrets, principals, values,
+    durability, examples,
+];
+
+#[test]
+fn every_file_is_carried_out() {
+    let mut found: Vec<_> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    found.sort();
+    let mut files = FILES.to_vec();
+    files.sort_unstable();
+    assert_eq!(found, files);
+}
