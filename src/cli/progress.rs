@@ -56,3 +56,46 @@ fn name(pointer: &str) -> String {
     let last = pointer.rsplit('/').next().unwrap_or(pointer);
     last.replace("~1", "/").replace("~0", "~")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_latest_task_under_way_is_named() {
+        let mut progress = Progress::new("Briefing");
+        let mut line_after = |task: &str, kind: &str| {
+            let entry = json!({ "offset": 1, "at": "2026-03-09T08:00:00Z", "task": task, "type": kind, "output": null });
+            progress.note(&serde_json::from_value(entry).unwrap());
+            let line = progress.line();
+            line[..line.find(" (").unwrap()].to_owned()
+        };
+        for (task, kind, expected) in [
+            ("/do/0/read", "task_started", "Briefing: read"),
+            (
+                "/do/0/read/fork/branches/0/mail",
+                "task_started",
+                "Briefing: mail",
+            ),
+            (
+                "/do/0/read/fork/branches/1/a~1b~01",
+                "task_started",
+                "Briefing: a/b~1",
+            ),
+            (
+                "/do/0/read/fork/branches/1/a~1b~01",
+                "task_completed",
+                "Briefing: mail",
+            ),
+            (
+                "/do/0/read/fork/branches/0/mail",
+                "task_skipped",
+                "Briefing: read",
+            ),
+            ("/do/0/read", "task_cancelled", "Briefing"),
+        ] {
+            assert_eq!(line_after(task, kind), expected);
+        }
+    }
+}

@@ -30,7 +30,7 @@ pub(super) async fn resume(
     arguments: &ResumeArguments,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, CommandError> {
-    session
+    let outcome = session
         .with_engine(async |engine| {
             let interrupted = interrupted(engine).await?;
             if interrupted.is_empty() {
@@ -64,7 +64,13 @@ pub(super) async fn resume(
                 ExitCode::FAILURE
             })
         })
-        .await
+        .await;
+    outcome.map_err(|error| match error {
+        CommandError::Interrupted(_) => {
+            CommandError::Interrupted(Some("interrupted; `atom resume` goes on".to_owned()))
+        }
+        other => other,
+    })
 }
 
 /// The runs that have not ended, without those that another run waits for.

@@ -105,15 +105,18 @@ fn unwritable(error: serde_json::Error) -> CommandError {
         .into()
 }
 
-/// Text in which nothing steers the terminal: it may come from a document that somebody else wrote.
+/// Text in which nothing steers the terminal: it may come from a document that somebody else wrote. JSON stays JSON.
 fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for letter in text.chars() {
-        if letter.is_control() && letter != '\t' {
-            // Writing to a string cannot fail.
-            let _ = write!(printable, "{}", letter.escape_default());
-        } else {
-            printable.push(letter);
+        match letter {
+            '\n' => printable.push_str("\\n"),
+            '\r' => printable.push_str("\\r"),
+            letter if letter.is_control() && letter != '\t' => {
+                // Writing to a string cannot fail.
+                let _ = write!(printable, "\\u{:04x}", u32::from(letter));
+            }
+            letter => printable.push(letter),
         }
     }
     printable
@@ -122,12 +125,60 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Screen(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Screen {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn shown(can_redraw: bool, work: impl FnOnce(&mut Terminal)) -> String {
+        let screen = Screen::default();
+        let mut terminal = Terminal {
+            output: Box::new(screen.clone()),
+            remarks: Box::new(screen.clone()),
+            can_redraw,
+            has_status: false,
+        };
+        work(&mut terminal);
+        drop(terminal);
+        let bytes = screen.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_status_line_never_mixes_with_output() {
+        let work = |terminal: &mut Terminal| {
+            terminal.show_status("one");
+            terminal.show_status("two");
+            terminal.print("output").unwrap();
+            terminal.show_status("three");
+            terminal.complain("remark");
+            terminal.show_status("four");
+        };
+        assert_eq!(
+            shown(true, work),
+            "\r\x1b[2Kone\r\x1b[2Ktwo\r\x1b[2Koutput\n\r\x1b[2Kthree\r\x1b[2Kremark\n\r\x1b[2Kfour\r\x1b[2K"
+        );
+        assert_eq!(shown(false, work), "output\nremark\n");
+    }
 
     #[test]
     fn remarks_cannot_steer_the_terminal() {
+        let steering = "a\x1b[2J\r\nb\u{9b}ü\t";
+        assert_eq!(printable(steering), "a\\u001b[2J\\r\\nb\\u009bü\t");
+        let json = serde_json::to_string(steering).unwrap();
         assert_eq!(
-            printable("a\x1b[2J\r\nb\u{9b}ü\t"),
-            "a\\u{1b}[2J\\r\\nb\\u{9b}ü\t"
+            serde_json::from_str::<String>(&printable(&json)).unwrap(),
+            steering
         );
     }
 }

@@ -1,0 +1,9 @@
+//! What a person can rely on who uses the `atom` command.
+#![cfg(feature = "cli")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod call;
+mod crash;
+mod documents;
+mod run;
+mod support;

@@ -1,0 +1,209 @@
+//! The command in a folder of its own, and a server for its workflows to call.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with a store and whatever files a test writes.
+pub(crate) struct Sandbox {
+    folder: TempDir,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        // As the command sees it, which asks the system where it is.
+        self.folder.path().canonicalize().unwrap().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// The command, started in the folder.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_atom"));
+        command
+            .args(arguments)
+            .current_dir(self.path(""))
+            .env("ATOM_DATA_DIR", self.path("data"))
+            .env_remove("ATOM_TENANT")
+            .env_remove("ATOM_USER")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn atom(&self, arguments: &[&str]) -> Outcome {
+        Outcome::new(self.command(arguments).output().unwrap())
+    }
+
+    pub(crate) fn atom_reading(&self, arguments: &[&str], input: &str) -> Outcome {
+        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        Outcome::new(child.wait_with_output().unwrap())
+    }
+
+    /// The answer of an operation.
+    pub(crate) fn call(&self, operation: &str, request: &Value) -> Value {
+        self.atom(&["call", operation, "--with", &request.to_string()])
+            .succeeded()
+            .json()
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) output: String,
+    pub(crate) remarks: String,
+}
+
+impl Outcome {
+    pub(crate) fn new(output: Output) -> Self {
+        let outcome = Self {
+            code: output.status.code(),
+            output: String::from_utf8(output.stdout).unwrap(),
+            remarks: String::from_utf8(output.stderr).unwrap(),
+        };
+        assert!(!outcome.remarks.contains("panicked"), "{outcome:?}");
+        outcome
+    }
+
+    #[track_caller]
+    pub(crate) fn succeeded(self) -> Self {
+        self.ended_with(0)
+    }
+
+    #[track_caller]
+    pub(crate) fn ended_with(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.output).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        self.output
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// The error on standard error.
+    #[track_caller]
+    pub(crate) fn error(&self) -> Value {
+        serde_json::from_str(&self.remarks).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// A server on loopback that answers every GET with `{}`, but leaves the first request for one path without an
+/// answer and tells about it.
+pub(crate) struct Server {
+    port: u16,
+    requests: Arc<Mutex<Vec<String>>>,
+    pub(crate) stuck: Receiver<()>,
+}
+
+impl Server {
+    pub(crate) fn start(sticks_at: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (tell, stuck) = channel();
+        let (seen, sticks_at) = (Arc::clone(&requests), sticks_at.to_owned());
+        // Ends with the test's process.
+        std::thread::spawn(move || {
+            let mut unanswered = None;
+            for stream in listener.incoming() {
+                let Some((path, mut stream)) = stream.ok().and_then(read_request) else {
+                    continue;
+                };
+                seen.lock().unwrap().push(path.clone());
+                if unanswered.is_none() && path == sticks_at {
+                    unanswered = Some(stream);
+                    tell.send(()).unwrap();
+                    continue;
+                }
+                let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+                // A client that was killed wants no answer.
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        Self {
+            port,
+            requests,
+            stuck,
+        }
+    }
+
+    pub(crate) fn uri(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// How often a path was asked for.
+    pub(crate) fn count(&self, path: &str) -> usize {
+        self.requests
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|seen| *seen == path)
+            .count()
+    }
+}
+
+fn read_request(stream: TcpStream) -> Option<(String, TcpStream)> {
+    let mut reader = BufReader::new(stream);
+    let mut first = String::new();
+    reader.read_line(&mut first).ok()?;
+    let mut line = String::from("x");
+    while !line.trim().is_empty() {
+        line.clear();
+        reader.by_ref().read_line(&mut line).ok()?;
+    }
+    let path = first.split(' ').nth(1)?.to_owned();
+    Some((path, reader.into_inner()))
+}
+
+/// A folder of this repository.
+pub(crate) fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
+}
+
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// A workflow of tasks, given in YAML flow style.
+pub(crate) fn workflow(tasks: &str) -> String {
+    format!("document: {{ dsl: 1.0.3, namespace: tests, name: test, version: 0.1.0 }}\ndo:\n{tasks}\n")
+}
