@@ -56,6 +56,24 @@ pub(super) fn shape_input(input: &Input, raw: &Arc<Value>, variables: &Variables
     }
 }
 
+/// How deep data may nest: journals and stores read JSON of 128 levels, their own around it included.
+pub(crate) const MAX_DEPTH: usize = 100;
+
+/// Refuses data that nests too deep to be stored.
+pub(crate) fn check_depth(value: &Value) -> Result<()> {
+    fn fits(value: &Value, levels: usize) -> bool {
+        match value {
+            Value::Array(items) => levels > 0 && items.iter().all(|item| fits(item, levels - 1)),
+            Value::Object(fields) => levels > 0 && fields.values().all(|field| fits(field, levels - 1)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+        }
+    }
+    if fits(value, MAX_DEPTH) {
+        return Ok(());
+    }
+    Err(WorkflowError::runtime(format!("the data nests deeper than {MAX_DEPTH} levels")))
+}
+
 /// Gives what is passed on of a raw output, and checks that.
 pub(super) fn shape_output(output: &Output, raw: Value, variables: &Variables) -> Result<Value> {
     let shaped = match &output.r#as {
@@ -64,6 +82,7 @@ pub(super) fn shape_output(output: &Output, raw: Value, variables: &Variables) -
             transform.evaluate(&raw, variables).map_err(|error| WorkflowError::expression(&error))?
         }
     };
+    check_depth(&shaped)?;
     if let Some(schema) = &output.schema {
         schema.check(&shaped).map_err(|error| WorkflowError::validation(&error))?;
     }

@@ -35,6 +35,7 @@ impl Machine {
 
     /// Makes the event that a task emits. What the document leaves out follows from the run.
     pub(super) fn make_event(&mut self, attributes: Value) -> Result<CloudEvent, WorkflowError> {
+        super::data::check_depth(&attributes)?;
         let Value::Object(mut attributes) = attributes else {
             return Err(WorkflowError::configuration("the attributes of an event must be an object"));
         };

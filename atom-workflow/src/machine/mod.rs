@@ -42,6 +42,7 @@ mod listen;
 mod recover;
 mod task;
 
+pub(crate) use data::check_depth;
 pub use error::WorkflowError;
 pub use event::{ActionId, Command, Event, Outcome, Record, RecordKind, Transition};
 

@@ -146,6 +146,7 @@ impl Machine {
             TaskKind::Listen(listen) => self.begin_listening(id, listen),
             TaskKind::Run(run) => {
                 let input = run.input.evaluate(input, variables).map_err(expression)?;
+                data::check_depth(&input)?;
                 // The child's id follows from this run and the number of the action, so that starting it
                 // again after a crash finds the one that was started before.
                 let child = self.facts.run.derive(&format!("run:{}", self.next));

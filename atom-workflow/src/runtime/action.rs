@@ -101,6 +101,7 @@ async fn call(runtime: &Runtime, name: &str, arguments: Value, mut context: Func
         )
         .with_operation(name));
     }
+    super::check_data(&output).map_err(|error| error.with_operation(name))?;
     Ok(output)
 }
 

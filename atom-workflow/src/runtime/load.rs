@@ -33,7 +33,7 @@ impl WorkflowCache {
         workflows.insert((scope.clone(), workflow.hash.clone()), workflow);
     }
 
-    fn get(&self, scope: &Scope, hash: &str) -> Option<Arc<Workflow>> {
+    pub(super) fn get(&self, scope: &Scope, hash: &str) -> Option<Arc<Workflow>> {
         let workflows = self.workflows.lock().unwrap_or_else(PoisonError::into_inner);
         workflows.get(&(scope.clone(), hash.to_owned())).cloned()
     }

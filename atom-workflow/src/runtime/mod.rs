@@ -59,7 +59,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::definition::Workflow;
-use crate::machine::{Event, MACHINE_VERSION};
+use crate::machine::{Event, MACHINE_VERSION, check_depth};
 
 /// What a runtime is made of.
 #[derive(Debug)]
@@ -249,8 +249,11 @@ impl Runtime {
             created_at: now,
             first_entry: JournalEntry { sequence: 0, at: now, payload, event_head: 0 },
         };
-        parts.store.put_document(&scope, &start.workflow.hash, &start.text).await?;
-        self.inner.workflows.insert(&scope, Arc::clone(&start.workflow));
+        // What is cached is stored already.
+        if self.inner.workflows.get(&scope, &start.workflow.hash).is_none() {
+            parts.store.put_document(&scope, &start.workflow.hash, &start.text).await?;
+            self.inner.workflows.insert(&scope, Arc::clone(&start.workflow));
+        }
         let hash = run.workflow.hash.clone();
         match parts.store.create(run).await {
             Err(error) if error.code() == ErrorCode::AlreadyExists && start.id.is_some() => {
@@ -279,6 +282,7 @@ impl Runtime {
                 format!("the input has {size} bytes as JSON, more than {}", limits.payload_bytes),
             ));
         }
+        check_data(&start.input)?;
         if self.drivers().len() >= limits.concurrent_runs {
             return Err(Error::new(
                 ErrorCode::LimitExceeded,
@@ -341,7 +345,7 @@ impl Runtime {
     /// `not_found` for an unknown run, `conflict` when it has ended, `limit_exceeded` when it has too many
     /// events that nobody listened for, `invalid_request` for a malformed event.
     pub async fn signal(&self, scope: &Scope, run: RunId, event: CloudEvent) -> Result<()> {
-        event.validate()?;
+        check_event(&event)?;
         self.send(scope, run, Event::Signalled { event }).await
     }
 
@@ -350,7 +354,7 @@ impl Runtime {
     /// # Errors
     /// `invalid_request` for a malformed event, `storage_full`, `storage_failed`.
     pub async fn publish(&self, scope: &Scope, event: &CloudEvent) -> Result<Offset> {
-        event.validate()?;
+        check_event(event)?;
         self.inner.parts.store.append(scope, event).await
     }
 
@@ -420,6 +424,16 @@ impl Runtime {
     fn check_open(&self) -> Result<()> {
         if self.inner.shutdown.is_cancelled() { Err(closed()) } else { Ok(()) }
     }
+}
+
+/// Refuses data that could be stored but not read again.
+fn check_data(data: &Value) -> Result<()> {
+    check_depth(data).map_err(|error| Error::new(ErrorCode::LimitExceeded, error.detail.unwrap_or_default()))
+}
+
+fn check_event(event: &CloudEvent) -> Result<()> {
+    event.validate()?;
+    event.data.iter().chain(event.extensions.values()).try_for_each(check_data)
 }
 
 fn closed() -> Error {

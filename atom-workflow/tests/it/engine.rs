@@ -190,3 +190,19 @@ async fn a_workflow_runs_another_and_cancels_it_with_itself() {
     let missing = bench.error("- sub: { run: { workflow: { namespace: default, name: nobody, version: latest } } }", json!({})).await;
     assert_eq!(missing["status"], 404);
 }
+
+#[tokio::test]
+async fn data_that_nests_too_deep_to_be_stored_is_an_error_of_its_step() {
+    let bench = Bench::new();
+    let nest = "reduce range(200) as $i (0; [.])";
+    for task in [
+        format!("- a: {{ set: {{ deep: '${{ {nest} }}' }} }}"),
+        format!("- a: {{ call: echo, with: {{ deep: '${{ {nest} }}' }} }}"),
+        format!("- a: {{ emit: {{ event: {{ with: {{ type: a, data: '${{ {nest} }}' }} }} }} }}"),
+    ] {
+        let error = bench.error(&task, json!({})).await;
+        assert!(error["detail"].as_str().unwrap().contains("deeper than 100 levels"), "{error}");
+        assert_eq!(error["instance"], "/do/0/a");
+    }
+    assert!(bench.store.unfinished().await.unwrap().is_empty());
+}
