@@ -1,5 +1,7 @@
 //! Writes `schema/` and what follows from it: the hosts' typed operations and errors.
 
+mod kotlin;
+mod model;
 mod node;
 mod python;
 
@@ -69,7 +71,7 @@ fn generate(root: &Path) -> Result<Files, String> {
     let operations = Value::Array(operations?);
     let errors = read("errors.json")?;
     let mut files = Files::new();
-    for generator in [node::generate, python::generate] {
+    for generator in [kotlin::generate, node::generate, python::generate] {
         files.extend(generator(&operations, &errors));
     }
     Ok(files)

@@ -1,0 +1,151 @@
+// Generated from schema/ by `cargo xtask codegen`; do not edit.
+
+package dev.atom.engine
+
+import kotlinx.coroutines.flow.Flow
+
+/** The `engine` operations. */
+class EngineOperations internal constructor(private val caller: Caller) {
+    /** Tells the engine's version and where it keeps its data. Needs the permission `engine.read`. */
+    suspend fun info(): EngineInfo =
+        caller.call("engine.info", GetEngineInfoRequest)
+
+    /**
+     * Tells whether the engine works, by writing to its store and reading again. Needs the permission
+     * `engine.read`.
+     */
+    suspend fun health(): EngineHealth =
+        caller.call("engine.health", GetEngineHealthRequest)
+}
+
+/** The `functions` operations. */
+class FunctionsOperations internal constructor(private val caller: Caller) {
+    /** Lists the functions that workflows can call. Needs the permission `functions.read`. */
+    suspend fun list(request: ListFunctionsRequest = ListFunctionsRequest()): FunctionList =
+        caller.call("functions.list", request)
+
+    /** Tells what a function takes and gives. Needs the permission `functions.read`. */
+    suspend fun get(request: GetFunctionRequest): FunctionInfo =
+        caller.call("functions.get", request)
+
+    /** Calls a function directly, once, and gives its result. Needs the permission `functions.call`. */
+    suspend fun call(request: CallFunctionRequest): FunctionOutput =
+        caller.call("functions.call", request)
+}
+
+/** The `workflows` operations. */
+class WorkflowsOperations internal constructor(private val caller: Caller) {
+    /** Checks a workflow document without keeping it. Needs the permission `workflows.read`. */
+    suspend fun validate(request: ValidateWorkflowRequest): WorkflowValidation =
+        caller.call("workflows.validate", request)
+
+    /** Deploys a workflow document; a deployed version never changes. Needs the permission `workflows.write`. */
+    suspend fun deploy(request: DeployWorkflowRequest): DeployedWorkflow =
+        caller.call("workflows.deploy", request)
+
+    /**
+     * Lists the deployed workflows by namespace, name and time of deployment. Needs the permission
+     * `workflows.read`.
+     */
+    suspend fun list(request: ListWorkflowsRequest = ListWorkflowsRequest()): DeployedWorkflowPage =
+        caller.call("workflows.list", request)
+
+    /** Gives a deployed workflow with its text. Needs the permission `workflows.read`. */
+    suspend fun get(request: GetWorkflowRequest): WorkflowDocument =
+        caller.call("workflows.get", request)
+
+    /**
+     * Removes a version of a workflow, or all of them; runs that follow it go on. Needs the permission
+     * `workflows.write`.
+     */
+    suspend fun delete(request: DeleteWorkflowRequest): DeletedWorkflows =
+        caller.call("workflows.delete", request)
+}
+
+/** The `runs` operations. */
+class RunsOperations internal constructor(private val caller: Caller) {
+    /** Starts a run of a workflow, durably, and waits for its end when asked to. Needs the permission `runs.write`. */
+    suspend fun start(request: StartRunRequest = StartRunRequest()): Run =
+        caller.call("runs.start", request)
+
+    /** Gives a run, and waits for its end when asked to. Needs the permission `runs.read`. */
+    suspend fun get(request: GetRunRequest): Run =
+        caller.call("runs.get", request)
+
+    /** Lists runs without their input and output, the newest first. Needs the permission `runs.read`. */
+    suspend fun list(request: ListRunsRequest = ListRunsRequest()): RunPage =
+        caller.call("runs.list", request)
+
+    /** Cancels a run; one that has ended stays as it is. Needs the permission `runs.write`. */
+    suspend fun cancel(request: CancelRunRequest): Run =
+        caller.call("runs.cancel", request)
+
+    /** Tells what has happened to a run, task by task. Needs the permission `runs.read`. */
+    suspend fun history(request: GetRunHistoryRequest): RunHistory =
+        caller.call("runs.history", request)
+
+    /**
+     * Follows what happens to a run, from its beginning or any offset, until it has ended. Needs the permission
+     * `runs.read`.
+     */
+    fun events(request: FollowRunRequest): Flow<HistoryEntry> =
+        caller.stream("runs.events", request)
+
+    /** Sends an event to one run, durably. Needs the permission `runs.write`. */
+    suspend fun signal(request: SignalRunRequest): Done =
+        caller.call("runs.signal", request)
+}
+
+/** The `events` operations. */
+class EventsOperations internal constructor(private val caller: Caller) {
+    /**
+     * Appends an event to the caller's log; runs that listen for it receive it. Needs the permission
+     * `events.write`.
+     */
+    suspend fun publish(request: PublishEventRequest): LoggedEvent =
+        caller.call("events.publish", request)
+
+    /** Lists the events of the caller's log, the oldest first. Needs the permission `events.read`. */
+    suspend fun list(request: ListEventsRequest = ListEventsRequest()): EventPage =
+        caller.call("events.list", request)
+
+    /** Follows the caller's log of events without end. Needs the permission `events.read`. */
+    fun subscribe(request: SubscribeEventsRequest = SubscribeEventsRequest()): Flow<LoggedEvent> =
+        caller.stream("events.subscribe", request)
+}
+
+/** The `secrets` operations. */
+class SecretsOperations internal constructor(private val caller: Caller) {
+    /** Keeps a secret under a name, replacing an earlier one. Needs the permission `secrets.write`. */
+    suspend fun set(request: SetSecretRequest): SecretInfo =
+        caller.call("secrets.set", request)
+
+    /** Lists the names of the caller's secrets. Needs the permission `secrets.read`. */
+    suspend fun list(): SecretList =
+        caller.call("secrets.list", ListSecretsRequest)
+
+    /** Removes a secret. Needs the permission `secrets.write`. */
+    suspend fun delete(request: DeleteSecretRequest): DeletedSecret =
+        caller.call("secrets.delete", request)
+}
+
+/** Every operation, by its group. */
+open class Operations internal constructor(caller: Caller) {
+    /** The `engine` operations. */
+    val engine: EngineOperations = EngineOperations(caller)
+
+    /** The `functions` operations. */
+    val functions: FunctionsOperations = FunctionsOperations(caller)
+
+    /** The `workflows` operations. */
+    val workflows: WorkflowsOperations = WorkflowsOperations(caller)
+
+    /** The `runs` operations. */
+    val runs: RunsOperations = RunsOperations(caller)
+
+    /** The `events` operations. */
+    val events: EventsOperations = EventsOperations(caller)
+
+    /** The `secrets` operations. */
+    val secrets: SecretsOperations = SecretsOperations(caller)
+}

@@ -1,0 +1,971 @@
+@file:OptIn(ExperimentalSerializationApi::class)
+
+// Generated from schema/ by `cargo xtask codegen`; do not edit.
+
+package dev.atom.engine
+
+import kotlinx.serialization.ExperimentalSerializationApi
+import kotlinx.serialization.KeepGeneratedSerializer
+import kotlinx.serialization.SerialName
+import kotlinx.serialization.Serializable
+import kotlinx.serialization.json.JsonClassDiscriminator
+import kotlinx.serialization.json.JsonElement
+
+/** Calls a function directly, outside of any run. */
+@Serializable
+data class CallFunctionRequest(
+    /** The function's name. */
+    val name: String,
+    /** What to pass to it; an empty object when absent. */
+    val arguments: JsonElement? = null,
+    /** Where relative file paths start. */
+    val directory: String? = null,
+    /** How long to wait for the answer, in milliseconds; as long as it takes when absent. */
+    @SerialName("timeout_ms")
+    val timeoutMs: Long? = null,
+)
+
+/** Cancels a run. */
+@Serializable
+data class CancelRunRequest(
+    /** Its id. */
+    val id: RunId,
+    /** Why, for its history. */
+    val reason: String? = null,
+)
+
+/** One event in the CloudEvents 1.0.2 JSON format, with `data` as JSON. */
+@KeepGeneratedSerializer
+@Serializable(with = CloudEventSerializer::class)
+data class CloudEvent(
+    /** Identifies the event together with `source`; the log stores such a pair once. */
+    val id: String,
+    /** Where the event comes from, a URI reference. */
+    val source: String,
+    /** What kind of event it is, e.g. `com.example.order.placed.v1`. */
+    val type: String,
+    /** The version of the specification, `1.0`. */
+    val specversion: String = "1.0",
+    /** When it happened. */
+    val time: String? = null,
+    /** What it is about, within the source. */
+    val subject: String? = null,
+    /** The media type of `data`; `application/json` when absent. */
+    val datacontenttype: String? = null,
+    /** The schema that `data` adheres to, a URI. */
+    val dataschema: String? = null,
+    /** What happened. */
+    val data: JsonElement? = null,
+    /** Every other member. */
+    val extensions: Map<String, JsonElement> = emptyMap(),
+)
+
+internal object CloudEventSerializer : OpenSerializer<CloudEvent>(
+    CloudEvent.generatedSerializer(),
+    setOf("id", "source", "type", "specversion", "time", "subject", "datacontenttype", "dataschema", "data"),
+)
+
+/** Removes a secret. */
+@Serializable
+data class DeleteSecretRequest(
+    /** Its name. */
+    val name: String,
+)
+
+/** Removes a deployed workflow. Runs that follow it go on. */
+@Serializable
+data class DeleteWorkflowRequest(
+    /** Its namespace. */
+    val namespace: String,
+    /** Its name. */
+    val name: String,
+    /** Its version; all versions when absent. */
+    val version: String? = null,
+)
+
+/** Whether a secret was removed. */
+@Serializable
+data class DeletedSecret(
+    /** Whether there was one. */
+    val deleted: Boolean,
+)
+
+/** How many versions of a workflow were removed. */
+@Serializable
+data class DeletedWorkflows(
+    /** How many versions were removed. */
+    val deleted: Long,
+)
+
+/** Deploys a document under the namespace, name and version it states. */
+@Serializable
+data class DeployWorkflowRequest(
+    /** The document's text, YAML or JSON. */
+    val document: String,
+)
+
+/** A version of a workflow, deployed under its name. */
+@Serializable
+data class DeployedWorkflow(
+    /** The namespace of the workflow. */
+    val namespace: String,
+    /** The name of the workflow. */
+    val name: String,
+    /** The semantic version. */
+    val version: String,
+    /** SHA-256 of the document's canonical JSON, in hexadecimal. */
+    val hash: String,
+    /** The name people read. */
+    val title: String? = null,
+    /** What it does, in Markdown. */
+    val summary: String? = null,
+    /** When it was deployed. */
+    @SerialName("deployed_at")
+    val deployedAt: String,
+)
+
+/** A part of a list. */
+@Serializable
+data class DeployedWorkflowPage(
+    /** The items. */
+    val items: List<DeployedWorkflow>,
+    /** What to pass as `after` to get the following page; absent on the last. */
+    val next: String? = null,
+)
+
+/** Nothing more to tell: it is done. */
+@Serializable
+data object Done
+
+/** Whether the engine works. */
+@Serializable
+data class EngineHealth(
+    /** The state of the whole. */
+    val status: HealthStatus,
+    /** The state of the store. */
+    val storage: StorageHealth,
+    /** The state of the runs. */
+    val runs: RunsHealth,
+)
+
+/** What the engine is. */
+@Serializable
+data class EngineInfo(
+    /** `atom`. */
+    val name: String,
+    /** The engine's version. */
+    val version: String,
+    /** The version of the workflow machine; runs of this version and older ones go on. */
+    @SerialName("machine_version")
+    val machineVersion: Long,
+    /** Where workflows, runs, events and secrets are kept. */
+    val storage: StorageKind,
+    /** The folder that holds the store, when it is on disk. */
+    @SerialName("data_dir")
+    val dataDir: String? = null,
+    /** How many operations there are. */
+    val operations: Long,
+)
+
+/** What went wrong, as a stable snake_case code that programs may match on. */
+@Serializable
+enum class ErrorCode {
+    /** The request is malformed or breaks a documented rule. */
+    @SerialName("invalid_request")
+    INVALID_REQUEST,
+
+    /** A workflow document is malformed; `context` holds `line`, `column` and `path`. */
+    @SerialName("invalid_workflow")
+    INVALID_WORKFLOW,
+
+    /** Data read from outside (a mailbox, a calendar, a journal) is malformed. */
+    @SerialName("invalid_data")
+    INVALID_DATA,
+
+    /** An expression failed to compile or to evaluate. */
+    @SerialName("invalid_expression")
+    INVALID_EXPRESSION,
+
+    /** The named thing does not exist for this principal. */
+    @SerialName("not_found")
+    NOT_FOUND,
+
+    /** The thing to create exists already and differs. */
+    @SerialName("already_exists")
+    ALREADY_EXISTS,
+
+    /** The request clashes with the present state, e.g. a signal to a finished run. */
+    @SerialName("conflict")
+    CONFLICT,
+
+    /** The principal lacks a permission, or a setting forbids the access. */
+    @SerialName("permission_denied")
+    PERMISSION_DENIED,
+
+    /** A credential was refused by the service. */
+    @SerialName("unauthenticated")
+    UNAUTHENTICATED,
+
+    /** A size, time or count limit was passed. */
+    @SerialName("limit_exceeded")
+    LIMIT_EXCEEDED,
+
+    /** The service asks to slow down. */
+    @SerialName("rate_limited")
+    RATE_LIMITED,
+
+    /** A deadline passed before the answer came. */
+    @SerialName("timeout")
+    TIMEOUT,
+
+    /** The caller cancelled the operation. */
+    @SerialName("cancelled")
+    CANCELLED,
+
+    /** A service or peer cannot be reached or failed for the moment. */
+    @SerialName("unavailable")
+    UNAVAILABLE,
+
+    /** A service answered with an error that trying again will not change. */
+    @SerialName("upstream")
+    UPSTREAM,
+
+    /** The engine does not offer this; nothing was done. */
+    @SerialName("unsupported")
+    UNSUPPORTED,
+
+    /** Another engine has the data directory open. */
+    @SerialName("locked")
+    LOCKED,
+
+    /** The disk is full; nothing already stored was lost. */
+    @SerialName("storage_full")
+    STORAGE_FULL,
+
+    /** The store cannot be read or written. */
+    @SerialName("storage_failed")
+    STORAGE_FAILED,
+
+    /** The store was written by a newer version of the engine. */
+    @SerialName("version_mismatch")
+    VERSION_MISMATCH,
+
+    /** The engine was closed. */
+    @SerialName("closed")
+    CLOSED,
+
+    /** The process forked after the engine was opened; open a new engine in the child. */
+    @SerialName("forked")
+    FORKED,
+
+    /** A function of the host application failed. */
+    @SerialName("host_failed")
+    HOST_FAILED,
+
+    /** A run ended in a fault; `context` holds its error. */
+    @SerialName("run_faulted")
+    RUN_FAULTED,
+
+    /** A defect of the engine. Please report it. */
+    @SerialName("internal")
+    INTERNAL,
+}
+
+/** The wire form of [`Error`]: what hosts, the command line and run histories show. */
+@Serializable
+data class ErrorReport(
+    /** What went wrong. */
+    val code: ErrorCode,
+    /** Whether the same call is worth trying again. */
+    val retry: Retry = Retry.No,
+    /** The operation that failed, when known. */
+    val operation: String? = null,
+    /** What happened and what to do next. */
+    val message: String,
+    /** Facts that help to find the cause. */
+    val context: Map<String, String> = emptyMap(),
+    /** The messages of the errors that caused this one, nearest first. */
+    val cause: List<String> = emptyList(),
+)
+
+/** An event to publish, in the CloudEvents 1.0.2 JSON format. What is absent is filled in. */
+@KeepGeneratedSerializer
+@Serializable(with = EventDraftSerializer::class)
+data class EventDraft(
+    /**
+     * Identifies the event together with `source`, so that publishing it again changes nothing; a new id when
+     * absent.
+     */
+    val id: String? = null,
+    /** Where the event comes from, a URI reference; `/atom` when absent. */
+    val source: String? = null,
+    /** What kind of event it is, e.g. `com.example.order.placed.v1`. */
+    val type: String,
+    /** The version of the specification, `1.0`. */
+    val specversion: String? = null,
+    /** When it happened; now when absent. */
+    val time: String? = null,
+    /** What it is about, within the source. */
+    val subject: String? = null,
+    /** The media type of `data`; `application/json` when absent. */
+    val datacontenttype: String? = null,
+    /** The schema that `data` adheres to, a URI. */
+    val dataschema: String? = null,
+    /** What happened. */
+    val data: JsonElement? = null,
+    /** Every other member. */
+    val extensions: Map<String, JsonElement> = emptyMap(),
+)
+
+internal object EventDraftSerializer : OpenSerializer<EventDraft>(
+    EventDraft.generatedSerializer(),
+    setOf("id", "source", "type", "specversion", "time", "subject", "datacontenttype", "dataschema", "data"),
+)
+
+/** Events in the order of the log. */
+@Serializable
+data class EventPage(
+    /** The events; fewer than the limit when the log ends here. */
+    val events: List<LoggedEvent>,
+    /** What to pass as `after` to go on from here, now or once there are more. */
+    val next: Long,
+)
+
+/** Follows what happens to a run. */
+@Serializable
+data class FollowRunRequest(
+    /** Its id. */
+    val id: RunId,
+    /** The offset of the history after which to begin; the beginning when absent. */
+    val after: Long = 0,
+)
+
+/** What a function is called, takes and gives. */
+@Serializable
+data class FunctionInfo(
+    /** The name that `call:` uses: lower-case words joined by `_`, grouped by `.`, e.g. `mailbox.messages.list`. */
+    val name: String,
+    /** One sentence for people and models. */
+    val description: String = "",
+    /** JSON Schema of the arguments; `true` accepts anything. */
+    @SerialName("input_schema")
+    val inputSchema: JsonElement,
+    /** JSON Schema of the result; `true` for anything. */
+    @SerialName("output_schema")
+    val outputSchema: JsonElement,
+    /** Whether the function changes nothing outside and may be called twice without harm. */
+    @SerialName("is_read_only")
+    val isReadOnly: Boolean = false,
+)
+
+/** Functions, sorted by name. */
+@Serializable
+data class FunctionList(
+    /** The functions. */
+    val functions: List<FunctionInfo>,
+)
+
+/** What a function gave. */
+@Serializable
+data class FunctionOutput(
+    /** The result. */
+    val output: JsonElement,
+)
+
+/** Asks whether the engine works. */
+@Serializable
+data object GetEngineHealthRequest
+
+/** Asks what the engine is. */
+@Serializable
+data object GetEngineInfoRequest
+
+/** Asks about one function. */
+@Serializable
+data class GetFunctionRequest(
+    /** The function's name. */
+    val name: String,
+)
+
+/** Asks what has happened to a run. */
+@Serializable
+data class GetRunHistoryRequest(
+    /** Its id. */
+    val id: RunId,
+)
+
+/** Asks for one run. */
+@Serializable
+data class GetRunRequest(
+    /** Its id. */
+    val id: RunId,
+    /** Whether to answer only when the run has ended. */
+    val wait: Boolean = false,
+    /**
+     * How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is answered
+     * as it is.
+     */
+    @SerialName("wait_timeout_ms")
+    val waitTimeoutMs: Long? = null,
+)
+
+/** Asks for one deployed workflow. */
+@Serializable
+data class GetWorkflowRequest(
+    /** Its namespace. */
+    val namespace: String,
+    /** Its name. */
+    val name: String,
+    /** Its version; the highest when absent or `latest`. */
+    val version: String? = null,
+)
+
+/** Whether something works. */
+@Serializable
+enum class HealthStatus {
+    /** It works. */
+    @SerialName("ok")
+    OK,
+
+    /** It does not. */
+    @SerialName("failing")
+    FAILING,
+}
+
+/** One line of a run's history. */
+@Serializable
+@JsonClassDiscriminator("type")
+sealed interface HistoryEntry {
+    /** Its place in the history, from 1: the same every time the history is read. */
+    val offset: Long
+
+    /** When it happened. */
+    val at: String
+
+    /** The JSON pointer of the task in the document; absent for the run itself. */
+    val task: String?
+
+    /** The run began. */
+    @Serializable
+    @SerialName("run_started")
+    data class RunStarted(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+    ) : HistoryEntry
+
+    /** The run ended with an output. */
+    @Serializable
+    @SerialName("run_completed")
+    data class RunCompleted(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        /** The output. */
+        val output: JsonElement,
+    ) : HistoryEntry
+
+    /** The run ended with an error. */
+    @Serializable
+    @SerialName("run_faulted")
+    data class RunFaulted(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        /** The error. */
+        val error: WorkflowError,
+    ) : HistoryEntry
+
+    /** The run was cancelled. */
+    @Serializable
+    @SerialName("run_cancelled")
+    data class RunCancelled(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        /** Why, in the caller's words. */
+        val reason: String? = null,
+    ) : HistoryEntry
+
+    /** An event was sent to the run. */
+    @Serializable
+    @SerialName("run_signalled")
+    data class RunSignalled(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        /** The event's type. */
+        @SerialName("event_type")
+        val eventType: String,
+    ) : HistoryEntry
+
+    /** The task began. */
+    @Serializable
+    @SerialName("task_started")
+    data class TaskStarted(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+    ) : HistoryEntry
+
+    /** The task's `if` was not true. */
+    @Serializable
+    @SerialName("task_skipped")
+    data class TaskSkipped(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+    ) : HistoryEntry
+
+    /** The task consumed an event. */
+    @Serializable
+    @SerialName("task_received")
+    data class TaskReceived(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        /** The event's type. */
+        @SerialName("event_type")
+        val eventType: String,
+    ) : HistoryEntry
+
+    /** The task ended with an output. */
+    @Serializable
+    @SerialName("task_completed")
+    data class TaskCompleted(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        /** The output, as passed on. */
+        val output: JsonElement,
+    ) : HistoryEntry
+
+    /** The task ended with an error. */
+    @Serializable
+    @SerialName("task_faulted")
+    data class TaskFaulted(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        /** The error. */
+        val error: WorkflowError,
+    ) : HistoryEntry
+
+    /** The task caught an error and will try again. */
+    @Serializable
+    @SerialName("task_retried")
+    data class TaskRetried(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        /** The error that was caught. */
+        val error: WorkflowError,
+        /** The number of the retry, from 1. */
+        val retry: Long,
+        /** When the next attempt begins. */
+        @SerialName("next_at")
+        val nextAt: String,
+    ) : HistoryEntry
+
+    /** The task was stopped before it ended. */
+    @Serializable
+    @SerialName("task_cancelled")
+    data class TaskCancelled(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+    ) : HistoryEntry
+}
+
+/** Asks for events of the caller's log. */
+@Serializable
+data class ListEventsRequest(
+    /** The offset after which to begin; the beginning when absent. */
+    val after: Long? = null,
+    /** How many events at most, 1 to 1000; 100 when absent. */
+    val limit: Long? = null,
+    /** Only events of this type. */
+    val type: String? = null,
+)
+
+/** Asks which functions there are. */
+@Serializable
+data class ListFunctionsRequest(
+    /** Only functions whose names begin with this, e.g. `mailbox.`. */
+    val prefix: String? = null,
+)
+
+/** Asks which runs there are. */
+@Serializable
+data class ListRunsRequest(
+    /** Only runs in this state. */
+    val status: RunStatus? = null,
+    /** Only runs of workflows in this namespace. */
+    val namespace: String? = null,
+    /** Only runs of workflows with this name. */
+    val name: String? = null,
+    /** Only runs started by this run. */
+    val parent: RunId? = null,
+    /** The `next` of the page before; absent for the first page. */
+    val after: String? = null,
+    /** How many runs at most, 1 to 1000; 100 when absent. */
+    val limit: Long? = null,
+)
+
+/** Asks which secrets there are. */
+@Serializable
+data object ListSecretsRequest
+
+/** Asks which workflows are deployed. */
+@Serializable
+data class ListWorkflowsRequest(
+    /** The `next` of the page before; absent for the first page. */
+    val after: String? = null,
+    /** How many workflows at most, 1 to 1000; 100 when absent. */
+    val limit: Long? = null,
+)
+
+/** An event as the log keeps it. */
+@Serializable
+data class LoggedEvent(
+    /** Its place in the log. */
+    val offset: Long,
+    /** The event. */
+    val event: CloudEvent,
+)
+
+/** The step of another run that started a run. */
+@Serializable
+data class ParentStep(
+    /** The other run. */
+    val run: RunId,
+    /** The number of the action within the other run that waits for this one. */
+    val action: Long,
+)
+
+/** Publishes an event. */
+@Serializable
+data class PublishEventRequest(
+    /** The event. */
+    val event: EventDraft,
+)
+
+/** Whether, and when, the same call is worth trying again. */
+@Serializable
+@JsonClassDiscriminator("kind")
+sealed interface Retry {
+    /** The same call will fail again. */
+    @Serializable
+    @SerialName("no")
+    data object No : Retry
+
+    /** The same call may succeed later. */
+    @Serializable
+    @SerialName("maybe")
+    data object Maybe : Retry
+
+    /** The service asked to wait this long. */
+    @Serializable
+    @SerialName("after")
+    data class After(
+        /** Milliseconds to wait before the next try. */
+        val ms: Long,
+    ) : Retry
+
+    /** The engine has tried as often as its policy allows. */
+    @Serializable
+    @SerialName("exhausted")
+    data object Exhausted : Retry
+}
+
+/** A run of a workflow. Lists leave out its input and output, which may be large. */
+@Serializable
+data class Run(
+    /** Its id. */
+    val id: RunId,
+    /** Which document it follows. */
+    val workflow: WorkflowKey,
+    /** Its state. */
+    val status: RunStatus,
+    /** Its input as given; absent in lists. */
+    val input: JsonElement? = null,
+    /** Its output, once completed; absent in lists. */
+    val output: JsonElement? = null,
+    /** Its error, once faulted. */
+    val error: WorkflowError? = null,
+    /** The step that started it, for a run started by a run. */
+    val parent: ParentStep? = null,
+    /** When it was created. */
+    @SerialName("created_at")
+    val createdAt: String,
+    /** When something last happened to it. */
+    @SerialName("updated_at")
+    val updatedAt: String,
+    /** When it ended. */
+    @SerialName("ended_at")
+    val endedAt: String? = null,
+)
+
+/** What has happened to a run, the oldest first. */
+@Serializable
+data class RunHistory(
+    /** What happened. */
+    val records: List<HistoryEntry>,
+)
+
+/** The id of one run of a workflow. */
+typealias RunId = String
+
+/** A part of a list. */
+@Serializable
+data class RunPage(
+    /** The items. */
+    val items: List<Run>,
+    /** What to pass as `after` to get the following page; absent on the last. */
+    val next: String? = null,
+)
+
+/** The state of a run. */
+@Serializable
+enum class RunStatus {
+    /** It is under way; after a crash it goes on when an engine opens the store. */
+    @SerialName("running")
+    RUNNING,
+
+    /** It ended with an output. */
+    @SerialName("completed")
+    COMPLETED,
+
+    /** It ended with an error. */
+    @SerialName("faulted")
+    FAULTED,
+
+    /** It was cancelled. */
+    @SerialName("cancelled")
+    CANCELLED,
+}
+
+/** How the runs are. */
+@Serializable
+data class RunsHealth(
+    /** How many runs are under way in this process, over all users. */
+    val running: Long,
+)
+
+/** A secret text: redacted in `Debug`, not serialisable, wiped from memory when dropped. */
+@Serializable
+@JvmInline
+value class Secret(val text: String) {
+    /** Shows nothing of the text. */
+    override fun toString(): String = "Secret(***)"
+}
+
+/** What may be shown of a secret: everything but its text. */
+@Serializable
+data class SecretInfo(
+    /** The name. */
+    val name: String,
+    /** How many times it was set. */
+    val version: Long,
+    /** When it was last set. */
+    @SerialName("updated_at")
+    val updatedAt: String,
+)
+
+/** Secrets without their texts, sorted by name. */
+@Serializable
+data class SecretList(
+    /** The secrets. */
+    val secrets: List<SecretInfo>,
+)
+
+/** Keeps a secret. */
+@Serializable
+data class SetSecretRequest(
+    /** Its name: 1 to 128 letters, digits, `_`, `-` and `.`, starting with a letter. */
+    val name: String,
+    /** Its text, at most 64 KiB. */
+    val value: Secret,
+)
+
+/** Sends an event to one run. It is kept until a task of the run listens for it. */
+@Serializable
+data class SignalRunRequest(
+    /** The run's id. */
+    val id: RunId,
+    /** What kind of event it is, e.g. `com.example.order.placed.v1`. */
+    val type: String,
+    /** What happened. */
+    val data: JsonElement? = null,
+    /** Where the event comes from, a URI reference; `/atom` when absent. */
+    val source: String? = null,
+    /** Identifies the event together with `source`; a new id when absent. */
+    @SerialName("event_id")
+    val eventId: String? = null,
+)
+
+/** Starts a run of a deployed workflow or of a document. Once it is answered, the run survives a crash. */
+@Serializable
+data class StartRunRequest(
+    /** The deployed workflow to run; either this or `document`. */
+    val workflow: WorkflowReference? = null,
+    /** The text of the document to run, YAML or JSON; either this or `workflow`. */
+    val document: String? = null,
+    /** The input; `null` when absent. */
+    val input: JsonElement? = null,
+    /** Where relative file paths start. */
+    val directory: String? = null,
+    /** The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run. */
+    val id: RunId? = null,
+    /** Whether to answer only when the run has ended. */
+    val wait: Boolean = false,
+    /**
+     * How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is answered
+     * as it is.
+     */
+    @SerialName("wait_timeout_ms")
+    val waitTimeoutMs: Long? = null,
+)
+
+/** Whether the store works: something was written to it, read again and deleted just now. */
+@Serializable
+data class StorageHealth(
+    /** Whether writing, reading and deleting worked. */
+    val status: HealthStatus,
+    /** How long they took together, in milliseconds. */
+    @SerialName("probe_ms")
+    val probeMs: Long,
+    /** Why they did not work. */
+    val error: ErrorReport? = null,
+)
+
+/** Where an engine keeps what it is given. */
+@Serializable
+enum class StorageKind {
+    /** In an SQLite database in the data folder. */
+    @SerialName("sqlite")
+    SQLITE,
+
+    /** In memory: closing the engine forgets everything. */
+    @SerialName("memory")
+    MEMORY,
+}
+
+/** Follows the caller's log. */
+@Serializable
+data class SubscribeEventsRequest(
+    /** The offset after which to begin, 0 for all events; only events from now on when absent. */
+    val after: Long? = null,
+    /** Only events of this type. */
+    val type: String? = null,
+)
+
+/** A valid part of a document that the engine does not carry out. */
+@Serializable
+data class UnsupportedFeature(
+    /** What it is, e.g. `call: grpc`. */
+    val feature: String,
+    /** Where it stands, a JSON pointer. */
+    val path: String,
+    /** The line it stands on, from 1. */
+    val line: Long,
+    /** The column it starts at, from 1. */
+    val column: Long,
+)
+
+/** Checks a document. */
+@Serializable
+data class ValidateWorkflowRequest(
+    /** The document's text, YAML or JSON. */
+    val document: String,
+)
+
+/** How a well-formed document names itself. */
+@Serializable
+data class ValidatedWorkflow(
+    /** The namespace of the workflow. */
+    val namespace: String,
+    /** The name of the workflow. */
+    val name: String,
+    /** The semantic version. */
+    val version: String,
+    /** SHA-256 of the document's canonical JSON, in hexadecimal. */
+    val hash: String,
+    /** The name people read. */
+    val title: String? = null,
+)
+
+/** A deployed workflow with its text. */
+@Serializable
+data class WorkflowDocument(
+    /** The namespace of the workflow. */
+    val namespace: String,
+    /** The name of the workflow. */
+    val name: String,
+    /** The semantic version. */
+    val version: String,
+    /** SHA-256 of the document's canonical JSON, in hexadecimal. */
+    val hash: String,
+    /** The name people read. */
+    val title: String? = null,
+    /** What it does, in Markdown. */
+    val summary: String? = null,
+    /** When it was deployed. */
+    @SerialName("deployed_at")
+    val deployedAt: String,
+    /** The document's text as deployed. */
+    val document: String,
+)
+
+/** The error of a task or run. */
+@Serializable
+data class WorkflowError(
+    /** What kind of error it is, a URI. */
+    val type: String,
+    /** The status, in the manner of HTTP. */
+    val status: Long,
+    /** The kind in words. */
+    val title: String? = null,
+    /** What went wrong this time. */
+    val detail: String? = null,
+    /** The JSON pointer of the task where it arose. */
+    val instance: String? = null,
+)
+
+/** Which document a run follows. Runs are pinned to the content, not to the name. */
+@Serializable
+data class WorkflowKey(
+    /** The namespace of the workflow. */
+    val namespace: String,
+    /** The name of the workflow. */
+    val name: String,
+    /** The version of the workflow. */
+    val version: String,
+    /** SHA-256 of the document's canonical JSON, in hexadecimal. */
+    val hash: String,
+)
+
+/** A deployed workflow by name. */
+@Serializable
+data class WorkflowReference(
+    /** Its namespace. */
+    val namespace: String,
+    /** Its name. */
+    val name: String,
+    /** Its version; the highest when absent or `latest`. */
+    val version: String? = null,
+)
+
+/** What a check of a document found. */
+@Serializable
+data class WorkflowValidation(
+    /** Whether the document is well-formed; it can be deployed when, besides, nothing in it is unsupported. */
+    @SerialName("is_valid")
+    val isValid: Boolean,
+    /** How the document names itself, when it is well-formed. */
+    val workflow: ValidatedWorkflow? = null,
+    /** What is wrong with it, when it is not; `context` holds `line`, `column` and `path`. */
+    val problem: ErrorReport? = null,
+    /** Its parts that this engine does not carry out. */
+    val unsupported: List<UnsupportedFeature>,
+)

@@ -1,0 +1,93 @@
+package dev.atom.engine
+
+import kotlinx.serialization.SerialName
+import kotlinx.serialization.Serializable
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonPrimitive
+
+/** What an engine is told when it is opened. What is null is the engine's default. */
+@Serializable
+data class EngineConfig(
+    /** The folder that holds the store and its key; the platform's folder for application data when absent. */
+    @SerialName("data_dir")
+    val dataDir: String? = null,
+    /** Where workflows, runs, events and secrets are kept. */
+    val storage: StorageKind? = null,
+    /** The tenant of calls that name no principal. */
+    val tenant: String? = null,
+    /** The user of calls that name no principal. */
+    val user: String? = null,
+    /** The roles of calls that name no principal; none means every permission. */
+    val roles: List<String>? = null,
+    /** The permissions of roles besides the built-in `admin` and `viewer`. */
+    val permissions: Map<String, List<String>>? = null,
+    /** The folders that local connectors may read and write; none at all when absent. */
+    @SerialName("file_roots")
+    val fileRoots: FileRoots? = null,
+    /** What may be reached over HTTP, and how. */
+    val http: HttpConfig? = null,
+    /** Whether runs that were under way when the store was last closed go on at once. */
+    val resume: Boolean? = null,
+    /** How long a function of the application may take to answer, in milliseconds. */
+    @SerialName("host_call_timeout_ms")
+    val hostCallTimeoutMs: Long? = null,
+    /** How long closing waits for calls and runs to finish what they are writing, in milliseconds. */
+    @SerialName("close_grace_ms")
+    val closeGraceMs: Long? = null,
+)
+
+/** The folders that local connectors may read and write. */
+@JvmInline
+@Serializable
+value class FileRoots private constructor(private val json: JsonElement) {
+    companion object {
+        /** Every file the process may touch: for programs that act for the person who started them. */
+        val EVERYWHERE: FileRoots = FileRoots(JsonPrimitive("everywhere"))
+
+        /** What lies in or below these folders. */
+        fun below(vararg folders: String): FileRoots = FileRoots(JsonArray(folders.map(::JsonPrimitive)))
+    }
+}
+
+/** What may be reached over HTTP, and how. What is null is the engine's default. */
+@Serializable
+data class HttpConfig(
+    /** Whether requests may go to addresses that are not on the public internet. */
+    @SerialName("private_addresses")
+    val privateAddresses: PrivateAddresses? = null,
+    /** Where requests to a host go instead: a base URL for each. */
+    val hosts: Map<String, String>? = null,
+    /** The longest response body that is read, in bytes. */
+    @SerialName("maximum_response_bytes")
+    val maximumResponseBytes: Long? = null,
+    /** How long connecting to a server may take, in seconds. */
+    @SerialName("connect_timeout_seconds")
+    val connectTimeoutSeconds: Long? = null,
+    /** How long a call may take that has no deadline of its own, in seconds. */
+    @SerialName("timeout_seconds")
+    val timeoutSeconds: Long? = null,
+)
+
+/** Whether requests may go to loopback, link-local, private and other addresses off the public internet. */
+@Serializable
+enum class PrivateAddresses {
+    /** Such requests are refused. */
+    @SerialName("deny")
+    DENY,
+
+    /** Requests may go anywhere. */
+    @SerialName("allow")
+    ALLOW,
+}
+
+/** On whose behalf an operation is carried out. */
+@Serializable
+data class Principal(
+    /** The tenant. */
+    val tenant: String,
+    /** The user within the tenant. */
+    val user: String,
+    /** The roles that permissions are granted to; none means every permission. */
+    val roles: List<String> = emptyList(),
+)
