@@ -184,7 +184,7 @@ export class RunsOperations {
    * Needs the permission `runs.read`.
    */
   events(request: types.FollowRunRequest, options?: CallOptions): Stream<types.HistoryEntry> {
-    return this.#caller.stream("runs.events", request, options) as Stream<types.HistoryEntry>;
+    return this.#caller.subscribe("runs.events", request, options) as Stream<types.HistoryEntry>;
   }
 
   /**
@@ -230,7 +230,7 @@ export class EventsOperations {
    * Needs the permission `events.read`.
    */
   subscribe(request: types.SubscribeEventsRequest = {}, options?: CallOptions): Stream<types.LoggedEvent> {
-    return this.#caller.stream("events.subscribe", request, options) as Stream<types.LoggedEvent>;
+    return this.#caller.subscribe("events.subscribe", request, options) as Stream<types.LoggedEvent>;
   }
 }
 

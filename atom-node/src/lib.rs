@@ -75,6 +75,22 @@ impl Bridge {
         }
     }
 
+    /// Lets a stream wait until `resume`.
+    #[napi]
+    pub fn pause(&self, id: i64) {
+        if let Ok(id) = u64::try_from(id) {
+            self.inner.bridge.pause(id);
+        }
+    }
+
+    /// Lets a stream that waits go on.
+    #[napi]
+    pub fn resume(&self, id: i64) {
+        if let Ok(id) = u64::try_from(id) {
+            self.inner.bridge.resume(id);
+        }
+    }
+
     /// Registers a function of the program; its calls arrive as messages.
     #[napi]
     pub fn register_function(&self, info: String) -> Result<()> {

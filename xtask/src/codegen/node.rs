@@ -27,17 +27,21 @@ pub(crate) fn generate(operations: &Value, errors: &Value) -> BTreeMap<String, S
 fn errors_module(errors: &Value) -> String {
     let codes = items(&errors["codes"]);
     let class = |code: &Value| format!("{}Error", pascal(text(&code["code"])));
-    let mut module = format!("{NOTICE}import {{ AtomError }} from \"../ts/errors.js\";\n");
-    for code in codes {
+    let mut module = format!(
+        "{NOTICE}import {{ AtomError }} from \"../ts/errors.js\";\nimport type {{ Retry }} from \"./types.js\";\n"
+    );
+    for entry in codes {
+        let code = &entry["code"];
         let _ = write!(
             module,
-            "\n{}export class {} extends AtomError {{\n  declare readonly code: {};\n}}\n",
-            comment(text(&code["description"]), 0),
-            class(code),
-            code["code"],
+            "\n{}export class {} extends AtomError {{\n  static override readonly code = {code};\n  \
+             static override readonly retry: Retry = {};\n  declare readonly code: {code};\n}}\n",
+            comment(text(&entry["description"]), 0),
+            class(entry),
+            entry["retry"],
         );
     }
-    module.push_str("\n/** The class of each code. */\nexport const CLASSES = {\n");
+    module.push_str("\n/** @internal The class of each code. */\nexport const CLASSES = {\n");
     for code in codes {
         let _ = writeln!(module, "  {}: {},", text(&code["code"]), class(code));
     }
@@ -133,7 +137,7 @@ fn method(operation: &Value) -> String {
     let request = type_name(text(&operation["request"]["title"]));
     let response = type_name(text(&operation["response"]["title"]));
     let (kind, function) = if operation["kind"] == "stream" {
-        ("Stream", "stream")
+        ("Stream", "subscribe")
     } else {
         ("Promise", "call")
     };
@@ -361,7 +365,7 @@ mod tests {
         for line in [
             "export class NotesOperations {",
             "  list(request: types.ListNotesRequest, options?: CallOptions): Stream<types.Note> {",
-            "    return this.#caller.stream(\"notes.list\", request, options) as Stream<types.Note>;",
+            "    return this.#caller.subscribe(\"notes.list\", request, options) as Stream<types.Note>;",
             "    this.notes = new NotesOperations(caller);",
         ] {
             assert!(operations.contains(line), "{line}\n{operations}");

@@ -1,0 +1,179 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { Operations } from "../generated/operations.js";
+import { Connection, encode, type Caller, type CallOptions } from "./connection.js";
+import type { FunctionOptions, HostFunction } from "./host.js";
+import { load } from "./native.js";
+import { fromNative } from "./report.js";
+import type { Stream } from "./stream.js";
+
+const CLOSE_GRACE_MS = 5_000;
+
+/** What may be reached over HTTP, and how. */
+export interface HttpOptions {
+  /** Whether requests may go to addresses that are not on the public internet; `deny` unless given. */
+  privateAddresses?: "deny" | "allow";
+  /** Where requests to a host go instead: a base URL for each host. */
+  hosts?: Record<string, string>;
+  /** The longest response body that is read, in bytes. */
+  maximumResponseBytes?: number;
+  /** How long connecting to a server may take, in seconds. */
+  connectTimeoutSeconds?: number;
+  /** How long a call may take that has no deadline of its own, in seconds. */
+  timeoutSeconds?: number;
+}
+
+/** What an engine is told when it is opened. */
+export interface OpenOptions {
+  /**
+   * The folder that holds the store and its key; one engine at a time has it open. The platform's folder for
+   * application data unless given.
+   */
+  dataDir?: string;
+  /** Where workflows, runs, events and secrets are kept; `sqlite` unless given. */
+  storage?: "sqlite" | "memory";
+  /** The tenant of calls that name no principal. */
+  tenant?: string;
+  /** The user of calls that name no principal. */
+  user?: string;
+  /** The roles of calls that name no principal; none means every permission. */
+  roles?: readonly string[];
+  /** The permissions of roles besides the built-in `admin` and `viewer`. */
+  permissions?: Record<string, readonly string[]>;
+  /** The folders that local connectors may read and write, none unless given; or `everywhere`. */
+  fileRoots?: "everywhere" | readonly string[];
+  /** What may be reached over HTTP, and how. */
+  http?: HttpOptions;
+  /** Whether runs that were under way when the store was last closed go on at once; yes unless given. */
+  resume?: boolean;
+  /** How long a function of this program may take to answer, in milliseconds; 5 minutes unless given. */
+  hostCallTimeoutMs?: number;
+  /** How long closing waits for calls and runs to finish what they are writing; 5 seconds unless given. */
+  closeGraceMs?: number;
+}
+
+/** On whose behalf calls are made. */
+export interface Principal {
+  /** The tenant. */
+  tenant: string;
+  /** The user within the tenant. */
+  user: string;
+  /** The user's roles; none means every permission. */
+  roles?: readonly string[];
+}
+
+/** The operations of an engine on behalf of one principal: `actor.runs.start(...)`. */
+export class Actor extends Operations {
+  readonly #caller: Caller;
+
+  /** @internal */
+  constructor(caller: Caller) {
+    super(caller);
+    this.#caller = caller;
+  }
+
+  /** Calls an operation by name, with the request and the answer as they are in JSON. */
+  call(operation: string, request: object = {}, options?: CallOptions): Promise<unknown> {
+    return this.#caller.call(operation, request, options);
+  }
+
+  /** Begins a stream operation by name. Errors are thrown by the first step of the iteration. */
+  subscribe(operation: string, request: object = {}, options?: CallOptions): Stream<unknown> {
+    return this.#caller.subscribe(operation, request, options);
+  }
+}
+
+/**
+ * An open engine. It stays open until it is closed or the process ends, and keeps the event loop alive only while
+ * somebody waits for an answer.
+ */
+export class Engine extends Actor {
+  readonly #connection: Connection;
+  readonly #closeGraceMs: number;
+
+  private constructor(connection: Connection, closeGraceMs: number) {
+    super(connection.caller(""));
+    this.#connection = connection;
+    this.#closeGraceMs = closeGraceMs;
+  }
+
+  /**
+   * Opens an engine.
+   *
+   * Fails with `locked` when another engine has the folder open, `invalid_request`, `storage_failed`, …
+   */
+  static async open(options: OpenOptions = {}): Promise<Engine> {
+    const { http, ...rest } = options;
+    const config = { ...snakeCase(rest), ...(http && { http: snakeCase(http) }) };
+    const text = encode(config, "engine.open");
+    const bridge = await load()
+      .Bridge.open(text)
+      .catch((error: unknown) => {
+        throw fromNative(error);
+      });
+    return new Engine(new Connection(bridge), options.closeGraceMs ?? CLOSE_GRACE_MS);
+  }
+
+  /** The same operations on behalf of somebody else: a user of this program. */
+  actingAs(principal: Principal): Actor {
+    const { tenant, user, roles = [] } = principal;
+    return new Actor(this.#connection.caller(encode({ tenant, user, roles }, "engine.acting_as")));
+  }
+
+  /**
+   * Lets workflows call a function of this program as `call: <name>`.
+   *
+   * The name is lower-case words joined by `_`, grouped by `.`, e.g. `greetings.make`. What the function throws
+   * becomes the error of the call: an `AtomError` with its code, anything else as `host_failed`.
+   *
+   * Throws `already_exists`, or `invalid_request` for a name that is none.
+   */
+  function<Arguments = any>(name: string, function_: HostFunction<Arguments>): void;
+  function<Arguments = any>(
+    name: string,
+    options: FunctionOptions,
+    function_: HostFunction<Arguments>,
+  ): void;
+  function(name: string, ...rest: [HostFunction<any>] | [FunctionOptions, HostFunction<any>]): void {
+    const [options, function_] = rest.length === 1 ? [{}, rest[0]] : rest;
+    const { bridge, host } = this.#connection;
+    try {
+      bridge.registerFunction(encode({ ...snakeCase(options), name }, "functions.register"));
+    } catch (error) {
+      throw fromNative(error);
+    }
+    host.register(name, function_);
+  }
+
+  /** Removes a function of this program and tells whether there was one. Calls under way go on. */
+  unregisterFunction(name: string): boolean {
+    this.#connection.host.unregister(name);
+    return this.#connection.bridge.unregisterFunction(name);
+  }
+
+  /**
+   * Closes the engine and waits until its data folder is free. Closing again does nothing.
+   *
+   * Calls under way get `closeGraceMs` to finish, then they fail with `ClosedError`. Runs go on when an engine opens
+   * the folder again.
+   */
+  close(): Promise<void> {
+    return this.#connection.close(this.#closeGraceMs);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Opens an engine: `Engine.open`. */
+export function open(options: OpenOptions = {}): Promise<Engine> {
+  return Engine.open(options);
+}
+
+/** The same with keys as the engine writes them. */
+function snakeCase(options: object): Record<string, unknown> {
+  const word = (letter: string): string => `_${letter.toLowerCase()}`;
+  return Object.fromEntries(
+    Object.entries(options).map(([key, value]) => [key.replace(/[A-Z]/g, word), value]),
+  );
+}
