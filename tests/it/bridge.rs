@@ -198,6 +198,48 @@ fn number(message: &str, id: u64) -> u64 {
 }
 
 #[test]
+fn a_paused_stream_waits_until_it_is_resumed() {
+    let mut host = Host::open(MEMORY);
+    for number in 0..600 {
+        host.ok(
+            "events.publish",
+            &json!({ "event": { "type": "com.example.a", "data": number } }),
+        );
+    }
+    let id = host.submit("events.subscribe", &json!({ "after": 0 }));
+    host.bridge.pause(id);
+    let mut numbers = Vec::new();
+    for _ in 0..100 {
+        // Answered while the stream waits, and plenty of time for one that does not.
+        futures::executor::block_on(host.bridge.call("engine.info", "", "")).unwrap();
+        numbers.extend(
+            host.bridge
+                .drain(10_000)
+                .iter()
+                .map(|message| number(message, id)),
+        );
+    }
+    assert!(
+        numbers.len() <= 257,
+        "{} items came although the stream was paused",
+        numbers.len()
+    );
+    host.bridge.resume(id);
+    while numbers.len() < 600 {
+        numbers.extend(
+            host.bridge
+                .poll(10_000, LONG_MS)
+                .iter()
+                .map(|message| number(message, id)),
+        );
+    }
+    assert_eq!(numbers, (0..600).collect::<Vec<_>>());
+    host.bridge.pause(id);
+    host.bridge.cancel(id);
+    assert_eq!(host.of(id), json!({ "type": "end", "id": id }));
+}
+
+#[test]
 fn a_subscription_sees_what_is_published_after_it() {
     let mut host = Host::open(MEMORY);
     let id = host.submit("events.subscribe", &json!({}));

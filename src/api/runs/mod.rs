@@ -1,18 +1,20 @@
 //! Runs of workflows.
 
-use std::path::PathBuf;
-
 use atom_core::storage::{Page, PageRequest, ParentStep, RunFilter, RunRecord, RunStatus, WorkflowKey};
-use atom_core::{Error, ErrorCode, Result, RunId, Scope};
+use atom_core::{Error, Result, RunId, Scope};
 use atom_workflow::machine::WorkflowError;
-use atom_workflow::runtime::{HistoryEntry, StartRun};
-use futures::stream::BoxStream;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Context, EventDraft, Operation, Permission, Request, StreamRequest, workflows};
+use super::{Context, EventDraft, Operation, Permission, Request};
+
+mod history;
+mod start;
+
+pub use history::{FollowRunRequest, GetRunHistoryRequest, RunHistory};
+pub use start::{StartRunRequest, WorkflowReference};
 
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation::call::<StartRunRequest>(),
@@ -98,141 +100,6 @@ async fn wait(context: &Context, id: RunId, timeout_ms: Option<u64>) -> Result<R
         biased;
         ended = end => ended,
         () = context.parts.clock.wait_until(deadline) => record(context, &scope, id).await,
-    }
-}
-
-/// A deployed workflow by name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct WorkflowReference {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// Its version; the highest when absent or `latest`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-}
-
-/// Starts a run of a deployed workflow or of a document. Once it is answered, the run survives a crash.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StartRunRequest {
-    /// The deployed workflow to run; either this or `document`.
-    #[serde(default)]
-    pub workflow: Option<WorkflowReference>,
-    /// The text of the document to run, YAML or JSON; either this or `workflow`.
-    #[serde(default)]
-    pub document: Option<String>,
-    /// The input; `null` when absent.
-    #[serde(default)]
-    pub input: Value,
-    /// Where relative file paths start.
-    #[serde(default)]
-    pub directory: Option<PathBuf>,
-    /// The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run.
-    #[serde(default)]
-    pub id: Option<RunId>,
-    /// Whether to answer only when the run has ended.
-    #[serde(default)]
-    pub wait: bool,
-    /// How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is
-    /// answered as it is.
-    #[serde(default)]
-    pub wait_timeout_ms: Option<u64>,
-}
-
-impl StartRunRequest {
-    /// A run of the highest version of a deployed workflow.
-    pub fn deployed(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        let workflow = WorkflowReference {
-            namespace: namespace.into(),
-            name: name.into(),
-            version: None,
-        };
-        Self {
-            workflow: Some(workflow),
-            ..Self::default()
-        }
-    }
-
-    /// A run of this document.
-    pub fn document(text: impl Into<String>) -> Self {
-        Self {
-            document: Some(text.into()),
-            ..Self::default()
-        }
-    }
-
-    /// Sets the input.
-    #[must_use]
-    pub fn with_input(mut self, input: Value) -> Self {
-        self.input = input;
-        self
-    }
-
-    /// Chooses the run's id.
-    #[must_use]
-    pub fn with_id(mut self, id: RunId) -> Self {
-        self.id = Some(id);
-        self
-    }
-
-    /// Answers only when the run has ended.
-    #[must_use]
-    pub fn and_wait(mut self) -> Self {
-        self.wait = true;
-        self
-    }
-}
-
-impl Request for StartRunRequest {
-    const NAME: &'static str = "runs.start";
-    const SUMMARY: &'static str = "Starts a run of a workflow, durably, and waits for its end when asked to.";
-    const PERMISSION: Permission = Permission::RunsWrite;
-    type Response = Run;
-
-    async fn handle(self, context: Context) -> Result<Run> {
-        let scope = context.scope();
-        let runtime = &context.parts.runtime;
-        let (workflow, text) = match (self.workflow, self.document) {
-            (Some(reference), None) => {
-                let WorkflowReference {
-                    namespace,
-                    name,
-                    version,
-                } = reference;
-                let found = workflows::find(&context, &namespace, &name, version.as_deref()).await?;
-                (runtime.load(&scope, &found.workflow.hash).await?, found.document)
-            }
-            (None, Some(document)) => workflows::parse(document).await?,
-            _ => return Err(Error::invalid_request("give either 'workflow' or 'document'")),
-        };
-        workflow.check_supported()?;
-        let input = self.input.clone();
-        let start = StartRun {
-            id: self.id,
-            workflow,
-            text,
-            input,
-            directory: self.directory,
-        };
-        let started = runtime.start(&context.principal, start).await?;
-        if started.input != self.input {
-            return Err(Error::new(
-                ErrorCode::AlreadyExists,
-                format!(
-                    "the run {} was started with another input; choose another id",
-                    started.id
-                ),
-            ));
-        }
-        if !self.wait {
-            return Ok(started.into());
-        }
-        wait(&context, started.id, self.wait_timeout_ms)
-            .await
-            .map(Run::from)
     }
 }
 
@@ -369,57 +236,6 @@ impl Request for CancelRunRequest {
             .cancel(&context.scope(), self.id, self.reason)
             .await
             .map(Run::from)
-    }
-}
-
-/// Asks what has happened to a run.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GetRunHistoryRequest {
-    /// Its id.
-    pub id: RunId,
-}
-
-/// What has happened to a run, the oldest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RunHistory {
-    /// What happened.
-    pub records: Vec<HistoryEntry>,
-}
-
-impl Request for GetRunHistoryRequest {
-    const NAME: &'static str = "runs.history";
-    const SUMMARY: &'static str = "Tells what has happened to a run, task by task.";
-    const PERMISSION: Permission = Permission::RunsRead;
-    type Response = RunHistory;
-
-    async fn handle(self, context: Context) -> Result<RunHistory> {
-        Ok(RunHistory {
-            records: context.parts.runtime.history(&context.scope(), self.id).await?,
-        })
-    }
-}
-
-/// Follows what happens to a run.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FollowRunRequest {
-    /// Its id.
-    pub id: RunId,
-    /// The offset of the history after which to begin; the beginning when absent.
-    #[serde(default)]
-    pub after: u64,
-}
-
-impl StreamRequest for FollowRunRequest {
-    const NAME: &'static str = "runs.events";
-    const SUMMARY: &'static str =
-        "Follows what happens to a run, from its beginning or any offset, until it has ended.";
-    const PERMISSION: Permission = Permission::RunsRead;
-    type Item = HistoryEntry;
-
-    fn handle(self, context: Context) -> Result<BoxStream<'static, Result<HistoryEntry>>> {
-        Ok(context.parts.runtime.follow(context.scope(), self.id, self.after))
     }
 }
 
