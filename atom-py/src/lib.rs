@@ -35,6 +35,16 @@ impl Bridge {
         self.bridge.cancel(id);
     }
 
+    /// Holds back the items of a stream.
+    fn pause(&self, id: u64) {
+        self.bridge.pause(id);
+    }
+
+    /// Lets a stream go on after `pause`.
+    fn resume(&self, id: u64) {
+        self.bridge.resume(id);
+    }
+
     /// Registers a function whose calls arrive as `host_call` messages.
     fn register_function(&self, info_json: &str) -> PyResult<()> {
         self.bridge

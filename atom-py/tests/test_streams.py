@@ -54,6 +54,29 @@ def test_a_stream_follows_what_happens() -> None:
     run(main())
 
 
+def test_a_slow_reader_holds_its_stream_back() -> None:
+    async def main() -> None:
+        async with await atom_engine.open(storage="memory") as engine:
+            stream = engine.events.subscribe(after=0)
+            for batch in range(30):
+                publish = [engine.events.publish(event={"type": "tests.n", "data": batch}) for _ in range(100)]
+                await asyncio.gather(*publish)
+            queue = stream._messages._queue
+            # Calls answered later show that the stream does not hold anything else back.
+            for _ in range(100):
+                await engine.engine.info()
+            assert 512 < queue.qsize() < 1_000
+            offsets = []
+            async for logged in stream:
+                offsets.append(logged["offset"])
+                assert queue.qsize() < 1_000
+                if len(offsets) == 3_000:
+                    break
+            assert offsets == list(range(1, 3_001))
+
+    run(main())
+
+
 def test_closing_a_stream_ends_whoever_waits_for_it() -> None:
     async def main() -> None:
         async with await atom_engine.open(storage="memory") as engine:

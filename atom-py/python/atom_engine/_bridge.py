@@ -96,6 +96,15 @@ class Bridge:
         if not self.is_forked:
             self._native.cancel(number)
 
+    def set_paused(self, number: int, is_paused: bool) -> None:
+        """Holds a stream back, or lets it go on."""
+        if self.is_forked:
+            return
+        if is_paused:
+            self._native.pause(number)
+        else:
+            self._native.resume(number)
+
     def register(self, name: str, info: str, function: HostFunction, loop: asyncio.AbstractEventLoop) -> None:
         """Registers a function of the host application, served by the event loop."""
         self.check("functions.register")

@@ -128,6 +128,9 @@ class HostFunctions:
         for number, call in list(self._calls.items()):
             if call.registered.is_gone and self._calls.pop(number, None) is not None:
                 self._reply_gone(number)
+                if call.task is not None:
+                    # Its loop ended without it, and the caller has been told: nothing is left to warn about.
+                    call.task._log_destroy_pending = False  # type: ignore[attr-defined]
 
     def _start(self, number: int, call: _Call, message: dict[str, Any]) -> None:
         registered = call.registered
