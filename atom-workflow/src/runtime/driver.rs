@@ -28,6 +28,7 @@ pub(super) async fn drive(
     progress: watch::Sender<Progress>,
 ) {
     let run = record.id;
+    let key = (record.principal.scope(), run);
     let shutdown = runtime.inner.shutdown.clone();
     let result = tokio::select! {
         biased;
@@ -35,7 +36,7 @@ pub(super) async fn drive(
         result = run_to_end(&runtime, record, &mut inbox, &progress) => result,
     };
     // Whoever looks the run up from now on reads its state from the store.
-    runtime.drivers().remove(&run);
+    runtime.drivers().remove(&key);
     match result {
         Ok(()) => progress.send_modify(|progress| progress.has_ended = true),
         Err(error) => {

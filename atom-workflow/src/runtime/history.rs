@@ -89,7 +89,7 @@ impl Runtime {
                 };
                 loop {
                     // The driver is looked up before the journal is read, so that no entry is missed between.
-                    let handle = replay.runtime.drivers().get(&run).cloned();
+                    let handle = replay.runtime.drivers().get(&(scope.clone(), run)).cloned();
                     let before = replay.next_sequence;
                     let page = replay.page().await?;
                     if replay.next_sequence > before {

@@ -134,13 +134,16 @@ pub struct Runtime {
 #[derive(Debug)]
 struct Inner {
     parts: RuntimeParts,
-    /// The runs that have a driver in this process.
-    drivers: Mutex<HashMap<RunId, DriverHandle>>,
+    /// The runs that have a driver in this process. Ids may be chosen by callers, so they are unique only
+    /// within an owner.
+    drivers: Mutex<Drivers>,
     workflows: load::WorkflowCache,
     calls: Arc<Semaphore>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
+
+type Drivers = HashMap<(Scope, RunId), DriverHandle>;
 
 /// How others reach the driver of a run.
 #[derive(Clone, Debug)]
@@ -202,11 +205,14 @@ impl Runtime {
             };
             let scope = run.principal.scope();
             let id = run.id;
+            let is_driven = self.drivers().contains_key(&(scope.clone(), id));
             self.drive(&run)?;
             if orphan {
                 self.cancel(&scope, id, Some("the run that started it has ended".to_owned())).await?;
             }
-            resumed.push(id);
+            if !is_driven {
+                resumed.push(id);
+            }
         }
         Ok(resumed)
     }
@@ -405,19 +411,20 @@ impl Runtime {
     /// The driver of a run that has not ended; starts one when there is none.
     fn drive(&self, record: &RunRecord) -> Result<DriverHandle> {
         self.check_open()?;
+        let key = (record.principal.scope(), record.id);
         let mut drivers = self.drivers();
-        if let Some(handle) = drivers.get(&record.id) {
+        if let Some(handle) = drivers.get(&key) {
             return Ok(handle.clone());
         }
         let (mail, inbox) = mpsc::channel(64);
         let (progress, watcher) = watch::channel(Progress::default());
         let handle = DriverHandle { mail, progress: watcher };
-        drivers.insert(record.id, handle.clone());
+        drivers.insert(key, handle.clone());
         self.inner.tasks.spawn(driver::drive(self.clone(), record.clone(), inbox, progress));
         Ok(handle)
     }
 
-    fn drivers(&self) -> MutexGuard<'_, HashMap<RunId, DriverHandle>> {
+    fn drivers(&self) -> MutexGuard<'_, Drivers> {
         self.inner.drivers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

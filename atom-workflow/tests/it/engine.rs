@@ -206,3 +206,19 @@ async fn data_that_nests_too_deep_to_be_stored_is_an_error_of_its_step() {
     }
     assert!(bench.store.unfinished().await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn runs_of_two_owners_may_have_the_same_id() {
+    let bench = Bench::new();
+    let eve = atom_core::Principal::new("acme", "eve").unwrap();
+    let text = document("- hear: { listen: { to: { any: [] } } }");
+    let mut start = StartRun::new(Arc::new(Workflow::parse(&text).unwrap()), text, json!({}));
+    start.id = Some("0192f0c1-0000-7000-8000-000000000001".parse().unwrap());
+    let of_ada = bench.runtime.start(&bench.ada, start.clone()).await.unwrap();
+    let of_eve = bench.runtime.start(&eve, start).await.unwrap();
+    assert_eq!(of_ada.id, of_eve.id);
+    let cancelled = bench.runtime.cancel(&eve.scope(), of_eve.id, None).await.unwrap();
+    assert_eq!(cancelled.status, RunStatus::Cancelled);
+    let untouched = bench.store.run(&bench.scope(), of_ada.id).await.unwrap().unwrap();
+    assert_eq!(untouched.status, RunStatus::Running);
+}
