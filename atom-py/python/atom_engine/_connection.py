@@ -63,7 +63,7 @@ class Caller:
         """Calls an operation that has one answer. Cancelling the caller cancels the call."""
         if KINDS.get(operation) == "stream":
             raise InvalidRequestError("this operation has many answers; subscribe to it", operation=operation)
-        text = encode(request or {}, operation)
+        text = encode({} if request is None else request, operation)
         answer = _Answer(asyncio.get_running_loop())
         bridge = self.connection.bridge
         number = bridge.submit(operation, self._principal, text, answer)
@@ -77,4 +77,5 @@ class Caller:
         """Starts an operation that has many answers."""
         if KINDS.get(operation) == "call":
             raise InvalidRequestError("this operation has one answer; call it", operation=operation)
-        return Stream(self.connection, operation, self._principal, encode(request or {}, operation))
+        text = encode({} if request is None else request, operation)
+        return Stream(self.connection, operation, self._principal, text)
