@@ -59,6 +59,16 @@ impl NativeBridge {
         self.bridge.cancel(id);
     }
 
+    /// Lets a stream wait: after at most 256 further items none comes until `resume`.
+    pub fn pause(&self, id: u64) {
+        self.bridge.pause(id);
+    }
+
+    /// Lets a stream that waits go on.
+    pub fn resume(&self, id: u64) {
+        self.bridge.resume(id);
+    }
+
     /// Registers a function of the host; its calls arrive as `host_call` messages.
     ///
     /// # Errors

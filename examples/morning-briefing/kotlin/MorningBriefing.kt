@@ -11,6 +11,7 @@ import kotlin.io.path.absolute
 import kotlin.io.path.readText
 import kotlin.system.exitProcess
 import kotlinx.coroutines.runBlocking
+import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 
@@ -22,6 +23,7 @@ fun main(arguments: Array<String>) = runBlocking {
         val run = engine.runs.start(
             StartRunRequest(
                 document = folder.resolve("workflow.yaml").readText(),
+                input = JsonObject(emptyMap()),
                 directory = "$folder",
                 wait = true,
             ),
@@ -30,6 +32,6 @@ fun main(arguments: Array<String>) = runBlocking {
             System.err.println("the run ended as ${run.status}: ${run.error?.detail}")
             exitProcess(1)
         }
-        println(run.output?.jsonObject?.get("briefing")?.jsonPrimitive?.content)
+        println(run.output?.jsonObject?.get("text")?.jsonPrimitive?.content)
     }
 }

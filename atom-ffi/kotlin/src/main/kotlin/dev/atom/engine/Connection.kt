@@ -41,12 +41,16 @@ internal class Connection(private val bridge: NativeBridge, scope: CoroutineScop
         return answer.getValue("ok")
     }
 
-    /** Follows a stream operation. It begins when it is collected and ends, at the latest, with its collector. */
+    /**
+     * Follows a stream operation. It begins when it is collected and ends, at the latest, with its collector; a slow
+     * collector holds it back.
+     */
     fun stream(operation: String, principal: String, request: String): Flow<JsonElement> = flow {
-        val channel = Channel<JsonObject>(Channel.UNLIMITED)
-        val id = submit(operation, principal, request) { channel.trySend(it) }
+        val buffer = StreamBuffer(bridge)
+        val id = submit(operation, principal, request, buffer::add)
         try {
-            for (message in channel) {
+            while (true) {
+                val message = buffer.take()
                 message.failure()?.let { throw exceptionOf(it) }
                 emit(message["item"] ?: return@flow)
             }
@@ -107,6 +111,35 @@ internal class Connection(private val bridge: NativeBridge, scope: CoroutineScop
         val BATCH = 256u
         val POLL_MS = 60_000uL
         const val CLOSE_SLACK_MS = 5_000L
+    }
+}
+
+/** The messages of a stream that nobody has taken yet: a few hundred, for the engine waits when there are more. */
+private class StreamBuffer(private val bridge: NativeBridge) {
+    private val messages = Channel<JsonObject>(Channel.UNLIMITED)
+    private var waiting = 0
+    private var isPaused = false
+
+    fun add(message: JsonObject) {
+        messages.trySend(message)
+        if ("item" in message) count(message, 1)
+    }
+
+    suspend fun take(): JsonObject = messages.receive().also { if ("item" in it) count(it, -1) }
+
+    /** One at a time, so that the last word to the engine is the right one. */
+    @Synchronized
+    private fun count(message: JsonObject, change: Int) {
+        waiting += change
+        val shouldPause = waiting > if (isPaused) RESUME_BELOW else PAUSE_ABOVE
+        if (shouldPause == isPaused) return
+        isPaused = shouldPause
+        if (shouldPause) bridge.pause(message.id().toULong()) else bridge.resume(message.id().toULong())
+    }
+
+    private companion object {
+        const val PAUSE_ABOVE = 512
+        const val RESUME_BELOW = 128
     }
 }
 

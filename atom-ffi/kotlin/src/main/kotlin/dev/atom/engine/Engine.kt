@@ -14,6 +14,7 @@ import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.withContext
 import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.decodeFromJsonElement
 
@@ -27,10 +28,10 @@ class Engine private constructor(
     private val connection: Connection,
     private val scope: CoroutineScope,
     private val closeGraceMs: Long,
-) : Operations(Caller(connection, "")), AutoCloseable {
+) : Actor(Caller(connection, "")), AutoCloseable {
     /** The same operations, carried out on behalf of somebody else. */
-    fun actingAs(principal: Principal): Operations =
-        Operations(Caller(connection, AtomJson.encodeToString(Principal.serializer(), principal)))
+    fun actingAs(principal: Principal): Actor =
+        Actor(Caller(connection, AtomJson.encodeToString(Principal.serializer(), principal)))
 
     /**
      * Lets workflows and callers call a function of the application by [name]: lower-case words joined by `_`,
@@ -53,7 +54,7 @@ class Engine private constructor(
     }
 
     /** Removes a function of the application and tells whether there was one. Calls under way go on. */
-    fun removeFunction(name: String): Boolean = connection.functions.unregister(name)
+    fun unregisterFunction(name: String): Boolean = connection.functions.unregister(name)
 
     /**
      * Closes the engine and blocks until its data folder is free, at most a few seconds longer than
@@ -73,26 +74,39 @@ class Engine private constructor(
             config: EngineConfig = EngineConfig(),
             dispatcher: CoroutineDispatcher = Dispatchers.Default,
         ): Engine {
-            val text = AtomJson.encodeToString(EngineConfig.serializer(), config)
-            val engine = withContext(NonCancellable + Dispatchers.IO) {
-                val bridge = try {
-                    NativeBridge.open(text)
-                } catch (failure: NativeException.Failed) {
-                    throw failure.toAtomException()
-                }
-                val scope = CoroutineScope(SupervisorJob() + dispatcher)
-                Engine(Connection(bridge, scope), scope, config.closeGraceMs ?: DEFAULT_CLOSE_GRACE_MS)
-            }
+            var opened: Engine? = null
             try {
+                // A cancelled caller gets nothing from here, so that the engine must be known outside.
+                withContext(NonCancellable + Dispatchers.IO) { opened = openBlocking(config, dispatcher) }
                 currentCoroutineContext().ensureActive()
-            } catch (cancellation: Throwable) {
-                // Nobody would get it, and so nobody would close it.
-                withContext(NonCancellable + Dispatchers.IO) { engine.close() }
-                throw cancellation
+                return checkNotNull(opened)
+            } catch (failure: Throwable) {
+                withContext(NonCancellable + Dispatchers.IO) { opened?.close() }
+                throw failure
             }
-            return engine
+        }
+
+        private fun openBlocking(config: EngineConfig, dispatcher: CoroutineDispatcher): Engine {
+            val bridge = try {
+                NativeBridge.open(AtomJson.encodeToString(EngineConfig.serializer(), config))
+            } catch (failure: NativeException.Failed) {
+                throw failure.toAtomException()
+            }
+            val scope = CoroutineScope(SupervisorJob() + dispatcher)
+            return Engine(Connection(bridge, scope), scope, config.closeGraceMs ?: DEFAULT_CLOSE_GRACE_MS)
         }
     }
+}
+
+/** Every operation, on behalf of one principal. */
+open class Actor internal constructor(private val caller: Caller) : Operations(caller) {
+    /** Calls an operation by name, as JSON. */
+    suspend fun call(operation: String, request: JsonElement = JsonObject(emptyMap())): JsonElement =
+        caller.call(operation, request)
+
+    /** Follows a stream operation by name, as JSON. It begins when it is collected. */
+    fun subscribe(operation: String, request: JsonElement = JsonObject(emptyMap())): Flow<JsonElement> =
+        caller.stream(operation, request)
 }
 
 /** Calls operations on behalf of one principal, with typed requests and answers. */

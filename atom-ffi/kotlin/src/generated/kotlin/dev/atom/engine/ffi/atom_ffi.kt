@@ -679,11 +679,15 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_atom_ffi_checksum_method_nativebridge_close(
     ): Int
+    external fun uniffi_atom_ffi_checksum_method_nativebridge_pause(
+    ): Int
     external fun uniffi_atom_ffi_checksum_method_nativebridge_poll(
     ): Int
     external fun uniffi_atom_ffi_checksum_method_nativebridge_register_function(
     ): Int
     external fun uniffi_atom_ffi_checksum_method_nativebridge_reply(
+    ): Int
+    external fun uniffi_atom_ffi_checksum_method_nativebridge_resume(
     ): Int
     external fun uniffi_atom_ffi_checksum_method_nativebridge_submit(
     ): Int
@@ -721,11 +725,15 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_atom_ffi_fn_method_nativebridge_close(`ptr`: Long,`graceMs`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
+    external fun uniffi_atom_ffi_fn_method_nativebridge_pause(`ptr`: Long,`id`: Long,uniffi_out_err: UniffiRustCallStatus, 
+    ): Unit
     external fun uniffi_atom_ffi_fn_method_nativebridge_poll(`ptr`: Long,`max`: Int,`timeoutMs`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): RustBuffer.ByValue
     external fun uniffi_atom_ffi_fn_method_nativebridge_register_function(`ptr`: Long,`info`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
     external fun uniffi_atom_ffi_fn_method_nativebridge_reply(`ptr`: Long,`call`: Long,`reply`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+    ): Unit
+    external fun uniffi_atom_ffi_fn_method_nativebridge_resume(`ptr`: Long,`id`: Long,uniffi_out_err: UniffiRustCallStatus, 
     ): Unit
     external fun uniffi_atom_ffi_fn_method_nativebridge_submit(`ptr`: Long,`operation`: RustBuffer.ByValue,`principal`: RustBuffer.ByValue,`request`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
     ): Long
@@ -856,6 +864,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_atom_ffi_checksum_method_nativebridge_close() and 0xFFFF) != 53171) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_atom_ffi_checksum_method_nativebridge_pause() and 0xFFFF) != 39813) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_atom_ffi_checksum_method_nativebridge_poll() and 0xFFFF) != 40081) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -863,6 +874,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_atom_ffi_checksum_method_nativebridge_reply() and 0xFFFF) != 28980) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_atom_ffi_checksum_method_nativebridge_resume() and 0xFFFF) != 24880) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_atom_ffi_checksum_method_nativebridge_submit() and 0xFFFF) != 10127) {
@@ -1269,6 +1283,11 @@ public interface NativeBridgeInterface {
     fun `close`(`graceMs`: kotlin.ULong)
     
     /**
+     * Lets a stream wait: after at most 256 further items none comes until `resume`.
+     */
+    fun `pause`(`id`: kotlin.ULong)
+    
+    /**
      * Takes up to `max` messages, waiting up to `timeout_ms` milliseconds for the first.
      */
     fun `poll`(`max`: kotlin.UInt, `timeoutMs`: kotlin.ULong): List<kotlin.String>
@@ -1285,6 +1304,11 @@ public interface NativeBridgeInterface {
      * Answers a `host_call` with `{"ok": value}` or `{"err": {"message": …}}`.
      */
     fun `reply`(`call`: kotlin.ULong, `reply`: kotlin.String)
+    
+    /**
+     * Lets a stream that waits go on.
+     */
+    fun `resume`(`id`: kotlin.ULong)
     
     /**
      * Starts an operation and returns the number that its messages carry. Errors arrive as messages, too.
@@ -1437,6 +1461,22 @@ open class NativeBridge: Disposable, AutoCloseable, NativeBridgeInterface
 
     
     /**
+     * Lets a stream wait: after at most 256 further items none comes until `resume`.
+     */override fun `pause`(`id`: kotlin.ULong)
+        = 
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_atom_ffi_fn_method_nativebridge_pause(
+        it,
+        
+        FfiConverterULong.lower(`id`),_status)
+}
+    }
+    
+    
+
+    
+    /**
      * Takes up to `max` messages, waiting up to `timeout_ms` milliseconds for the first.
      */override fun `poll`(`max`: kotlin.UInt, `timeoutMs`: kotlin.ULong): List<kotlin.String> {
             return FfiConverterSequenceString.lift(
@@ -1485,6 +1525,22 @@ open class NativeBridge: Disposable, AutoCloseable, NativeBridgeInterface
         
         FfiConverterULong.lower(`call`),
         FfiConverterString.lower(`reply`),_status)
+}
+    }
+    
+    
+
+    
+    /**
+     * Lets a stream that waits go on.
+     */override fun `resume`(`id`: kotlin.ULong)
+        = 
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_atom_ffi_fn_method_nativebridge_resume(
+        it,
+        
+        FfiConverterULong.lower(`id`),_status)
 }
     }
     
