@@ -271,6 +271,12 @@ export class SecretsOperations {
   }
 }
 
+/** The operations that answer with a stream. */
+export const STREAMS: ReadonlySet<string> = new Set([
+  "runs.events",
+  "events.subscribe",
+]);
+
 /** Every operation, by its group. */
 export class Operations {
   /** The `engine` operations. */

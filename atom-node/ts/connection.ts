@@ -1,6 +1,7 @@
 import { clearInterval, setImmediate, setInterval } from "node:timers";
 
 import { CancelledError, ClosedError, InvalidRequestError } from "../generated/errors.js";
+import { STREAMS } from "../generated/operations.js";
 import type { ErrorReport } from "../generated/types.js";
 import type { AtomError } from "./errors.js";
 import { Host, type FunctionContext } from "./host.js";
@@ -66,7 +67,15 @@ export class Connection {
   /** A caller as this principal, the JSON of one; the configured one if empty. */
   caller(principal: string): Caller {
     return {
-      call: (operation, request, options) => this.#call(operation, principal, request, options?.signal),
+      call: async (operation, request, options) => {
+        try {
+          return await this.#call(operation, principal, request, options?.signal);
+        } catch (error) {
+          // The stack of whoever waits, rather than that of the event loop.
+          Error.captureStackTrace(error as Error);
+          throw error;
+        }
+      },
       subscribe: (operation, request, options) =>
         this.#subscribe(operation, principal, request, options?.signal),
     };
@@ -96,6 +105,9 @@ export class Connection {
     signal: AbortSignal | undefined,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
+      if (STREAMS.has(operation)) {
+        throw wrongKind(operation, "answers with a stream; use 'subscribe'");
+      }
       const id = this.#submit(operation, principal, request, signal);
       const abort = (): void => this.#bridge.cancel(id);
       const settle = (): void => {
@@ -110,9 +122,6 @@ export class Connection {
           settle();
           if (message.type === "result" && message.err === undefined) {
             resolve(message.ok);
-          } else if (message.type === "item" || (message.type === "end" && !message.err)) {
-            this.#bridge.cancel(id);
-            reject(wrongKind(operation, "answers with a stream; use 'subscribe'"));
           } else {
             const error = fromReport((message as { err: ErrorReport }).err);
             reject(error.code === "cancelled" && signal?.aborted ? cancelled(operation, signal) : error);

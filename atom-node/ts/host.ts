@@ -77,7 +77,11 @@ export class Host {
         throw new HostFailedError(`the function '${name}' is not registered any more`);
       }
       const output = await function_(arguments_, { signal: controller.signal, context });
-      reply = JSON.stringify({ ok: output ?? null });
+      const text = JSON.stringify(output ?? null) as string | undefined;
+      if (text === undefined) {
+        throw new HostFailedError(`the result of '${name}' has no JSON form: it is a ${typeof output}`);
+      }
+      reply = `{"ok":${text}}`;
     } catch (thrown) {
       reply = JSON.stringify({ err: toReport(thrown) });
     }
