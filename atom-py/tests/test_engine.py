@@ -201,11 +201,29 @@ def test_an_engine_that_is_forgotten_is_closed(tmp_path: Path) -> None:
         assert (await runs.list())["items"] == []
         with pytest.warns(ResourceWarning, match="not closed"):
             del runs
-        while True:
-            try:
-                async with await atom_engine.open(data_dir=tmp_path):
-                    return
-            except errors.LockedError:
-                await asyncio.sleep(0.02)
+        await _until_free(tmp_path)
 
     run(main())
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_opening_is_cancelled(tmp_path: Path) -> None:
+    async def main() -> None:
+        opening = asyncio.create_task(atom_engine.open(data_dir=tmp_path))
+        await asyncio.sleep(0)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        del opening
+        await _until_free(tmp_path)
+
+    run(main())
+
+
+async def _until_free(folder: Path) -> None:
+    while True:
+        try:
+            async with await atom_engine.open(data_dir=folder):
+                return
+        except errors.LockedError:
+            await asyncio.sleep(0.02)

@@ -202,7 +202,11 @@ class Bridge:
 
 def _deliver(batch: list[Callable[[], None]]) -> None:
     for delivery in batch:
-        delivery()
+        try:
+            delivery()
+        except Exception:
+            # The others must not wait for ever because of one.
+            logger.exception("a message of the engine was not delivered")
 
 
 def _closed(operation: str) -> ClosedError:

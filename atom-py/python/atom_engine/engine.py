@@ -110,9 +110,10 @@ class Engine(Actor):
         }
         given = {name: value for name, value in options.items() if value is not None}
         config = encode(given, "engine.open")
-        bridge = await _in_thread(lambda: Bridge.open(config))
+        # The connection is made in the thread: when nobody waits for it any more, it closes the engine.
+        connection = await _in_thread(lambda: Connection(Bridge.open(config)))
         grace = _CLOSE_GRACE_MS if close_grace_ms is None else close_grace_ms
-        return cls(Connection(bridge), asyncio.get_running_loop(), grace)
+        return cls(connection, asyncio.get_running_loop(), grace)
 
     def acting_as(self, *, tenant: str, user: str, roles: Sequence[str] = ()) -> Actor:
         """The same operations on behalf of somebody else: a user of this program."""

@@ -24,7 +24,7 @@ async def main(folder: Path) -> int:
         if run["status"] != "completed":
             print(f"the run ended as {run['status']}: {run.get('error')}", file=sys.stderr)
             return 1
-        print(run["output"]["text"])
+        print(run["output"]["text"], end="")
         return 0
 
 

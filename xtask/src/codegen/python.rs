@@ -20,7 +20,7 @@ const KEYWORDS: [&str; 35] = [
 ///
 /// `operations` is the list of the operations' schema files (`schema/runs.start.json`, …) in the order of
 /// `schema/operations.json`; `errors` is `schema/errors.json`.
-pub fn generate(operations: &Value, errors: &Value) -> BTreeMap<String, String> {
+pub(super) fn generate(operations: &Value, errors: &Value) -> BTreeMap<String, String> {
     let types = Types::collect(items(operations));
     BTreeMap::from([
         (format!("{FOLDER}/errors.py"), errors_module(errors)),
