@@ -40,11 +40,14 @@ struct Case {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 enum Step {
     Call(CallStep),
     Stream(StreamStep),
-    Reopen(ReopenStep),
+    Reopen {
+        #[serde(rename = "reopen")]
+        _is_asked: bool,
+    },
 }
 
 #[derive(Deserialize)]
@@ -68,15 +71,8 @@ struct StreamStep {
     take: Option<usize>,
     #[serde(default)]
     during: Vec<Step>,
-    expect: Vec<Value>,
+    expect: Value,
     error: Option<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReopenStep {
-    #[serde(rename = "reopen")]
-    _reopen: bool,
 }
 
 impl Step {
@@ -92,7 +88,7 @@ impl Step {
                 }
                 step.during.iter().for_each(|step| step.operations(found));
             }
-            Self::Call(_) | Self::Reopen(_) => {}
+            Self::Call(_) | Self::Reopen { .. } => {}
         }
     }
 }
@@ -134,13 +130,9 @@ fn carry_out<S: Surface>(
             config[key] = expand(value, &names);
         }
         let mut surface = open(config, case.functions.clone(), folder.path().to_owned());
-        let done = case
-            .steps
-            .iter()
-            .enumerate()
-            .try_for_each(|(index, step)| {
-                take_step(&mut surface, step, &mut names).map_err(|error| format!("step {index}: {error}"))
-            });
+        let done = case.steps.iter().enumerate().try_for_each(|(index, step)| {
+            take_step(&mut surface, step, &mut names).map_err(|error| format!("step {index}: {error}"))
+        });
         surface.close();
         if let Err(error) = done {
             failures.push(format!("{}: {}: {error}", file.name, case.name));
@@ -153,7 +145,7 @@ fn take_step(surface: &mut dyn Surface, step: &Step, names: &mut Names) -> Resul
     match step {
         Step::Call(step) => call(surface, step, names),
         Step::Stream(step) => stream(surface, step, names),
-        Step::Reopen(_) => {
+        Step::Reopen { .. } => {
             surface.reopen();
             Ok(())
         }
@@ -162,7 +154,10 @@ fn take_step(surface: &mut dyn Surface, step: &Step, names: &mut Names) -> Resul
 
 fn call(surface: &mut dyn Surface, step: &CallStep, names: &mut Names) -> Result<(), String> {
     let principal = step.principal.as_ref().map(|principal| expand(principal, names));
-    let request = step.with.as_ref().map_or(json!({}), |request| expand(request, names));
+    let request = step
+        .with
+        .as_ref()
+        .map_or(json!({}), |request| expand(request, names));
     let answer = surface.call(principal.as_ref(), &step.call, request);
     let (pattern, value) = match (&step.expect, &step.error, answer) {
         (Some(pattern), None, Ok(answer)) => (pattern, answer),
@@ -172,18 +167,22 @@ fn call(surface: &mut dyn Surface, step: &CallStep, names: &mut Names) -> Result
         _ => panic!("a call has either 'expect' or 'error': {}", step.call),
     };
     let pattern = expand(pattern, names);
-    compare(&pattern, Some(&value), &step.call, names).map_err(|error| format!("{error}\n  expected {pattern}"))
+    compare(&pattern, Some(&value), &step.call, names)
+        .map_err(|error| format!("{error}\n  expected {pattern}"))
 }
 
 fn stream(surface: &mut dyn Surface, step: &StreamStep, names: &mut Names) -> Result<(), String> {
     let principal = step.principal.as_ref().map(|principal| expand(principal, names));
-    let request = step.with.as_ref().map_or(json!({}), |request| expand(request, names));
+    let request = step
+        .with
+        .as_ref()
+        .map_or(json!({}), |request| expand(request, names));
     let stream = surface.open(principal.as_ref(), &step.stream, request);
     for step in &step.during {
         take_step(surface, step, names)?;
     }
     let (items, error) = surface.read(stream, step.take);
-    let patterns = expand(&json!(step.expect), names);
+    let patterns = expand(&step.expect, names);
     compare(&patterns, Some(&json!(items)), &step.stream, names)
         .map_err(|error| format!("{error}\n  expected {patterns}"))?;
     match (&step.error, error) {
@@ -230,8 +229,8 @@ macro_rules! on_every_surface {
 }
 
 on_every_surface![
-    engine, functions, workflows, documents, runs, tasks, faults, streams, events, secrets, principals, values,
-    durability, examples,
+    engine, functions, workflows, documents, runs, tasks, faults, streams, events, secrets, principals,
+    values, durability, examples,
 ];
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod api;
 mod bridge;
+mod conformance;
 mod engine;
 mod schema;
 mod support;

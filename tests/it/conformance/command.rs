@@ -72,7 +72,9 @@ impl Surface for CommandSurface {
         let stream = usize::try_from(stream).unwrap();
         let mut child = self.streams[stream].spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
-        input.write_all(self.requests[stream].to_string().as_bytes()).unwrap();
+        input
+            .write_all(self.requests[stream].to_string().as_bytes())
+            .unwrap();
         drop(input);
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let items = lines

@@ -92,9 +92,9 @@ pub(crate) fn compare(
         return apply(matcher, argument, value, path, names);
     }
     match (pattern, value) {
-        (Value::Object(members), Value::Object(actual)) => members
-            .iter()
-            .try_for_each(|(key, pattern)| compare(pattern, actual.get(key), &format!("{path}/{key}"), names)),
+        (Value::Object(members), Value::Object(actual)) => members.iter().try_for_each(|(key, pattern)| {
+            compare(pattern, actual.get(key), &format!("{path}/{key}"), names)
+        }),
         (Value::Array(patterns), Value::Array(items)) => {
             if patterns.len() != items.len() {
                 return Err(format!("{path} has {} elements: {value}", items.len()));
@@ -108,7 +108,13 @@ pub(crate) fn compare(
     }
 }
 
-fn apply(matcher: &str, argument: &Value, value: &Value, path: &str, names: &mut Names) -> Result<(), String> {
+fn apply(
+    matcher: &str,
+    argument: &Value,
+    value: &Value,
+    path: &str,
+    names: &mut Names,
+) -> Result<(), String> {
     match matcher {
         "$any" => Ok(()),
         "$absent" => holds(false, "is there", path, value),
@@ -120,7 +126,12 @@ fn apply(matcher: &str, argument: &Value, value: &Value, path: &str, names: &mut
         }
         "$length" => {
             let length = value.as_array().map(|items| json!(items.len()));
-            holds(length.as_ref() == Some(argument), "has another length", path, value)
+            holds(
+                length.as_ref() == Some(argument),
+                "has another length",
+                path,
+                value,
+            )
         }
         "$contains" => {
             let contains = match value {
@@ -199,7 +210,11 @@ fn patterns_match_what_they_say() {
         (json!({ "a": { "$absent": true } }), json!({ "a": null }), false),
         (json!({ "a": { "$any": true } }), json!({}), false),
         (json!([1]), json!([1, 2]), false),
-        (json!(9_007_199_254_740_993_u64), json!(9_007_199_254_740_992_u64), false),
+        (
+            json!(9_007_199_254_740_993_u64),
+            json!(9_007_199_254_740_992_u64),
+            false,
+        ),
         (json!(true), json!(1), false),
         (json!({ "$type": "number" }), json!(1), true),
         (json!({ "$type": "object" }), json!([]), false),
@@ -207,13 +222,25 @@ fn patterns_match_what_they_say() {
         (json!({ "$regex": "^b" }), json!("abc"), false),
         (json!({ "$length": 2 }), json!([1, 2]), true),
         (json!({ "$length": 2 }), json!("ab"), false),
-        (json!({ "$contains": { "a": 1 } }), json!([0, { "a": 1, "b": 2 }]), true),
+        (
+            json!({ "$contains": { "a": 1 } }),
+            json!([0, { "a": 1, "b": 2 }]),
+            true,
+        ),
         (json!({ "$contains": "bc" }), json!("abcd"), true),
         (json!({ "$contains": "x" }), json!("abcd"), false),
         (json!({ "$lacks": "x" }), json!({ "a": ["x"] }), false),
         (json!({ "$exact": { "a": 1 } }), json!({ "a": 1, "b": 2 }), false),
-        (json!({ "$all": [{ "a": 1 }, { "b": 2 }] }), json!({ "a": 1, "b": 2 }), true),
-        (json!({ "$all": [{ "a": 1 }, { "b": 3 }] }), json!({ "a": 1, "b": 2 }), false),
+        (
+            json!({ "$all": [{ "a": 1 }, { "b": 2 }] }),
+            json!({ "a": 1, "b": 2 }),
+            true,
+        ),
+        (
+            json!({ "$all": [{ "a": 1 }, { "b": 3 }] }),
+            json!({ "a": 1, "b": 2 }),
+            false,
+        ),
     ] {
         let result = compare(&pattern, Some(&value), "", &mut Names::new());
         assert_eq!(result.is_ok(), expected, "{pattern} {value}: {result:?}");
