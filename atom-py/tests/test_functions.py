@@ -104,6 +104,16 @@ def test_what_a_function_raises_becomes_its_error() -> None:
             def not_a_number(arguments: Any, context: FunctionContext) -> Any:
                 return float("nan")
 
+            class SpeechlessError(Exception):
+                def __str__(self) -> str:
+                    raise RuntimeError("nothing to say")
+
+            @engine.function("tests.speechless")
+            async def speechless(arguments: Any, context: FunctionContext) -> Any:
+                raise SpeechlessError
+
+            with pytest.raises(errors.HostFailedError, match="SpeechlessError"):
+                await engine.functions.call(name="tests.speechless")
             with pytest.raises(errors.HostFailedError, match="ValueError: no such value") as host_failed:
                 await engine.functions.call(name="tests.value_error")
             assert str(host_failed.value.__cause__) == "KeyError: 'deep'"

@@ -101,6 +101,10 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 
 def _name(error: BaseException) -> str:
-    text = str(error)
     name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:
+        # What an exception says of itself may fail, too.
+        text = ""
     return f"{name}: {text}" if text else name

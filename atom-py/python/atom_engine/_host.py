@@ -18,6 +18,16 @@ from ._native import Bridge as NativeBridge
 logger = logging.getLogger("atom_engine")
 
 
+def _refusal(code: str, message: str) -> str:
+    return json.dumps({"err": {"code": code, "message": message}})
+
+
+_CANCELLED = _refusal("cancelled", "the function was cancelled")
+_GONE = _refusal(
+    "host_failed", "the event loop that registered the function has ended; register it in a running one"
+)
+
+
 @dataclass(frozen=True)
 class FunctionContext:
     """What a function of the host application is told besides its arguments."""
@@ -139,14 +149,12 @@ class HostFunctions:
         call.task = registered.context.run(registered.loop.create_task, answer)
 
     async def _answer(self, number: int, function: HostFunction, message: dict[str, Any]) -> None:
-        reply: dict[str, Any] = {"err": {"code": "cancelled", "message": "the function was cancelled"}}
+        text = _CANCELLED
         try:
             context = FunctionContext(**{**message["context"], "roles": tuple(message["context"]["roles"])})
             result = await _run(function, message["arguments"], context)
-            reply = {"ok": result}
-            text = json.dumps(reply, allow_nan=False)
+            text = json.dumps({"ok": result}, allow_nan=False)
         except asyncio.CancelledError:
-            text = json.dumps(reply)
             raise
         except BaseException as error:
             logger.debug("the function %s failed", message["function"], exc_info=error)
@@ -158,8 +166,7 @@ class HostFunctions:
             self._native.reply(number, text)
 
     def _reply_gone(self, number: int) -> None:
-        message = "the event loop that registered the function has ended; register it in a running one"
-        self._native.reply(number, json.dumps({"err": {"code": "host_failed", "message": message}}))
+        self._native.reply(number, _GONE)
 
 
 async def _run(function: HostFunction, arguments: Any, context: FunctionContext) -> Any:
