@@ -7,7 +7,7 @@ import { Worker } from "node:worker_threads";
 
 import { open } from "atom-engine";
 
-import { calling, folderFor, PACKAGE, runProcess } from "./support.mjs";
+import { calling, folderFor, PACKAGE, runNode, runProcess } from "./support.mjs";
 
 const OPEN = `
   import { open } from "atom-engine";
@@ -64,7 +64,7 @@ async function runFile(script) {
   const folder = mkdtempSync(join(PACKAGE, "test", "cluster-"));
   try {
     writeFileSync(join(folder, "main.mjs"), script);
-    return await runProcess(`await import(${JSON.stringify(join(folder, "main.mjs"))});`);
+    return await runNode([join(folder, "main.mjs")]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -34,8 +34,13 @@ export function folderFor(test) {
 }
 
 /** Runs JavaScript in a process of its own and gives what it printed; it must end by itself. */
-export function runProcess(script, { args = [], expect = { code: 0, signal: null } } = {}) {
-  const child = spawn(process.execPath, [...args, "--input-type=module", "--eval", script], {
+export function runProcess(script, { args = [], expect } = {}) {
+  return runNode([...args, "--input-type=module", "--eval", script], expect);
+}
+
+/** Runs Node with these arguments and gives what it printed. */
+export function runNode(args, expect = { code: 0, signal: null }) {
+  const child = spawn(process.execPath, args, {
     cwd: PACKAGE,
     stdio: ["ignore", "pipe", "pipe"],
     timeout: 30_000,

@@ -112,7 +112,14 @@ fn operations_module(operations: &[Value]) -> String {
         }
         module.push_str("}\n");
     }
-    module.push_str("\n/** Every operation, by its group. */\nexport class Operations {\n");
+    module.push_str("\n/** The operations that answer with a stream. */\nexport const STREAMS: ReadonlySet<string> = new Set([\n");
+    for operation in operations
+        .iter()
+        .filter(|operation| operation["kind"] == "stream")
+    {
+        let _ = writeln!(module, "  {},", operation["name"]);
+    }
+    module.push_str("]);\n\n/** Every operation, by its group. */\nexport class Operations {\n");
     for (group, _) in &groups {
         let _ = writeln!(
             module,
