@@ -130,12 +130,6 @@ impl Tables {
         if let Some(run) = self.runs.get_mut(&key) {
             run.write(commit.entries, commit.end, event_head);
         }
-        for child in commit.children {
-            let key = (commit.scope.clone(), child.id);
-            self.runs
-                .entry(key)
-                .or_insert_with(|| Run::new(child, event_head));
-        }
         Ok(Committed { event_head })
     }
 }

@@ -153,8 +153,6 @@ pub struct RunCommit {
     pub entries: Vec<JournalEntry>,
     /// Events to append to the owner's log. An event with a known `source` and `id` is not appended again.
     pub events: Vec<CloudEvent>,
-    /// Runs that this step starts. A run that exists already is left as it is.
-    pub children: Vec<NewRun>,
     /// How the run ends, when it does.
     pub end: Option<RunEnd>,
 }
@@ -188,7 +186,7 @@ impl RunCommit {
     ///
     /// # Errors
     /// `conflict` when the run has ended or the entries do not follow its journal, `invalid_request` when the
-    /// end is not an end or a child is not the owner's.
+    /// end is not an end.
     pub fn check(&self, next: u64, has_ended: bool) -> Result<()> {
         if has_ended {
             return Err(Error::new(
@@ -212,14 +210,6 @@ impl RunCommit {
         }
         if self.end.as_ref().is_some_and(|end| !end.status.has_ended()) {
             return Err(Error::invalid_request("a run cannot end as 'running'"));
-        }
-        for child in &self.children {
-            child.check()?;
-            if child.principal.tenant != self.scope.tenant || child.principal.user != self.scope.user {
-                return Err(Error::invalid_request(
-                    "a run can only start runs of its own owner",
-                ));
-            }
         }
         Ok(())
     }
@@ -290,8 +280,8 @@ pub trait RunStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `conflict` when the entries do not follow the journal, the run has ended, or a newer engine has taken
-    /// over; `not_found` when the run does not exist; `invalid_request` when the end is not an end or a child is not
-    /// the owner's; `storage_full` or `storage_failed`. Nothing is written then.
+    /// over; `not_found` when the run does not exist; `invalid_request` when the end is not an end; `storage_full`
+    /// or `storage_failed`. Nothing is written then.
     ///
     /// # Cancel safety
     /// A dropped future may or may not have written.

@@ -104,7 +104,6 @@ pub fn commit(scope: &Scope, run: RunId, sequences: std::ops::Range<u64>) -> Run
         run,
         entries: sequences.map(entry).collect(),
         events: Vec::new(),
-        children: Vec::new(),
         end: None,
     }
 }

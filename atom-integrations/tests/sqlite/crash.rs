@@ -14,7 +14,6 @@ use super::{open, sequences};
 fn step(sequence: u64) -> RunCommit {
     let mut step = commit(&scope(), run_id(0), sequence..sequence + 1);
     step.events = vec![CloudEvent::new(sequence.to_string(), "/step", "x")];
-    step.children = vec![new_run(&principal(), sequence)];
     step
 }
 
@@ -42,10 +41,11 @@ async fn whole_steps(directory: &Path) -> u64 {
     );
     assert_eq!(store.head().await.unwrap(), steps);
     let runs = store.unfinished().await.unwrap();
-    assert_eq!(runs.len() as u64, written, "the run and a child for each step");
-    for run in runs {
-        assert!(!sequences(&store, run.id).await.is_empty());
-    }
+    assert_eq!(
+        runs.len() as u64,
+        written.min(1),
+        "a run and its first entry come together"
+    );
     if written > 0 {
         store.commit(step(written)).await.unwrap();
     }

@@ -220,7 +220,6 @@ impl<'a> Driver<'a> {
             run: self.record.id,
             entries,
             events: std::mem::take(&mut transition.publish),
-            children: Vec::new(),
             end: transition.outcome.take().map(|outcome| self.end(outcome, now)).transpose()?,
         };
         self.commit(commit).await

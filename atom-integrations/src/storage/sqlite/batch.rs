@@ -57,10 +57,8 @@ impl<'a> Batch<'a> {
         head: Offset,
         changes: impl Iterator<Item = &Change> + Clone,
     ) -> Decoded<Self> {
-        let named = changes.clone().flat_map(named_runs);
-        let unknown: Vec<_> = named
-            .filter(|(scope, run)| !states.contains_key(&((*scope).clone(), *run)))
-            .collect();
+        let named = changes.clone().filter_map(named_run);
+        let unknown: Vec<_> = named.filter(|key| !states.contains_key(key)).collect();
         load_states(connection, states, &unknown).await?;
         let mut known_events = HashMap::new();
         let events: Vec<_> = changes.flat_map(named_events).collect();
@@ -120,37 +118,17 @@ impl<'a> Batch<'a> {
 
         // Everything that can fail comes before the first change of the batch.
         let events: Vec<_> = commit.events.iter().map(json).collect::<Result<_>>()?;
-        let children: Vec<_> = commit.children.iter().map(run_row).collect::<Result<_>>()?;
         let new_head = self.head_after(commit);
         let mut journal = Rows::default();
         for entry in &commit.entries {
             journal.push(entry_row(&commit.scope, commit.run, entry, new_head)?);
         }
-        let first_entries: Vec<_> = commit
-            .children
-            .iter()
-            .map(|child| entry_row(&commit.scope, child.id, &child.first_entry, new_head))
-            .collect::<Result<_>>()?;
         let end = end_row(commit)?;
 
         for (event, text) in commit.events.iter().zip(events) {
             self.append(&commit.scope, event, text)?;
         }
         self.journal.append(journal);
-        for ((child, row), entry) in commit.children.iter().zip(children).zip(first_entries) {
-            let key = (commit.scope.clone(), child.id);
-            if !self.states.contains_key(&key) {
-                self.runs.push(row);
-                self.journal.push(entry);
-                self.states.insert(
-                    key,
-                    RunState {
-                        next: 1,
-                        has_ended: false,
-                    },
-                );
-            }
-        }
         if let Some(end) = end {
             self.ends.push(end);
         }
@@ -282,17 +260,11 @@ fn end_row(commit: &RunCommit) -> Result<Option<[Argument; 7]>> {
     ]))
 }
 
-fn named_runs(change: &Change) -> Vec<(Scope, RunId)> {
+fn named_run(change: &Change) -> Option<RunKey> {
     match change {
-        Change::Create(run) => vec![(run.principal.scope(), run.id)],
-        Change::Commit(commit) => {
-            let children = commit.children.iter().map(|child| child.id);
-            std::iter::once(commit.run)
-                .chain(children)
-                .map(|run| (commit.scope.clone(), run))
-                .collect()
-        }
-        Change::Append(..) => Vec::new(),
+        Change::Create(run) => Some((run.principal.scope(), run.id)),
+        Change::Commit(commit) => Some((commit.scope.clone(), commit.run)),
+        Change::Append(..) => None,
     }
 }
 
