@@ -1,6 +1,6 @@
 //! The caller's log of events.
 
-use atom_core::{CloudEvent, LoggedEvent, Offset, Result};
+use atom_core::{CloudEvent, Error, ErrorCode, LoggedEvent, Offset, Result, Scope};
 use futures::stream::{self, BoxStream, StreamExt};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -78,14 +78,16 @@ impl EventDraft {
         event.subject = self.subject;
         event.datacontenttype = self.datacontenttype;
         event.dataschema = self.dataschema;
-        event.data = self.data;
+        // In JSON a datum of null and none are the same.
+        event.data = self.data.filter(|data| !data.is_null());
         event.extensions = self.extensions;
         event.validate()?;
         Ok(event)
     }
 }
 
-/// Publishes an event.
+/// Publishes an event. One that the log has already, with the same `source` and `id`, is not appended again: the
+/// answer is the event as it was logged, or `already_exists` when the two differ.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublishEventRequest {
@@ -100,10 +102,45 @@ impl Request for PublishEventRequest {
     type Response = LoggedEvent;
 
     async fn handle(self, context: Context) -> Result<LoggedEvent> {
-        let event = self.event.complete(&context)?;
-        let offset = context.parts.runtime.publish(&context.scope(), &event).await?;
-        Ok(LoggedEvent { offset, event })
+        let (has_id, has_time) = (self.event.id.is_some(), self.event.time.is_some());
+        let mut event = self.event.complete(&context)?;
+        let scope = context.scope();
+        let offset = context.parts.runtime.publish(&scope, &event).await?;
+        if !has_id {
+            return Ok(LoggedEvent { offset, event });
+        }
+        let logged = logged(&context, &scope, offset).await?;
+        if !has_time {
+            event.time = logged.event.time;
+        }
+        if logged.event == event {
+            return Ok(logged);
+        }
+        Err(Error::new(
+            ErrorCode::AlreadyExists,
+            "another event with this 'source' and 'id' was published before; choose another id",
+        )
+        .with_context("source", event.source)
+        .with_context("id", event.id)
+        .with_context("offset", offset))
     }
+}
+
+/// The event at an offset, as the log keeps it.
+async fn logged(context: &Context, scope: &Scope, offset: Offset) -> Result<LoggedEvent> {
+    let found = context
+        .parts
+        .store
+        .read(scope, offset.saturating_sub(1), 1)
+        .await?;
+    let logged = found.into_iter().find(|logged| logged.offset == offset);
+    logged.ok_or_else(|| {
+        Error::new(
+            ErrorCode::InvalidData,
+            "the store does not have an event that it has just logged",
+        )
+        .with_context("offset", offset)
+    })
 }
 
 /// Asks for events of the caller's log.

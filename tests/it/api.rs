@@ -443,9 +443,26 @@ async fn events_are_completed_and_listed(fixture: Fixture) {
     assert_eq!(logged["event"], full);
     let again = fixture.call("events.publish", json!({ "event": full })).await;
     assert_eq!(
-        again["offset"], logged["offset"],
+        again, logged,
         "an event with a known source and id is not logged again"
     );
+    let mut untimed = full.clone();
+    untimed.as_object_mut().unwrap().remove("time");
+    let again = fixture.call("events.publish", json!({ "event": untimed })).await;
+    assert_eq!(again, logged, "it is answered as it was logged");
+    for (attribute, other) in [
+        ("data", json!({ "total": 4 })),
+        ("type", json!("com.example.c")),
+        ("time", json!("2026-03-09T09:00:00Z")),
+    ] {
+        let mut different = full.clone();
+        different[attribute] = other;
+        let error = fixture
+            .error("events.publish", json!({ "event": different }))
+            .await;
+        assert_eq!(error.code(), ErrorCode::AlreadyExists, "{attribute}");
+        assert_eq!(error.context()["offset"], logged["offset"].to_string());
+    }
 
     let all = fixture.call("events.list", json!({})).await;
     assert_eq!(
