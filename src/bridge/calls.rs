@@ -1,7 +1,7 @@
 //! The calls and streams that a host has submitted.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,7 +37,6 @@ pub(super) struct Calls {
 
 #[derive(Debug)]
 struct Call {
-    is_stream: bool,
     cancellation: CancellationToken,
     /// Whether the host has asked a stream to wait.
     is_paused: watch::Sender<bool>,
@@ -67,16 +66,9 @@ impl Calls {
 
     /// Begins a call or stream. Every error becomes its last message.
     pub(super) fn submit(self: &Arc<Self>, id: u64, operation: &str, principal: &str, request: &str) {
-        let is_stream = find(operation).is_ok_and(|found| matches!(found.handler, Handler::Stream(_)));
+        let is_stream = is_stream(id);
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
-            let error = Error::new(
-                ErrorCode::LimitExceeded,
-                format!("{MAX_CALLS} calls are under way; take their results before submitting more"),
-            );
-            self.outbox.push(
-                &last_message(id, is_stream, Err(error.with_operation(operation))),
-                None,
-            );
+            self.outbox.refuse(id);
             return;
         };
         let cancellation = CancellationToken::new();
@@ -84,7 +76,6 @@ impl Calls {
         self.open().insert(
             id,
             Call {
-                is_stream,
                 cancellation: cancellation.clone(),
                 is_paused,
                 slot,
@@ -198,7 +189,7 @@ impl Calls {
                     return Ok(());
                 };
                 self.outbox
-                    .push(&Message::Item { id, item: item? }, Some(Box::new(permit)));
+                    .push(&Message::Item { id, item: item? }, Box::new(permit));
             }
         };
         let result = tokio::select! {
@@ -213,10 +204,7 @@ impl Calls {
         let Some(call) = self.open().remove(&id) else {
             return;
         };
-        self.outbox.push(
-            &last_message(id, call.is_stream, result),
-            Some(Box::new(call.slot)),
-        );
+        self.outbox.push(&last_message(id, result), Box::new(call.slot));
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Call>> {
@@ -224,18 +212,47 @@ impl Calls {
     }
 }
 
-pub(super) fn last_message(id: u64, is_stream: bool, result: Result<Value>) -> Message {
-    match result {
-        Ok(_) if is_stream => Message::End { id, err: None },
-        Ok(value) => Message::Result {
+/// Hands out the numbers of calls and streams, each kind in order: even ones for calls, odd ones for streams.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    calls: AtomicU64,
+    streams: AtomicU64,
+}
+
+impl Numbers {
+    /// The number of a new submission of this operation.
+    pub(super) fn next(&self, operation: &str) -> u64 {
+        if find(operation).is_ok_and(|found| matches!(found.handler, Handler::Stream(_))) {
+            self.streams.fetch_add(2, Ordering::Relaxed).wrapping_add(1)
+        } else {
+            self.calls.fetch_add(2, Ordering::Relaxed).wrapping_add(2)
+        }
+    }
+}
+
+fn is_stream(id: u64) -> bool {
+    !id.is_multiple_of(2)
+}
+
+/// The only message of what is submitted when too much is under way.
+pub(super) fn refusal(id: u64) -> Message {
+    let message = format!("{MAX_CALLS} calls are under way; take their results before submitting more");
+    let error = Error::new(ErrorCode::LimitExceeded, message);
+    last_message(id, Err(error.with_operation("bridge.submit")))
+}
+
+pub(super) fn last_message(id: u64, result: Result<Value>) -> Message {
+    match (result, is_stream(id)) {
+        (Ok(_), true) => Message::End { id, err: None },
+        (Ok(value), false) => Message::Result {
             id,
             answer: Answer::Ok(value),
         },
-        Err(error) if is_stream => Message::End {
+        (Err(error), true) => Message::End {
             id,
             err: Some(error.report()),
         },
-        Err(error) => Message::Result {
+        (Err(error), false) => Message::Result {
             id,
             answer: Answer::Err(error.report()),
         },

@@ -102,7 +102,7 @@ impl HostCalls {
                     arguments,
                     context,
                 },
-                Some(Box::new(slot)),
+                Box::new(slot),
             );
             receiver.await.unwrap_or_else(|_| Err(closed()))
         };
@@ -134,9 +134,7 @@ impl Drop for Pending {
     fn drop(&mut self) {
         if self.calls.waiting().remove(&self.call).is_some() {
             let message = Message::HostCancel { call: self.call };
-            self.calls
-                .outbox
-                .push(&message, Some(Box::new(Arc::clone(&self.slot))));
+            self.calls.outbox.push(&message, Box::new(Arc::clone(&self.slot)));
         }
     }
 }

@@ -36,10 +36,10 @@ mod calls;
 mod host;
 mod message;
 mod outbox;
+mod refusals;
 
 pub use message::{Answer, HostCallContext, Message};
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -47,9 +47,10 @@ use atom_core::{Error, ErrorCode, FunctionInfo, Result};
 use tokio::runtime::Runtime;
 use tokio_util::task::AbortOnDropHandle;
 
-use self::calls::{Calls, last_message};
+use self::calls::{Calls, Numbers, last_message, refusal};
 use self::host::HostCalls;
 use self::outbox::Outbox;
+use self::refusals::Refusals;
 use crate::{Engine, EngineConfig};
 
 /// How much longer than its grace closing may take: for the store to finish its last write.
@@ -63,10 +64,10 @@ const CLOSE_SLACK: Duration = Duration::from_secs(5);
 pub struct Bridge {
     /// The process that opened the bridge: the threads of the runtime exist only there.
     process: u32,
-    next: AtomicU64,
+    numbers: Numbers,
     open: Option<Open>,
-    /// What a forked child is told. Only children lock it, so no lock is held at the fork.
-    forked: Mutex<Vec<String>>,
+    /// What was submitted in a forked child. Only children lock it, so no lock is held at the fork.
+    forked: Mutex<Refusals>,
 }
 
 /// What must not be touched in a forked child: locks may be held there by threads that do not exist.
@@ -115,7 +116,7 @@ impl Bridge {
                 return Err(error);
             }
         };
-        let outbox = Arc::new(Outbox::default());
+        let outbox = Arc::new(Outbox::new(refusal));
         let host = HostCalls::new(
             Arc::clone(&outbox),
             Arc::clone(&engine.parts().clock),
@@ -124,7 +125,7 @@ impl Bridge {
         let calls = Calls::new(engine, runtime.handle().clone(), Arc::clone(&outbox));
         Ok(Self {
             process: std::process::id(),
-            next: AtomicU64::new(1),
+            numbers: Numbers::default(),
             open: Some(Open {
                 calls,
                 host,
@@ -136,18 +137,16 @@ impl Bridge {
     }
 
     /// Starts an operation and returns the number that its messages carry. Never blocks and never fails: errors
-    /// arrive as messages too, as the end of a stream operation and as the result of anything else.
+    /// arrive as messages too, as the end of a stream operation and as the result of anything else. At most 10,000
+    /// calls and streams can be under way, those included whose last message waits; more get `limit_exceeded`.
     ///
     /// `principal` is the JSON of a [`Principal`](atom_core::Principal), empty for the configured one; `request`
     /// is a JSON object, empty for `{}`.
     pub fn submit(&self, operation: &str, principal: &str, request: &str) -> u64 {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let id = self.numbers.next(operation);
         match self.open_part() {
             Ok(open) => open.calls.submit(id, operation, principal, request),
-            Err(error) => {
-                let message = last_message(id, false, Err(error.with_operation(operation)));
-                self.forked().push(message.to_json());
-            }
+            Err(_) => self.forked().add(id),
         }
         id
     }
@@ -210,10 +209,10 @@ impl Bridge {
     pub fn poll(&self, max: usize, timeout_ms: u64) -> Vec<String> {
         match self.open_part() {
             Ok(open) => open.outbox.take(max, Duration::from_millis(timeout_ms)),
-            Err(_) => {
-                let mut messages = self.forked();
-                let count = max.min(messages.len());
-                messages.drain(..count).collect()
+            Err(error) => {
+                let error = error.with_operation("bridge.submit");
+                let tell = |id| last_message(id, Err(error.clone())).to_json();
+                self.forked().take(max).into_iter().map(tell).collect()
             }
         }
     }
@@ -290,7 +289,7 @@ impl Bridge {
         }
     }
 
-    fn forked(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+    fn forked(&self) -> std::sync::MutexGuard<'_, Refusals> {
         self.forked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

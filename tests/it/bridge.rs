@@ -1,5 +1,6 @@
 //! The bridge, as a host language uses it.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
@@ -428,6 +429,30 @@ fn too_many_calls_at_once_are_refused() {
     let ids: Vec<_> = (0..10_000).map(|_| host.submit("runs.get", &wait)).collect();
     assert_eq!(host.error("runs.list", "", "{}")["code"], "limit_exceeded");
     assert_eq!(host.error("events.subscribe", "", "{}")["code"], "limit_exceeded");
+    let mut answered = HashMap::new();
+    let refused: Vec<_> = (0..50_000)
+        .map(|count| host.submit(["runs.list", "events.subscribe"][count % 2], &json!({})))
+        .collect();
+    for chunk in refused.chunks(1_000) {
+        let messages: Vec<Value> = host
+            .bridge
+            .poll(chunk.len(), LONG_MS)
+            .iter()
+            .map(|message| serde_json::from_str(message).unwrap())
+            .collect();
+        assert_eq!(messages.len(), chunk.len());
+        for message in messages {
+            assert_eq!(message["err"]["code"], "limit_exceeded", "{message}");
+            answered.insert(message["id"].as_u64().unwrap(), message["type"].clone());
+        }
+    }
+    for (count, id) in refused.iter().enumerate() {
+        assert_eq!(
+            answered[id],
+            ["result", "end"][count % 2],
+            "each gets its own answer"
+        );
+    }
     host.bridge.cancel(ids[0]);
     assert_eq!(host.of(ids[0])["err"]["code"], "cancelled");
     assert!(host.ok("runs.list", &json!({}))["items"].is_array());
