@@ -2,8 +2,8 @@
 
 use std::io;
 
-use atom_engine::Error;
-use serde_json::Value;
+use atom_engine::{Error, RunId};
+use serde_json::{Value, json};
 
 use super::terminal::Terminal;
 
@@ -14,8 +14,8 @@ pub(super) enum CommandError {
     Usage(String),
     /// The engine says no.
     Engine(Error),
-    /// A run ended in a fault, this one.
-    Faulted(Value),
+    /// A run ended in a fault.
+    Faulted { run: RunId, error: Value },
     /// Whoever read the output has gone, and wants no more of it.
     NobodyReads,
     /// The output cannot be written.
@@ -30,7 +30,7 @@ impl CommandError {
     pub(super) fn exit_code(&self) -> i32 {
         match self {
             Self::Usage(_) => 2,
-            Self::Engine(_) | Self::Faulted(_) | Self::Output(_) | Self::System(_) => 1,
+            Self::Engine(_) | Self::Faulted { .. } | Self::Output(_) | Self::System(_) => 1,
             Self::NobodyReads => 0,
             // As shells report a process that SIGINT has ended.
             Self::Interrupted(_) => 130,
@@ -44,7 +44,13 @@ impl CommandError {
                 Ok(report) => terminal.complain(&report),
                 Err(_) => terminal.complain(&error.to_string()),
             },
-            Self::Faulted(error) => terminal.complain(&error.to_string()),
+            Self::Faulted { run, error } => {
+                let mut told = json!({ "run": run });
+                if let (Some(told), Value::Object(error)) = (told.as_object_mut(), error) {
+                    told.extend(error.clone());
+                }
+                terminal.complain(&told.to_string());
+            }
             Self::Output(error) => terminal.complain(&format!("the output cannot be written: {error}")),
             Self::System(error) => terminal.complain(&format!("the system is out of something: {error}")),
             Self::Interrupted(Some(advice)) => terminal.complain(advice),

@@ -26,7 +26,7 @@ use super::terminal::Terminal;
 /// complete. So does it with runs that the workflow starts without awaiting them.
 ///
 /// Output: a string is printed as it is, and so is the string `text` of an object that has one; anything else is
-/// printed as JSON. A run that faults prints its error as JSON on standard error.
+/// printed as JSON. A run that faults prints its id as `run` and its error as one JSON object on standard error.
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
     /// The workflow, YAML or JSON. Relative paths within it start at its folder
@@ -148,7 +148,10 @@ fn print_outcome(run: Run, is_json: bool, terminal: &mut Terminal) -> Result<Exi
             }
             Ok(ExitCode::SUCCESS)
         }
-        RunStatus::Faulted => Err(CommandError::Faulted(run.error.unwrap_or_default())),
+        RunStatus::Faulted => Err(CommandError::Faulted {
+            run: run.id,
+            error: run.error.unwrap_or_default(),
+        }),
         RunStatus::Cancelled | RunStatus::Running => {
             let message = format!("the run {} is {}", run.id, run.status.as_str());
             Err(Error::new(ErrorCode::Cancelled, message).into())

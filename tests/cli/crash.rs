@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Sandbox, Server, copy_folder, example, workflow};
+use crate::support::{Sandbox, Server, copy_briefing, workflow};
 
 const ID: &str = "0192f0c1-0000-7000-8000-000000000001";
 const STEPS: [&str; 4] = ["/0", "/1", "/2", "/3"];
@@ -145,7 +145,7 @@ fn a_briefing_killed_after_any_line_of_its_history_is_finished() {
     for lines in 1.. {
         let sandbox = Sandbox::new();
         let folder = sandbox.path("briefing");
-        copy_folder(&example("morning-briefing"), &folder);
+        copy_briefing(&folder);
         let (complete, has_more) = kill_briefing_after(lines, &sandbox);
         if !has_more {
             assert!(lines > READERS.len(), "the history is too short to be true");

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use serde_json::{Value, json};
 
-use crate::support::{Outcome, Sandbox, Server, copy_folder, example, workflow};
+use crate::support::{Outcome, Sandbox, Server, copy_briefing, workflow};
 
 const ID: &str = "0192f0c1-0000-7000-8000-000000000001";
 
@@ -16,7 +16,7 @@ fn echo() -> String {
 fn the_morning_briefing_is_printed() {
     let sandbox = Sandbox::new();
     let folder = sandbox.path("briefing");
-    copy_folder(&example("morning-briefing"), &folder);
+    copy_briefing(&folder);
     let expected = std::fs::read_to_string(folder.join("expected.md")).unwrap();
 
     let printed = sandbox.atom(&["run", "briefing/workflow.yaml"]).succeeded();
@@ -120,7 +120,7 @@ fn a_faulted_run_exits_with_1_and_its_error() {
     let raise =
         "  - fail: { raise: { error: { type: 'https://example.com/broken', status: 500, title: Broken } } }";
     sandbox.write("fail.yaml", workflow(raise));
-    let outcome = sandbox.atom(&["run", "fail.yaml"]).ended_with(1);
+    let outcome = sandbox.atom(&["run", "fail.yaml", "--id", ID]).ended_with(1);
     assert_eq!(outcome.output, "");
     let error = outcome.error();
     assert_eq!(
@@ -128,6 +128,7 @@ fn a_faulted_run_exits_with_1_and_its_error() {
         (&json!("Broken"), &json!(500))
     );
     assert_eq!(error["instance"], "/do/0/fail");
+    assert_eq!(error["run"], ID, "the run can be looked up");
 }
 
 #[test]
@@ -298,19 +299,15 @@ fn resuming_tells_how_each_run_ended() {
     };
     let completes = start(&workflow(listen));
     let faults = start(&workflow(&format!("{listen}\n{raise}")));
-    let other = sandbox.atom(&[
-        "call",
-        "runs.start",
-        "--tenant",
-        "other",
-        "--with",
-        &json!({ "document": workflow(listen) }).to_string(),
-    ]);
-    other.succeeded();
-    sandbox.call(
-        "events.publish",
-        &json!({ "event": { "type": "com.example.go" } }),
-    );
+    let as_other = |operation: &str, request: &Value| {
+        let with = request.to_string();
+        let outcome = sandbox.atom(&["call", operation, "--tenant", "other", "--with", &with]);
+        outcome.succeeded().json()
+    };
+    let go = json!({ "event": { "type": "com.example.go" } });
+    as_other("runs.start", &json!({ "document": workflow(listen) }));
+    as_other("events.publish", &go);
+    sandbox.call("events.publish", &go);
 
     let outcome = sandbox.atom(&["resume"]).ended_with(1);
     let mut lines: Vec<_> = outcome.output.lines().collect();
@@ -323,12 +320,14 @@ fn resuming_tells_how_each_run_ended() {
         ]
     );
     sandbox.atom(&["resume"]).succeeded();
+    let others = as_other("runs.list", &json!({}));
+    assert_eq!(
+        others["items"][0]["status"], "running",
+        "another tenant's runs stay as they are"
+    );
 
     let again = start(&workflow(listen));
-    sandbox.call(
-        "events.publish",
-        &json!({ "event": { "type": "com.example.go" } }),
-    );
+    sandbox.call("events.publish", &go);
     let lines = sandbox.atom(&["resume", "--json"]).succeeded().lines();
     assert_eq!(lines.len(), 1);
     assert_eq!(
