@@ -1,6 +1,6 @@
 // The cost of one call from Node: engine.info, awaited one after the other and a hundred at a time.
 
-import { open } from "../../atom-node/dist/esm/index.js";
+import { open } from "../../atom-node/dist/ts/index.mjs";
 
 const CALLS = 2_000;
 const ROUNDS = 5;

@@ -28,7 +28,12 @@ pub(crate) fn run(root: &Path, program: &str, arguments: &[&str]) -> Outcome {
 }
 
 /// The same with more environment variables.
-pub(crate) fn run_with(root: &Path, program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Outcome {
+pub(crate) fn run_with(
+    root: &Path,
+    program: &str,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Outcome {
     println!("$ {program} {}", arguments.join(" "));
     let status = Command::new(program)
         .args(arguments)
@@ -42,6 +47,12 @@ pub(crate) fn run_with(root: &Path, program: &str, arguments: &[&str], variables
     }
 }
 
+/// Whether a program is here and does what it is asked, without showing what it says.
+pub(crate) fn succeeds(root: &Path, program: &str, arguments: &[&str]) -> bool {
+    let output = Command::new(program).args(arguments).current_dir(root).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
 /// The first number of what a program prints as its version, e.g. 20 for `v20.11.1`.
 pub(crate) fn version(program: &str, argument: &str) -> Option<(u32, u32)> {
     let output = Command::new(program).arg(argument).output().ok()?;
@@ -50,14 +61,23 @@ pub(crate) fn version(program: &str, argument: &str) -> Option<(u32, u32)> {
     let start = text.find(|character: char| character.is_ascii_digit())?;
     let mut numbers = text[start..].split(|character: char| !character.is_ascii_digit());
     let major = numbers.next()?.parse().ok()?;
-    Some((major, numbers.next().and_then(|minor| minor.parse().ok()).unwrap_or(0)))
+    Some((
+        major,
+        numbers.next().and_then(|minor| minor.parse().ok()).unwrap_or(0),
+    ))
 }
 
 /// Whether a program of at least this version is here; says what is missing otherwise.
 pub(crate) fn need(program: &str, argument: &str, least: (u32, u32)) -> Result<(), String> {
     match version(program, argument) {
         Some(found) if found >= least => Ok(()),
-        Some((major, minor)) => Err(format!("{program} {major}.{minor} is too old, {}.{} is needed", least.0, least.1)),
-        None => Err(format!("{program} is not installed, {}.{} or newer is needed", least.0, least.1)),
+        Some((major, minor)) => Err(format!(
+            "{program} {major}.{minor} is too old, {}.{} is needed",
+            least.0, least.1
+        )),
+        None => Err(format!(
+            "{program} is not installed, {}.{} or newer is needed",
+            least.0, least.1
+        )),
     }
 }

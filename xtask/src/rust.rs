@@ -6,7 +6,16 @@ use crate::process::{Outcome, run, run_with};
 
 /// The packages with Rust tests. The hosts are libraries for other languages and are tested from there.
 pub(crate) const PACKAGES: [&str; 10] = [
-    "-p", "atom-engine", "-p", "atom-core", "-p", "atom-integrations", "-p", "atom-workflow", "-p", "xtask",
+    "-p",
+    "atom-engine",
+    "-p",
+    "atom-core",
+    "-p",
+    "atom-integrations",
+    "-p",
+    "atom-workflow",
+    "-p",
+    "xtask",
 ];
 
 fn cargo(root: &Path, command: &[&str], rest: &[&str]) -> Outcome {
@@ -21,23 +30,67 @@ pub(crate) fn test(root: &Path) -> Outcome {
 /// Does the main job from the command line and with a program in Rust; the hosts do it in their own parts.
 pub(crate) fn examples(root: &Path) -> Outcome {
     let workflow = "examples/morning-briefing/workflow.yaml";
-    run(root, "cargo", &["run", "--locked", "--quiet", "--", "--data-dir", "target/example-data", "run", workflow])
-        .then(|| run(root, "cargo", &["run", "--locked", "--quiet", "--example", "morning-briefing"]))
+    run(
+        root,
+        "cargo",
+        &[
+            "run",
+            "--locked",
+            "--quiet",
+            "--",
+            "--data-dir",
+            "target/example-data",
+            "run",
+            workflow,
+        ],
+    )
+    .then(|| {
+        run(
+            root,
+            "cargo",
+            &["run", "--locked", "--quiet", "--example", "morning-briefing"],
+        )
+    })
 }
 
 pub(crate) fn check(root: &Path) -> Outcome {
     run(root, "cargo", &["fmt", "--all", "--check"])
-        .then(|| run(root, "cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))
         .then(|| {
-            run_with(root, "cargo", &["doc", "--locked", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])
+            run(
+                root,
+                "cargo",
+                &[
+                    "clippy",
+                    "--locked",
+                    "--workspace",
+                    "--all-targets",
+                    "--",
+                    "-D",
+                    "warnings",
+                ],
+            )
         })
-        .then(|| match crate::process::need("cargo-deny", "--version", (0, 16)) {
-            Ok(()) => run(root, "cargo", &["deny", "check", "licenses", "bans", "sources"]),
-            Err(why) => Outcome::Skipped(format!("licences were not checked: {why}")),
+        .then(|| {
+            run_with(
+                root,
+                "cargo",
+                &["doc", "--locked", "--workspace", "--no-deps"],
+                &[("RUSTDOCFLAGS", "-D warnings")],
+            )
         })
+        .then(
+            || match crate::process::need("cargo-deny", "--version", (0, 16)) {
+                Ok(()) => run(root, "cargo", &["deny", "check", "licenses", "bans", "sources"]),
+                Err(why) => Outcome::Skipped(format!("licences were not checked: {why}")),
+            },
+        )
 }
 
 pub(crate) fn bench(root: &Path, rest: &[&str]) -> Outcome {
-    let arguments: Vec<_> = ["bench", "--locked", "-p", "atom-engine", "--"].iter().chain(rest).copied().collect();
+    let arguments: Vec<_> = ["bench", "--locked", "-p", "atom-engine", "--"]
+        .iter()
+        .chain(rest)
+        .copied()
+        .collect();
     run(root, "cargo", &arguments).then(|| crate::hosts::bench(root))
 }
