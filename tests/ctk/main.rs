@@ -1,7 +1,7 @@
 //! The conformance kit of the Open Workflow Specification, run against the engine.
 //!
-//! The kit is looked for in `../shared/ows/ctk/features`, or where `OPEN_WORKFLOW_KIT` says; without it the
-//! test says so and is skipped. Scenarios that call services on the internet reach a server on this machine
+//! The kit belongs to the specification, not to this repository. A checkout of the specification is looked for where
+//! `OPEN_WORKFLOW_SPECIFICATION` says, `../shared/ows` unless set; without it the test says so and is skipped. Scenarios that call services on the internet reach a server on this machine
 //! that answers for them, through the engine's `http.hosts` setting.
 
 mod services;
@@ -36,21 +36,33 @@ impl Scenario {
 
     fn property(&self, path: &str) -> &Value {
         let pointer = format!("/{}", path.replace('.', "/"));
-        self.output().pointer(&pointer).unwrap_or_else(|| panic!("no property '{path}' in {}", self.output()))
+        self.output()
+            .pointer(&pointer)
+            .unwrap_or_else(|| panic!("no property '{path}' in {}", self.output()))
     }
 
     fn began(&self, task: &str) -> usize {
-        self.tasks.iter().position(|name| name == task).unwrap_or_else(|| panic!("'{task}' did not run"))
+        self.tasks
+            .iter()
+            .position(|name| name == task)
+            .unwrap_or_else(|| panic!("'{task}' did not run"))
     }
 }
 
 fn text(step: &Step) -> String {
-    step.docstring.clone().expect("the step has a text").trim_start_matches("yaml").to_owned()
+    step.docstring
+        .clone()
+        .expect("the step has a text")
+        .trim_start_matches("yaml")
+        .to_owned()
 }
 
 fn yaml(step: &Step) -> Value {
     // The engine's own reader takes documents only, so the value becomes the data of one.
-    let indented: String = text(step).lines().map(|line| format!("          {line}\n")).collect();
+    let indented: String = text(step)
+        .lines()
+        .map(|line| format!("          {line}\n"))
+        .collect();
     let document = format!(
         "document: {{ dsl: 1.0.3, namespace: kit, name: value, version: 1.0.0 }}\ndo:\n  - value:\n      set:\n        value:\n{indented}"
     );
@@ -81,7 +93,10 @@ async fn execute(scenario: &mut Scenario) {
         ..StartRunRequest::document(scenario.document.clone())
     };
     let run = engine.call(request).await.expect("the run starts");
-    let history = engine.call(GetRunHistoryRequest { id: run.id }).await.expect("the run has a history");
+    let history = engine
+        .call(GetRunHistoryRequest { id: run.id })
+        .await
+        .expect("the run has a history");
     scenario.tasks = history
         .records
         .iter()
@@ -112,7 +127,10 @@ fn completes_with(scenario: &mut Scenario, step: &Step) {
 
 #[then("the workflow should fault with error:")]
 fn faults_with(scenario: &mut Scenario, step: &Step) {
-    assert_eq!(serde_json::to_value(&scenario.run().error).expect("an error is JSON"), yaml(step));
+    assert_eq!(
+        serde_json::to_value(&scenario.run().error).expect("an error is JSON"),
+        yaml(step)
+    );
 }
 
 #[then(regex = "^the workflow output should have properties (.+)$")]
@@ -144,18 +162,26 @@ fn last(scenario: &mut Scenario, task: String) {
 
 #[then(regex = "^(\\w+) should run after (\\w+)$")]
 fn after(scenario: &mut Scenario, later: String, earlier: String) {
-    assert!(scenario.began(&later) > scenario.began(&earlier), "{:?}", scenario.tasks);
+    assert!(
+        scenario.began(&later) > scenario.began(&earlier),
+        "{:?}",
+        scenario.tasks
+    );
 }
 
 #[tokio::main]
 async fn main() {
-    let kit = std::env::var_os("OPEN_WORKFLOW_KIT").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/ows/ctk/features"),
-        PathBuf::from,
-    );
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let specification = std::env::var_os("OPEN_WORKFLOW_SPECIFICATION");
+    let specification = specification.map_or_else(|| PathBuf::from("../shared/ows"), PathBuf::from);
+    let kit = root.join(specification).join("ctk/features");
     if !kit.is_dir() {
         println!("skipped: no conformance kit at {}", kit.display());
         return;
     }
-    Scenario::cucumber().fail_on_skipped().with_default_cli().run_and_exit(kit).await;
+    Scenario::cucumber()
+        .fail_on_skipped()
+        .with_default_cli()
+        .run_and_exit(kit)
+        .await;
 }

@@ -16,7 +16,8 @@ fn answer(request: &RecordedRequest) -> TestResponse {
             TestResponse::json(&json!([pet(1), pet(2)]))
         }
         ("httpbin.org", "/basic-auth/serverless-workflow/conformance-test")
-            if request.header("authorization") == Some("Basic c2VydmVybGVzcy13b3JrZmxvdzpjb25mb3JtYW5jZS10ZXN0") =>
+            if request.header("authorization")
+                == Some("Basic c2VydmVybGVzcy13b3JrZmxvdzpjb25mb3JtYW5jZS10ZXN0") =>
         {
             TestResponse::json(&json!({ "authenticated": true }))
         }

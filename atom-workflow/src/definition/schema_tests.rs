@@ -61,9 +61,13 @@ const EXTRA_RULES: &[(&str, &str)] = &[
     ),
 ];
 
-/// The official schema and examples, which lie beside the workspace where they are available.
+/// The official schema and examples: a checkout of the specification where `OPEN_WORKFLOW_SPECIFICATION` says, seen
+/// from the workspace's folder, or beside the workspace.
 fn official() -> Option<PathBuf> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/ows");
+    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let specification = std::env::var_os("OPEN_WORKFLOW_SPECIFICATION");
+    let specification = specification.map_or_else(|| PathBuf::from("../shared/ows"), PathBuf::from);
+    let folder = workspace.join(specification);
     if folder.is_dir() {
         return Some(folder);
     }
