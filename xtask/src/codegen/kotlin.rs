@@ -9,13 +9,39 @@ use super::model::{Definition, Field, Model, Named, Operation, Shape, Type, came
 
 const FOLDER: &str = "atom-ffi/kotlin/src/generated/kotlin/dev/atom/engine";
 
-const NOTICE: &str = "// Generated from schema/ by `cargo xtask codegen`; do not edit.\n\npackage dev.atom.engine\n";
+const NOTICE: &str =
+    "// Generated from schema/ by `cargo xtask codegen`; do not edit.\n\npackage dev.atom.engine\n";
 
 /// The hard keywords, which need backticks as names.
 const KEYWORDS: [&str; 28] = [
-    "as", "break", "class", "continue", "do", "else", "false", "for", "fun", "if", "in", "interface", "is",
-    "null", "object", "package", "return", "super", "this", "throw", "true", "try", "typealias", "typeof",
-    "val", "var", "when", "while",
+    "as",
+    "break",
+    "class",
+    "continue",
+    "do",
+    "else",
+    "false",
+    "for",
+    "fun",
+    "if",
+    "in",
+    "interface",
+    "is",
+    "null",
+    "object",
+    "package",
+    "return",
+    "super",
+    "this",
+    "throw",
+    "true",
+    "try",
+    "typealias",
+    "typeof",
+    "val",
+    "var",
+    "when",
+    "while",
 ];
 
 /// The generated files of the Kotlin library by their path from the workspace root.
@@ -57,8 +83,14 @@ fn declaration(name: &str, definition: &Definition, model: &Model) -> String {
         ),
         Shape::Alias(kind) => format!("typealias {name} = {}\n", type_text(kind)),
         Shape::Enumeration(words) => enumeration(name, words),
-        Shape::Structure { fields, is_open: true } => open_structure(name, fields, model),
-        Shape::Structure { fields, is_open: false } => {
+        Shape::Structure {
+            fields,
+            is_open: true,
+        } => open_structure(name, fields, model),
+        Shape::Structure {
+            fields,
+            is_open: false,
+        } => {
             format!("@Serializable\n{}\n", class(name, fields, &[], "", "", model))
         }
         Shape::Variants {
@@ -100,11 +132,22 @@ fn open_structure(name: &str, fields: &[Field], model: &Model) -> String {
     )
 }
 
-fn sealed(name: &str, tag: &str, common: &[Field], variants: &[(Named, String, Vec<Field>)], model: &Model) -> String {
+fn sealed(
+    name: &str,
+    tag: &str,
+    common: &[Field],
+    variants: &[(Named, String, Vec<Field>)],
+    model: &Model,
+) -> String {
     let mut text = format!("@Serializable\n@JsonClassDiscriminator(\"{tag}\")\nsealed interface {name} {{\n");
     for field in common {
         text.push_str(&document(&field.description, "    "));
-        let _ = writeln!(text, "    val {}: {}\n", identifier(&field.wire), field_type(field).0);
+        let _ = writeln!(
+            text,
+            "    val {}: {}\n",
+            identifier(&field.wire),
+            field_type(field)
+        );
     }
     for (word, variant, fields) in variants {
         text.push_str(&document(&word.description, "    "));
@@ -119,7 +162,14 @@ fn sealed(name: &str, tag: &str, common: &[Field], variants: &[(Named, String, V
 }
 
 /// A class with these members; the inherited ones come first.
-fn class(name: &str, fields: &[Field], inherited: &[Field], parent: &str, indent: &str, model: &Model) -> String {
+fn class(
+    name: &str,
+    fields: &[Field],
+    inherited: &[Field],
+    parent: &str,
+    indent: &str,
+    model: &Model,
+) -> String {
     if fields.is_empty() && inherited.is_empty() {
         return format!("data object {name}{parent}");
     }
@@ -137,46 +187,32 @@ fn class(name: &str, fields: &[Field], inherited: &[Field], parent: &str, indent
         if identifier != field.wire {
             let _ = writeln!(text, "{inner}@SerialName(\"{}\")", field.wire);
         }
-        let (kind, is_nullable) = field_type(field);
-        let default = default(field, is_nullable, model);
-        let default = default.map(|default| format!(" = {default}")).unwrap_or_default();
+        let kind = field_type(field);
+        let default = default(field, model)
+            .map(|default| format!(" = {default}"))
+            .unwrap_or_default();
         let _ = writeln!(text, "{inner}{prefix}val {identifier}: {kind}{default},");
     }
     format!("{text}{indent}){parent}")
 }
 
-/// The type of a member, and whether it may be null.
-fn field_type(field: &Field) -> (String, bool) {
-    let kind = type_text(&field.kind);
-    let has_default = !field.default.is_null() && !matches!(field.kind, Type::Any);
-    if field.is_nullable || !(field.is_required || has_default) {
-        (format!("{kind}?"), true)
-    } else {
-        (kind, false)
-    }
+fn field_type(field: &Field) -> String {
+    let mark = if field.is_optional() { "?" } else { "" };
+    format!("{}{mark}", type_text(&field.kind))
 }
 
-fn default(field: &Field, is_nullable: bool, model: &Model) -> Option<String> {
-    if is_nullable {
+fn default(field: &Field, model: &Model) -> Option<String> {
+    if field.is_optional() {
         return Some("null".to_owned());
     }
     match &field.default {
-        Value::Bool(_) if matches!(field.kind, Type::Any) => None,
+        _ if matches!(field.kind, Type::Any) => None,
         default @ (Value::Bool(_) | Value::Number(_) | Value::String(_)) => Some(default.to_string()),
         Value::Array(_) => Some("emptyList()".to_owned()),
-        Value::Object(default) => match &field.kind {
-            Type::Dictionary(_) => Some("emptyMap()".to_owned()),
-            Type::Named(name) => {
-                let Some(Shape::Variants { tag, variants, .. }) = model.types.get(name).map(|found| &found.shape) else {
-                    return None;
-                };
-                let (_, variant, _) = variants
-                    .iter()
-                    .find(|(word, _, fields)| default[tag] == word.wire.as_str() && fields.is_empty())?;
-                Some(format!("{name}.{variant}"))
-            }
-            _ => None,
-        },
+        Value::Object(_) if matches!(field.kind, Type::Dictionary(_)) => Some("emptyMap()".to_owned()),
+        Value::Object(_) => field
+            .default_variant(model)
+            .map(|(name, variant)| format!("{name}.{variant}")),
         Value::Null => None,
     }
 }
@@ -203,7 +239,10 @@ fn all_operations(model: &Model) -> String {
              class {}Operations internal constructor(private val caller: Caller) {{\n",
             pascal(group)
         );
-        let methods: Vec<_> = operations.iter().map(|operation| method(operation, model)).collect();
+        let methods: Vec<_> = operations
+            .iter()
+            .map(|operation| method(operation, model))
+            .collect();
         let _ = writeln!(file, "{}}}", methods.join("\n"));
     }
     file.push_str("\n/** Every operation, by its group. */\nopen class Operations internal constructor(caller: Caller) {\n");
@@ -261,7 +300,12 @@ fn exceptions(codes: &[Named]) -> String {
     }
     file.push_str("\ninternal fun exceptionOf(report: ErrorReport): AtomException = when (report.code) {\n");
     for code in codes {
-        let _ = writeln!(file, "    ErrorCode.{} -> {}Exception(report)", constant(code), pascal(&code.wire));
+        let _ = writeln!(
+            file,
+            "    ErrorCode.{} -> {}Exception(report)",
+            constant(code),
+            pascal(&code.wire)
+        );
     }
     file.push_str("}\n");
     file

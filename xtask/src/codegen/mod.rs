@@ -1,9 +1,11 @@
 //! Writes `schema/` and what follows from it: the hosts' typed operations and errors.
 
+mod foreign;
 mod kotlin;
 mod model;
 mod node;
 mod python;
+mod swift;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -70,8 +72,8 @@ fn generate(root: &Path) -> Result<Files, String> {
         .collect();
     let operations = Value::Array(operations?);
     let errors = read("errors.json")?;
-    let mut files = Files::new();
-    for generator in [kotlin::generate, node::generate, python::generate] {
+    let mut files = foreign::generate(root)?;
+    for generator in [kotlin::generate, node::generate, python::generate, swift::generate] {
         files.extend(generator(&operations, &errors));
     }
     Ok(files)

@@ -144,8 +144,29 @@ impl Model {
 
 impl Field {
     /// Whether the member has a value when none is given.
-    pub(super) fn may_be_absent(&self) -> bool {
-        self.is_nullable || !self.is_required || !self.default.is_null()
+    fn may_be_absent(&self) -> bool {
+        self.is_optional() || !self.default.is_null()
+    }
+
+    /// Whether the member may have no value at all. Any JSON value has no default that a program could need.
+    pub(super) fn is_optional(&self) -> bool {
+        let has_default = !self.default.is_null() && !matches!(self.kind, Type::Any);
+        self.is_nullable || !(self.is_required || has_default)
+    }
+
+    /// The variant without members that the default names.
+    pub(super) fn default_variant<'model>(&self, model: &'model Model) -> Option<(&'model str, &'model str)> {
+        let Type::Named(name) = &self.kind else {
+            return None;
+        };
+        let (name, definition) = model.types.get_key_value(name)?;
+        let Shape::Variants { tag, variants, .. } = &definition.shape else {
+            return None;
+        };
+        let (_, variant, _) = variants
+            .iter()
+            .find(|(word, _, fields)| self.default[tag] == word.wire.as_str() && fields.is_empty())?;
+        Some((name, variant))
     }
 }
 
@@ -154,7 +175,10 @@ fn shape(name: &str, schema: &Value) -> Shape {
         return Shape::Secret;
     }
     let alternatives = items(&schema["oneOf"]);
-    if alternatives.iter().any(|variant| variant["properties"].is_object()) {
+    if alternatives
+        .iter()
+        .any(|variant| variant["properties"].is_object())
+    {
         let tag = alternatives.first().map_or("", tag_of).to_owned();
         let variants = alternatives.iter().map(|variant| {
             let wire = &variant["properties"][&tag]["const"];

@@ -1,0 +1,107 @@
+/// What an engine is told when it is opened. What is nil is the engine's default.
+public struct EngineConfig: Encodable, Sendable {
+    /// The folder that holds the store and its key; the platform's folder for application data when absent.
+    public var dataDir: String?
+    /// Where workflows, runs, events and secrets are kept.
+    public var storage: StorageKind?
+    /// The tenant of calls that name no principal.
+    public var tenant: String?
+    /// The user of calls that name no principal.
+    public var user: String?
+    /// The roles of calls that name no principal; none means every permission.
+    public var roles: [String]?
+    /// The permissions of roles besides the built-in `admin` and `viewer`.
+    public var permissions: [String: [String]]?
+    /// The folders that local connectors may read and write; none at all when absent.
+    public var fileRoots: FileRoots?
+    /// What may be reached over HTTP, and how.
+    public var http: HTTPConfig?
+    /// Whether runs that were under way when the store was last closed go on at once.
+    public var resume: Bool?
+    /// How long a function of the application may take to answer, in milliseconds.
+    public var hostCallTimeoutMs: Int?
+    /// How long closing waits for calls and runs to finish what they are writing, in milliseconds.
+    public var closeGraceMs: Int?
+
+    /// Everything as the engine's defaults are.
+    public init() {}
+
+    private enum CodingKeys: String, CodingKey {
+        case dataDir = "data_dir"
+        case storage
+        case tenant
+        case user
+        case roles
+        case permissions
+        case fileRoots = "file_roots"
+        case http
+        case resume
+        case hostCallTimeoutMs = "host_call_timeout_ms"
+        case closeGraceMs = "close_grace_ms"
+    }
+}
+
+/// The folders that local connectors may read and write.
+public enum FileRoots: Encodable, Sendable {
+    /// Every file the process may touch: for programs that act for the person who started them.
+    case everywhere
+    /// What lies in or below these folders.
+    case below([String])
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .everywhere: try container.encode("everywhere")
+        case .below(let folders): try container.encode(folders)
+        }
+    }
+}
+
+/// What may be reached over HTTP, and how. What is nil is the engine's default.
+public struct HTTPConfig: Encodable, Sendable {
+    /// Whether requests may go to addresses that are not on the public internet.
+    public var privateAddresses: PrivateAddresses?
+    /// Where requests to a host go instead: a base URL for each.
+    public var hosts: [String: String]?
+    /// The longest response body that is read, in bytes.
+    public var maximumResponseBytes: Int?
+    /// How long connecting to a server may take, in seconds.
+    public var connectTimeoutSeconds: Int?
+    /// How long a call may take that has no deadline of its own, in seconds.
+    public var timeoutSeconds: Int?
+
+    /// Everything as the engine's defaults are.
+    public init() {}
+
+    private enum CodingKeys: String, CodingKey {
+        case privateAddresses = "private_addresses"
+        case hosts
+        case maximumResponseBytes = "maximum_response_bytes"
+        case connectTimeoutSeconds = "connect_timeout_seconds"
+        case timeoutSeconds = "timeout_seconds"
+    }
+}
+
+/// Whether requests may go to loopback, link-local, private and other addresses off the public internet.
+public enum PrivateAddresses: String, Encodable, Sendable {
+    /// Such requests are refused.
+    case deny
+    /// Requests may go anywhere.
+    case allow
+}
+
+/// On whose behalf an operation is carried out.
+public struct Principal: Encodable, Sendable {
+    /// The tenant.
+    public var tenant: String
+    /// The user within the tenant.
+    public var user: String
+    /// The roles that permissions are granted to; none means every permission.
+    public var roles: [String]
+
+    public init(tenant: String, user: String, roles: [String] = []) {
+        self.tenant = tenant
+        self.user = user
+        self.roles = roles
+    }
+}

@@ -1,0 +1,191 @@
+// Generated from schema/ by `cargo xtask codegen`; do not edit.
+
+/// The `engine` operations.
+public struct EngineOperations: Sendable {
+    let caller: Caller
+
+    /// Tells the engine's version and where it keeps its data. Needs the permission `engine.read`.
+    public func info() async throws -> EngineInfo {
+        try await caller.call("engine.info", GetEngineInfoRequest())
+    }
+
+    /// Tells whether the engine works, by writing to its store and reading again. Needs the permission
+    /// `engine.read`.
+    public func health() async throws -> EngineHealth {
+        try await caller.call("engine.health", GetEngineHealthRequest())
+    }
+}
+
+/// The `functions` operations.
+public struct FunctionsOperations: Sendable {
+    let caller: Caller
+
+    /// Lists the functions that workflows can call. Needs the permission `functions.read`.
+    public func list(_ request: ListFunctionsRequest = ListFunctionsRequest()) async throws -> FunctionList {
+        try await caller.call("functions.list", request)
+    }
+
+    /// Tells what a function takes and gives. Needs the permission `functions.read`.
+    public func get(_ request: GetFunctionRequest) async throws -> FunctionInfo {
+        try await caller.call("functions.get", request)
+    }
+
+    /// Calls a function directly, once, and gives its result. Needs the permission `functions.call`.
+    public func call(_ request: CallFunctionRequest) async throws -> FunctionOutput {
+        try await caller.call("functions.call", request)
+    }
+}
+
+/// The `workflows` operations.
+public struct WorkflowsOperations: Sendable {
+    let caller: Caller
+
+    /// Checks a workflow document without keeping it. Needs the permission `workflows.read`.
+    public func validate(_ request: ValidateWorkflowRequest) async throws -> WorkflowValidation {
+        try await caller.call("workflows.validate", request)
+    }
+
+    /// Deploys a workflow document; a deployed version never changes. Needs the permission `workflows.write`.
+    public func deploy(_ request: DeployWorkflowRequest) async throws -> DeployedWorkflow {
+        try await caller.call("workflows.deploy", request)
+    }
+
+    /// Lists the deployed workflows by namespace, name and time of deployment. Needs the permission
+    /// `workflows.read`.
+    public func list(_ request: ListWorkflowsRequest = ListWorkflowsRequest()) async throws -> DeployedWorkflowPage {
+        try await caller.call("workflows.list", request)
+    }
+
+    /// Gives a deployed workflow with its text. Needs the permission `workflows.read`.
+    public func get(_ request: GetWorkflowRequest) async throws -> WorkflowDocument {
+        try await caller.call("workflows.get", request)
+    }
+
+    /// Removes a version of a workflow, or all of them; runs that follow it go on. Needs the permission
+    /// `workflows.write`.
+    public func delete(_ request: DeleteWorkflowRequest) async throws -> DeletedWorkflows {
+        try await caller.call("workflows.delete", request)
+    }
+}
+
+/// The `runs` operations.
+public struct RunsOperations: Sendable {
+    let caller: Caller
+
+    /// Starts a run of a workflow, durably, and waits for its end when asked to. Needs the permission `runs.write`.
+    public func start(_ request: StartRunRequest = StartRunRequest()) async throws -> Run {
+        try await caller.call("runs.start", request)
+    }
+
+    /// Gives a run, and waits for its end when asked to. Needs the permission `runs.read`.
+    public func get(_ request: GetRunRequest) async throws -> Run {
+        try await caller.call("runs.get", request)
+    }
+
+    /// Lists runs without their input and output, the newest first. Needs the permission `runs.read`.
+    public func list(_ request: ListRunsRequest = ListRunsRequest()) async throws -> RunPage {
+        try await caller.call("runs.list", request)
+    }
+
+    /// Cancels a run; one that has ended stays as it is. Needs the permission `runs.write`.
+    public func cancel(_ request: CancelRunRequest) async throws -> Run {
+        try await caller.call("runs.cancel", request)
+    }
+
+    /// Tells what has happened to a run, task by task. Needs the permission `runs.read`.
+    public func history(_ request: GetRunHistoryRequest) async throws -> RunHistory {
+        try await caller.call("runs.history", request)
+    }
+
+    /// Follows what happens to a run, from its beginning or any offset, until it has ended. Needs the permission
+    /// `runs.read`.
+    public func events(_ request: FollowRunRequest) -> ItemStream<HistoryEntry> {
+        caller.stream("runs.events", request)
+    }
+
+    /// Sends an event to one run, durably. Needs the permission `runs.write`.
+    public func signal(_ request: SignalRunRequest) async throws -> Done {
+        try await caller.call("runs.signal", request)
+    }
+}
+
+/// The `events` operations.
+public struct EventsOperations: Sendable {
+    let caller: Caller
+
+    /// Appends an event to the caller's log; runs that listen for it receive it. Needs the permission
+    /// `events.write`.
+    public func publish(_ request: PublishEventRequest) async throws -> LoggedEvent {
+        try await caller.call("events.publish", request)
+    }
+
+    /// Lists the events of the caller's log, the oldest first. Needs the permission `events.read`.
+    public func list(_ request: ListEventsRequest = ListEventsRequest()) async throws -> EventPage {
+        try await caller.call("events.list", request)
+    }
+
+    /// Follows the caller's log of events without end. Needs the permission `events.read`.
+    public func subscribe(_ request: SubscribeEventsRequest = SubscribeEventsRequest()) -> ItemStream<LoggedEvent> {
+        caller.stream("events.subscribe", request)
+    }
+}
+
+/// The `secrets` operations.
+public struct SecretsOperations: Sendable {
+    let caller: Caller
+
+    /// Keeps a secret under a name, replacing an earlier one. Needs the permission `secrets.write`.
+    public func set(_ request: SetSecretRequest) async throws -> SecretInfo {
+        try await caller.call("secrets.set", request)
+    }
+
+    /// Lists the names of the caller's secrets. Needs the permission `secrets.read`.
+    public func list() async throws -> SecretList {
+        try await caller.call("secrets.list", ListSecretsRequest())
+    }
+
+    /// Removes a secret. Needs the permission `secrets.write`.
+    public func delete(_ request: DeleteSecretRequest) async throws -> DeletedSecret {
+        try await caller.call("secrets.delete", request)
+    }
+}
+
+/// Every operation, by its group, on behalf of one principal.
+public struct Operations: Sendable {
+    /// The `engine` operations.
+    public let engine: EngineOperations
+    /// The `functions` operations.
+    public let functions: FunctionsOperations
+    /// The `workflows` operations.
+    public let workflows: WorkflowsOperations
+    /// The `runs` operations.
+    public let runs: RunsOperations
+    /// The `events` operations.
+    public let events: EventsOperations
+    /// The `secrets` operations.
+    public let secrets: SecretsOperations
+
+    init(caller: Caller) {
+        engine = EngineOperations(caller: caller)
+        functions = FunctionsOperations(caller: caller)
+        workflows = WorkflowsOperations(caller: caller)
+        runs = RunsOperations(caller: caller)
+        events = EventsOperations(caller: caller)
+        secrets = SecretsOperations(caller: caller)
+    }
+}
+
+extension Engine {
+    /// The `engine` operations.
+    public var engine: EngineOperations { operations.engine }
+    /// The `functions` operations.
+    public var functions: FunctionsOperations { operations.functions }
+    /// The `workflows` operations.
+    public var workflows: WorkflowsOperations { operations.workflows }
+    /// The `runs` operations.
+    public var runs: RunsOperations { operations.runs }
+    /// The `events` operations.
+    public var events: EventsOperations { operations.events }
+    /// The `secrets` operations.
+    public var secrets: SecretsOperations { operations.secrets }
+}

@@ -1,0 +1,1753 @@
+// Generated from schema/ by `cargo xtask codegen`; do not edit.
+
+/// Calls a function directly, outside of any run.
+public struct CallFunctionRequest: Codable, Sendable, Equatable {
+    /// The function's name.
+    public var name: String
+    /// What to pass to it; an empty object when absent.
+    public var arguments: JSONValue?
+    /// Where relative file paths start.
+    public var directory: String?
+    /// How long to wait for the answer, in milliseconds; as long as it takes when absent.
+    public var timeoutMs: Int?
+
+    public init(
+        name: String,
+        arguments: JSONValue? = nil,
+        directory: String? = nil,
+        timeoutMs: Int? = nil
+    ) {
+        self.name = name
+        self.arguments = arguments
+        self.directory = directory
+        self.timeoutMs = timeoutMs
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case arguments = "arguments"
+        case directory = "directory"
+        case timeoutMs = "timeout_ms"
+    }
+}
+
+/// Cancels a run.
+public struct CancelRunRequest: Codable, Sendable, Equatable {
+    /// Its id.
+    public var id: RunId
+    /// Why, for its history.
+    public var reason: String?
+
+    public init(
+        id: RunId,
+        reason: String? = nil
+    ) {
+        self.id = id
+        self.reason = reason
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+        case reason = "reason"
+    }
+}
+
+/// One event in the CloudEvents 1.0.2 JSON format, with `data` as JSON.
+public struct CloudEvent: Codable, Sendable, Equatable {
+    /// Identifies the event together with `source`; the log stores such a pair once.
+    public var id: String
+    /// Where the event comes from, a URI reference.
+    public var source: String
+    /// What kind of event it is, e.g. `com.example.order.placed.v1`.
+    public var type: String
+    /// The version of the specification, `1.0`.
+    public var specversion: String
+    /// When it happened.
+    public var time: String?
+    /// What it is about, within the source.
+    public var subject: String?
+    /// The media type of `data`; `application/json` when absent.
+    public var datacontenttype: String?
+    /// The schema that `data` adheres to, a URI.
+    public var dataschema: String?
+    /// What happened.
+    public var data: JSONValue?
+    /// Every other member.
+    public var extensions: [String: JSONValue]
+
+    public init(
+        id: String,
+        source: String,
+        type: String,
+        specversion: String = "1.0",
+        time: String? = nil,
+        subject: String? = nil,
+        datacontenttype: String? = nil,
+        dataschema: String? = nil,
+        data: JSONValue? = nil,
+        extensions: [String: JSONValue] = [:]
+    ) {
+        self.id = id
+        self.source = source
+        self.type = type
+        self.specversion = specversion
+        self.time = time
+        self.subject = subject
+        self.datacontenttype = datacontenttype
+        self.dataschema = dataschema
+        self.data = data
+        self.extensions = extensions
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+        case source = "source"
+        case type = "type"
+        case specversion = "specversion"
+        case time = "time"
+        case subject = "subject"
+        case datacontenttype = "datacontenttype"
+        case dataschema = "dataschema"
+        case data = "data"
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        id = try container.decode(String.self, forKey: .id)
+        source = try container.decode(String.self, forKey: .source)
+        type = try container.decode(String.self, forKey: .type)
+        specversion = try container.decode(String.self, forKey: .specversion)
+        time = try container.decodeIfPresent(String.self, forKey: .time)
+        subject = try container.decodeIfPresent(String.self, forKey: .subject)
+        datacontenttype = try container.decodeIfPresent(String.self, forKey: .datacontenttype)
+        dataschema = try container.decodeIfPresent(String.self, forKey: .dataschema)
+        data = try container.decodeIfPresent(JSONValue.self, forKey: .data)
+        extensions = try decodeExtensions(from: decoder, except: ["id", "source", "type", "specversion", "time", "subject", "datacontenttype", "dataschema", "data"])
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        try encodeExtensions(extensions, to: encoder)
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(id, forKey: .id)
+        try container.encode(source, forKey: .source)
+        try container.encode(type, forKey: .type)
+        try container.encode(specversion, forKey: .specversion)
+        try container.encodeIfPresent(time, forKey: .time)
+        try container.encodeIfPresent(subject, forKey: .subject)
+        try container.encodeIfPresent(datacontenttype, forKey: .datacontenttype)
+        try container.encodeIfPresent(dataschema, forKey: .dataschema)
+        try container.encodeIfPresent(data, forKey: .data)
+    }
+}
+
+/// Removes a secret.
+public struct DeleteSecretRequest: Codable, Sendable, Equatable {
+    /// Its name.
+    public var name: String
+
+    public init(
+        name: String
+    ) {
+        self.name = name
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+    }
+}
+
+/// Removes a deployed workflow. Runs that follow it go on.
+public struct DeleteWorkflowRequest: Codable, Sendable, Equatable {
+    /// Its namespace.
+    public var namespace: String
+    /// Its name.
+    public var name: String
+    /// Its version; all versions when absent.
+    public var version: String?
+
+    public init(
+        namespace: String,
+        name: String,
+        version: String? = nil
+    ) {
+        self.namespace = namespace
+        self.name = name
+        self.version = version
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+        case version = "version"
+    }
+}
+
+/// Whether a secret was removed.
+public struct DeletedSecret: Codable, Sendable, Equatable {
+    /// Whether there was one.
+    public var deleted: Bool
+
+    public init(
+        deleted: Bool
+    ) {
+        self.deleted = deleted
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case deleted = "deleted"
+    }
+}
+
+/// How many versions of a workflow were removed.
+public struct DeletedWorkflows: Codable, Sendable, Equatable {
+    /// How many versions were removed.
+    public var deleted: Int
+
+    public init(
+        deleted: Int
+    ) {
+        self.deleted = deleted
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case deleted = "deleted"
+    }
+}
+
+/// Deploys a document under the namespace, name and version it states.
+public struct DeployWorkflowRequest: Codable, Sendable, Equatable {
+    /// The document's text, YAML or JSON.
+    public var document: String
+
+    public init(
+        document: String
+    ) {
+        self.document = document
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case document = "document"
+    }
+}
+
+/// A version of a workflow, deployed under its name.
+public struct DeployedWorkflow: Codable, Sendable, Equatable {
+    /// The namespace of the workflow.
+    public var namespace: String
+    /// The name of the workflow.
+    public var name: String
+    /// The semantic version.
+    public var version: String
+    /// SHA-256 of the document's canonical JSON, in hexadecimal.
+    public var hash: String
+    /// The name people read.
+    public var title: String?
+    /// What it does, in Markdown.
+    public var summary: String?
+    /// When it was deployed.
+    public var deployedAt: String
+
+    public init(
+        namespace: String,
+        name: String,
+        version: String,
+        hash: String,
+        title: String? = nil,
+        summary: String? = nil,
+        deployedAt: String
+    ) {
+        self.namespace = namespace
+        self.name = name
+        self.version = version
+        self.hash = hash
+        self.title = title
+        self.summary = summary
+        self.deployedAt = deployedAt
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+        case version = "version"
+        case hash = "hash"
+        case title = "title"
+        case summary = "summary"
+        case deployedAt = "deployed_at"
+    }
+}
+
+/// A part of a list.
+public struct DeployedWorkflowPage: Codable, Sendable, Equatable {
+    /// The items.
+    public var items: [DeployedWorkflow]
+    /// What to pass as `after` to get the following page; absent on the last.
+    public var next: String?
+
+    public init(
+        items: [DeployedWorkflow],
+        next: String? = nil
+    ) {
+        self.items = items
+        self.next = next
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case items = "items"
+        case next = "next"
+    }
+}
+
+/// Nothing more to tell: it is done.
+public struct Done: Codable, Sendable, Equatable {
+    public init() {}
+}
+
+/// Whether the engine works.
+public struct EngineHealth: Codable, Sendable, Equatable {
+    /// The state of the whole.
+    public var status: HealthStatus
+    /// The state of the store.
+    public var storage: StorageHealth
+    /// The state of the runs.
+    public var runs: RunsHealth
+
+    public init(
+        status: HealthStatus,
+        storage: StorageHealth,
+        runs: RunsHealth
+    ) {
+        self.status = status
+        self.storage = storage
+        self.runs = runs
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case status = "status"
+        case storage = "storage"
+        case runs = "runs"
+    }
+}
+
+/// What the engine is.
+public struct EngineInfo: Codable, Sendable, Equatable {
+    /// `atom`.
+    public var name: String
+    /// The engine's version.
+    public var version: String
+    /// The version of the workflow machine; runs of this version and older ones go on.
+    public var machineVersion: Int
+    /// Where workflows, runs, events and secrets are kept.
+    public var storage: StorageKind
+    /// The folder that holds the store, when it is on disk.
+    public var dataDir: String?
+    /// How many operations there are.
+    public var operations: Int
+
+    public init(
+        name: String,
+        version: String,
+        machineVersion: Int,
+        storage: StorageKind,
+        dataDir: String? = nil,
+        operations: Int
+    ) {
+        self.name = name
+        self.version = version
+        self.machineVersion = machineVersion
+        self.storage = storage
+        self.dataDir = dataDir
+        self.operations = operations
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case version = "version"
+        case machineVersion = "machine_version"
+        case storage = "storage"
+        case dataDir = "data_dir"
+        case operations = "operations"
+    }
+}
+
+/// What went wrong, as a stable snake_case code that programs may match on.
+public enum ErrorCode: String, Codable, Sendable, CaseIterable {
+    /// The request is malformed or breaks a documented rule.
+    case invalidRequest = "invalid_request"
+    /// A workflow document is malformed; `context` holds `line`, `column` and `path`.
+    case invalidWorkflow = "invalid_workflow"
+    /// Data read from outside (a mailbox, a calendar, a journal) is malformed.
+    case invalidData = "invalid_data"
+    /// An expression failed to compile or to evaluate.
+    case invalidExpression = "invalid_expression"
+    /// The named thing does not exist for this principal.
+    case notFound = "not_found"
+    /// The thing to create exists already and differs.
+    case alreadyExists = "already_exists"
+    /// The request clashes with the present state, e.g. a signal to a finished run.
+    case conflict = "conflict"
+    /// The principal lacks a permission, or a setting forbids the access.
+    case permissionDenied = "permission_denied"
+    /// A credential was refused by the service.
+    case unauthenticated = "unauthenticated"
+    /// A size, time or count limit was passed.
+    case limitExceeded = "limit_exceeded"
+    /// The service asks to slow down.
+    case rateLimited = "rate_limited"
+    /// A deadline passed before the answer came.
+    case timeout = "timeout"
+    /// The caller cancelled the operation.
+    case cancelled = "cancelled"
+    /// A service or peer cannot be reached or failed for the moment.
+    case unavailable = "unavailable"
+    /// A service answered with an error that trying again will not change.
+    case upstream = "upstream"
+    /// The engine does not offer this; nothing was done.
+    case unsupported = "unsupported"
+    /// Another engine has the data directory open.
+    case locked = "locked"
+    /// The disk is full; nothing already stored was lost.
+    case storageFull = "storage_full"
+    /// The store cannot be read or written.
+    case storageFailed = "storage_failed"
+    /// The store was written by a newer version of the engine.
+    case versionMismatch = "version_mismatch"
+    /// The engine was closed.
+    case closed = "closed"
+    /// The process forked after the engine was opened; open a new engine in the child.
+    case forked = "forked"
+    /// A function of the host application failed.
+    case hostFailed = "host_failed"
+    /// A run ended in a fault; `context` holds its error.
+    case runFaulted = "run_faulted"
+    /// A defect of the engine. Please report it.
+    case `internal` = "internal"
+}
+
+/// The wire form of [`Error`]: what hosts, the command line and run histories show.
+public struct ErrorReport: Codable, Sendable, Equatable {
+    /// What went wrong.
+    public var code: ErrorCode
+    /// Whether the same call is worth trying again.
+    public var retry: Retry
+    /// The operation that failed, when known.
+    public var operation: String?
+    /// What happened and what to do next.
+    public var message: String
+    /// Facts that help to find the cause.
+    public var context: [String: String]
+    /// The messages of the errors that caused this one, nearest first.
+    public var cause: [String]
+
+    public init(
+        code: ErrorCode,
+        retry: Retry = .no,
+        operation: String? = nil,
+        message: String,
+        context: [String: String] = [:],
+        cause: [String] = []
+    ) {
+        self.code = code
+        self.retry = retry
+        self.operation = operation
+        self.message = message
+        self.context = context
+        self.cause = cause
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case code = "code"
+        case retry = "retry"
+        case operation = "operation"
+        case message = "message"
+        case context = "context"
+        case cause = "cause"
+    }
+}
+
+/// An event to publish, in the CloudEvents 1.0.2 JSON format. What is absent is filled in.
+public struct EventDraft: Codable, Sendable, Equatable {
+    /// Identifies the event together with `source`, so that publishing it again changes nothing; a new id when
+    /// absent.
+    public var id: String?
+    /// Where the event comes from, a URI reference; `/atom` when absent.
+    public var source: String?
+    /// What kind of event it is, e.g. `com.example.order.placed.v1`.
+    public var type: String
+    /// The version of the specification, `1.0`.
+    public var specversion: String?
+    /// When it happened; now when absent.
+    public var time: String?
+    /// What it is about, within the source.
+    public var subject: String?
+    /// The media type of `data`; `application/json` when absent.
+    public var datacontenttype: String?
+    /// The schema that `data` adheres to, a URI.
+    public var dataschema: String?
+    /// What happened.
+    public var data: JSONValue?
+    /// Every other member.
+    public var extensions: [String: JSONValue]
+
+    public init(
+        id: String? = nil,
+        source: String? = nil,
+        type: String,
+        specversion: String? = nil,
+        time: String? = nil,
+        subject: String? = nil,
+        datacontenttype: String? = nil,
+        dataschema: String? = nil,
+        data: JSONValue? = nil,
+        extensions: [String: JSONValue] = [:]
+    ) {
+        self.id = id
+        self.source = source
+        self.type = type
+        self.specversion = specversion
+        self.time = time
+        self.subject = subject
+        self.datacontenttype = datacontenttype
+        self.dataschema = dataschema
+        self.data = data
+        self.extensions = extensions
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+        case source = "source"
+        case type = "type"
+        case specversion = "specversion"
+        case time = "time"
+        case subject = "subject"
+        case datacontenttype = "datacontenttype"
+        case dataschema = "dataschema"
+        case data = "data"
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        id = try container.decodeIfPresent(String.self, forKey: .id)
+        source = try container.decodeIfPresent(String.self, forKey: .source)
+        type = try container.decode(String.self, forKey: .type)
+        specversion = try container.decodeIfPresent(String.self, forKey: .specversion)
+        time = try container.decodeIfPresent(String.self, forKey: .time)
+        subject = try container.decodeIfPresent(String.self, forKey: .subject)
+        datacontenttype = try container.decodeIfPresent(String.self, forKey: .datacontenttype)
+        dataschema = try container.decodeIfPresent(String.self, forKey: .dataschema)
+        data = try container.decodeIfPresent(JSONValue.self, forKey: .data)
+        extensions = try decodeExtensions(from: decoder, except: ["id", "source", "type", "specversion", "time", "subject", "datacontenttype", "dataschema", "data"])
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        try encodeExtensions(extensions, to: encoder)
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encodeIfPresent(id, forKey: .id)
+        try container.encodeIfPresent(source, forKey: .source)
+        try container.encode(type, forKey: .type)
+        try container.encodeIfPresent(specversion, forKey: .specversion)
+        try container.encodeIfPresent(time, forKey: .time)
+        try container.encodeIfPresent(subject, forKey: .subject)
+        try container.encodeIfPresent(datacontenttype, forKey: .datacontenttype)
+        try container.encodeIfPresent(dataschema, forKey: .dataschema)
+        try container.encodeIfPresent(data, forKey: .data)
+    }
+}
+
+/// Events in the order of the log.
+public struct EventPage: Codable, Sendable, Equatable {
+    /// The events; fewer than the limit when the log ends here.
+    public var events: [LoggedEvent]
+    /// What to pass as `after` to go on from here, now or once there are more.
+    public var next: Int
+
+    public init(
+        events: [LoggedEvent],
+        next: Int
+    ) {
+        self.events = events
+        self.next = next
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case events = "events"
+        case next = "next"
+    }
+}
+
+/// Follows what happens to a run.
+public struct FollowRunRequest: Codable, Sendable, Equatable {
+    /// Its id.
+    public var id: RunId
+    /// The offset of the history after which to begin; the beginning when absent.
+    public var after: Int
+
+    public init(
+        id: RunId,
+        after: Int = 0
+    ) {
+        self.id = id
+        self.after = after
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+        case after = "after"
+    }
+}
+
+/// What a function is called, takes and gives.
+public struct FunctionInfo: Codable, Sendable, Equatable {
+    /// The name that `call:` uses: lower-case words joined by `_`, grouped by `.`, e.g. `mailbox.messages.list`.
+    public var name: String
+    /// One sentence for people and models.
+    public var description: String
+    /// JSON Schema of the arguments; `true` accepts anything.
+    public var inputSchema: JSONValue
+    /// JSON Schema of the result; `true` for anything.
+    public var outputSchema: JSONValue
+    /// Whether the function changes nothing outside and may be called twice without harm.
+    public var isReadOnly: Bool
+
+    public init(
+        name: String,
+        description: String = "",
+        inputSchema: JSONValue,
+        outputSchema: JSONValue,
+        isReadOnly: Bool = false
+    ) {
+        self.name = name
+        self.description = description
+        self.inputSchema = inputSchema
+        self.outputSchema = outputSchema
+        self.isReadOnly = isReadOnly
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case description = "description"
+        case inputSchema = "input_schema"
+        case outputSchema = "output_schema"
+        case isReadOnly = "is_read_only"
+    }
+}
+
+/// Functions, sorted by name.
+public struct FunctionList: Codable, Sendable, Equatable {
+    /// The functions.
+    public var functions: [FunctionInfo]
+
+    public init(
+        functions: [FunctionInfo]
+    ) {
+        self.functions = functions
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case functions = "functions"
+    }
+}
+
+/// What a function gave.
+public struct FunctionOutput: Codable, Sendable, Equatable {
+    /// The result.
+    public var output: JSONValue
+
+    public init(
+        output: JSONValue
+    ) {
+        self.output = output
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case output = "output"
+    }
+}
+
+/// Asks whether the engine works.
+public struct GetEngineHealthRequest: Codable, Sendable, Equatable {
+    public init() {}
+}
+
+/// Asks what the engine is.
+public struct GetEngineInfoRequest: Codable, Sendable, Equatable {
+    public init() {}
+}
+
+/// Asks about one function.
+public struct GetFunctionRequest: Codable, Sendable, Equatable {
+    /// The function's name.
+    public var name: String
+
+    public init(
+        name: String
+    ) {
+        self.name = name
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+    }
+}
+
+/// Asks what has happened to a run.
+public struct GetRunHistoryRequest: Codable, Sendable, Equatable {
+    /// Its id.
+    public var id: RunId
+
+    public init(
+        id: RunId
+    ) {
+        self.id = id
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+    }
+}
+
+/// Asks for one run.
+public struct GetRunRequest: Codable, Sendable, Equatable {
+    /// Its id.
+    public var id: RunId
+    /// Whether to answer only when the run has ended.
+    public var wait: Bool
+    /// How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is answered
+    /// as it is.
+    public var waitTimeoutMs: Int?
+
+    public init(
+        id: RunId,
+        wait: Bool = false,
+        waitTimeoutMs: Int? = nil
+    ) {
+        self.id = id
+        self.wait = wait
+        self.waitTimeoutMs = waitTimeoutMs
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+        case wait = "wait"
+        case waitTimeoutMs = "wait_timeout_ms"
+    }
+}
+
+/// Asks for one deployed workflow.
+public struct GetWorkflowRequest: Codable, Sendable, Equatable {
+    /// Its namespace.
+    public var namespace: String
+    /// Its name.
+    public var name: String
+    /// Its version; the highest when absent or `latest`.
+    public var version: String?
+
+    public init(
+        namespace: String,
+        name: String,
+        version: String? = nil
+    ) {
+        self.namespace = namespace
+        self.name = name
+        self.version = version
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+        case version = "version"
+    }
+}
+
+/// Whether something works.
+public enum HealthStatus: String, Codable, Sendable, CaseIterable {
+    /// It works.
+    case ok = "ok"
+    /// It does not.
+    case failing = "failing"
+}
+
+/// One line of a run's history.
+public struct HistoryEntry: Codable, Sendable, Equatable {
+    /// Its place in the history, from 1: the same every time the history is read.
+    public var offset: Int
+    /// When it happened.
+    public var at: String
+    /// The JSON pointer of the task in the document; absent for the run itself.
+    public var task: String?
+    /// What happened.
+    public var change: Change
+
+    public init(
+        offset: Int,
+        at: String,
+        task: String? = nil,
+        change: Change
+    ) {
+        self.offset = offset
+        self.at = at
+        self.task = task
+        self.change = change
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case offset = "offset"
+        case at = "at"
+        case task = "task"
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        offset = try container.decode(Int.self, forKey: .offset)
+        at = try container.decode(String.self, forKey: .at)
+        task = try container.decodeIfPresent(String.self, forKey: .task)
+        change = try Change(from: decoder)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        try change.encode(to: encoder)
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(offset, forKey: .offset)
+        try container.encode(at, forKey: .at)
+        try container.encodeIfPresent(task, forKey: .task)
+    }
+
+    /// What happened.
+    public enum Change: Codable, Sendable, Equatable {
+        /// The run began.
+        case runStarted
+        /// The run ended with an output.
+        case runCompleted(output: JSONValue)
+        /// The run ended with an error.
+        case runFaulted(error: WorkflowError)
+        /// The run was cancelled.
+        case runCancelled(reason: String?)
+        /// An event was sent to the run.
+        case runSignalled(eventType: String)
+        /// The task began.
+        case taskStarted
+        /// The task's `if` was not true.
+        case taskSkipped
+        /// The task consumed an event.
+        case taskReceived(eventType: String)
+        /// The task ended with an output.
+        case taskCompleted(output: JSONValue)
+        /// The task ended with an error.
+        case taskFaulted(error: WorkflowError)
+        /// The task caught an error and will try again.
+        case taskRetried(error: WorkflowError, retry: Int, nextAt: String)
+        /// The task was stopped before it ended.
+        case taskCancelled
+
+        private enum CodingKeys: String, CodingKey {
+            case variantTag = "type"
+            case error = "error"
+            case eventType = "event_type"
+            case nextAt = "next_at"
+            case output = "output"
+            case reason = "reason"
+            case retry = "retry"
+        }
+
+        public init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            switch try container.decode(String.self, forKey: .variantTag) {
+            case "run_started":
+                self = .runStarted
+            case "run_completed":
+                self = .runCompleted(output: try container.decode(JSONValue.self, forKey: .output))
+            case "run_faulted":
+                self = .runFaulted(error: try container.decode(WorkflowError.self, forKey: .error))
+            case "run_cancelled":
+                self = .runCancelled(reason: try container.decodeIfPresent(String.self, forKey: .reason))
+            case "run_signalled":
+                self = .runSignalled(eventType: try container.decode(String.self, forKey: .eventType))
+            case "task_started":
+                self = .taskStarted
+            case "task_skipped":
+                self = .taskSkipped
+            case "task_received":
+                self = .taskReceived(eventType: try container.decode(String.self, forKey: .eventType))
+            case "task_completed":
+                self = .taskCompleted(output: try container.decode(JSONValue.self, forKey: .output))
+            case "task_faulted":
+                self = .taskFaulted(error: try container.decode(WorkflowError.self, forKey: .error))
+            case "task_retried":
+                self = .taskRetried(error: try container.decode(WorkflowError.self, forKey: .error), retry: try container.decode(Int.self, forKey: .retry), nextAt: try container.decode(String.self, forKey: .nextAt))
+            case "task_cancelled":
+                self = .taskCancelled
+            case let other:
+                throw DecodingError.dataCorruptedError(
+                    forKey: .variantTag, in: container, debugDescription: "'\(other)' is not known")
+            }
+        }
+
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            switch self {
+            case .runStarted:
+                try container.encode("run_started", forKey: .variantTag)
+            case .runCompleted(let output):
+                try container.encode("run_completed", forKey: .variantTag)
+                try container.encode(output, forKey: .output)
+            case .runFaulted(let error):
+                try container.encode("run_faulted", forKey: .variantTag)
+                try container.encode(error, forKey: .error)
+            case .runCancelled(let reason):
+                try container.encode("run_cancelled", forKey: .variantTag)
+                try container.encodeIfPresent(reason, forKey: .reason)
+            case .runSignalled(let eventType):
+                try container.encode("run_signalled", forKey: .variantTag)
+                try container.encode(eventType, forKey: .eventType)
+            case .taskStarted:
+                try container.encode("task_started", forKey: .variantTag)
+            case .taskSkipped:
+                try container.encode("task_skipped", forKey: .variantTag)
+            case .taskReceived(let eventType):
+                try container.encode("task_received", forKey: .variantTag)
+                try container.encode(eventType, forKey: .eventType)
+            case .taskCompleted(let output):
+                try container.encode("task_completed", forKey: .variantTag)
+                try container.encode(output, forKey: .output)
+            case .taskFaulted(let error):
+                try container.encode("task_faulted", forKey: .variantTag)
+                try container.encode(error, forKey: .error)
+            case .taskRetried(let error, let retry, let nextAt):
+                try container.encode("task_retried", forKey: .variantTag)
+                try container.encode(error, forKey: .error)
+                try container.encode(retry, forKey: .retry)
+                try container.encode(nextAt, forKey: .nextAt)
+            case .taskCancelled:
+                try container.encode("task_cancelled", forKey: .variantTag)
+            }
+        }
+    }
+}
+
+/// Asks for events of the caller's log.
+public struct ListEventsRequest: Codable, Sendable, Equatable {
+    /// The offset after which to begin; the beginning when absent.
+    public var after: Int?
+    /// How many events at most, 1 to 1000; 100 when absent.
+    public var limit: Int?
+    /// Only events of this type.
+    public var type: String?
+
+    public init(
+        after: Int? = nil,
+        limit: Int? = nil,
+        type: String? = nil
+    ) {
+        self.after = after
+        self.limit = limit
+        self.type = type
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case after = "after"
+        case limit = "limit"
+        case type = "type"
+    }
+}
+
+/// Asks which functions there are.
+public struct ListFunctionsRequest: Codable, Sendable, Equatable {
+    /// Only functions whose names begin with this, e.g. `mailbox.`.
+    public var prefix: String?
+
+    public init(
+        prefix: String? = nil
+    ) {
+        self.prefix = prefix
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case prefix = "prefix"
+    }
+}
+
+/// Asks which runs there are.
+public struct ListRunsRequest: Codable, Sendable, Equatable {
+    /// Only runs in this state.
+    public var status: RunStatus?
+    /// Only runs of workflows in this namespace.
+    public var namespace: String?
+    /// Only runs of workflows with this name.
+    public var name: String?
+    /// Only runs started by this run.
+    public var parent: RunId?
+    /// The `next` of the page before; absent for the first page.
+    public var after: String?
+    /// How many runs at most, 1 to 1000; 100 when absent.
+    public var limit: Int?
+
+    public init(
+        status: RunStatus? = nil,
+        namespace: String? = nil,
+        name: String? = nil,
+        parent: RunId? = nil,
+        after: String? = nil,
+        limit: Int? = nil
+    ) {
+        self.status = status
+        self.namespace = namespace
+        self.name = name
+        self.parent = parent
+        self.after = after
+        self.limit = limit
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case status = "status"
+        case namespace = "namespace"
+        case name = "name"
+        case parent = "parent"
+        case after = "after"
+        case limit = "limit"
+    }
+}
+
+/// Asks which secrets there are.
+public struct ListSecretsRequest: Codable, Sendable, Equatable {
+    public init() {}
+}
+
+/// Asks which workflows are deployed.
+public struct ListWorkflowsRequest: Codable, Sendable, Equatable {
+    /// The `next` of the page before; absent for the first page.
+    public var after: String?
+    /// How many workflows at most, 1 to 1000; 100 when absent.
+    public var limit: Int?
+
+    public init(
+        after: String? = nil,
+        limit: Int? = nil
+    ) {
+        self.after = after
+        self.limit = limit
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case after = "after"
+        case limit = "limit"
+    }
+}
+
+/// An event as the log keeps it.
+public struct LoggedEvent: Codable, Sendable, Equatable {
+    /// Its place in the log.
+    public var offset: Int
+    /// The event.
+    public var event: CloudEvent
+
+    public init(
+        offset: Int,
+        event: CloudEvent
+    ) {
+        self.offset = offset
+        self.event = event
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case offset = "offset"
+        case event = "event"
+    }
+}
+
+/// The step of another run that started a run.
+public struct ParentStep: Codable, Sendable, Equatable {
+    /// The other run.
+    public var run: RunId
+    /// The number of the action within the other run that waits for this one.
+    public var action: Int
+
+    public init(
+        run: RunId,
+        action: Int
+    ) {
+        self.run = run
+        self.action = action
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case run = "run"
+        case action = "action"
+    }
+}
+
+/// Publishes an event.
+public struct PublishEventRequest: Codable, Sendable, Equatable {
+    /// The event.
+    public var event: EventDraft
+
+    public init(
+        event: EventDraft
+    ) {
+        self.event = event
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case event = "event"
+    }
+}
+
+/// Whether, and when, the same call is worth trying again.
+public enum Retry: Codable, Sendable, Equatable {
+    /// The same call will fail again.
+    case no
+    /// The same call may succeed later.
+    case maybe
+    /// The service asked to wait this long.
+    case after(ms: Int)
+    /// The engine has tried as often as its policy allows.
+    case exhausted
+
+    private enum CodingKeys: String, CodingKey {
+        case variantTag = "kind"
+        case ms = "ms"
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        switch try container.decode(String.self, forKey: .variantTag) {
+        case "no":
+            self = .no
+        case "maybe":
+            self = .maybe
+        case "after":
+            self = .after(ms: try container.decode(Int.self, forKey: .ms))
+        case "exhausted":
+            self = .exhausted
+        case let other:
+            throw DecodingError.dataCorruptedError(
+                forKey: .variantTag, in: container, debugDescription: "'\(other)' is not known")
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        switch self {
+        case .no:
+            try container.encode("no", forKey: .variantTag)
+        case .maybe:
+            try container.encode("maybe", forKey: .variantTag)
+        case .after(let ms):
+            try container.encode("after", forKey: .variantTag)
+            try container.encode(ms, forKey: .ms)
+        case .exhausted:
+            try container.encode("exhausted", forKey: .variantTag)
+        }
+    }
+}
+
+/// A run of a workflow. Lists leave out its input and output, which may be large.
+public struct Run: Codable, Sendable, Equatable {
+    /// Its id.
+    public var id: RunId
+    /// Which document it follows.
+    public var workflow: WorkflowKey
+    /// Its state.
+    public var status: RunStatus
+    /// Its input as given; absent in lists.
+    public var input: JSONValue?
+    /// Its output, once completed; absent in lists.
+    public var output: JSONValue?
+    /// Its error, once faulted.
+    public var error: WorkflowError?
+    /// The step that started it, for a run started by a run.
+    public var parent: ParentStep?
+    /// When it was created.
+    public var createdAt: String
+    /// When something last happened to it.
+    public var updatedAt: String
+    /// When it ended.
+    public var endedAt: String?
+
+    public init(
+        id: RunId,
+        workflow: WorkflowKey,
+        status: RunStatus,
+        input: JSONValue? = nil,
+        output: JSONValue? = nil,
+        error: WorkflowError? = nil,
+        parent: ParentStep? = nil,
+        createdAt: String,
+        updatedAt: String,
+        endedAt: String? = nil
+    ) {
+        self.id = id
+        self.workflow = workflow
+        self.status = status
+        self.input = input
+        self.output = output
+        self.error = error
+        self.parent = parent
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+        self.endedAt = endedAt
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+        case workflow = "workflow"
+        case status = "status"
+        case input = "input"
+        case output = "output"
+        case error = "error"
+        case parent = "parent"
+        case createdAt = "created_at"
+        case updatedAt = "updated_at"
+        case endedAt = "ended_at"
+    }
+}
+
+/// What has happened to a run, the oldest first.
+public struct RunHistory: Codable, Sendable, Equatable {
+    /// What happened.
+    public var records: [HistoryEntry]
+
+    public init(
+        records: [HistoryEntry]
+    ) {
+        self.records = records
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case records = "records"
+    }
+}
+
+/// The id of one run of a workflow.
+public typealias RunId = String
+
+/// A part of a list.
+public struct RunPage: Codable, Sendable, Equatable {
+    /// The items.
+    public var items: [Run]
+    /// What to pass as `after` to get the following page; absent on the last.
+    public var next: String?
+
+    public init(
+        items: [Run],
+        next: String? = nil
+    ) {
+        self.items = items
+        self.next = next
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case items = "items"
+        case next = "next"
+    }
+}
+
+/// The state of a run.
+public enum RunStatus: String, Codable, Sendable, CaseIterable {
+    /// It is under way; after a crash it goes on when an engine opens the store.
+    case running = "running"
+    /// It ended with an output.
+    case completed = "completed"
+    /// It ended with an error.
+    case faulted = "faulted"
+    /// It was cancelled.
+    case cancelled = "cancelled"
+}
+
+/// How the runs are.
+public struct RunsHealth: Codable, Sendable, Equatable {
+    /// How many runs are under way in this process, over all users.
+    public var running: Int
+
+    public init(
+        running: Int
+    ) {
+        self.running = running
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case running = "running"
+    }
+}
+
+/// A secret text: redacted in `Debug`, not serialisable, wiped from memory when dropped.
+public struct Secret: Codable, Sendable, Equatable, CustomStringConvertible, CustomReflectable {
+    /// The text itself.
+    public let text: String
+
+    public init(_ text: String) {
+        self.text = text
+    }
+
+    public init(from decoder: any Decoder) throws {
+        text = try decoder.singleValueContainer().decode(String.self)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(text)
+    }
+
+    /// Shows nothing of the text.
+    public var description: String { "Secret(***)" }
+
+    /// Shows nothing of the text.
+    public var customMirror: Mirror { Mirror(self, children: [:]) }
+}
+
+/// What may be shown of a secret: everything but its text.
+public struct SecretInfo: Codable, Sendable, Equatable {
+    /// The name.
+    public var name: String
+    /// How many times it was set.
+    public var version: Int
+    /// When it was last set.
+    public var updatedAt: String
+
+    public init(
+        name: String,
+        version: Int,
+        updatedAt: String
+    ) {
+        self.name = name
+        self.version = version
+        self.updatedAt = updatedAt
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case version = "version"
+        case updatedAt = "updated_at"
+    }
+}
+
+/// Secrets without their texts, sorted by name.
+public struct SecretList: Codable, Sendable, Equatable {
+    /// The secrets.
+    public var secrets: [SecretInfo]
+
+    public init(
+        secrets: [SecretInfo]
+    ) {
+        self.secrets = secrets
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case secrets = "secrets"
+    }
+}
+
+/// Keeps a secret.
+public struct SetSecretRequest: Codable, Sendable, Equatable {
+    /// Its name: 1 to 128 letters, digits, `_`, `-` and `.`, starting with a letter.
+    public var name: String
+    /// Its text, at most 64 KiB.
+    public var value: Secret
+
+    public init(
+        name: String,
+        value: Secret
+    ) {
+        self.name = name
+        self.value = value
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case value = "value"
+    }
+}
+
+/// Sends an event to one run. It is kept until a task of the run listens for it.
+public struct SignalRunRequest: Codable, Sendable, Equatable {
+    /// The run's id.
+    public var id: RunId
+    /// What kind of event it is, e.g. `com.example.order.placed.v1`.
+    public var type: String
+    /// What happened.
+    public var data: JSONValue?
+    /// Where the event comes from, a URI reference; `/atom` when absent.
+    public var source: String?
+    /// Identifies the event together with `source`; a new id when absent.
+    public var eventId: String?
+
+    public init(
+        id: RunId,
+        type: String,
+        data: JSONValue? = nil,
+        source: String? = nil,
+        eventId: String? = nil
+    ) {
+        self.id = id
+        self.type = type
+        self.data = data
+        self.source = source
+        self.eventId = eventId
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+        case type = "type"
+        case data = "data"
+        case source = "source"
+        case eventId = "event_id"
+    }
+}
+
+/// Starts a run of a deployed workflow or of a document. Once it is answered, the run survives a crash.
+public struct StartRunRequest: Codable, Sendable, Equatable {
+    /// The deployed workflow to run; either this or `document`.
+    public var workflow: WorkflowReference?
+    /// The text of the document to run, YAML or JSON; either this or `workflow`.
+    public var document: String?
+    /// The input; `null` when absent.
+    public var input: JSONValue?
+    /// Where relative file paths start.
+    public var directory: String?
+    /// The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run.
+    public var id: RunId?
+    /// Whether to answer only when the run has ended.
+    public var wait: Bool
+    /// How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is answered
+    /// as it is.
+    public var waitTimeoutMs: Int?
+
+    public init(
+        workflow: WorkflowReference? = nil,
+        document: String? = nil,
+        input: JSONValue? = nil,
+        directory: String? = nil,
+        id: RunId? = nil,
+        wait: Bool = false,
+        waitTimeoutMs: Int? = nil
+    ) {
+        self.workflow = workflow
+        self.document = document
+        self.input = input
+        self.directory = directory
+        self.id = id
+        self.wait = wait
+        self.waitTimeoutMs = waitTimeoutMs
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case workflow = "workflow"
+        case document = "document"
+        case input = "input"
+        case directory = "directory"
+        case id = "id"
+        case wait = "wait"
+        case waitTimeoutMs = "wait_timeout_ms"
+    }
+}
+
+/// Whether the store works: something was written to it, read again and deleted just now.
+public struct StorageHealth: Codable, Sendable, Equatable {
+    /// Whether writing, reading and deleting worked.
+    public var status: HealthStatus
+    /// How long they took together, in milliseconds.
+    public var probeMs: Int
+    /// Why they did not work.
+    public var error: ErrorReport?
+
+    public init(
+        status: HealthStatus,
+        probeMs: Int,
+        error: ErrorReport? = nil
+    ) {
+        self.status = status
+        self.probeMs = probeMs
+        self.error = error
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case status = "status"
+        case probeMs = "probe_ms"
+        case error = "error"
+    }
+}
+
+/// Where an engine keeps what it is given.
+public enum StorageKind: String, Codable, Sendable, CaseIterable {
+    /// In an SQLite database in the data folder.
+    case sqlite = "sqlite"
+    /// In memory: closing the engine forgets everything.
+    case memory = "memory"
+}
+
+/// Follows the caller's log.
+public struct SubscribeEventsRequest: Codable, Sendable, Equatable {
+    /// The offset after which to begin, 0 for all events; only events from now on when absent.
+    public var after: Int?
+    /// Only events of this type.
+    public var type: String?
+
+    public init(
+        after: Int? = nil,
+        type: String? = nil
+    ) {
+        self.after = after
+        self.type = type
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case after = "after"
+        case type = "type"
+    }
+}
+
+/// A valid part of a document that the engine does not carry out.
+public struct UnsupportedFeature: Codable, Sendable, Equatable {
+    /// What it is, e.g. `call: grpc`.
+    public var feature: String
+    /// Where it stands, a JSON pointer.
+    public var path: String
+    /// The line it stands on, from 1.
+    public var line: Int
+    /// The column it starts at, from 1.
+    public var column: Int
+
+    public init(
+        feature: String,
+        path: String,
+        line: Int,
+        column: Int
+    ) {
+        self.feature = feature
+        self.path = path
+        self.line = line
+        self.column = column
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case feature = "feature"
+        case path = "path"
+        case line = "line"
+        case column = "column"
+    }
+}
+
+/// Checks a document.
+public struct ValidateWorkflowRequest: Codable, Sendable, Equatable {
+    /// The document's text, YAML or JSON.
+    public var document: String
+
+    public init(
+        document: String
+    ) {
+        self.document = document
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case document = "document"
+    }
+}
+
+/// How a well-formed document names itself.
+public struct ValidatedWorkflow: Codable, Sendable, Equatable {
+    /// The namespace of the workflow.
+    public var namespace: String
+    /// The name of the workflow.
+    public var name: String
+    /// The semantic version.
+    public var version: String
+    /// SHA-256 of the document's canonical JSON, in hexadecimal.
+    public var hash: String
+    /// The name people read.
+    public var title: String?
+
+    public init(
+        namespace: String,
+        name: String,
+        version: String,
+        hash: String,
+        title: String? = nil
+    ) {
+        self.namespace = namespace
+        self.name = name
+        self.version = version
+        self.hash = hash
+        self.title = title
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+        case version = "version"
+        case hash = "hash"
+        case title = "title"
+    }
+}
+
+/// A deployed workflow with its text.
+public struct WorkflowDocument: Codable, Sendable, Equatable {
+    /// The namespace of the workflow.
+    public var namespace: String
+    /// The name of the workflow.
+    public var name: String
+    /// The semantic version.
+    public var version: String
+    /// SHA-256 of the document's canonical JSON, in hexadecimal.
+    public var hash: String
+    /// The name people read.
+    public var title: String?
+    /// What it does, in Markdown.
+    public var summary: String?
+    /// When it was deployed.
+    public var deployedAt: String
+    /// The document's text as deployed.
+    public var document: String
+
+    public init(
+        namespace: String,
+        name: String,
+        version: String,
+        hash: String,
+        title: String? = nil,
+        summary: String? = nil,
+        deployedAt: String,
+        document: String
+    ) {
+        self.namespace = namespace
+        self.name = name
+        self.version = version
+        self.hash = hash
+        self.title = title
+        self.summary = summary
+        self.deployedAt = deployedAt
+        self.document = document
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+        case version = "version"
+        case hash = "hash"
+        case title = "title"
+        case summary = "summary"
+        case deployedAt = "deployed_at"
+        case document = "document"
+    }
+}
+
+/// The error of a task or run.
+public struct WorkflowError: Codable, Sendable, Equatable {
+    /// What kind of error it is, a URI.
+    public var type: String
+    /// The status, in the manner of HTTP.
+    public var status: Int
+    /// The kind in words.
+    public var title: String?
+    /// What went wrong this time.
+    public var detail: String?
+    /// The JSON pointer of the task where it arose.
+    public var instance: String?
+
+    public init(
+        type: String,
+        status: Int,
+        title: String? = nil,
+        detail: String? = nil,
+        instance: String? = nil
+    ) {
+        self.type = type
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.instance = instance
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case type = "type"
+        case status = "status"
+        case title = "title"
+        case detail = "detail"
+        case instance = "instance"
+    }
+}
+
+/// Which document a run follows. Runs are pinned to the content, not to the name.
+public struct WorkflowKey: Codable, Sendable, Equatable {
+    /// The namespace of the workflow.
+    public var namespace: String
+    /// The name of the workflow.
+    public var name: String
+    /// The version of the workflow.
+    public var version: String
+    /// SHA-256 of the document's canonical JSON, in hexadecimal.
+    public var hash: String
+
+    public init(
+        namespace: String,
+        name: String,
+        version: String,
+        hash: String
+    ) {
+        self.namespace = namespace
+        self.name = name
+        self.version = version
+        self.hash = hash
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+        case version = "version"
+        case hash = "hash"
+    }
+}
+
+/// A deployed workflow by name.
+public struct WorkflowReference: Codable, Sendable, Equatable {
+    /// Its namespace.
+    public var namespace: String
+    /// Its name.
+    public var name: String
+    /// Its version; the highest when absent or `latest`.
+    public var version: String?
+
+    public init(
+        namespace: String,
+        name: String,
+        version: String? = nil
+    ) {
+        self.namespace = namespace
+        self.name = name
+        self.version = version
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+        case version = "version"
+    }
+}
+
+/// What a check of a document found.
+public struct WorkflowValidation: Codable, Sendable, Equatable {
+    /// Whether the document is well-formed; it can be deployed when, besides, nothing in it is unsupported.
+    public var isValid: Bool
+    /// How the document names itself, when it is well-formed.
+    public var workflow: ValidatedWorkflow?
+    /// What is wrong with it, when it is not; `context` holds `line`, `column` and `path`.
+    public var problem: ErrorReport?
+    /// Its parts that this engine does not carry out.
+    public var unsupported: [UnsupportedFeature]
+
+    public init(
+        isValid: Bool,
+        workflow: ValidatedWorkflow? = nil,
+        problem: ErrorReport? = nil,
+        unsupported: [UnsupportedFeature]
+    ) {
+        self.isValid = isValid
+        self.workflow = workflow
+        self.problem = problem
+        self.unsupported = unsupported
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case isValid = "is_valid"
+        case workflow = "workflow"
+        case problem = "problem"
+        case unsupported = "unsupported"
+    }
+}
