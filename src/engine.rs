@@ -53,7 +53,6 @@ pub struct Engine {
 struct Inner {
     parts: Arc<Parts>,
     principal: Principal,
-    permissions: PermissionTable,
     sqlite: Option<Arc<SqliteStore>>,
     close_grace: Duration,
     /// The calls and streams under way.
@@ -105,13 +104,13 @@ impl Engine {
             clock,
             random,
             runtime,
+            permissions,
             closing: CancellationToken::new(),
         };
         Self {
             inner: Arc::new(Inner {
                 parts: Arc::new(parts),
                 principal,
-                permissions,
                 sqlite: storage.sqlite,
                 close_grace,
                 calls: TaskTracker::new(),
@@ -127,7 +126,23 @@ impl Engine {
     /// # Errors
     /// `storage_failed`, `closed`.
     pub async fn resume(&self) -> Result<Vec<RunId>> {
-        self.inner.parts.runtime.resume().await
+        self.inner.parts.runtime.resume(None).await
+    }
+
+    /// Lets the runs of one owner go on, as [`resume`](Self::resume) does for everybody's.
+    ///
+    /// # Errors
+    /// `storage_failed`, `closed`.
+    pub async fn resume_for(&self, principal: &Principal) -> Result<Vec<RunId>> {
+        self.inner.parts.runtime.resume(Some(&principal.scope())).await
+    }
+
+    /// Lets the runs of one owner go on, as [`resume`](Self::resume) does for all.
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume).
+    pub async fn resume_as(&self, principal: &Principal) -> Result<Vec<RunId>> {
+        self.inner.parts.runtime.resume(Some(&principal.scope())).await
     }
 
     /// Calls an operation as the principal of the configuration.
@@ -271,7 +286,7 @@ impl Engine {
 
     fn enter(&self, permission: Permission, principal: &Principal) -> Result<Context> {
         principal.validate()?;
-        self.inner.permissions.check(principal, permission)?;
+        self.inner.parts.permissions.check(principal, permission)?;
         if self.inner.parts.closing.is_cancelled() {
             return Err(closed());
         }

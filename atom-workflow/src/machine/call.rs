@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::frame::{FrameId, List, Purpose};
 use super::{Command, Machine, WorkflowError};
 use crate::definition::{Call, CallTarget, Task};
-use crate::expression::Variables;
+use crate::expression::{Variables, is_expression};
 
 type Result<T> = std::result::Result<T, WorkflowError>;
 
@@ -25,12 +25,14 @@ impl Machine {
         let function = match &call.target {
             CallTarget::Function(name) => name.clone(),
             CallTarget::Http => {
-                self.resolve_endpoint(arguments.get_mut("endpoint"), input, variables)?;
+                let source = task.source.pointer("/with/endpoint");
+                self.resolve_endpoint(arguments.get_mut("endpoint"), source, input, variables)?;
                 "http".to_owned()
             }
             CallTarget::OpenApi => {
                 let document = arguments.get_mut("document").and_then(|document| document.get_mut("endpoint"));
-                self.resolve_endpoint(document, input, variables)?;
+                let source = task.source.pointer("/with/document/endpoint");
+                self.resolve_endpoint(document, source, input, variables)?;
                 if let Some(policy) = arguments.get_mut("authentication") {
                     *policy = self.resolve_policy(policy.take(), variables)?;
                 }
@@ -47,7 +49,14 @@ impl Machine {
     }
 
     /// Turns an endpoint into `{"uri": …, "authentication": …}` with every part known.
-    fn resolve_endpoint(&self, endpoint: Option<&mut Value>, input: &Value, variables: &Variables) -> Result<()> {
+    /// Only a URI that the document spells out is a template; what an expression gives is taken as it is.
+    fn resolve_endpoint(
+        &self,
+        endpoint: Option<&mut Value>,
+        source: Option<&Value>,
+        input: &Value,
+        variables: &Variables,
+    ) -> Result<()> {
         let Some(endpoint) = endpoint else { return Ok(()) };
         if endpoint.is_string() {
             *endpoint = json!({ "uri": endpoint.take() });
@@ -55,8 +64,10 @@ impl Machine {
         let Some(Value::String(uri)) = endpoint.get("uri") else {
             return Err(WorkflowError::configuration("the endpoint must be a URI"));
         };
-        let uri = expand(uri, input)?;
-        endpoint["uri"] = Value::String(uri);
+        let source = source.and_then(|source| source.as_str().or_else(|| source.get("uri")?.as_str()));
+        if source.is_some_and(|source| !is_expression(source)) {
+            endpoint["uri"] = Value::String(expand(uri, input)?);
+        }
         if let Some(policy) = endpoint.get_mut("authentication") {
             *policy = self.resolve_policy(policy.take(), variables)?;
         }
@@ -95,7 +106,8 @@ impl Machine {
     /// The details of a policy that a secret holds: a JSON object, or for `bearer` the bare token.
     fn credentials(&self, scheme: &str, name: &str) -> Result<Value> {
         let secret = self.facts.secrets.get(name).and_then(Value::as_str).ok_or_else(|| {
-            WorkflowError::configuration(format!("the secret '{name}' is not set, or not listed in 'use.secrets'"))
+            let detail = format!("the secret '{name}' is not set, or not listed in 'use.secrets'");
+            WorkflowError::standard("authorization", 403, "Authorization Error", detail)
         })?;
         match serde_json::from_str(secret) {
             Ok(details @ Value::Object(_)) => Ok(details),

@@ -15,7 +15,7 @@ type Result<T> = std::result::Result<T, WorkflowError>;
 /// The longest time a workflow can wait for, 100 years: beyond it dates overflow.
 const LONGEST_DURATION: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 
-/// The variables that are the same throughout a run.
+/// The variables that are the same throughout a run; `$runtime` joins them when the run begins.
 pub(super) fn constants(workflow: &Workflow, facts: &RunFacts, uses_workflow: bool) -> Variables {
     let mut variables = Variables::new();
     if uses_workflow {
@@ -29,10 +29,13 @@ pub(super) fn constants(workflow: &Workflow, facts: &RunFacts, uses_workflow: bo
             }),
         );
     }
-    let runtime = json!({ "name": "atom", "version": env!("CARGO_PKG_VERSION"), "metadata": {} });
-    variables.insert("runtime", runtime);
     variables.insert("secrets", Arc::clone(&facts.secrets));
     variables
+}
+
+/// `$runtime`, for a run that began with this version of the engine.
+pub(super) fn runtime(engine: &str) -> Value {
+    json!({ "name": "atom", "version": engine, "metadata": {} })
 }
 
 /// A time in the shape the specification gives `startedAt`.

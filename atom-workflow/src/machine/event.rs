@@ -19,6 +19,8 @@ pub enum Event {
     Started {
         /// The version of the machine that the run began with.
         machine: u32,
+        /// The version of the engine that the run began with: what `$runtime.version` shows throughout.
+        engine: String,
     },
     /// An action ended well.
     Completed {
@@ -60,8 +62,16 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The first event of a run that begins with this engine.
+    #[must_use]
+    pub fn started() -> Self {
+        Self::Started { machine: super::MACHINE_VERSION, engine: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+}
+
 /// Something the driver must do. Commands that [`are pending`](super::Machine::pending) outlive a crash.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Command {
     /// Call a function and report `Completed` or `Failed`.
     Call {
@@ -94,6 +104,24 @@ pub enum Command {
         /// Whether to wait for the end of the run; else `Completed` follows its start.
         is_awaited: bool,
     },
+}
+
+/// Without arguments and inputs, which may hold secrets.
+impl std::fmt::Debug for Command {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Call { function, task, .. } => {
+                formatter.debug_struct("Call").field("function", function).field("task", task).finish_non_exhaustive()
+            }
+            Self::Timer { at } => formatter.debug_struct("Timer").field("at", at).finish(),
+            Self::Listen => formatter.write_str("Listen"),
+            Self::StartRun { run, namespace, name, version, .. } => formatter
+                .debug_struct("StartRun")
+                .field("run", run)
+                .field("workflow", &format_args!("{namespace}/{name}/{version}"))
+                .finish_non_exhaustive(),
+        }
+    }
 }
 
 /// How a run ended.

@@ -70,6 +70,9 @@ impl Machine {
                 until_satisfied: vec![false; until],
             }),
         );
+        if matches!(&listen.to, EventStrategy::All(filters) if filters.is_empty()) {
+            return self.finish_listening(id);
+        }
         // Signals that came early are offered first, oldest first; what the task does not want stays.
         let mut kept = std::collections::VecDeque::new();
         while let Some(event) = self.signals.pop_front() {
@@ -141,23 +144,27 @@ impl Machine {
         let is_full = state.consumed.len() >= MAX_CONSUMED;
         let reference = self.task(id).map(|task| task.task.reference.clone());
         self.record(reference.as_deref(), || RecordKind::TaskReceived { event_type });
-        let output = self.consumed(id);
         if let EventStrategy::Any { until: Some(Until::Condition(condition)), .. } = &strategy {
-            match condition.evaluate(&output, &variables) {
+            match condition.evaluate(&self.consumed(id), &variables) {
                 Ok(value) => is_over = truthy(&value),
                 Err(error) => return self.fail_listening(id, WorkflowError::expression(&error)),
             }
         }
         if is_over {
-            if let Some(TaskState::Listening(state)) = self.state(id) {
-                let action = state.action;
-                self.stop_action(action);
-            }
-            self.finish_work(id, output);
+            self.finish_listening(id);
         } else if is_full {
             let detail = format!("the task consumed {MAX_CONSUMED} events without an end");
             self.fail_listening(id, WorkflowError::runtime(detail));
         }
+    }
+
+    fn finish_listening(&mut self, id: FrameId) {
+        let output = self.consumed(id);
+        if let Some(TaskState::Listening(state)) = self.state(id) {
+            let action = state.action;
+            self.stop_action(action);
+        }
+        self.finish_work(id, output);
     }
 
     fn fail_listening(&mut self, id: FrameId, error: WorkflowError) {

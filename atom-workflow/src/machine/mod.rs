@@ -9,7 +9,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use atom_workflow::definition::Workflow;
-//! use atom_workflow::machine::{Command, Event, Machine, Outcome, RunFacts, MACHINE_VERSION};
+//! use atom_workflow::machine::{Command, Event, Machine, Outcome, RunFacts};
 //! use serde_json::json;
 //!
 //! let workflow = Arc::new(Workflow::parse("
@@ -23,7 +23,7 @@
 //! let facts = RunFacts::new("0192f0c1-0000-7000-8000-000000000001".parse()?, json!({ "name": "Ada" }), now);
 //! let mut machine = Machine::new(workflow, facts);
 //!
-//! let first = machine.advance(Event::Started { machine: MACHINE_VERSION }, now);
+//! let first = machine.advance(Event::started(), now);
 //! let (action, Command::Call { function, arguments, .. }) = &first.begin[0] else { panic!() };
 //! assert_eq!((function.as_str(), arguments), ("greetings.make", &json!({ "name": "Ada" })));
 //!
@@ -60,12 +60,12 @@ use frame::{Frame, FrameId, FrameKind, List, Pending, Purpose, Work};
 /// The version of the machine's behaviour, stored with each run.
 pub const MACHINE_VERSION: u32 = 1;
 
-/// How many tasks may begin or end between two events. A workflow that loops without waiting for anything
+/// How many tasks may begin between two events. A workflow that loops without waiting for anything
 /// ends in an error rather than holding a thread for ever.
 const MAX_STEPS: u32 = 100_000;
 
 /// What the machine is told about its run, apart from events.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RunFacts {
     /// The run's id.
     pub run: RunId,
@@ -75,6 +75,17 @@ pub struct RunFacts {
     pub started_at: Timestamp,
     /// The secrets that the document names, by name.
     pub secrets: Arc<Value>,
+}
+
+/// Without the secrets, and the input, which may hold some.
+impl std::fmt::Debug for RunFacts {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("RunFacts")
+            .field("run", &self.run)
+            .field("started_at", &self.started_at)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RunFacts {
@@ -189,7 +200,7 @@ impl Machine {
 
     fn take_in(&mut self, event: Event) {
         match event {
-            Event::Started { .. } => self.start(),
+            Event::Started { engine, .. } => self.start(&engine),
             Event::Completed { action, output } => {
                 if let Some(frame) = self.take_action(action) {
                     self.finish_work(frame, output);
@@ -214,7 +225,7 @@ impl Machine {
     fn work_off(&mut self) {
         let mut steps = 0;
         while let Some(work) = self.work.pop_front() {
-            steps += 1;
+            steps += u32::from(matches!(work, Work::Run { .. }));
             if steps > MAX_STEPS {
                 self.fault(WorkflowError::runtime(format!(
                     "the workflow ran {MAX_STEPS} tasks without waiting for anything; does it loop for ever?"
@@ -229,7 +240,8 @@ impl Machine {
         }
     }
 
-    fn start(&mut self) {
+    fn start(&mut self, engine: &str) {
+        self.constants.insert("runtime", data::runtime(engine));
         self.record(None, || RecordKind::RunStarted);
         // The first number is taken even if the input turns out unfit, so that the run counts as started.
         let root = self.number();

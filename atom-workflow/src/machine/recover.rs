@@ -88,6 +88,10 @@ impl Machine {
             self.begin(Some(id), Purpose::Retry, super::Command::Timer { at: next_at });
             return Ok(());
         }
+        if attempt.retry.is_some() && attempt.handler.is_none() {
+            // Retrying was the whole of the handling, and it did not help.
+            return Err(error);
+        }
         if let Some(TaskState::Try(state)) = self.state(id) {
             state.phase = TryPhase::Handling;
             state.attempt_timer = None;

@@ -4,11 +4,11 @@ use std::panic::AssertUnwindSafe;
 
 use atom_core::function::StepContext;
 use atom_core::storage::{ParentStep, RunRecord, RunStatus};
-use atom_core::{CancellationToken, Error, ErrorCode, FunctionContext, Principal, Result};
+use atom_core::{CancellationToken, Error, ErrorCode, FunctionContext, Principal, Result, Retry};
 use futures::FutureExt;
 use serde_json::Value;
 
-use super::driver::Driver;
+use super::driver::{Driver, FIRST_PAUSE, LONGEST_PAUSE};
 use super::{Runtime, StartRun};
 use crate::machine::{ActionId, Command, Event};
 
@@ -19,7 +19,8 @@ impl Driver<'_> {
         let context = FunctionContext {
             principal: self.record.principal.clone(),
             step: Some(StepContext { run: self.record.id, task }),
-            idempotency_key: format!("{}:{action}", self.record.id),
+            // Two owners may have runs of the same id, and one account at a service.
+            idempotency_key: self.record.id.derive(&format!("{}:call:{action}", self.scope)).to_string(),
             directory: self.record.directory.clone(),
             deadline: None,
             cancellation: cancellation.clone(),
@@ -31,6 +32,15 @@ impl Driver<'_> {
     }
 
     pub(super) fn begin_child(&mut self, action: ActionId, command: Command) {
+        if let Command::StartRun { input, .. } = &command
+            && self.redactor.finds_secret(input)
+        {
+            let error = Error::invalid_request(
+                "the input of another run must not hold a secret, because inputs are stored; list the secret in that workflow's 'use.secrets'",
+            );
+            self.actions.spawn(std::future::ready(answer(action, Err(error))));
+            return;
+        }
         let runtime = self.runtime.clone();
         let principal = self.record.principal.clone();
         let parent = ParentStep { run: self.record.id, action };
@@ -77,7 +87,7 @@ async fn call(runtime: &Runtime, name: &str, arguments: Value, mut context: Func
         let deadline = parts.clock.now().saturating_add(parts.limits.call_timeout);
         let deadline = deadline.unwrap_or(jiff::Timestamp::MAX);
         context.deadline = Some(deadline);
-        let call = AssertUnwindSafe(function.call(arguments, context)).catch_unwind();
+        let call = AssertUnwindSafe(async move { function.call(arguments, context).await }).catch_unwind();
         tokio::select! {
             result = call => result.unwrap_or_else(|_| Err(Error::internal("the function panicked"))),
             () = parts.clock.wait_until(deadline) => Err(Error::new(
@@ -112,43 +122,76 @@ async fn run_child(
     command: Command,
     stop: CancellationToken,
 ) -> Result<Value> {
+    let Command::StartRun { run: id, is_awaited, .. } = &command else {
+        return Err(Error::internal("only a workflow can be started as a run"));
+    };
+    let (id, is_awaited, scope) = (*id, *is_awaited, principal.scope());
+    let mut pause = FIRST_PAUSE;
+    loop {
+        // Boxed: a run can start runs, so the types would be endless.
+        let result = Box::pin(async {
+            let record = start_child(runtime, principal, parent, &command).await?;
+            if !is_awaited || record.status.has_ended() {
+                return Ok(record);
+            }
+            runtime.drive(&record)?;
+            tokio::select! {
+                record = runtime.wait(&scope, id) => record,
+                () = stop.cancelled() => {
+                    let reason = "the run that started it no longer wants it".to_owned();
+                    runtime.cancel(&scope, id, Some(reason)).await
+                }
+            }
+        });
+        match result.await {
+            Ok(_) if !is_awaited => return Ok(Value::Null),
+            Ok(record) => return outcome(record),
+            // What the child answers is in its record. An error on the way there says nothing about the child,
+            // and would be remembered for ever if it became the answer.
+            Err(error) if is_of_the_engine(&error) && !stop.is_cancelled() => {
+                tracing::warn!(run = %id, %error, "cannot reach the run that was started, will try again");
+                runtime.pause(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether an error comes from the engine's own store or state, rather than from what was asked.
+fn is_of_the_engine(error: &Error) -> bool {
+    error.retry() == Retry::Maybe
+        || matches!(
+            error.code(),
+            ErrorCode::StorageFailed | ErrorCode::Closed | ErrorCode::Conflict | ErrorCode::Internal
+        )
+}
+
+/// The child run, started now or before a crash.
+async fn start_child(
+    runtime: &Runtime,
+    principal: &Principal,
+    parent: ParentStep,
+    command: &Command,
+) -> Result<RunRecord> {
     let Command::StartRun { run: id, namespace, name, version, input, is_awaited } = command else {
         return Err(Error::internal("only a workflow can be started as a run"));
     };
     let scope = principal.scope();
     let store = &runtime.inner.parts.store;
-    let record = match store.run(&scope, id).await? {
-        // It was started before a crash.
-        Some(record) => record,
-        None => {
-            let found = store.find(&scope, &namespace, &name, Some(&version)).await?;
-            let found = found.ok_or_else(|| {
-                Error::not_found(format!("no workflow {namespace}/{name} {version} is deployed; deploy it first"))
-            })?;
-            let workflow = runtime.load(&scope, &found.hash).await?;
-            let text = store.document(&scope, &found.hash).await?.unwrap_or_default();
-            let mut start = StartRun::new(workflow, text, input);
-            start.id = Some(id);
-            start.directory = match store.run(&scope, parent.run).await? {
-                Some(parent) => parent.directory,
-                None => None,
-            };
-            // Boxed: a run can start runs, so the types would be endless.
-            let parent = is_awaited.then_some(parent);
-            Box::pin(runtime.start_as(principal, start, parent)).await?
-        }
-    };
-    if !is_awaited {
-        return Ok(Value::Null);
+    if let Some(record) = store.run(&scope, *id).await? {
+        return Ok(record);
     }
-    tokio::select! {
-        record = runtime.wait(&scope, id) => outcome(record?),
-        () = stop.cancelled() => {
-            let reason = "the run that started it no longer wants it".to_owned();
-            runtime.cancel(&scope, record.id, Some(reason)).await?;
-            Err(Error::new(ErrorCode::Cancelled, "the run was cancelled"))
-        }
-    }
+    let found = store.find(&scope, namespace, name, Some(version)).await?;
+    let found = found.ok_or_else(|| {
+        Error::not_found(format!("no workflow {namespace}/{name} {version} is deployed; deploy it first"))
+    })?;
+    let workflow = runtime.load(&scope, &found.hash).await?;
+    let text = store.document(&scope, &found.hash).await?.unwrap_or_default();
+    let mut start = StartRun::new(workflow, text, input.clone());
+    start.id = Some(*id);
+    start.directory = store.run(&scope, parent.run).await?.and_then(|parent| parent.directory);
+    runtime.start_as(principal, start, is_awaited.then_some(parent)).await
 }
 
 fn outcome(record: RunRecord) -> Result<Value> {

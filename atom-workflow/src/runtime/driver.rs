@@ -1,10 +1,12 @@
 //! The task that drives one run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use atom_core::storage::{JournalEntry, RunCommit, RunEnd, RunRecord, RunStatus};
-use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result, Retry, Scope};
+use atom_core::storage::{JournalEntry, PageRequest, RunCommit, RunEnd, RunFilter, RunRecord, RunStatus};
+use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result, Retry, RunId, Scope};
+use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -17,26 +19,42 @@ use crate::machine::{ActionId, Command, Event, Machine, Outcome, Transition};
 const EVENT_PAGE: usize = 256;
 
 /// The pauses between tries to write while the store cannot, e.g. because the disk is full.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Drives a run until it has ended or the runtime closes.
+///
+/// A store that cannot be read or written for the moment (a full disk, a busy pool) is an operator's matter: the
+/// run is built again from its journal and goes on. Anything else stops the driver, and the run stays as it is.
 pub(super) async fn drive(
     runtime: Runtime,
-    record: RunRecord,
+    scope: Scope,
+    run: RunId,
     mut inbox: mpsc::Receiver<Mail>,
     progress: watch::Sender<Progress>,
 ) {
-    let run = record.id;
-    let key = (record.principal.scope(), run);
     let shutdown = runtime.inner.shutdown.clone();
-    let result = tokio::select! {
-        biased;
-        () = shutdown.cancelled() => Err(closed()),
-        result = run_to_end(&runtime, record, &mut inbox, &progress) => result,
+    let mut pause = FIRST_PAUSE;
+    let result = loop {
+        let attempt = AssertUnwindSafe(run_to_end(&runtime, &scope, run, &mut inbox, &progress)).catch_unwind();
+        let result = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => Err(closed()),
+            result = attempt => result.unwrap_or_else(|_| Err(Error::internal("the run's driver panicked"))),
+        };
+        match result {
+            Err(error) if error.retry() == Retry::Maybe => {
+                tracing::warn!(%run, %error, "the run waits for its store");
+                tokio::select! {
+                    () = shutdown.cancelled() => break Err(closed()),
+                    () = runtime.pause(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                }
+            }
+            other => break other,
+        }
     };
     // Whoever looks the run up from now on reads its state from the store.
-    runtime.drivers().remove(&key);
+    runtime.drivers().remove(&(scope, run));
     match result {
         Ok(()) => progress.send_modify(|progress| progress.has_ended = true),
         Err(error) => {
@@ -59,11 +77,22 @@ pub(super) async fn drive(
 
 async fn run_to_end(
     runtime: &Runtime,
-    record: RunRecord,
+    scope: &Scope,
+    run: RunId,
     inbox: &mut mpsc::Receiver<Mail>,
     progress: &watch::Sender<Progress>,
 ) -> Result<()> {
+    // Read anew: it may have ended since the driver was asked for.
+    let record = runtime.record(scope, run).await?;
+    if record.status.has_ended() {
+        return Ok(());
+    }
     let mut driver = Driver::rebuild(runtime, record, progress).await?;
+    // What was asked before anything began comes first: a run that is cancelled repeats no call.
+    while let Ok(mail) = inbox.try_recv() {
+        driver.take_mail(mail).await?;
+    }
+    driver.begin_pending().await?;
     let mut head = runtime.inner.parts.store.watch();
     let mut has_news = !driver.listening.is_empty();
     while driver.machine.outcome().is_none() {
@@ -147,8 +176,9 @@ impl<'a> Driver<'a> {
                 }
                 driver.next_sequence += 1;
                 driver.note_offsets(&event);
+                let from = received_offset(&event).unwrap_or(entry.event_head);
                 last = driver.machine.advance(event, entry.at);
-                driver.note_listening(&last, entry.event_head);
+                driver.note_listening(&last, from);
             }
         }
         // A run is created with its first entry before the machine has seen it: what that entry leads to at
@@ -158,18 +188,54 @@ impl<'a> Driver<'a> {
             driver.write(Vec::new(), &mut last, at).await?;
         }
         driver.report_progress();
-        let pending: Vec<_> =
-            driver.machine.pending().map(|(action, command)| (action, command.clone())).collect();
-        driver.listening.retain(|action, _| pending.iter().any(|(pending, _)| pending == action));
-        for (action, command) in pending {
-            driver.begin(action, command);
-        }
         Ok(driver)
     }
 
+    /// Begins what has no answer yet, and cancels child runs whose answer is no longer wanted.
+    async fn begin_pending(&mut self) -> Result<()> {
+        if self.next_sequence > 1 {
+            self.cancel_unwanted_children().await?;
+        }
+        let pending: Vec<_> = self.machine.pending().map(|(action, command)| (action, command.clone())).collect();
+        self.listening.retain(|action, _| pending.iter().any(|(pending, _)| pending == action));
+        for (action, command) in pending {
+            // Mail that came first may have begun some already.
+            if !self.stops.contains_key(&action) {
+                self.begin(action, command);
+            }
+        }
+        Ok(())
+    }
+
+    /// A process may die between stopping to wait for a child run and cancelling it.
+    async fn cancel_unwanted_children(&mut self) -> Result<()> {
+        let runtime = self.runtime;
+        let filter = RunFilter { parent: Some(self.record.id), status: Some(RunStatus::Running), ..RunFilter::default() };
+        let mut page = PageRequest::default();
+        loop {
+            let children = runtime.inner.parts.store.runs(&self.scope, &filter, &page).await?;
+            for child in children.items {
+                let is_wanted = child.parent.is_some_and(|parent| {
+                    self.machine.pending().any(|(action, _)| action == parent.action)
+                });
+                if !is_wanted {
+                    let reason = "the run that started it no longer wants it".to_owned();
+                    runtime.cancel_later(&child, reason)?;
+                }
+            }
+            page.after = children.next;
+            if page.after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     async fn take_mail(&mut self, mail: Mail) -> Result<()> {
-        let is_full = matches!(mail.event, Event::Signalled { .. }) && !self.machine.can_take_signal();
-        if is_full {
+        let is_unwanted = match &mail.event {
+            Event::Signalled { event } => !self.machine.can_take_signal() && self.machine.wants(event).is_empty(),
+            _ => false,
+        };
+        if is_unwanted {
             let error = Error::new(
                 ErrorCode::LimitExceeded,
                 "the run has too many events that no task listened for; wait until it has caught up",
@@ -192,12 +258,13 @@ impl<'a> Driver<'a> {
         self.redact(&mut event);
         let now = self.runtime.inner.parts.clock.now();
         let payload = encode(&event)?;
+        let received = received_offset(&event);
         self.note_offsets(&event);
         let mut transition = self.machine.advance(event, now);
         let entry = JournalEntry { sequence: self.next_sequence, at: now, payload, event_head: 0 };
         let event_head = self.write(vec![entry], &mut transition, now).await?;
         self.next_sequence += 1;
-        self.note_listening(&transition, event_head);
+        self.note_listening(&transition, received.unwrap_or(event_head));
         self.report_progress();
         for action in transition.stop {
             self.stop(action);
@@ -215,28 +282,28 @@ impl<'a> Driver<'a> {
         transition: &mut Transition,
         now: Timestamp,
     ) -> Result<Offset> {
+        let mut events = std::mem::take(&mut transition.publish);
+        events.iter_mut().filter_map(|event| event.data.as_mut()).for_each(|data| self.redactor.value(data));
         let commit = RunCommit {
             scope: self.scope.clone(),
             run: self.record.id,
             entries,
-            events: std::mem::take(&mut transition.publish),
+            events,
             end: transition.outcome.take().map(|outcome| self.end(outcome, now)).transpose()?,
         };
         self.commit(commit).await
     }
 
-    /// Writes a step, trying again for as long as the store says that trying again may help.
+    /// Writes a step, trying again for as long as the store says that trying again may help: what a call has
+    /// answered is not thrown away because the disk is full. Closing ends the wait.
     async fn commit(&self, commit: RunCommit) -> Result<Offset> {
-        let parts = &self.runtime.inner.parts;
         let mut pause = FIRST_PAUSE;
         loop {
-            match parts.store.commit(commit.clone()).await {
+            match self.runtime.inner.parts.store.commit(commit.clone()).await {
                 Ok(committed) => return Ok(committed.event_head),
-                // A full disk is an operator's matter: the run waits, it does not fail. Closing ends the wait.
                 Err(error) if error.retry() == Retry::Maybe => {
                     tracing::warn!(run = %self.record.id, %error, "cannot write, will try again");
-                    let now = parts.clock.now();
-                    parts.clock.wait_until(now.saturating_add(jiff::SignedDuration::try_from(pause).unwrap_or_default()).unwrap_or(now)).await;
+                    self.runtime.pause(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Err(error) => return Err(error),
@@ -336,6 +403,15 @@ impl<'a> Driver<'a> {
     fn report_progress(&self) {
         let entries = self.next_sequence;
         self.progress.send_modify(|progress| progress.entries = entries);
+    }
+}
+
+/// Where tasks that begin to listen because an event was received go on in the log: right after that event, so
+/// that one wait after another misses nothing.
+fn received_offset(event: &Event) -> Option<Offset> {
+    match event {
+        Event::Received { offset, .. } => Some(*offset),
+        _ => None,
     }
 }
 

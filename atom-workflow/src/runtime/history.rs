@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::redact::Redactor;
-use super::{Runtime, closed};
+use super::{Runtime, closed, interrupted};
 use crate::machine::{Machine, Record};
 
 /// One line of a run's history.
@@ -41,7 +41,10 @@ impl Replay {
     async fn page(&mut self) -> Result<Vec<HistoryEntry>> {
         let mut entries = Vec::new();
         for (entry, event) in self.runtime.inner.journal(&self.record, self.next_sequence).await? {
-            self.next_sequence = entry.sequence + 1;
+            if entry.sequence != self.next_sequence || !self.machine.expects(&event) {
+                return Err(diverged(self.record.id));
+            }
+            self.next_sequence += 1;
             for record in self.machine.advance(event, entry.at).records {
                 self.offset += 1;
                 entries.push(self.redacted(HistoryEntry { offset: self.offset, record })?);
@@ -83,13 +86,14 @@ impl Runtime {
         let pages = futures::stream::try_unfold(None, move |replay: Option<Replay>| {
             let (runtime, scope) = (runtime.clone(), scope.clone());
             async move {
+                let mut has_ended = false;
                 let mut replay = match replay {
                     Some(replay) => replay,
                     None => Replay::new(runtime, &scope, run).await?,
                 };
                 loop {
                     // The driver is looked up before the journal is read, so that no entry is missed between.
-                    let handle = replay.runtime.drivers().get(&(scope.clone(), run)).cloned();
+                    let handle = replay.runtime.driver(&scope, run);
                     let before = replay.next_sequence;
                     let page = replay.page().await?;
                     if replay.next_sequence > before {
@@ -98,20 +102,25 @@ impl Runtime {
                     if replay.machine.outcome().is_some() {
                         return Ok(None);
                     }
-                    let Some(mut handle) = handle else {
+                    let Some(mut handle) = handle.or_else(|| replay.runtime.driver(&scope, run)) else {
+                        // The run may have ended since the journal was read: then its end is there to read.
                         let record = replay.runtime.record(&scope, run).await?;
-                        if !record.status.has_ended() {
-                            replay.runtime.drive(&record)?;
+                        match (record.status.has_ended(), has_ended) {
+                            (true, false) => has_ended = true,
+                            (true, true) => return Err(diverged(run)),
+                            (false, _) => return Err(interrupted(run)),
                         }
                         continue;
                     };
                     let sequence = replay.next_sequence;
                     let moved = handle
                         .progress
-                        .wait_for(|progress| progress.entries > sequence || progress.stopped.is_some())
+                        .wait_for(|progress| {
+                            progress.entries > sequence || progress.has_ended || progress.stopped.is_some()
+                        })
                         .await;
                     match moved {
-                        Ok(progress) if progress.entries > sequence => {}
+                        Ok(progress) if progress.stopped.is_none() || progress.entries > sequence => {}
                         Ok(progress) => return Err(progress.stopped.clone().unwrap_or_else(closed)),
                         Err(_) => return Err(closed()),
                     }

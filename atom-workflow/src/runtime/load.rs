@@ -84,8 +84,8 @@ impl Inner {
                         .with_context("sequence", entry.sequence)
                         .with_source(error)
                 })?;
-                if let Event::Started { machine } = event
-                    && machine > MACHINE_VERSION
+                if let Event::Started { machine, .. } = &event
+                    && *machine > MACHINE_VERSION
                 {
                     return Err(Error::new(
                         ErrorCode::VersionMismatch,

@@ -59,7 +59,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::definition::Workflow;
-use crate::machine::{Event, MACHINE_VERSION, check_depth};
+use crate::machine::{Event, check_depth};
 
 /// What a runtime is made of.
 #[derive(Debug)]
@@ -170,6 +170,25 @@ struct Mail {
     answer: oneshot::Sender<Result<()>>,
 }
 
+impl Mail {
+    fn new(event: Event) -> (Self, oneshot::Receiver<Result<()>>) {
+        let (answer, answered) = oneshot::channel();
+        (Self { event, answer }, answered)
+    }
+}
+
+impl DriverHandle {
+    /// Why the driver no longer answers.
+    fn gone(&self) -> Error {
+        let progress = self.progress.borrow();
+        match &progress.stopped {
+            Some(error) => error.clone(),
+            None if progress.has_ended => ended(),
+            None => closed(),
+        }
+    }
+}
+
 impl Runtime {
     /// A runtime that drives nothing yet.
     #[must_use]
@@ -187,32 +206,34 @@ impl Runtime {
         }
     }
 
-    /// Drives every run that has not ended and has no driver yet; returns their ids. Call it once after opening
-    /// a store. Must be called within a tokio runtime.
+    /// Drives the runs that have not ended and have no driver yet, of one owner or of everybody; returns their
+    /// ids. Call it once after opening a store. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// `storage_failed`. A single run that cannot be rebuilt does not keep the others from resuming.
-    pub async fn resume(&self) -> Result<Vec<RunId>> {
+    pub async fn resume(&self, owner: Option<&Scope>) -> Result<Vec<RunId>> {
         let mut resumed = Vec::new();
         for run in self.inner.parts.store.unfinished().await? {
+            let scope = run.principal.scope();
+            if owner.is_some_and(|owner| *owner != scope)
+                || self.drivers().contains_key(&(scope.clone(), run.id))
+            {
+                continue;
+            }
             // Whoever awaited this run is gone: nobody wants its output.
-            let orphan = match run.parent {
+            let is_orphan = match run.parent {
                 Some(parent) => {
-                    let parent = self.inner.parts.store.run(&run.principal.scope(), parent.run).await?;
+                    let parent = self.inner.parts.store.run(&scope, parent.run).await?;
                     parent.is_none_or(|parent| parent.status.has_ended())
                 }
                 None => false,
             };
-            let scope = run.principal.scope();
-            let id = run.id;
-            let is_driven = self.drivers().contains_key(&(scope.clone(), id));
-            self.drive(&run)?;
-            if orphan {
-                self.cancel(&scope, id, Some("the run that started it has ended".to_owned())).await?;
+            if is_orphan {
+                self.cancel_later(&run, "the run that started it has ended".to_owned())?;
+            } else {
+                self.drive(&run)?;
             }
-            if !is_driven {
-                resumed.push(id);
-            }
+            resumed.push(run.id);
         }
         Ok(resumed)
     }
@@ -227,11 +248,34 @@ impl Runtime {
     /// # Cancel safety
     /// A dropped future may or may not have started the run; give an id to be able to tell.
     pub async fn start(&self, principal: &Principal, start: StartRun) -> Result<RunRecord> {
+        principal.validate()?;
+        if let Some(id) = start.id
+            && let Some(taken) = self.inner.parts.store.run(&principal.scope(), id).await?
+        {
+            return self.start_again(taken, &start);
+        }
+        for function in start.workflow.called_functions() {
+            self.inner.parts.functions.get(function)?;
+        }
         self.start_as(principal, start, None).await
     }
 
+    /// What starting a run once more gives: the run that has the id, if it follows the same document.
+    fn start_again(&self, taken: RunRecord, start: &StartRun) -> Result<RunRecord> {
+        if taken.workflow.hash != start.workflow.hash {
+            return Err(Error::new(
+                ErrorCode::AlreadyExists,
+                "a run of another document has this id; choose another id",
+            )
+            .with_context("run", taken.id));
+        }
+        if !taken.status.has_ended() {
+            self.drive(&taken)?;
+        }
+        Ok(taken)
+    }
+
     async fn start_as(&self, principal: &Principal, start: StartRun, parent: Option<ParentStep>) -> Result<RunRecord> {
-        principal.validate()?;
         self.check_open()?;
         self.check_start(&principal.scope(), &start).await?;
         let parts = &self.inner.parts;
@@ -239,7 +283,8 @@ impl Runtime {
         let scope = principal.scope();
         let document = &start.workflow.document;
         let id = start.id.unwrap_or_else(|| RunId::new(now, parts.random.as_ref()));
-        let payload = driver::encode(&Event::Started { machine: MACHINE_VERSION })?;
+        let payload = driver::encode(&Event::started())?;
+        let workflow = Arc::clone(&start.workflow);
         let run = NewRun {
             id,
             principal: principal.clone(),
@@ -250,26 +295,21 @@ impl Runtime {
                 hash: start.workflow.hash.clone(),
             },
             parent,
-            directory: start.directory,
-            input: start.input,
+            directory: start.directory.clone(),
+            input: start.input.clone(),
             created_at: now,
             first_entry: JournalEntry { sequence: 0, at: now, payload, event_head: 0 },
         };
         // What is cached is stored already.
         if self.inner.workflows.get(&scope, &start.workflow.hash).is_none() {
-            parts.store.put_document(&scope, &start.workflow.hash, &start.text).await?;
-            self.inner.workflows.insert(&scope, Arc::clone(&start.workflow));
+            parts.store.put_document(&scope, &workflow.hash, &start.text).await?;
+            self.inner.workflows.insert(&scope, workflow);
         }
-        let hash = run.workflow.hash.clone();
         match parts.store.create(run).await {
+            // Somebody else has started it at the same time.
             Err(error) if error.code() == ErrorCode::AlreadyExists && start.id.is_some() => {
-                let taken = parts.store.run(&scope, id).await?;
-                // Another owner's run is as good as none; so is one of another document.
-                let record = taken.filter(|record| record.workflow.hash == hash).ok_or(error)?;
-                if !record.status.has_ended() {
-                    self.drive(&record)?;
-                }
-                return Ok(record);
+                let taken = parts.store.run(&scope, id).await?.ok_or(error)?;
+                return self.start_again(taken, &start);
             }
             other => other?,
         };
@@ -295,9 +335,6 @@ impl Runtime {
                 format!("{} runs are under way; wait for some to end", limits.concurrent_runs),
             ));
         }
-        for function in start.workflow.called_functions() {
-            self.inner.parts.functions.get(function)?;
-        }
         for name in &start.workflow.secrets {
             if self.inner.parts.vault.get(scope, name).await?.is_none() {
                 return Err(Error::not_found(format!(
@@ -311,17 +348,21 @@ impl Runtime {
     /// Waits until a run has ended.
     ///
     /// # Errors
-    /// `not_found` for an unknown run, `closed` when the runtime closes first, or whatever kept the run from
-    /// going on (e.g. `storage_failed`).
+    /// `not_found` for an unknown run, `conflict` when nobody drives it because it was interrupted and not
+    /// resumed, `closed` when the runtime closes first, or whatever kept the run from going on.
     ///
     /// # Cancel safety
     /// Dropping the future forgets the wait; the run goes on.
     pub async fn wait(&self, scope: &Scope, run: RunId) -> Result<RunRecord> {
+        // The driver is looked up first: had the run ended before, its record would say so.
+        let handle = self.driver(scope, run);
         let record = self.record(scope, run).await?;
         if record.status.has_ended() {
             return Ok(record);
         }
-        let mut handle = self.drive(&record)?;
+        let Some(mut handle) = handle.or_else(|| self.driver(scope, run)) else {
+            return Err(interrupted(run));
+        };
         {
             let is_over = |progress: &Progress| progress.has_ended || progress.stopped.is_some();
             match handle.progress.wait_for(is_over).await {
@@ -339,10 +380,13 @@ impl Runtime {
     /// `not_found` for an unknown run, `closed`, `storage_full`, `storage_failed`.
     pub async fn cancel(&self, scope: &Scope, run: RunId, reason: Option<String>) -> Result<RunRecord> {
         match self.send(scope, run, Event::Cancelled { reason }).await {
-            Err(error) if error.code() == ErrorCode::Conflict => {}
-            other => other?,
+            Err(error) if error.code() == ErrorCode::Conflict => {
+                let record = self.record(scope, run).await?;
+                if record.status.has_ended() { Ok(record) } else { Err(error) }
+            }
+            Err(error) => Err(error),
+            Ok(()) => self.record(scope, run).await,
         }
-        self.record(scope, run).await
     }
 
     /// Sends an event to one run. It is kept, durably, until a task of the run listens for it.
@@ -385,22 +429,15 @@ impl Runtime {
         if record.status.has_ended() {
             return Err(ended());
         }
-        let handle = self.drive(&record)?;
-        let (answer, answered) = oneshot::channel();
-        if handle.mail.send(Mail { event, answer }).await.is_err() {
-            return Err(self.gone(&handle));
+        let (mail, answered) = Mail::new(event);
+        let mut mail = Some(mail);
+        let handle = self.drive_after(&record, &mut mail)?;
+        if let Some(mail) = mail
+            && handle.mail.send(mail).await.is_err()
+        {
+            return Err(handle.gone());
         }
-        answered.await.unwrap_or_else(|_| Err(self.gone(&handle)))
-    }
-
-    /// Why a driver no longer answers.
-    fn gone(&self, handle: &DriverHandle) -> Error {
-        let progress = handle.progress.borrow();
-        match &progress.stopped {
-            Some(error) => error.clone(),
-            None if progress.has_ended => ended(),
-            None => closed(),
-        }
+        answered.await.unwrap_or_else(|_| Err(handle.gone()))
     }
 
     async fn record(&self, scope: &Scope, run: RunId) -> Result<RunRecord> {
@@ -408,8 +445,37 @@ impl Runtime {
         record.ok_or_else(|| Error::not_found(format!("there is no run {run}; runs.list shows the runs there are")))
     }
 
+    /// The driver of a run, when it has one in this process.
+    fn driver(&self, scope: &Scope, run: RunId) -> Option<DriverHandle> {
+        self.drivers().get(&(scope.clone(), run)).cloned()
+    }
+
     /// The driver of a run that has not ended; starts one when there is none.
     fn drive(&self, record: &RunRecord) -> Result<DriverHandle> {
+        self.drive_after(record, &mut None)
+    }
+
+    /// Cancels a run without waiting for it.
+    fn cancel_later(&self, run: &RunRecord, reason: String) -> Result<()> {
+        let mut mail = Some(Mail::new(Event::Cancelled { reason: Some(reason) }).0);
+        let handle = self.drive_after(run, &mut mail)?;
+        if let Some(mail) = mail {
+            // A driver that has ended, or has more mail than it can take, is asked again at the next resume.
+            let _ = handle.mail.try_send(mail);
+        }
+        Ok(())
+    }
+
+    /// Lets some time pass.
+    async fn pause(&self, length: Duration) {
+        let clock = &self.inner.parts.clock;
+        let length = jiff::SignedDuration::try_from(length).unwrap_or_default();
+        clock.wait_until(clock.now().saturating_add(length).unwrap_or(jiff::Timestamp::MAX)).await;
+    }
+
+    /// The driver of a run. One that is started for it takes the mail before it begins anything, so that
+    /// cancelling an interrupted run does not first repeat its calls.
+    fn drive_after(&self, record: &RunRecord, first: &mut Option<Mail>) -> Result<DriverHandle> {
         self.check_open()?;
         let key = (record.principal.scope(), record.id);
         let mut drivers = self.drivers();
@@ -417,10 +483,13 @@ impl Runtime {
             return Ok(handle.clone());
         }
         let (mail, inbox) = mpsc::channel(64);
+        if let Some(first) = first.take() {
+            mail.try_send(first).map_err(|_| Error::internal("a new driver takes no mail"))?;
+        }
         let (progress, watcher) = watch::channel(Progress::default());
         let handle = DriverHandle { mail, progress: watcher };
         drivers.insert(key, handle.clone());
-        self.inner.tasks.spawn(driver::drive(self.clone(), record.clone(), inbox, progress));
+        self.inner.tasks.spawn(driver::drive(self.clone(), record.principal.scope(), record.id, inbox, progress));
         Ok(handle)
     }
 
@@ -445,6 +514,11 @@ fn check_event(event: &CloudEvent) -> Result<()> {
 
 fn closed() -> Error {
     Error::new(ErrorCode::Closed, "the engine is closed; open it again to go on")
+}
+
+fn interrupted(run: RunId) -> Error {
+    Error::new(ErrorCode::Conflict, "the run was interrupted and nobody drives it; resume it first")
+        .with_context("run", run)
 }
 
 fn ended() -> Error {

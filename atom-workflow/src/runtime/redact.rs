@@ -25,11 +25,19 @@ impl Redactor {
         let mut texts = Vec::new();
         for secret in secrets.values().filter_map(Value::as_str) {
             texts.push(secret.to_owned());
-            // A secret may be an object with several fields, each as secret as the whole.
-            if let Ok(fields) = serde_json::from_str::<Value>(secret) {
-                collect(&fields, &mut texts);
+            // A secret may be an object of which some fields are confidential and others, such as a user's
+            // name or a host, are ordinary data that answers contain.
+            if let Ok(Value::Object(fields)) = serde_json::from_str(secret) {
+                for (name, field) in &fields {
+                    if is_confidential(name) {
+                        texts.extend(field.as_str().map(str::to_owned));
+                    }
+                }
             }
         }
+        // Inside JSON text a secret is spelled with escapes.
+        let escaped: Vec<_> = texts.iter().map(|text| escape(text)).filter(|text| !texts.contains(text)).collect();
+        texts.extend(escaped);
         texts.retain(|text| text.len() >= SHORTEST_SECRET);
         // The longest first, so that a secret that contains another is hidden whole.
         texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
@@ -52,19 +60,46 @@ impl Redactor {
         match value {
             Value::String(text) => self.text(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
-            Value::Object(fields) => fields.values_mut().for_each(|field| self.value(field)),
+            Value::Object(fields) => {
+                fields.values_mut().for_each(|field| self.value(field));
+                if fields.keys().any(|key| self.finds(key)) {
+                    let masked = std::mem::take(fields).into_iter().map(|(mut key, field)| {
+                        self.text(&mut key);
+                        (key, field)
+                    });
+                    *fields = masked.collect();
+                }
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
+
+    /// Whether a secret occurs in a value.
+    pub(super) fn finds_secret(&self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => self.finds(text),
+            Value::Array(items) => items.iter().any(|item| self.finds_secret(item)),
+            Value::Object(fields) => fields.iter().any(|(key, field)| self.finds(key) || self.finds_secret(field)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+
+    fn finds(&self, text: &str) -> bool {
+        self.secrets.iter().any(|secret| text.contains(secret.as_str()))
+    }
 }
 
-fn collect(value: &Value, texts: &mut Vec<String>) {
-    match value {
-        Value::String(text) => texts.push(text.clone()),
-        Value::Array(items) => items.iter().for_each(|item| collect(item, texts)),
-        Value::Object(fields) => fields.values().for_each(|field| collect(field, texts)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
+/// Whether a field of a secret is confidential by its name.
+fn is_confidential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["password", "passphrase", "token", "secret", "key", "assertion", "pin", "credential"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+fn escape(text: &str) -> String {
+    let quoted = Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 #[cfg(test)]
@@ -74,10 +109,22 @@ mod tests {
 
     #[test]
     fn secrets_and_their_fields_are_hidden_and_nothing_else() {
-        let secrets = json!({ "token": "tok-123", "login": "{\"user\":\"ada1\",\"password\":\"pass-word\"}", "pin": "1" });
+        let login = r#"{"user":"ada1","password":"pass-word"}"#;
+        let secrets = json!({ "token": "tok-123", "login": login, "pin": "1", "pem": "line\nline" });
         let redactor = Redactor::new(secrets.as_object().unwrap());
-        let mut value = json!({ "a": ["Bearer tok-123", 1, "pin 1"], "b": { "c": "ada1:pass-word" } });
+        let mut value = json!({
+            "a": ["Bearer tok-123", 1, "pin 1"],
+            "b": { "c": "ada1:pass-word", "tok-123": true },
+            "d": "as JSON: line\\nline",
+        });
+        assert!(redactor.finds_secret(&value));
         redactor.value(&mut value);
-        assert_eq!(value, json!({ "a": ["Bearer ***", 1, "pin 1"], "b": { "c": "***:***" } }));
+        let expected = json!({
+            "a": ["Bearer ***", 1, "pin 1"],
+            "b": { "c": "ada1:***", "***": true },
+            "d": "as JSON: ***",
+        });
+        assert_eq!(value, expected);
+        assert!(!redactor.finds_secret(&value));
     }
 }

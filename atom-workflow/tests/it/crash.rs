@@ -9,7 +9,7 @@ use atom_core::storage::{
     Committed, DeployedWorkflow, JournalEntry, MemoryStore, MemoryVault, NewRun, Page, PageRequest, RunCommit,
     RunFilter, RunRecord, RunStore, WorkflowStore,
 };
-use atom_core::{CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Result, RunId, Scope};
+use atom_core::{CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Result, RunId, Scope};
 use atom_workflow::runtime::RuntimeLimits;
 use serde_json::{Value, json};
 
@@ -20,6 +20,8 @@ use crate::support::Bench;
 struct MortalStore {
     inner: Arc<MemoryStore>,
     writes_left: AtomicI64,
+    /// Cancelled when the process has died.
+    death: CancellationToken,
 }
 
 impl MortalStore {
@@ -27,6 +29,7 @@ impl MortalStore {
         if self.writes_left.fetch_sub(1, Ordering::SeqCst) > 0 {
             return Ok(());
         }
+        self.death.cancel();
         Err(Error::new(ErrorCode::Closed, "the process is dead"))
     }
 }
@@ -115,7 +118,8 @@ const CHILD: &str = "document: { dsl: 1.0.3, namespace: default, name: child, ve
 /// each idempotency key, how often it was called in all.
 async fn die_after(writes: i64) -> (Value, Vec<String>, usize, bool) {
     let memory = Arc::new(MemoryStore::default());
-    let mortal = Arc::new(MortalStore { inner: Arc::clone(&memory), writes_left: AtomicI64::new(writes) });
+    let mortal = Arc::new(MortalStore { inner: Arc::clone(&memory), writes_left: AtomicI64::new(writes), death: CancellationToken::new() });
+    let death = mortal.death.clone();
     let vault = Arc::new(MemoryVault::default());
     let first = Bench::over(mortal, Arc::clone(&vault) as _, RuntimeLimits::default());
     first.deploy(CHILD).await;
@@ -123,13 +127,14 @@ async fn die_after(writes: i64) -> (Value, Vec<String>, usize, bool) {
     let scope = first.scope();
     let alive = tokio::select! {
         ended = first.runtime.wait(&scope, run.id) => ended.is_ok(),
+        () = death.cancelled() => false,
         () = keep_time_moving(&first) => false,
     };
     first.runtime.close(Duration::from_secs(5)).await;
 
     let second = Bench::over(Arc::clone(&memory) as _, vault, RuntimeLimits::default());
     second.clock.set(first.clock_now());
-    second.runtime.resume().await.unwrap();
+    second.runtime.resume(None).await.unwrap();
     let ended = tokio::select! {
         ended = second.runtime.wait(&scope, run.id) => ended.unwrap(),
         () = keep_time_moving(&second) => unreachable!("time never ends"),

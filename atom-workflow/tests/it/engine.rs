@@ -222,3 +222,70 @@ async fn runs_of_two_owners_may_have_the_same_id() {
     let untouched = bench.store.run(&bench.scope(), of_ada.id).await.unwrap().unwrap();
     assert_eq!(untouched.status, RunStatus::Running);
 }
+
+#[tokio::test]
+async fn retries_that_did_not_help_pass_the_error_on() {
+    let bench = Bench::new();
+    let workflow = "- a: { try: [{ bad: { call: fail } }], catch: { retry: { limit: { attempt: { count: 2 } } } } }";
+    let error = bench.error(workflow, json!({})).await;
+    assert_eq!((&error["status"], &error["instance"]), (&json!(502), &json!("/do/0/a/try/0/bad")));
+    assert_eq!(bench.calls.count("fail"), 3);
+}
+
+#[tokio::test]
+async fn a_secret_is_masked_in_events_and_refused_as_input_of_another_run() {
+    let bench = Bench::new();
+    bench.vault.set(&bench.scope(), "token", &Secret::new("tok-secret"), bench.clock_now()).await.unwrap();
+    bench.deploy(&document("- a: { set: { x: 1 } }").replace("name: test", "name: child")).await;
+    let workflow = r#"
+use: { secrets: [token] }
+do:
+  - tell: { emit: { event: { with: { type: told, data: { token: '${ $secrets.token }' } } } } }
+  - pass: { run: { workflow: { namespace: default, name: child, version: latest, input: { token: '${ $secrets.token }' } } } }
+"#;
+    let error = bench.error(workflow, json!({})).await;
+    assert_eq!((&error["status"], &error["instance"]), (&json!(400), &json!("/do/1/pass")));
+    let events = bench.store.read(&bench.scope(), 0, 10).await.unwrap();
+    assert_eq!(events[0].event.data, Some(json!({ "token": "***" })));
+}
+
+/// A run that was under way when its process died, and a second process that has not resumed it.
+async fn interrupted(tasks: &str) -> (Bench, Bench, atom_core::storage::RunRecord) {
+    let store = Arc::new(atom_core::storage::MemoryStore::default());
+    let vault = Arc::new(atom_core::storage::MemoryVault::default());
+    let first = Bench::over(Arc::clone(&store) as _, Arc::clone(&vault) as _, RuntimeLimits::default());
+    let run = first.start(tasks, json!({})).await;
+    while first.calls.count("hang") == 0 {
+        tokio::task::yield_now().await;
+    }
+    first.runtime.close(Duration::from_secs(5)).await;
+    let second = Bench::over(store, vault, RuntimeLimits::default());
+    (first, second, run)
+}
+
+#[tokio::test]
+async fn looking_at_an_interrupted_run_does_not_make_it_go_on() {
+    let (_first, second, run) = interrupted("- a: { call: hang }").await;
+    assert_eq!(second.runtime.wait(&second.scope(), run.id).await.unwrap_err().code(), ErrorCode::Conflict);
+    let told: Vec<_> = second.runtime.follow(second.scope(), run.id, 0).collect().await;
+    assert_eq!(told.last().unwrap().as_ref().unwrap_err().code(), ErrorCode::Conflict);
+    assert_eq!(told.len(), 3);
+    assert_eq!(second.calls.count("hang"), 0);
+}
+
+#[tokio::test]
+async fn cancelling_an_interrupted_run_repeats_none_of_its_calls() {
+    let (first, second, run) = interrupted("- a: { call: hang }").await;
+    let cancelled = second.runtime.cancel(&second.scope(), run.id, None).await.unwrap();
+    assert_eq!(cancelled.status, RunStatus::Cancelled);
+    assert_eq!((first.calls.count("hang"), second.calls.count("hang")), (1, 0));
+}
+
+#[tokio::test]
+async fn resuming_is_for_one_owner_or_for_everybody() {
+    let (_first, second, run) = interrupted("- a: { call: hang }").await;
+    let eve = atom_core::Principal::new("acme", "eve").unwrap();
+    assert_eq!(second.runtime.resume(Some(&eve.scope())).await.unwrap(), []);
+    assert_eq!(second.runtime.resume(Some(&second.scope())).await.unwrap(), [run.id]);
+    assert_eq!(second.runtime.resume(None).await.unwrap(), []);
+}

@@ -81,3 +81,34 @@ async fn events_and_signals_stay_with_their_owner() {
     publish(&bench, &[event("3", "go", json!("ada"))]).await;
     assert_eq!(bench.wait(&run).await.output, Some(json!(["ada"])));
 }
+
+#[tokio::test]
+async fn one_wait_after_another_misses_nothing() {
+    let bench = Bench::new();
+    let run = bench
+        .start(
+            "- a: { listen: { to: { one: { with: { type: first } } } } }\n- b: { listen: { to: { one: { with: { type: second } } } } }",
+            json!({}),
+        )
+        .await;
+    bench.until_listening(&run).await;
+    publish(&bench, &[event("1", "first", json!(1)), event("2", "second", json!(2))]).await;
+    assert_eq!(bench.wait(&run).await.output, Some(json!([2])));
+}
+
+#[tokio::test]
+async fn a_run_full_of_signals_still_takes_the_one_it_waits_for() {
+    let bench = Bench::new();
+    let run = bench.start("- hear: { listen: { to: { one: { with: { type: go } } } } }", json!({})).await;
+    bench.until_listening(&run).await;
+    let signal = |id: usize, kind: &str| {
+        let event = event(&id.to_string(), kind, json!(id));
+        async { bench.runtime.signal(&bench.scope(), run.id, event).await }
+    };
+    for id in 0..1000 {
+        signal(id, "noise").await.unwrap();
+    }
+    assert_eq!(signal(1000, "noise").await.unwrap_err().code(), ErrorCode::LimitExceeded);
+    signal(1001, "go").await.unwrap();
+    assert_eq!(bench.wait(&run).await.output, Some(json!([1001])));
+}
