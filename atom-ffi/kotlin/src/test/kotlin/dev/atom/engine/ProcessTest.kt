@@ -32,6 +32,16 @@ class ProcessTest {
     }
 
     @Test
+    fun `the example of the guide works`(@TempDir folder: Path) {
+        val source = Files.readString(Path.of("src/test/kotlin/dev/atom/engine/ReadmeExample.kt"))
+        val shown = source.substringAfter("\n\n")
+        assertTrue(Files.readString(Path.of("README.md")).contains(shown), "README.md shows another example")
+        val (status, output) = run("examples.readme.ReadmeExampleKt", "$folder", folder)
+        assertEquals(0, status, output)
+        assertTrue(output.endsWith("\"Hello Ada, says default\"\n"), output)
+    }
+
+    @Test
     fun `ten thousand calls leave no memory behind`() {
         assumeTrue(Files.exists(Path.of("/proc/self/status")), "needs Linux to see the memory of a process")
         test {
@@ -62,10 +72,11 @@ class ProcessTest {
         const val CALLERS = 10
     }
 
-    private fun run(main: String, argument: String): Pair<Int, String> {
+    private fun run(main: String, argument: String, folder: Path = Path.of(".")): Pair<Int, String> {
         val java = ProcessHandle.current().info().command().orElse("java")
         val output = Files.createTempFile("output", ".txt")
         val process = ProcessBuilder(java, "-Xmx128m", "-cp", System.getProperty("java.class.path"), main, argument)
+            .directory(folder.toFile())
             .redirectErrorStream(true)
             .redirectOutput(output.toFile())
             .start()
