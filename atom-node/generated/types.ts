@@ -378,7 +378,10 @@ export interface ParentStep {
   action: number;
 }
 
-/** Publishes an event. */
+/**
+ * Publishes an event. One that the log has already, with the same `source` and `id`, is not appended again: the
+ * answer is the event as it was logged, or `already_exists` when the two differ.
+ */
 export interface PublishEventRequest {
   /** The event. */
   event: EventDraft;
@@ -492,7 +495,10 @@ export interface SignalRunRequest {
 export interface StartRunRequest {
   /** The deployed workflow to run; either this or `document`. */
   workflow?: WorkflowReference | null;
-  /** The text of the document to run, YAML or JSON; either this or `workflow`. */
+  /**
+   * The text of the document to run, YAML or JSON; either this or `workflow`. Needs the permission
+   * `workflows.write`, too.
+   */
   document?: string | null;
   /** The input; `null` when absent. */
   input?: unknown;

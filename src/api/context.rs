@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use atom_core::storage::{Store, Vault};
 use atom_core::{
-    CancellationToken, Clock, Error, ErrorCode, FunctionRegistry, Principal, RandomSource, RunId, Scope,
+    CancellationToken, Clock, Error, ErrorCode, FunctionRegistry, Principal, RandomSource, Result, RunId,
+    Scope,
 };
 use atom_workflow::runtime::Runtime;
 use jiff::Timestamp;
 
+use super::permission::{Permission, PermissionTable};
 use crate::StorageKind;
 
 /// What the code of an operation works with: the engine's parts, and on whose behalf it runs.
@@ -31,6 +33,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn RandomSource>,
     pub(crate) runtime: Runtime,
+    pub(crate) permissions: PermissionTable,
     /// Cancelled when the engine begins to close: what only waits ends then.
     pub(crate) closing: CancellationToken,
 }
@@ -40,6 +43,14 @@ impl Context {
     #[must_use]
     pub fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// For an operation that needs a further permission besides its own, depending on the request.
+    ///
+    /// # Errors
+    /// `permission_denied`.
+    pub(super) fn require(&self, permission: Permission) -> Result<()> {
+        self.parts.permissions.check(&self.principal, permission)
     }
 
     pub(super) fn scope(&self) -> Scope {
@@ -63,10 +74,7 @@ impl Context {
 
 impl Parts {
     /// Waits for something that may never come, but no longer than the engine is open.
-    pub(crate) async fn until_closing<T>(
-        &self,
-        wait: impl Future<Output = atom_core::Result<T>>,
-    ) -> atom_core::Result<T> {
+    pub(crate) async fn until_closing<T>(&self, wait: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
             () = self.closing.cancelled() => Err(closed()),

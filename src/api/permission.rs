@@ -7,7 +7,8 @@ use atom_core::{Error, ErrorCode, Principal, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a role can be allowed. Every operation needs exactly one.
+/// What a role can be allowed. Every operation needs one; `runs.start` with the text of a document needs
+/// [`WorkflowsWrite`](Self::WorkflowsWrite), too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub enum Permission {
@@ -23,13 +24,15 @@ pub enum Permission {
     /// See workflows.
     #[serde(rename = "workflows.read")]
     WorkflowsRead,
-    /// Deploy and delete workflows.
+    /// Deploy and delete workflows, and run documents that are not deployed. Who may decide what a workflow does may,
+    /// together with [`RunsWrite`](Self::RunsWrite), call every function and read every secret of the owner.
     #[serde(rename = "workflows.write")]
     WorkflowsWrite,
     /// See runs and what happened to them.
     #[serde(rename = "runs.read")]
     RunsRead,
-    /// Start, cancel and signal runs.
+    /// Start runs of deployed workflows, cancel and signal runs. A run may call every function and read every secret
+    /// that its workflow names, whatever the permissions of who started it.
     #[serde(rename = "runs.write")]
     RunsWrite,
     /// See events.

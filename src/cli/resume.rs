@@ -16,7 +16,7 @@ use super::terminal::Terminal;
 
 /// Finish the runs that were interrupted
 ///
-/// Every run that has not ended goes on where it was; complete steps are not repeated. Waits until all of them have
+/// Every run of the tenant and user that has not ended goes on where it was; complete steps are not repeated. Waits until all of them have
 /// ended and prints one line for each. Exits with 0 when all are completed, with 1 otherwise.
 #[derive(Debug, Args)]
 pub(super) struct ResumeArguments {
@@ -36,7 +36,7 @@ pub(super) async fn resume(
             if interrupted.is_empty() {
                 terminal.complain("no run was interrupted");
             }
-            engine.resume().await?;
+            engine.resume_as(engine.principal()).await?;
             let mut ends: FuturesUnordered<_> = interrupted
                 .iter()
                 .map(|run| engine.call(GetRunRequest::ended(run.id)))

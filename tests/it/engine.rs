@@ -6,8 +6,8 @@ use std::time::Duration;
 use atom_core::function::TypedFunction;
 use atom_core::testkit::ManualClock;
 use atom_engine::api::{
-    CallFunctionRequest, DeployWorkflowRequest, FollowRunRequest, GetRunRequest, ListRunsRequest, Permission,
-    SetSecretRequest, SignalRunRequest, StartRunRequest, SubscribeEventsRequest,
+    CallFunctionRequest, DeployWorkflowRequest, FollowRunRequest, GetEngineHealthRequest, GetRunRequest,
+    ListRunsRequest, Permission, SetSecretRequest, SignalRunRequest, StartRunRequest, SubscribeEventsRequest,
 };
 use atom_engine::{Engine, EngineConfig, ErrorCode, FileRoots, Function, FunctionContext, Principal, Secret};
 use futures::StreamExt;
@@ -269,6 +269,70 @@ async fn roles_decide_what_a_principal_may_do() {
         .await
         .unwrap_err();
     assert_eq!(error.code(), ErrorCode::InvalidRequest);
+    engine.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_who_may_write_workflows_may_run_a_document() {
+    let mut config = EngineConfig::in_memory();
+    let roles = [
+        ("operator", vec![Permission::RunsWrite]),
+        ("author", vec![Permission::RunsWrite, Permission::WorkflowsWrite]),
+    ];
+    config.permissions = roles
+        .map(|(role, permissions)| (role.to_owned(), permissions))
+        .into();
+    let engine = Engine::open(config).await.unwrap();
+    let call = async |role: &str, operation: &str, request: Value| {
+        let mut principal = Principal::new("acme", "ada").unwrap();
+        principal.roles = vec![role.to_owned()];
+        engine.call_json(&principal, operation, request).await
+    };
+    let input = json!({ "name": "Ada" });
+    let document = json!({ "document": HELLO, "input": input });
+    let refused = call("operator", "runs.start", document.clone())
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::PermissionDenied);
+    assert_eq!(refused.context()["permission"], "workflows.write");
+    call("author", "runs.start", document).await.unwrap();
+
+    call("author", "workflows.deploy", json!({ "document": HELLO }))
+        .await
+        .unwrap();
+    let workflow = json!({ "namespace": "default", "name": "hello" });
+    let start = json!({ "workflow": workflow, "input": input, "wait": true });
+    let run = call("operator", "runs.start", start).await.unwrap();
+    assert_eq!(run["status"], "completed");
+    engine.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_start_that_does_not_fit_leaves_the_run_that_has_its_id_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = EngineConfig {
+        resume: false,
+        ..EngineConfig::in_folder(folder.path())
+    };
+    let engine = Engine::open(config.clone()).await.unwrap();
+    let run = engine.call(StartRunRequest::document(SLEEP)).await.unwrap();
+    engine.close().await.unwrap();
+
+    let engine = Engine::open(config).await.unwrap();
+    for start in [
+        StartRunRequest::document(SLEEP).with_input(json!(1)),
+        StartRunRequest::document(LISTEN),
+    ] {
+        let error = engine.call(start.with_id(run.id)).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::AlreadyExists);
+    }
+    let running = async || engine.call(GetEngineHealthRequest {}).await.unwrap().runs.running;
+    assert_eq!(running().await, 0);
+    let again = engine
+        .call(StartRunRequest::document(SLEEP).with_id(run.id))
+        .await
+        .unwrap();
+    assert_eq!((again.id, running().await), (run.id, 1));
     engine.close().await.unwrap();
 }
 

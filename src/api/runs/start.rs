@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use atom_core::storage::RunRecord;
 use atom_core::{Error, ErrorCode, Result, RunId};
 use atom_workflow::runtime::StartRun;
 use schemars::JsonSchema;
@@ -31,7 +32,8 @@ pub struct StartRunRequest {
     /// The deployed workflow to run; either this or `document`.
     #[serde(default)]
     pub workflow: Option<WorkflowReference>,
-    /// The text of the document to run, YAML or JSON; either this or `workflow`.
+    /// The text of the document to run, YAML or JSON; either this or `workflow`. Needs the permission
+    /// `workflows.write`, too.
     #[serde(default)]
     pub document: Option<String>,
     /// The input; `null` when absent.
@@ -115,28 +117,31 @@ impl Request for StartRunRequest {
                 let found = workflows::find(&context, &namespace, &name, version.as_deref()).await?;
                 (runtime.load(&scope, &found.workflow.hash).await?, found.document)
             }
-            (None, Some(document)) => workflows::parse(document).await?,
+            (None, Some(document)) => {
+                // A document decides which functions are called and which secrets are read.
+                context.require(Permission::WorkflowsWrite)?;
+                workflows::parse(document).await?
+            }
             _ => return Err(Error::invalid_request("give either 'workflow' or 'document'")),
         };
         workflow.check_supported()?;
-        let input = self.input.clone();
+        // A start that does not fit must not set the run in motion that has its id.
+        if let Some(id) = self.id
+            && let Some(taken) = context.parts.store.run(&scope, id).await?
+        {
+            check_same(&taken, &workflow.hash, &self.input)?;
+        }
+        let hash = workflow.hash.clone();
         let start = StartRun {
             id: self.id,
             workflow,
             text,
-            input,
+            input: self.input.clone(),
             directory: self.directory,
         };
         let started = runtime.start(&context.principal, start).await?;
-        if started.input != self.input {
-            return Err(Error::new(
-                ErrorCode::AlreadyExists,
-                format!(
-                    "the run {} was started with another input; choose another id",
-                    started.id
-                ),
-            ));
-        }
+        // Two starts at once with one id: the other one may have come first.
+        check_same(&started, &hash, &self.input)?;
         if !self.wait {
             return Ok(started.into());
         }
@@ -144,4 +149,20 @@ impl Request for StartRunRequest {
             .await
             .map(Run::from)
     }
+}
+
+/// Refuses an id that another run has.
+fn check_same(run: &RunRecord, hash: &str, input: &Value) -> Result<()> {
+    let difference = if run.workflow.hash != hash {
+        "of another document"
+    } else if run.input != *input {
+        "with another input"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorCode::AlreadyExists,
+        format!("there is a run {} {difference}; choose another id", run.id),
+    )
+    .with_context("run", run.id))
 }

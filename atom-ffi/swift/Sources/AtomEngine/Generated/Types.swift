@@ -1074,7 +1074,8 @@ public struct ParentStep: Codable, Sendable, Equatable {
     }
 }
 
-/// Publishes an event.
+/// Publishes an event. One that the log has already, with the same `source` and `id`, is not appended again: the
+/// answer is the event as it was logged, or `already_exists` when the two differ.
 public struct PublishEventRequest: Codable, Sendable, Equatable {
     /// The event.
     public var event: EventDraft
@@ -1396,7 +1397,8 @@ public struct SignalRunRequest: Codable, Sendable, Equatable {
 public struct StartRunRequest: Codable, Sendable, Equatable {
     /// The deployed workflow to run; either this or `document`.
     public var workflow: WorkflowReference?
-    /// The text of the document to run, YAML or JSON; either this or `workflow`.
+    /// The text of the document to run, YAML or JSON; either this or `workflow`. Needs the permission
+    /// `workflows.write`, too.
     public var document: String?
     /// The input; `null` when absent.
     public var input: JSONValue?

@@ -643,7 +643,10 @@ data class ParentStep(
     val action: Long,
 )
 
-/** Publishes an event. */
+/**
+ * Publishes an event. One that the log has already, with the same `source` and `id`, is not appended again: the
+ * answer is the event as it was logged, or `already_exists` when the two differ.
+ */
 @Serializable
 data class PublishEventRequest(
     /** The event. */
@@ -809,7 +812,10 @@ data class SignalRunRequest(
 data class StartRunRequest(
     /** The deployed workflow to run; either this or `document`. */
     val workflow: WorkflowReference? = null,
-    /** The text of the document to run, YAML or JSON; either this or `workflow`. */
+    /**
+     * The text of the document to run, YAML or JSON; either this or `workflow`. Needs the permission
+     * `workflows.write`, too.
+     */
     val document: String? = null,
     /** The input; `null` when absent. */
     val input: JsonElement? = null,
