@@ -1,5 +1,7 @@
 //! Carries out the cases in `tests/conformance` through the engine, the bridge and the command line.
 
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
 #[cfg(feature = "cli")]
 mod command;
 mod parity;
