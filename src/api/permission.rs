@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a role can be allowed. Every operation needs one; `runs.start` with the text of a document needs
-/// [`WorkflowsWrite`](Self::WorkflowsWrite), too.
+/// `workflows.write`, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub enum Permission {
@@ -25,7 +25,7 @@ pub enum Permission {
     #[serde(rename = "workflows.read")]
     WorkflowsRead,
     /// Deploy and delete workflows, and run documents that are not deployed. Who may decide what a workflow does may,
-    /// together with [`RunsWrite`](Self::RunsWrite), call every function and read every secret of the owner.
+    /// together with `runs.write`, call every function and read every secret of the owner.
     #[serde(rename = "workflows.write")]
     WorkflowsWrite,
     /// See runs and what happened to them.

@@ -185,9 +185,14 @@ fn read_request(stream: TcpStream) -> Option<(String, TcpStream)> {
     Some((path, reader.into_inner()))
 }
 
+/// A folder of this repository.
+pub(crate) fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
+}
+
 /// Copies the example: its workflow, its sample day and what comes out of them.
 pub(crate) fn copy_briefing(to: &Path) {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/morning-briefing");
+    let example = example("morning-briefing");
     copy_folder(&example.join("sample"), &to.join("sample"));
     for file in ["workflow.yaml", "expected.md"] {
         std::fs::copy(example.join(file), to.join(file)).unwrap();
