@@ -4,6 +4,13 @@
 //! `OPEN_WORKFLOW_SPECIFICATION` says, `../shared/ows` unless set; without it the test says so and is skipped. Scenarios that call services on the internet reach a server on this machine
 //! that answers for them, through the engine's `http.hosts` setting.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test, though one with a harness of its own"
+)]
+
 mod services;
 
 use std::collections::BTreeMap;

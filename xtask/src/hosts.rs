@@ -77,7 +77,14 @@ pub(crate) fn node(root: &Path) -> Outcome {
     node_package(root, Profile::Dev)
         .then(|| run(root, "npm", &["test", "--prefix", "atom-node"]))
         .then(|| {
-            let install = ["install", "--prefix", example, "--no-audit", "--no-fund", "--no-package-lock"];
+            let install = [
+                "install",
+                "--prefix",
+                example,
+                "--no-audit",
+                "--no-fund",
+                "--no-package-lock",
+            ];
             run_with(root, "npm", &install, &[("ATOM_NODE_PROFILE", "dev")])
         })
         .then(|| run(root, "npm", &["start", "--prefix", example]))

@@ -32,11 +32,21 @@ pub(super) fn generate(root: &Path) -> Result<Files, String> {
     let folder = |language: &str| format!("target/bindings/{language}");
     let bind = |language: &str| {
         let folder = folder(language);
-        let arguments = ["generate", "--no-format", "--language", language, "--out-dir", &folder, &library];
+        let arguments = [
+            "generate",
+            "--no-format",
+            "--language",
+            language,
+            "--out-dir",
+            &folder,
+            &library,
+        ];
         run(root, &generator, &arguments)
     };
     let build = ["build", "--locked", "-p", "atom-ffi", "--features", "bindgen"];
-    let outcome = run(root, "cargo", &build).then(|| bind("kotlin")).then(|| bind("swift"));
+    let outcome = run(root, "cargo", &build)
+        .then(|| bind("kotlin"))
+        .then(|| bind("swift"));
     if let Outcome::Skipped(why) | Outcome::Failed(why) = outcome {
         return Err(why);
     }
@@ -44,7 +54,8 @@ pub(super) fn generate(root: &Path) -> Result<Files, String> {
         .iter()
         .map(|(language, name, place)| {
             let path = root.join(folder(language)).join(name);
-            let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let text =
+                std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
             Ok(((*place).to_owned(), text))
         })
         .collect()

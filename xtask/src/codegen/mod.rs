@@ -25,7 +25,11 @@ pub(crate) fn write(root: &Path) -> Outcome {
         .chain(["--test", "it", "schema::write_the_files", "--", "--ignored"])
         .collect();
     run(root, "cargo", &schema).then(|| match generate(root) {
-        Ok(files) => files.iter().map(|(path, text)| store(&root.join(path), text)).find(failed).unwrap_or(Outcome::Passed),
+        Ok(files) => files
+            .iter()
+            .map(|(path, text)| store(&root.join(path), text))
+            .find(failed)
+            .unwrap_or(Outcome::Passed),
         Err(why) => Outcome::Failed(why),
     })
 }
@@ -40,17 +44,27 @@ pub(crate) fn check(root: &Path) -> Outcome {
         let is_stale = |(path, text): &(String, String)| {
             std::fs::read_to_string(root.join(path)).map_or(true, |committed| committed != *text)
         };
-        files.into_iter().filter(is_stale).map(|(path, _)| path).collect::<Vec<_>>()
+        files
+            .into_iter()
+            .filter(is_stale)
+            .map(|(path, _)| path)
+            .collect::<Vec<_>>()
     });
     match stale {
         Ok(stale) if stale.is_empty() => Outcome::Passed,
-        Ok(stale) => Outcome::Failed(format!("run `cargo xtask codegen` and commit: {}", stale.join(", "))),
+        Ok(stale) => Outcome::Failed(format!(
+            "run `cargo xtask codegen` and commit: {}",
+            stale.join(", ")
+        )),
         Err(why) => Outcome::Failed(why),
     }
 }
 
 fn store(path: &Path, text: &str) -> Outcome {
-    let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(path, text));
+    let written = path
+        .parent()
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .and_then(|()| std::fs::write(path, text));
     match written {
         Ok(()) => Outcome::Passed,
         Err(error) => Outcome::Failed(format!("{} cannot be written: {error}", path.display())),
@@ -65,15 +79,27 @@ fn generate(root: &Path) -> Result<Files, String> {
         serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
     };
     let index = read("operations.json")?;
-    let names = index["operations"].as_array().ok_or("schema/operations.json lists no operations")?;
+    let names = index["operations"]
+        .as_array()
+        .ok_or("schema/operations.json lists no operations")?;
     let operations: Result<Vec<_>, String> = names
         .iter()
-        .map(|operation| read(&format!("{}.json", operation["name"].as_str().unwrap_or_default())))
+        .map(|operation| {
+            read(&format!(
+                "{}.json",
+                operation["name"].as_str().unwrap_or_default()
+            ))
+        })
         .collect();
     let operations = Value::Array(operations?);
     let errors = read("errors.json")?;
     let mut files = foreign::generate(root)?;
-    for generator in [kotlin::generate, node::generate, python::generate, swift::generate] {
+    for generator in [
+        kotlin::generate,
+        node::generate,
+        python::generate,
+        swift::generate,
+    ] {
         files.extend(generator(&operations, &errors));
     }
     Ok(files)
