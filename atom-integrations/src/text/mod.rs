@@ -14,7 +14,9 @@
 //! # Ok::<(), atom_core::Error>(()) }).unwrap();
 //! ```
 
+mod budget;
 mod filters;
+mod syntax;
 mod template;
 
 use std::sync::Arc;
@@ -29,7 +31,8 @@ use serde_json::Value;
 #[must_use]
 pub fn functions() -> Vec<Arc<dyn Function>> {
     let description = "Fills a template with data. The language is Jinja without includes: {{ value }}, \
-        {% if %}, {% for %}, {% set %}, filters with |. A block tag swallows the line end after it, so that \
+        {% if %}, {% for %}, {% set %}, {% macro %}, filters with |. Texts are joined with \
+        [first, last] | join(' '), not with ~ or +. A block tag swallows the line end after it, so that \
         one on its own line leaves no line behind; +%} keeps it. \
         Beyond Jinja's filters there are localtime(zone, format) for times, minutes for durations, and \
         markdown, which escapes text of others. A missing value is an error unless it is asked for with \
