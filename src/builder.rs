@@ -86,7 +86,12 @@ impl EngineBuilder {
     /// taken, and whatever the store says, e.g. `locked` when another engine has the folder open.
     pub async fn open(self) -> Result<Engine> {
         let functions = Arc::new(FunctionRegistry::default());
-        for connector in local::connectors(self.config.file_roots.access()?)? {
+        let mut access = self.config.file_roots.access()?;
+        if self.config.storage == StorageKind::Sqlite {
+            // Below a root or not, the root key and the database are nobody's files.
+            access = access.without(self.config.data_folder()?)?;
+        }
+        for connector in local::connectors(access)? {
             connector.register(&functions)?;
         }
         let http = http::functions(self.config.http.clone())?;

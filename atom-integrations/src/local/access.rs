@@ -22,19 +22,21 @@ use atom_core::{Error, ErrorCode, FunctionContext, Result};
 pub struct FileAccess {
     /// Canonical folders; `None` means everywhere.
     roots: Option<Arc<[PathBuf]>>,
+    /// Canonical folders within the roots that are shut all the same.
+    shut: Arc<[PathBuf]>,
 }
 
 impl FileAccess {
     /// Every file the process may touch: for programs that act for the person who started them.
     #[must_use]
     pub fn everywhere() -> Self {
-        Self { roots: None }
+        Self::new(None)
     }
 
     /// No file at all.
     #[must_use]
     pub fn none() -> Self {
-        Self { roots: Some(Arc::from([])) }
+        Self::new(Some(Arc::from([])))
     }
 
     /// What lies in or below these folders.
@@ -50,7 +52,37 @@ impl FileAccess {
                     .with_source(error)
             })
         });
-        Ok(Self { roots: Some(roots.collect::<Result<_>>()?) })
+        Ok(Self::new(Some(roots.collect::<Result<_>>()?)))
+    }
+
+    fn new(roots: Option<Arc<[PathBuf]>>) -> Self {
+        Self { roots, shut: Arc::from([]) }
+    }
+
+    /// The same but for what lies in or below a folder, which may not exist yet: the engine's own data, whose
+    /// keys and secrets are nobody's files.
+    ///
+    /// # Errors
+    /// `invalid_request` when the folder's place cannot be told.
+    pub fn without(self, folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref();
+        let folder = resolved(folder).map_err(|error| {
+            Error::invalid_request("the place of a folder to keep shut cannot be told; check its path")
+                .with_context("path", folder.display())
+                .with_source(error)
+        })?;
+        let shut = self.shut.iter().cloned().chain([folder]).collect();
+        Ok(Self { shut, ..self })
+    }
+
+    /// Whether a canonical path is open to local connectors.
+    pub(crate) fn is_open(&self, path: &Path) -> bool {
+        self.roots.as_ref().is_none_or(|roots| roots.iter().any(|root| path.starts_with(root)))
+            && !self.is_shut(path)
+    }
+
+    fn is_shut(&self, path: &Path) -> bool {
+        self.shut.iter().any(|folder| path.starts_with(folder))
     }
 
     /// The canonical path of an existing file or folder; a relative one starts at the context's directory.
@@ -97,14 +129,15 @@ impl FileAccess {
     }
 
     fn check(&self, path: &Path, shown: &str) -> Result<()> {
-        match &self.roots {
-            Some(roots) if !roots.iter().any(|root| path.starts_with(root)) => Err(Error::new(
-                ErrorCode::PermissionDenied,
-                "local connectors may not touch this path; add its folder to the engine's 'file_roots'",
-            )
-            .with_context("path", shown)),
-            _ => Ok(()),
+        if self.is_open(path) {
+            return Ok(());
         }
+        let message = if self.is_shut(path) {
+            "local connectors may not touch the engine's own data; choose another path"
+        } else {
+            "local connectors may not touch this path; add its folder to the engine's 'file_roots'"
+        };
+        Err(Error::new(ErrorCode::PermissionDenied, message).with_context("path", shown))
     }
 }
 
@@ -136,6 +169,20 @@ fn absolute(path: &str, context: &FunctionContext) -> Result<PathBuf> {
         )
         .with_context("path", path.display())),
     }
+}
+
+/// The canonical form of a path whose last parts may not exist yet.
+fn resolved(path: &Path) -> std::io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let existing = path
+        .ancestors()
+        .find_map(|folder| match folder.canonicalize() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            found => Some(found.map(|found| (folder, found))),
+        })
+        .ok_or(std::io::ErrorKind::NotFound)?;
+    let (folder, found) = existing?;
+    Ok(path.strip_prefix(folder).map_or(found.clone(), |missing| lexical(&found.join(missing))))
 }
 
 /// The path with `.` and `..` taken out without looking at the disk.
@@ -193,6 +240,37 @@ mod tests {
             std::os::unix::fs::symlink(outside.join("secret"), root.join("link")).unwrap();
             assert_eq!(access.readable("link", &context).unwrap_err().code(), ErrorCode::PermissionDenied);
             assert_eq!(access.writable("link", &context).unwrap_err().code(), ErrorCode::PermissionDenied);
+        }
+    }
+
+    #[test]
+    fn the_data_of_the_engine_is_shut_within_every_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let open = FileAccess::below([&root]).unwrap();
+        for access in [FileAccess::everywhere(), open] {
+            // Before the engine has made it.
+            let access = access.without(root.join("x/../data")).unwrap();
+            std::fs::create_dir_all(root.join("data/deep")).unwrap();
+            std::fs::write(root.join("data/root.key"), "key").unwrap();
+            let context = context(&root);
+            for path in ["data/root.key", "data", "x/../data/missing", "data/deep/../root.key"] {
+                for result in [access.readable(path, &context), access.writable(path, &context)] {
+                    assert_eq!(result.unwrap_err().code(), ErrorCode::PermissionDenied, "{path}");
+                }
+            }
+            #[cfg(unix)]
+            {
+                std::os::unix::fs::symlink(root.join("data/root.key"), root.join("link")).unwrap();
+                for result in [access.readable("link", &context), access.writable("link", &context)] {
+                    assert_eq!(result.unwrap_err().code(), ErrorCode::PermissionDenied);
+                }
+                let through = FileAccess::everywhere().without(root.join("link")).unwrap();
+                assert!(through.readable("data/root.key", &context).is_err());
+            }
+            assert!(access.writable("database.md", &context).is_ok());
+            std::fs::remove_dir_all(root.join("data")).unwrap();
+            let _ = std::fs::remove_file(root.join("link"));
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use atom_core::{CancellationToken, Result};
 
-use super::access::read_error;
+use super::access::{FileAccess, read_error};
 pub(crate) use super::answer::{ShownPaths, Skipped, SkippedList};
 use super::blocking;
 
@@ -16,10 +16,11 @@ const MAX_DEPTH: usize = 32;
 
 /// Calls `visit` with every file below `root`, a canonical folder, sorted by name within each folder.
 ///
-/// Names that start with `.` are left out. Links are not followed, so that the walk ends and stays inside; they
+/// Names that start with `.`, and folders that are shut, are left out. Links are not followed, so that the walk ends and stays inside; they
 /// and unreadable folders are added to `skipped`. `visit` ends the walk early with `false`.
 pub(crate) fn walk(
     root: &Path,
+    access: &FileAccess,
     shown: &ShownPaths,
     skipped: &mut SkippedList,
     cancellation: &CancellationToken,
@@ -33,6 +34,9 @@ pub(crate) fn walk(
             continue;
         };
         blocking::check(cancellation)?;
+        if !access.is_open(&path) {
+            continue;
+        }
         let metadata = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata,
             Err(error) => {
@@ -91,11 +95,16 @@ mod tests {
     use super::*;
 
     fn visited(root: &Path) -> (Vec<String>, Vec<String>) {
+        visited_with(root, &FileAccess::everywhere())
+    }
+
+    fn visited_with(root: &Path, access: &FileAccess) -> (Vec<String>, Vec<String>) {
         let (mut files, mut skipped) = (Vec::new(), SkippedList::default());
         let shown = ShownPaths::below(root);
         let root = root.canonicalize().unwrap();
         walk(
             &root,
+            access,
             &shown,
             &mut skipped,
             &CancellationToken::new(),
@@ -126,6 +135,21 @@ mod tests {
         assert_eq!(visited(folder.path()).0, ["a.md", "b/1.md", "b/2.md"]);
     }
 
+    #[test]
+    fn a_shut_folder_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in ["a.md", "data/note.md", "data/deep/note.md", "database/b.md"] {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let access = FileAccess::everywhere()
+            .without(folder.path().join("data"))
+            .unwrap();
+        let expected = vec!["a.md".to_owned(), "database/b.md".to_owned()];
+        assert_eq!(visited_with(folder.path(), &access), (expected, Vec::new()));
+    }
+
     #[cfg(unix)]
     #[test]
     fn links_neither_loop_nor_lead_out() {
@@ -153,6 +177,7 @@ mod tests {
         let shown = ShownPaths::below(folder.path());
         let error = walk(
             folder.path(),
+            &FileAccess::everywhere(),
             &shown,
             &mut SkippedList::default(),
             &cancellation,

@@ -9,7 +9,7 @@ use atom_core::model::Event;
 use atom_core::{CancellationToken, Error, ErrorCode, Result};
 use encoding_rs::Encoding;
 
-use super::super::access::read_error;
+use super::super::access::{FileAccess, read_error};
 use super::super::blocking;
 use super::super::walk::{ShownPaths, Skipped, SkippedList, walk};
 use super::components::{self, Calendar};
@@ -35,6 +35,7 @@ const MAX_TOTAL_STEPS: u64 = 20_000_000;
 /// above, `cancelled`, or the error of the file system. What is wrong inside a folder or calendar is skipped.
 pub(super) fn events(
     path: &Path,
+    access: &FileAccess,
     shown: &ShownPaths,
     window: &Window,
     cancellation: &CancellationToken,
@@ -49,7 +50,7 @@ pub(super) fn events(
     };
     if path.is_dir() {
         let mut skipped = SkippedList::default();
-        walk(path, shown, &mut skipped, cancellation, |file, skipped| {
+        walk(path, access, shown, &mut skipped, cancellation, |file, skipped| {
             let name = shown.show(file);
             if file
                 .extension()

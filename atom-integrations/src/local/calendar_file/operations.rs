@@ -63,7 +63,7 @@ pub(super) async fn list_events(
     let path = access.readable(&request.path, &context)?;
     let shown = ShownPaths::new(&context);
     blocking(&context, move |cancellation| {
-        let (mut events, skipped) = load::events(&path, &shown, &window, cancellation)?;
+        let (mut events, skipped) = load::events(&path, &access, &shown, &window, cancellation)?;
         events.retain(|event| request.include_cancelled || event.status != EventStatus::Cancelled);
         let total = events.len();
         events.truncate(limit);
@@ -120,7 +120,7 @@ pub(super) async fn list_conflicts(
     let path = access.readable(&request.path, &context)?;
     let shown = ShownPaths::new(&context);
     blocking(&context, move |cancellation| {
-        let (events, skipped) = load::events(&path, &shown, &window, cancellation)?;
+        let (events, skipped) = load::events(&path, &access, &shown, &window, cancellation)?;
         let (conflicts, has_more) = conflicts(&events, &addresses(&request.me), limit);
         Ok(ListConflictsResponse {
             conflicts,

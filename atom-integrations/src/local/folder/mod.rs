@@ -102,6 +102,7 @@ async fn list(access: FileAccess, request: ListRequest, context: FunctionContext
         let (mut documents, mut total) = (Vec::new(), 0);
         let skipped = each_document(
             &root,
+            &access,
             &shown,
             request.glob.as_deref(),
             cancellation,
@@ -209,6 +210,7 @@ async fn find(
         let (mut matches, mut searched) = (Vec::new(), 0);
         let skipped = each_document(
             &root,
+            &access,
             &shown,
             request.glob.as_deref(),
             cancellation,
@@ -255,6 +257,7 @@ async fn find(
 /// Visits the documents of a folder, or the files that fit the pattern, and returns what was skipped.
 fn each_document(
     root: &Path,
+    access: &FileAccess,
     shown: &ShownPaths,
     glob: Option<&str>,
     cancellation: &CancellationToken,
@@ -265,7 +268,7 @@ fn each_document(
         None => is_document(path),
     };
     let mut skipped = SkippedList::default();
-    walk(root, shown, &mut skipped, cancellation, |path, skipped| {
+    walk(root, access, shown, &mut skipped, cancellation, |path, skipped| {
         if is_wanted(path) {
             visit(path, skipped)
         } else {

@@ -131,7 +131,7 @@ async fn list(access: FileAccess, request: ListRequest, context: FunctionContext
             Ok(())
         };
         if root.is_dir() {
-            walk(&root, &shown, &mut skipped, cancellation, |path, skipped| {
+            walk(&root, &access, &shown, &mut skipped, cancellation, |path, skipped| {
                 if let Some(format) = Format::of_found(path)
                     && let Err(error) = read(path, format, skipped)
                 {

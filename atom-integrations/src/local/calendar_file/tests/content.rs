@@ -316,11 +316,11 @@ async fn a_large_line_and_odd_encodings_are_read() {
         let context = FunctionContext::direct(Principal::new("acme", "ada").unwrap(), "key");
         let shown = crate::local::walk::ShownPaths::new(&context);
         let (events, skipped) =
-            super::super::load::events(&path, &shown, &window, &context.cancellation).unwrap();
+            super::super::load::events(&path, &FileAccess::everywhere(), &shown, &window, &context.cancellation).unwrap();
         assert_eq!((events[0].title.as_str(), skipped.len()), ("Größe", 0));
         context.cancellation.cancel();
         let cancelled =
-            super::super::load::events(&path, &shown, &window, &context.cancellation).unwrap_err();
+            super::super::load::events(&path, &FileAccess::everywhere(), &shown, &window, &context.cancellation).unwrap_err();
         assert_eq!(cancelled.code(), ErrorCode::Cancelled);
     }
     let path = folder.path().join("large.ics");
@@ -331,7 +331,7 @@ async fn a_large_line_and_odd_encodings_are_read() {
     let context = FunctionContext::direct(Principal::new("acme", "ada").unwrap(), "key");
     let window = super::super::operations::window("2024-03-04", None, None).unwrap();
     let shown = crate::local::walk::ShownPaths::new(&context);
-    let error = super::super::load::events(&path, &shown, &window, &context.cancellation).unwrap_err();
+    let error = super::super::load::events(&path, &FileAccess::everywhere(), &shown, &window, &context.cancellation).unwrap_err();
     assert_eq!(error.code(), ErrorCode::LimitExceeded);
 }
 
@@ -423,7 +423,7 @@ mod no_input_panics {
             let window = super::super::super::operations::window("2024-03-04", Some("2024-04-04"), None).unwrap();
             let context = FunctionContext::direct(Principal::new("acme", "ada").unwrap(), "key");
             let shown = crate::local::walk::ShownPaths::new(&context);
-            if let Ok((events, _)) = super::super::super::load::events(&path, &shown, &window, &context.cancellation) {
+            if let Ok((events, _)) = super::super::super::load::events(&path, &FileAccess::everywhere(), &shown, &window, &context.cancellation) {
                 for event in events {
                     let (start, end) = window.bounds(&event).unwrap();
                     prop_assert!(start <= end && start < window.until && end >= window.from);
