@@ -2,13 +2,14 @@
 //!
 //! The new content goes to a temporary file in the same folder, is forced to disk, and takes the file's name.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use atom_core::{Error, ErrorCode, RandomSource, Result};
 
 use super::access::read_error;
+use crate::storage::sqlite::private_file;
 use crate::system::SystemRandom;
 
 /// Writes a file, replacing one that is there.
@@ -78,9 +79,19 @@ impl Temporary {
     fn write(target: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<Self> {
         let random = u128::from_le_bytes(SystemRandom.random_bytes());
         let path = target.with_file_name(format!(".atom-{random:032x}.tmp"));
-        let mut file = File::create_new(&path).map_err(|error| write_error(target, error))?;
-        let temporary = Self { path };
         let permissions = fs::metadata(target).map(|metadata| metadata.permissions());
+        // Nobody who cannot read the old content gets to see the new one for a moment.
+        let mut options = if permissions.is_ok() {
+            private_file()
+        } else {
+            OpenOptions::new()
+        };
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|error| write_error(target, error))?;
+        let temporary = Self { path };
         fill(&mut file)
             .and_then(|()| permissions.map_or(Ok(()), |permissions| file.set_permissions(permissions)))
             .and_then(|()| file.sync_all())
@@ -209,6 +220,17 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         overwrite(&path, b"new").unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        drop(
+            Temporary::write(&path, |file| {
+                assert_eq!(
+                    file.metadata()?.permissions().mode() & 0o777,
+                    0o600,
+                    "before it holds anything"
+                );
+                Ok(())
+            })
+            .unwrap(),
+        );
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
         assert_eq!(
             overwrite(&path, b"newer").unwrap_err().code(),
