@@ -5,9 +5,11 @@
 //! because each costs a hop to the thread of the connection.
 
 use std::collections::HashMap;
+use std::io::{self, Write};
 
 use atom_core::storage::{JournalEntry, NewRun, RunCommit};
 use atom_core::{CloudEvent, Offset, Result, RunId, Scope};
+use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
@@ -23,6 +25,45 @@ pub(super) enum Change {
     Commit(RunCommit),
     /// Appends an event.
     Append(Scope, CloudEvent),
+}
+
+impl Change {
+    /// About how many bytes the change holds while it waits.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Create(run) => json_bytes(&run.input) + run.first_entry.payload.len(),
+            Self::Commit(commit) => {
+                let entries: usize = commit.entries.iter().map(|entry| entry.payload.len()).sum();
+                let end = commit
+                    .end
+                    .as_ref()
+                    .map_or(0, |end| json_bytes(&end.output) + json_bytes(&end.error));
+                entries + json_bytes(&commit.events) + end
+            }
+            Self::Append(_, event) => json_bytes(event),
+        }
+    }
+}
+
+/// How long a value is as JSON.
+fn json_bytes(value: &impl Serialize) -> usize {
+    struct Count(usize);
+
+    impl Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut count = Count(0);
+    // What has no JSON form is refused when it is written.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
 }
 
 pub(super) type RunKey = (Scope, RunId);

@@ -129,6 +129,10 @@ struct PutDocument {
 impl Write for PutDocument {
     type Answer = ();
 
+    fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
     async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<()> {
         let query =
             "INSERT INTO documents (tenant, user, hash, text) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";

@@ -13,13 +13,15 @@ use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result};
 use futures::future::BoxFuture;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Row};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::batch::{Batch, Change, RunKey, RunState};
 use super::error::storage_error;
 
 /// How many callers can wait before others wait to be queued.
 const QUEUE: usize = 1024;
+/// How many KiB of changes can wait before others wait to be queued. A larger one waits until it is alone.
+const QUEUED_KIB: u32 = 64 * 1024;
 /// The most changes that share a transaction.
 const GROUP: usize = 256;
 /// How many runs the writer remembers; those it has forgotten it looks up.
@@ -30,6 +32,11 @@ const REMEMBERED_RUNS: usize = 16 * 1024;
 pub(crate) trait Write: Send + Sync + 'static {
     /// What the caller gets once the change is on disk.
     type Answer: Send + Sync + 'static;
+
+    /// About how many bytes the change holds while it waits.
+    fn bytes(&self) -> usize {
+        1024
+    }
 
     /// Makes the change. It may be called again when the transaction had to be repeated.
     async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<Self::Answer>;
@@ -62,32 +69,43 @@ impl From<sqlx::Error> for Refusal {
 /// What callers hold of the writer.
 #[derive(Clone, Debug)]
 pub(super) struct WriterHandle {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::Sender<(Job, OwnedSemaphorePermit)>,
+    space: Arc<Semaphore>,
 }
 
 impl WriterHandle {
     /// Makes a frequent change and returns its answer once it is on disk.
     pub(super) async fn change(&self, change: Change) -> Result<u64> {
+        let bytes = change.bytes();
         let (reply, answer) = oneshot::channel();
         let job = Job::Change {
             change: Box::new(change),
             outcome: Ok(0),
             reply,
         };
-        self.jobs.send(job).await.map_err(|_| closed())?;
+        self.queue(job, bytes).await?;
         answer.await.map_err(|_| closed())?
     }
 
     /// Makes a rare change and returns its answer once it is on disk.
     pub(super) async fn write<W: Write>(&self, write: W) -> Result<W::Answer> {
+        let bytes = write.bytes();
         let (reply, answer) = oneshot::channel();
         let job = Job::Write(Box::new(PendingWrite {
             write,
             answer: None,
             reply,
         }));
-        self.jobs.send(job).await.map_err(|_| closed())?;
+        self.queue(job, bytes).await?;
         answer.await.map_err(|_| closed())?
+    }
+
+    /// Queues a job once there is space for its bytes, which it takes until it is done.
+    async fn queue(&self, job: Job, bytes: usize) -> Result<()> {
+        let kib = u32::try_from(bytes / 1024 + 1).map_or(QUEUED_KIB, |kib| kib.min(QUEUED_KIB));
+        let space = Arc::clone(&self.space).acquire_many_owned(kib).await;
+        let space = space.map_err(|_| closed())?;
+        self.jobs.send((job, space)).await.map_err(|_| closed())
     }
 }
 
@@ -180,12 +198,16 @@ impl Writer {
         closing: CancellationToken,
     ) -> (WriterHandle, tokio::task::JoinHandle<Option<SqliteConnection>>) {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        (WriterHandle { jobs }, tokio::spawn(self.run(queue, closing)))
+        let space = Arc::new(Semaphore::new(QUEUED_KIB as usize));
+        (
+            WriterHandle { jobs, space },
+            tokio::spawn(self.run(queue, closing)),
+        )
     }
 
     async fn run(
         mut self,
-        mut queue: mpsc::Receiver<Job>,
+        mut queue: mpsc::Receiver<(Job, OwnedSemaphorePermit)>,
         closing: CancellationToken,
     ) -> Option<SqliteConnection> {
         loop {
@@ -203,6 +225,8 @@ impl Writer {
                     while jobs.len() < GROUP && let Ok(job) = queue.try_recv() {
                         jobs.push(job);
                     }
+                    // The space is given back when all of them are done.
+                    let (jobs, _space): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
                     self.apply(jobs).await;
                 }
             }
