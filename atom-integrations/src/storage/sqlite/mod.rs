@@ -22,7 +22,6 @@ pub(crate) use open::{private_file, sync_directory};
 pub(crate) use rows::{Decoded, integer, moment, nanoseconds, unsigned};
 pub(crate) use writer::{Write, WriteResult};
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -57,7 +56,7 @@ pub struct SqliteStore {
 #[derive(Debug)]
 struct Held {
     writer: JoinHandle<Option<SqliteConnection>>,
-    lock: File,
+    lock: open::DirectoryLock,
 }
 
 /// The two ways to the database, for everything that keeps something in it.

@@ -26,7 +26,7 @@ pub(super) struct Opened {
     /// The last offset that was given out.
     pub(super) head: Offset,
     /// Held locked; the operating system releases it when the process ends in whatever way.
-    pub(super) lock: File,
+    pub(super) lock: DirectoryLock,
 }
 
 pub(super) async fn open(directory: &Path) -> Result<Opened> {
@@ -87,8 +87,18 @@ fn create_directory(directory: &Path) -> io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let parents = parents_of_missing(directory);
     builder.create(directory)?;
-    directory.parent().map_or(Ok(()), sync_directory)
+    parents.into_iter().try_for_each(sync_directory)
+}
+
+/// The directories that get a new entry when a directory is created along with those above it.
+fn parents_of_missing(directory: &Path) -> Vec<&Path> {
+    directory
+        .ancestors()
+        .take_while(|directory| !directory.is_dir())
+        .filter_map(Path::parent)
+        .collect()
 }
 
 /// Makes what was created in a directory survive a power cut.
@@ -108,7 +118,28 @@ pub(crate) fn private_file() -> OpenOptions {
     options
 }
 
-fn lock(directory: &Path) -> Result<File> {
+/// The lock of a data directory, which one engine at a time holds.
+///
+/// A process that was forked off shares it. So it is given back explicitly, which ends it for both, and only by
+/// the process that took it: neither does a child keep the directory from others once its parent has closed it,
+/// nor does it open it to others while its parent holds it. Only when the parent is killed, a child that lives
+/// on keeps the directory locked until it ends.
+#[derive(Debug)]
+pub(super) struct DirectoryLock {
+    pub(super) file: File,
+    process: u32,
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        if std::process::id() == self.process {
+            // When it fails, closing the file gives the lock back all the same, unless a child shares it.
+            let _ = self.file.unlock();
+        }
+    }
+}
+
+fn lock(directory: &Path) -> Result<DirectoryLock> {
     let path = directory.join("atom.lock");
     let file = private_file()
         .create(true)
@@ -117,7 +148,10 @@ fn lock(directory: &Path) -> Result<File> {
         .open(&path);
     let file = file.map_err(|error| file_error(&path, error))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(DirectoryLock {
+            file,
+            process: std::process::id(),
+        }),
         Err(TryLockError::WouldBlock) => Err(Error::new(
             ErrorCode::Locked,
             "another engine has this data directory open; close it, or use another directory",
@@ -176,4 +210,22 @@ async fn take_over(connection: &mut SqliteConnection) -> rows::Decoded<(i64, Off
     let head = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)";
     let head = sqlx::query(head).fetch_one(connection).await?;
     Ok((epoch.try_get(0)?, rows::unsigned(head.try_get(0)?)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_new_directory_is_made_to_last() {
+        let existing = tempfile::tempdir().unwrap();
+        let root = existing.path();
+        let directory = root.join("a/b/data");
+        assert_eq!(
+            parents_of_missing(&directory),
+            [root.join("a/b"), root.join("a"), root.to_owned()]
+        );
+        create_directory(&directory).unwrap();
+        assert_eq!(parents_of_missing(&directory), [] as [&Path; 0]);
+    }
 }
