@@ -3,7 +3,7 @@
 //! A root key wraps a random key for each tenant; a tenant's key seals the secrets of its users, each record
 //! under a derived key of its own (AES-256-GCM). The database holds ciphertext only. A record that was altered,
 //! moved to another owner or name, or put back after it was replaced does not open. What no vault in one file can
-//! tell is the whole file put back to an earlier day.
+//! tell is an earlier day put back whole: of the file, or of a secret together with its version.
 //!
 //! ```
 //! use atom_core::storage::Vault;
