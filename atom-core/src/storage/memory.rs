@@ -288,7 +288,7 @@ impl RunStore for MemoryStore {
                 .map(|(_, run)| &run.record);
             let is_next =
                 |run: &&RunRecord| after.is_none_or(|after| run.cursor() < after) && filter.matches(run);
-            of_scope.filter(is_next).cloned().collect()
+            of_scope.filter(is_next).map(RunRecord::listed).collect()
         });
         items.sort_by_key(|run| std::cmp::Reverse(run.cursor()));
         Page::cut(items, size, RunRecord::cursor)
@@ -312,7 +312,7 @@ impl RunStore for MemoryStore {
     async fn unfinished(&self) -> Result<Vec<RunRecord>> {
         let mut runs: Vec<_> = self.query(|tables| {
             let running = tables.runs.values().filter(|run| !run.record.status.has_ended());
-            running.map(|run| run.record.clone()).collect()
+            running.map(|run| run.record.listed()).collect()
         });
         runs.sort_by_key(RunRecord::cursor);
         Ok(runs)

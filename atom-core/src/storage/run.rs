@@ -222,6 +222,25 @@ impl RunCommit {
 }
 
 impl RunRecord {
+    /// The run as lists have it: without its input and output.
+    #[must_use]
+    pub fn listed(&self) -> Self {
+        Self {
+            id: self.id,
+            principal: self.principal.clone(),
+            workflow: self.workflow.clone(),
+            parent: self.parent,
+            directory: self.directory.clone(),
+            input: Value::Null,
+            status: self.status,
+            output: None,
+            error: self.error.clone(),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            ended_at: self.ended_at,
+        }
+    }
+
     /// The place of the run in a list, for a page's `next`.
     #[must_use]
     pub fn cursor(&self) -> (Timestamp, RunId) {
@@ -287,13 +306,14 @@ pub trait RunStore: Send + Sync + std::fmt::Debug {
     /// A dropped future may or may not have written.
     async fn commit(&self, commit: RunCommit) -> Result<Committed>;
 
-    /// A run.
+    /// A run, with its input and output.
     ///
     /// # Errors
     /// `storage_failed`.
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>>;
 
-    /// Runs, the newest first.
+    /// Runs, the newest first, without their inputs and outputs: `input` is `null` and `output` is `None`. Those
+    /// can be large; [`run`](Self::run) has them.
     ///
     /// # Errors
     /// `invalid_request` for a bad page, `storage_failed`.
@@ -305,7 +325,8 @@ pub trait RunStore: Send + Sync + std::fmt::Debug {
     /// `storage_failed`.
     async fn journal(&self, scope: &Scope, id: RunId, from: u64, limit: usize) -> Result<Vec<JournalEntry>>;
 
-    /// Every run of every scope that has not ended, the oldest first.
+    /// Every run of every scope that has not ended, the oldest first, without their inputs as
+    /// [`runs`](Self::runs) has it.
     ///
     /// # Errors
     /// `storage_failed`.

@@ -243,14 +243,9 @@ async fn ends(store: &dyn Store, scope: &Scope) {
         assert_eq!(code(late), Some(ErrorCode::Conflict), "an ended run stays ended");
         assert_eq!(store.head().await.unwrap(), head);
     }
-    let unfinished: Vec<_> = store
-        .unfinished()
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|run| run.id)
-        .collect();
-    assert_eq!(unfinished, [run_id(1)]);
+    let running = store.run(scope, run_id(1)).await.unwrap().unwrap();
+    assert_eq!(store.unfinished().await.unwrap(), [running.listed()]);
+    assert_ne!(running.input, json!(null), "a list leaves the input out");
 }
 
 async fn lists(store: &dyn Store, scope: &Scope) {
@@ -318,7 +313,11 @@ async fn lists(store: &dyn Store, scope: &Scope) {
             let mut page = PageRequest { after: None, limit };
             loop {
                 let part = store.runs(scope, &filter, &page).await.unwrap();
-                seen.extend(part.items.into_iter().map(|run| run.id));
+                for listed in part.items {
+                    let run = store.run(scope, listed.id).await.unwrap().unwrap();
+                    assert_eq!(listed, run.listed(), "a list leaves input and output out");
+                    seen.push(listed.id);
+                }
                 page.after = part.next;
                 if page.after.is_none() {
                     break;

@@ -14,9 +14,13 @@ use super::SqliteStore;
 use super::batch::Change;
 use super::rows::{Decoded, decode_error, limit as row_limit, moment, nanoseconds, run_id, unsigned, value};
 
-/// The columns that [`record`] reads. When a run was last written to stands in the last entry of its journal.
-const COLUMNS: &str = "SELECT tenant, user, id, roles, namespace, name, version, hash, parent_run, parent_action, \
-     directory, input, status, output, error, created_at, ended_at, \
+/// What [`record`] reads, but for the two columns that can be large.
+const WHOLE: &str = "SELECT input, output, ";
+/// The same for a list, which shows neither.
+const LISTED: &str = "SELECT 'null' AS input, NULL AS output, ";
+/// When a run was last written to stands in the last entry of its journal.
+const COLUMNS: &str = "tenant, user, id, roles, namespace, name, version, hash, parent_run, parent_action, \
+     directory, status, error, created_at, ended_at, \
      (SELECT at FROM journal WHERE journal.tenant = runs.tenant AND journal.user = runs.user \
       AND journal.run = runs.id ORDER BY sequence DESC LIMIT 1) AS updated_at FROM runs";
 
@@ -35,7 +39,7 @@ impl RunStore for SqliteStore {
     }
 
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {
-        let sql = format!("{COLUMNS} WHERE tenant = ? AND user = ? AND id = ?");
+        let sql = format!("{WHOLE}{COLUMNS} WHERE tenant = ? AND user = ? AND id = ?");
         let query = sqlx::query(AssertSqlSafe(sql))
             .bind(scope.tenant.clone())
             .bind(scope.user.clone());
@@ -45,7 +49,7 @@ impl RunStore for SqliteStore {
     async fn runs(&self, scope: &Scope, filter: &RunFilter, page: &PageRequest) -> Result<Page<RunRecord>> {
         let size = page.size()?;
         let after: Option<(Timestamp, RunId)> = page.cursor()?;
-        let mut sql = format!("{COLUMNS} WHERE tenant = ? AND user = ?");
+        let mut sql = format!("{LISTED}{COLUMNS} WHERE tenant = ? AND user = ?");
         if let Some(status) = filter.status {
             // Spelled out and not bound: only so the planner sees that the index of running runs fits.
             sql.push_str(&format!(" AND status = '{}'", status.as_str()));
@@ -100,7 +104,7 @@ impl RunStore for SqliteStore {
     }
 
     async fn unfinished(&self) -> Result<Vec<RunRecord>> {
-        let sql = format!("{COLUMNS} WHERE status = 'running' ORDER BY created_at, id");
+        let sql = format!("{LISTED}{COLUMNS} WHERE status = 'running' ORDER BY created_at, id");
         self.records(sqlx::query(AssertSqlSafe(sql))).await
     }
 }

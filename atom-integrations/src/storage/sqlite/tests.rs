@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use atom_core::storage::RunStore;
+use atom_core::storage::{PageRequest, RunFilter, RunStore};
 use atom_core::testkit::fixtures::{commit, new_run, principal, run_id, scope};
 use atom_core::{CloudEvent, ErrorCode, EventLog};
 use futures::future::join_all;
@@ -83,6 +83,41 @@ async fn a_full_disk_loses_nothing_and_the_store_goes_on_when_there_is_space() {
     assert_eq!(
         execute(&store, "SELECT count(*) FROM pragma_foreign_key_check").await,
         0
+    );
+}
+
+#[tokio::test]
+async fn a_directory_that_was_closed_is_free_though_a_child_process_shares_its_lock() {
+    let directory = tempfile::tempdir().unwrap();
+    let shared = |store: &SqliteStore| store.held.lock().unwrap().as_ref().unwrap().lock.file.try_clone();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    let _of_first_child = shared(&store).unwrap();
+    store.close().await.unwrap();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    let _of_second_child = shared(&store).unwrap();
+    drop(store);
+    SqliteStore::open(directory.path()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_list_reads_neither_inputs_nor_outputs() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    store.create(new_run(&principal(), 1)).await.unwrap();
+    execute(
+        &store,
+        "UPDATE runs SET input = 'no JSON', output = 'no JSON' RETURNING 1",
+    )
+    .await;
+    let page = store
+        .runs(&scope(), &RunFilter::default(), &PageRequest::default())
+        .await
+        .unwrap();
+    assert_eq!(page.items.len(), 1);
+    assert_eq!(store.unfinished().await.unwrap().len(), 1);
+    assert_eq!(
+        store.run(&scope(), run_id(1)).await.unwrap_err().code(),
+        ErrorCode::InvalidData
     );
 }
 
