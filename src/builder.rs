@@ -145,3 +145,44 @@ async fn open_storage(config: &EngineConfig) -> Result<Storage> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use atom_core::{ErrorCode, Result};
+    use serde_json::json;
+
+    use crate::api::CallFunctionRequest;
+    use crate::{Engine, EngineConfig};
+
+    #[tokio::test]
+    async fn the_engines_own_files_are_nobodys_whatever_the_roots() -> Result<()> {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        for roots in [json!("everywhere"), json!([folder.path()])] {
+            let config: EngineConfig =
+                serde_json::from_value(json!({ "data_dir": data, "file_roots": roots })).unwrap();
+            let engine = Engine::builder(config).open().await?;
+            for (function, input) in [
+                ("folder.documents.get", json!({ "path": data.join("root.key") })),
+                ("folder.documents.list", json!({ "path": data, "glob": "*" })),
+                (
+                    "folder.files.write",
+                    json!({ "path": data.join("root.key"), "content": "" }),
+                ),
+            ] {
+                let error = engine
+                    .call(CallFunctionRequest::new(function, input))
+                    .await
+                    .unwrap_err();
+                assert_eq!(error.code(), ErrorCode::PermissionDenied, "{error}");
+            }
+            let found = CallFunctionRequest::new(
+                "folder.documents.list",
+                json!({ "path": folder.path(), "glob": "**" }),
+            );
+            assert_eq!(engine.call(found).await?.output["documents"], json!([]));
+            engine.close().await?;
+        }
+        Ok(())
+    }
+}
