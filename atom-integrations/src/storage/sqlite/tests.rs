@@ -7,6 +7,7 @@ use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row};
 
+use super::writer::QUEUED_KIB;
 use super::{SqliteStore, Write, WriteResult};
 
 /// Runs a statement on the connection of the writer and returns the number it answers.
@@ -118,6 +119,29 @@ async fn a_list_reads_neither_inputs_nor_outputs() {
     assert_eq!(
         store.run(&scope(), run_id(1)).await.unwrap_err().code(),
         ErrorCode::InvalidData
+    );
+}
+
+#[tokio::test]
+async fn what_waits_to_be_written_is_bounded_in_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    let space = &store.database.writer.space;
+    // Others wait with so much that 8 KiB more do not fit.
+    let others = space.acquire_many(QUEUED_KIB - 4).await.unwrap();
+    let (scope, large, small) = (scope(), large_event(1), CloudEvent::new("small", "/full", "x"));
+    let mut waiting = store.append(&scope, &large);
+    assert!(futures::poll!(&mut waiting).is_pending());
+    drop(others);
+    waiting.await.unwrap();
+    store.append(&scope, &small).await.unwrap();
+    let mut huge = CloudEvent::new("huge", "/full", "x");
+    huge.data = Some(json!("x".repeat(QUEUED_KIB as usize * 1024 + 1)));
+    store.append(&scope, &huge).await.unwrap();
+    assert_eq!(
+        space.available_permits(),
+        QUEUED_KIB as usize,
+        "what is written waits no more"
     );
 }
 

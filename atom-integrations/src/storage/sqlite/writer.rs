@@ -21,7 +21,7 @@ use super::error::storage_error;
 /// How many callers can wait before others wait to be queued.
 const QUEUE: usize = 1024;
 /// How many KiB of changes can wait before others wait to be queued. A larger one waits until it is alone.
-const QUEUED_KIB: u32 = 64 * 1024;
+pub(super) const QUEUED_KIB: u32 = 64 * 1024;
 /// The most changes that share a transaction.
 const GROUP: usize = 256;
 /// How many runs the writer remembers; those it has forgotten it looks up.
@@ -70,7 +70,7 @@ impl From<sqlx::Error> for Refusal {
 #[derive(Clone, Debug)]
 pub(super) struct WriterHandle {
     jobs: mpsc::Sender<(Job, OwnedSemaphorePermit)>,
-    space: Arc<Semaphore>,
+    pub(super) space: Arc<Semaphore>,
 }
 
 impl WriterHandle {
