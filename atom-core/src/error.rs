@@ -366,7 +366,7 @@ impl From<&Error> for ErrorReport {
 #[derive(Debug)]
 struct Cause {
     message: String,
-    source: Option<Box<Cause>>,
+    source: Option<Box<Self>>,
 }
 
 impl fmt::Display for Cause {
