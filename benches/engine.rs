@@ -36,7 +36,11 @@ fn main() {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 fn median(mut samples: Vec<f64>) -> f64 {
@@ -59,7 +63,9 @@ fn cold_start() {
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        let mut numbers = text.split_whitespace().map(|number| number.parse::<f64>().unwrap());
+        let mut numbers = text
+            .split_whitespace()
+            .map(|number| number.parse::<f64>().unwrap());
         times.push(numbers.next().unwrap());
         sizes.push(numbers.next().unwrap());
     }
@@ -70,7 +76,9 @@ fn cold_start() {
 fn cold_start_once(folder: &Path) {
     let started = Instant::now();
     let runtime = runtime();
-    let engine = runtime.block_on(Engine::open(EngineConfig::in_folder(folder))).unwrap();
+    let engine = runtime
+        .block_on(Engine::open(EngineConfig::in_folder(folder)))
+        .unwrap();
     let time = started.elapsed();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let resident = status
@@ -105,7 +113,11 @@ fn bridge() {
         }
         per_call(started.elapsed())
     });
-    show("bridge, engine.info, submitted and polled", median(queued.collect()), "us");
+    show(
+        "bridge, engine.info, submitted and polled",
+        median(queued.collect()),
+        "us",
+    );
     bridge.close(1000);
     let engine = runtime.block_on(Engine::open(EngineConfig::in_memory())).unwrap();
     let typed = (0..ROUNDS).map(|_| {
@@ -127,9 +139,11 @@ fn steps() {
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
         let engine = Engine::builder(EngineConfig::in_folder(folder.path().join("engine")))
-            .with_function(Arc::new(TypedFunction::new("noop", "Does nothing.", |value: Value, _| async move {
-                Ok(value)
-            })))
+            .with_function(Arc::new(TypedFunction::new(
+                "noop",
+                "Does nothing.",
+                |value: Value, _| async move { Ok(value) },
+            )))
             .open()
             .await
             .unwrap();
@@ -147,7 +161,11 @@ fn steps() {
             futures::future::join_all((0..CONCURRENT_RUNS).map(|_| run(&engine, &concurrent))).await;
             many.push((CONCURRENT_RUNS * CONCURRENT_STEPS) as f64 / started.elapsed().as_secs_f64());
         }
-        show("floor: bare SQLite commits, WAL, synchronous=FULL", median(bare), "/s");
+        show(
+            "floor: bare SQLite commits, WAL, synchronous=FULL",
+            median(bare),
+            "/s",
+        );
         show("durable steps, one run", median(one), "/s");
         show("  one step in bare commits", median(ratios), "x");
         show("durable steps, 64 runs at once", median(many), "/s");
@@ -156,14 +174,19 @@ fn steps() {
 }
 
 fn document(steps: usize) -> String {
-    let tasks: String = (0..steps).map(|step| format!("  - step{step}: {{ call: noop, with: {{ n: {step} }} }}\n")).collect();
+    let tasks: String = (0..steps)
+        .map(|step| format!("  - step{step}: {{ call: noop, with: {{ n: {step} }} }}\n"))
+        .collect();
     format!("document: {{ dsl: 1.0.3, namespace: bench, name: steps, version: 1.0.{steps} }}\ndo:\n{tasks}")
 }
 
 /// Seconds from start to end of one run.
 async fn run(engine: &Engine, document: &str) -> f64 {
     let started = Instant::now();
-    let run = engine.call(StartRunRequest::document(document).with_input(json!({}))).await.unwrap();
+    let run = engine
+        .call(StartRunRequest::document(document).with_input(json!({})))
+        .await
+        .unwrap();
     let run = engine.call(GetRunRequest::ended(run.id)).await.unwrap();
     assert!(run.error.is_none());
     started.elapsed().as_secs_f64()
@@ -176,7 +199,10 @@ async fn bare_store(path: &Path) -> sqlx::SqliteConnection {
         .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
         .synchronous(sqlx::sqlite::SqliteSynchronous::Full);
     let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-    connection.execute("CREATE TABLE floor (id INTEGER PRIMARY KEY, payload TEXT NOT NULL)").await.unwrap();
+    connection
+        .execute("CREATE TABLE floor (id INTEGER PRIMARY KEY, payload TEXT NOT NULL)")
+        .await
+        .unwrap();
     connection
 }
 

@@ -129,14 +129,6 @@ impl Engine {
         self.inner.parts.runtime.resume(None).await
     }
 
-    /// Lets the runs of one owner go on, as [`resume`](Self::resume) does for everybody's.
-    ///
-    /// # Errors
-    /// `storage_failed`, `closed`.
-    pub async fn resume_for(&self, principal: &Principal) -> Result<Vec<RunId>> {
-        self.inner.parts.runtime.resume(Some(&principal.scope())).await
-    }
-
     /// Lets the runs of one owner go on, as [`resume`](Self::resume) does for all.
     ///
     /// # Errors

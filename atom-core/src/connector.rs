@@ -66,13 +66,18 @@ impl Manifest {
     /// `invalid_data` with the line of the mistake.
     pub fn from_toml(text: &str) -> Result<Self> {
         toml::from_str(text).map_err(|error| {
-            Error::new(crate::ErrorCode::InvalidData, format!("the connector manifest is malformed: {error}"))
+            Error::new(
+                crate::ErrorCode::InvalidData,
+                format!("the connector manifest is malformed: {error}"),
+            )
         })
     }
 
     /// The full names of the connector's functions, in the order of the manifest.
     pub fn function_names(&self) -> impl Iterator<Item = String> + '_ {
-        self.operations.iter().map(|operation| format!("{}.{}", self.name, operation.name))
+        self.operations
+            .iter()
+            .map(|operation| format!("{}.{}", self.name, operation.name))
     }
 
     /// The operation behind a function's full name.
@@ -97,8 +102,10 @@ impl Connector {
     /// `internal` when an operation has no function or a function no operation.
     pub fn new(manifest: Manifest, functions: Vec<Arc<dyn Function>>) -> Result<Self> {
         let declared: BTreeSet<_> = manifest.function_names().collect();
-        let implemented: BTreeSet<_> =
-            functions.iter().map(|function| function.info().name.clone()).collect();
+        let implemented: BTreeSet<_> = functions
+            .iter()
+            .map(|function| function.info().name.clone())
+            .collect();
         if let Some(name) = declared.symmetric_difference(&implemented).next() {
             return Err(Error::internal(format!(
                 "the connector '{}' does not both declare and implement '{name}'",
@@ -119,6 +126,8 @@ impl Connector {
     /// # Errors
     /// `already_exists` when a name is taken.
     pub fn register(&self, functions: &FunctionRegistry) -> Result<()> {
-        self.functions.iter().try_for_each(|function| functions.register(Arc::clone(function)))
+        self.functions
+            .iter()
+            .try_for_each(|function| functions.register(Arc::clone(function)))
     }
 }

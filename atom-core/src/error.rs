@@ -331,7 +331,10 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.inner.source.as_ref().map(|source| source.as_ref() as &(dyn std::error::Error + 'static))
+        self.inner
+            .source
+            .as_ref()
+            .map(|source| source.as_ref() as &(dyn std::error::Error + 'static))
     }
 }
 
@@ -377,7 +380,9 @@ impl fmt::Display for Cause {
 
 impl std::error::Error for Cause {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn std::error::Error + 'static))
     }
 }
 
@@ -425,7 +430,9 @@ mod tests {
 
     #[test]
     fn the_deepest_operation_wins() {
-        let error = Error::internal("x").with_operation("inner").with_operation("outer");
+        let error = Error::internal("x")
+            .with_operation("inner")
+            .with_operation("outer");
         assert_eq!(error.operation(), Some("inner"));
     }
 }

@@ -73,7 +73,9 @@ impl CloudEvent {
     pub fn validate(&self) -> Result<()> {
         for (attribute, value) in [("id", &self.id), ("source", &self.source), ("type", &self.kind)] {
             if value.is_empty() {
-                return Err(Error::invalid_request(format!("the event's '{attribute}' must not be empty")));
+                return Err(Error::invalid_request(format!(
+                    "the event's '{attribute}' must not be empty"
+                )));
             }
         }
         if self.specversion != "1.0" {
@@ -81,7 +83,9 @@ impl CloudEvent {
         }
         for name in self.extensions.keys() {
             let is_valid = !name.is_empty()
-                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
             if !is_valid {
                 return Err(Error::invalid_request(format!(
                     "the event attribute '{name}' is unknown; extension attributes consist of lower-case letters and digits"

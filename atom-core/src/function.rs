@@ -60,7 +60,9 @@ impl FunctionInfo {
     pub fn validate(&self) -> Result<()> {
         let is_word = |word: &str| {
             word.starts_with(|first: char| first.is_ascii_lowercase())
-                && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+                && word
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         };
         if self.name.len() <= 128 && self.name.split('.').all(is_word) {
             return Ok(());
@@ -178,7 +180,9 @@ impl TypedFunction {
             let function = function.clone();
             let answer = handler(request, context);
             Box::pin(async move {
-                let response = answer.await.map_err(|error| error.with_operation(function.as_str()))?;
+                let response = answer
+                    .await
+                    .map_err(|error| error.with_operation(function.as_str()))?;
                 serde_json::to_value(response).map_err(|error| {
                     Error::internal("the result cannot be written as JSON")
                         .with_operation(function)
@@ -186,7 +190,10 @@ impl TypedFunction {
                 })
             })
         };
-        Self { info, handler: Box::new(handler) }
+        Self {
+            info,
+            handler: Box::new(handler),
+        }
     }
 
     /// Marks the function as one that changes nothing outside.
@@ -199,7 +206,11 @@ impl TypedFunction {
 
 fn parse_arguments<Request: DeserializeOwned>(function: &str, arguments: Value) -> Result<Request> {
     // A call without `with` has no arguments: the same as an empty object.
-    let arguments = if arguments.is_null() { Value::Object(serde_json::Map::new()) } else { arguments };
+    let arguments = if arguments.is_null() {
+        Value::Object(serde_json::Map::new())
+    } else {
+        arguments
+    };
     serde_json::from_value(arguments).map_err(|error| {
         Error::invalid_request(format!("the arguments do not fit: {error}")).with_operation(function)
     })
@@ -207,7 +218,10 @@ fn parse_arguments<Request: DeserializeOwned>(function: &str, arguments: Value) 
 
 impl std::fmt::Debug for TypedFunction {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("TypedFunction").field("info", &self.info).finish_non_exhaustive()
+        formatter
+            .debug_struct("TypedFunction")
+            .field("info", &self.info)
+            .finish_non_exhaustive()
     }
 }
 
@@ -244,7 +258,10 @@ impl FunctionRegistry {
     pub fn register(&self, function: Arc<dyn Function>) -> Result<()> {
         function.info().validate()?;
         let name = function.info().name.clone();
-        let mut functions = self.functions.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut functions = self
+            .functions
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if functions.contains_key(&name) {
             return Err(Error::new(
                 ErrorCode::AlreadyExists,
@@ -259,7 +276,10 @@ impl FunctionRegistry {
 
     /// Removes a function and tells whether there was one.
     pub fn unregister(&self, name: &str) -> bool {
-        let mut functions = self.functions.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut functions = self
+            .functions
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         functions.remove(name).is_some()
     }
 
@@ -268,19 +288,28 @@ impl FunctionRegistry {
     /// # Errors
     /// `not_found`, naming the nearest registered name where one is near.
     pub fn get(&self, name: &str) -> Result<Arc<dyn Function>> {
-        let functions = self.functions.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let functions = self
+            .functions
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(function) = functions.get(name) {
             return Ok(Arc::clone(function));
         }
         let prefix = name.split('.').next().unwrap_or(name);
-        let similar: Vec<_> =
-            functions.keys().filter(|key| key.split('.').next() == Some(prefix)).take(5).cloned().collect();
+        let similar: Vec<_> = functions
+            .keys()
+            .filter(|key| key.split('.').next() == Some(prefix))
+            .take(5)
+            .cloned()
+            .collect();
         let hint = if similar.is_empty() {
             "functions.list shows what is registered".to_owned()
         } else {
             format!("did you mean {}?", similar.join(", "))
         };
-        Err(Error::not_found(format!("no function named '{name}' is registered; {hint}")))
+        Err(Error::not_found(format!(
+            "no function named '{name}' is registered; {hint}"
+        )))
     }
 
     /// The function with this name, once it is registered. A run that resumes before the host application has
@@ -304,7 +333,13 @@ impl FunctionRegistry {
     /// What is registered, sorted by name.
     #[must_use]
     pub fn list(&self) -> Vec<FunctionInfo> {
-        let functions = self.functions.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        functions.values().map(|function| function.info().clone()).collect()
+        let functions = self
+            .functions
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        functions
+            .values()
+            .map(|function| function.info().clone())
+            .collect()
     }
 }

@@ -40,7 +40,11 @@ impl Principal {
     /// # Errors
     /// `invalid_request` when a name is empty, too long or holds a control character.
     pub fn new(tenant: impl Into<String>, user: impl Into<String>) -> Result<Self> {
-        let principal = Self { tenant: tenant.into(), user: user.into(), roles: Vec::new() };
+        let principal = Self {
+            tenant: tenant.into(),
+            user: user.into(),
+            roles: Vec::new(),
+        };
         principal.validate()?;
         Ok(principal)
     }
@@ -63,7 +67,10 @@ impl Principal {
     /// What storage rows, events and keys of this principal are scoped by.
     #[must_use]
     pub fn scope(&self) -> Scope {
-        Scope { tenant: self.tenant.clone(), user: self.user.clone() }
+        Scope {
+            tenant: self.tenant.clone(),
+            user: self.user.clone(),
+        }
     }
 }
 

@@ -49,7 +49,11 @@ impl RandomSource for SystemRandom {
             // maps from its own source of randomness.
             use std::hash::{BuildHasher, RandomState};
             for half in bytes.chunks_mut(8) {
-                half.copy_from_slice(&RandomState::new().hash_one(Timestamp::now().as_nanosecond()).to_le_bytes());
+                half.copy_from_slice(
+                    &RandomState::new()
+                        .hash_one(Timestamp::now().as_nanosecond())
+                        .to_le_bytes(),
+                );
             }
         }
         bytes

@@ -67,6 +67,11 @@ impl Origin {
     /// An origin with its id derived from the connector and the service's id.
     pub fn new(connector: impl Into<String>, remote_id: impl Into<String>) -> Self {
         let (connector, remote_id) = (connector.into(), remote_id.into());
-        Self { id: format!("{connector}:{remote_id}"), connector, remote_id, ..Self::default() }
+        Self {
+            id: format!("{connector}:{remote_id}"),
+            connector,
+            remote_id,
+            ..Self::default()
+        }
     }
 }

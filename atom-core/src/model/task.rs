@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::Origin;
 
 /// How urgent something is, the most urgent last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Less than usual.
@@ -88,7 +90,10 @@ impl Task {
     /// A task with an origin and nothing else.
     #[must_use]
     pub fn new(origin: Origin) -> Self {
-        Self { origin, ..Self::default() }
+        Self {
+            origin,
+            ..Self::default()
+        }
     }
 }
 

@@ -56,7 +56,10 @@ impl FileAccess {
     }
 
     fn new(roots: Option<Arc<[PathBuf]>>) -> Self {
-        Self { roots, shut: Arc::from([]) }
+        Self {
+            roots,
+            shut: Arc::from([]),
+        }
     }
 
     /// The same but for what lies in or below a folder, which may not exist yet: the engine's own data, whose
@@ -77,7 +80,9 @@ impl FileAccess {
 
     /// Whether a canonical path is open to local connectors.
     pub(crate) fn is_open(&self, path: &Path) -> bool {
-        self.roots.as_ref().is_none_or(|roots| roots.iter().any(|root| path.starts_with(root)))
+        self.roots
+            .as_ref()
+            .is_none_or(|roots| roots.iter().any(|root| path.starts_with(root)))
             && !self.is_shut(path)
     }
 
@@ -107,7 +112,9 @@ impl FileAccess {
         let (Some(folder), Some(Component::Normal(name))) =
             (absolute.parent(), absolute.components().next_back())
         else {
-            return Err(Error::invalid_request(format!("'{path}' does not name a file to write")));
+            return Err(Error::invalid_request(format!(
+                "'{path}' does not name a file to write"
+            )));
         };
         let target = self.canonical(folder, path)?.join(name);
         // An existing link is followed by the write, so it is what the link points to that counts.
@@ -144,21 +151,29 @@ impl FileAccess {
 /// The typed error for a file that cannot be opened, read or listed.
 pub(crate) fn read_error(path: &Path, error: std::io::Error) -> Error {
     let (code, message) = match error.kind() {
-        std::io::ErrorKind::NotFound => (ErrorCode::NotFound, "there is no such file or folder; check the path"),
-        std::io::ErrorKind::PermissionDenied => {
-            (ErrorCode::PermissionDenied, "the operating system refuses access to this path; check its permissions")
-        }
+        std::io::ErrorKind::NotFound => (
+            ErrorCode::NotFound,
+            "there is no such file or folder; check the path",
+        ),
+        std::io::ErrorKind::PermissionDenied => (
+            ErrorCode::PermissionDenied,
+            "the operating system refuses access to this path; check its permissions",
+        ),
         std::io::ErrorKind::StorageFull => (ErrorCode::StorageFull, "the disk is full; free some space"),
         std::io::ErrorKind::IsADirectory => (ErrorCode::InvalidRequest, "this is a folder, not a file"),
         std::io::ErrorKind::NotADirectory => (ErrorCode::InvalidRequest, "this is a file, not a folder"),
         _ => (ErrorCode::Unavailable, "the path cannot be accessed"),
     };
-    Error::new(code, message).with_context("path", path.display()).with_source(error)
+    Error::new(code, message)
+        .with_context("path", path.display())
+        .with_source(error)
 }
 
 fn absolute(path: &str, context: &FunctionContext) -> Result<PathBuf> {
     if path.is_empty() || path.contains('\0') {
-        return Err(Error::invalid_request("a path must not be empty or hold a NUL character"));
+        return Err(Error::invalid_request(
+            "a path must not be empty or hold a NUL character",
+        ));
     }
     let path = Path::new(path);
     match &context.directory {
@@ -182,7 +197,9 @@ fn resolved(path: &Path) -> std::io::Result<PathBuf> {
         })
         .ok_or(std::io::ErrorKind::NotFound)?;
     let (folder, found) = existing?;
-    Ok(path.strip_prefix(folder).map_or(found.clone(), |missing| lexical(&found.join(missing))))
+    Ok(path
+        .strip_prefix(folder)
+        .map_or(found.clone(), |missing| lexical(&found.join(missing))))
 }
 
 /// The path with `.` and `..` taken out without looking at the disk.
@@ -217,8 +234,14 @@ mod tests {
         let root = folder.path().canonicalize().unwrap();
         std::fs::write(root.join("mail.mbox"), "").unwrap();
         let access = FileAccess::below([&root]).unwrap();
-        assert_eq!(access.readable("./mail.mbox", &context(&root)).unwrap(), root.join("mail.mbox"));
-        assert_eq!(access.writable("new.md", &context(&root)).unwrap(), root.join("new.md"));
+        assert_eq!(
+            access.readable("./mail.mbox", &context(&root)).unwrap(),
+            root.join("mail.mbox")
+        );
+        assert_eq!(
+            access.writable("new.md", &context(&root)).unwrap(),
+            root.join("new.md")
+        );
     }
 
     #[test]
@@ -231,15 +254,34 @@ mod tests {
         let access = FileAccess::below([&root]).unwrap();
         let context = context(&root);
         let absolute = outside.join("secret");
-        for path in ["../secret", "x/../../secret", "../missing", absolute.to_str().unwrap()] {
-            assert_eq!(access.readable(path, &context).unwrap_err().code(), ErrorCode::PermissionDenied, "{path}");
-            assert_eq!(access.writable(path, &context).unwrap_err().code(), ErrorCode::PermissionDenied, "{path}");
+        for path in [
+            "../secret",
+            "x/../../secret",
+            "../missing",
+            absolute.to_str().unwrap(),
+        ] {
+            assert_eq!(
+                access.readable(path, &context).unwrap_err().code(),
+                ErrorCode::PermissionDenied,
+                "{path}"
+            );
+            assert_eq!(
+                access.writable(path, &context).unwrap_err().code(),
+                ErrorCode::PermissionDenied,
+                "{path}"
+            );
         }
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink(outside.join("secret"), root.join("link")).unwrap();
-            assert_eq!(access.readable("link", &context).unwrap_err().code(), ErrorCode::PermissionDenied);
-            assert_eq!(access.writable("link", &context).unwrap_err().code(), ErrorCode::PermissionDenied);
+            assert_eq!(
+                access.readable("link", &context).unwrap_err().code(),
+                ErrorCode::PermissionDenied
+            );
+            assert_eq!(
+                access.writable("link", &context).unwrap_err().code(),
+                ErrorCode::PermissionDenied
+            );
         }
     }
 
@@ -254,7 +296,12 @@ mod tests {
             std::fs::create_dir_all(root.join("data/deep")).unwrap();
             std::fs::write(root.join("data/root.key"), "key").unwrap();
             let context = context(&root);
-            for path in ["data/root.key", "data", "x/../data/missing", "data/deep/../root.key"] {
+            for path in [
+                "data/root.key",
+                "data",
+                "x/../data/missing",
+                "data/deep/../root.key",
+            ] {
                 for result in [access.readable(path, &context), access.writable(path, &context)] {
                     assert_eq!(result.unwrap_err().code(), ErrorCode::PermissionDenied, "{path}");
                 }
@@ -262,7 +309,10 @@ mod tests {
             #[cfg(unix)]
             {
                 std::os::unix::fs::symlink(root.join("data/root.key"), root.join("link")).unwrap();
-                for result in [access.readable("link", &context), access.writable("link", &context)] {
+                for result in [
+                    access.readable("link", &context),
+                    access.writable("link", &context),
+                ] {
                     assert_eq!(result.unwrap_err().code(), ErrorCode::PermissionDenied);
                 }
                 let through = FileAccess::everywhere().without(root.join("link")).unwrap();
@@ -277,7 +327,9 @@ mod tests {
     #[test]
     fn a_missing_file_and_a_relative_path_without_a_start_are_told_apart() {
         let folder = tempfile::tempdir().unwrap();
-        let missing = FileAccess::everywhere().readable("missing", &context(folder.path())).unwrap_err();
+        let missing = FileAccess::everywhere()
+            .readable("missing", &context(folder.path()))
+            .unwrap_err();
         assert_eq!(missing.code(), ErrorCode::NotFound);
         let direct = FunctionContext::direct(Principal::new("acme", "ada").unwrap(), "key");
         let relative = FileAccess::everywhere().readable("missing", &direct).unwrap_err();

@@ -23,5 +23,10 @@ use atom_core::{Connector, Result};
 /// # Errors
 /// `internal` when a manifest and its code disagree, which the tests rule out.
 pub fn connectors(access: FileAccess) -> Result<Vec<Connector>> {
-    Ok(vec![calendar_file::connector(access.clone())?, folder::connector(access.clone())?, task_file::connector(access.clone())?, mailbox::connector(access)?])
+    Ok(vec![
+        calendar_file::connector(access.clone())?,
+        folder::connector(access.clone())?,
+        task_file::connector(access.clone())?,
+        mailbox::connector(access)?,
+    ])
 }

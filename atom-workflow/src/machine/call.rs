@@ -20,8 +20,10 @@ impl Machine {
         input: &Arc<Value>,
         variables: &Variables,
     ) -> Result<()> {
-        let mut arguments =
-            call.arguments.evaluate(input, variables).map_err(|error| WorkflowError::expression(&error))?;
+        let mut arguments = call
+            .arguments
+            .evaluate(input, variables)
+            .map_err(|error| WorkflowError::expression(&error))?;
         let function = match &call.target {
             CallTarget::Function(name) => name.clone(),
             CallTarget::Http => {
@@ -30,7 +32,9 @@ impl Machine {
                 "http".to_owned()
             }
             CallTarget::OpenApi => {
-                let document = arguments.get_mut("document").and_then(|document| document.get_mut("endpoint"));
+                let document = arguments
+                    .get_mut("document")
+                    .and_then(|document| document.get_mut("endpoint"));
                 let source = task.source.pointer("/with/document/endpoint");
                 self.resolve_endpoint(document, source, input, variables)?;
                 if let Some(policy) = arguments.get_mut("authentication") {
@@ -43,7 +47,11 @@ impl Machine {
                 return Ok(());
             }
         };
-        let command = Command::Call { function, arguments, task: task.reference.clone() };
+        let command = Command::Call {
+            function,
+            arguments,
+            task: task.reference.clone(),
+        };
         self.begin(Some(id), Purpose::Work, command);
         Ok(())
     }
@@ -88,7 +96,9 @@ impl Machine {
             }
         };
         let Value::Object(schemes) = policy else {
-            return Err(WorkflowError::configuration("an authentication policy must be an object"));
+            return Err(WorkflowError::configuration(
+                "an authentication policy must be an object",
+            ));
         };
         let resolved: Result<Map<_, _>> = schemes
             .into_iter()
@@ -105,10 +115,15 @@ impl Machine {
 
     /// The details of a policy that a secret holds: a JSON object, or for `bearer` the bare token.
     fn credentials(&self, scheme: &str, name: &str) -> Result<Value> {
-        let secret = self.facts.secrets.get(name).and_then(Value::as_str).ok_or_else(|| {
-            let detail = format!("the secret '{name}' is not set, or not listed in 'use.secrets'");
-            WorkflowError::standard("authorization", 403, "Authorization Error", detail)
-        })?;
+        let secret = self
+            .facts
+            .secrets
+            .get(name)
+            .and_then(Value::as_str)
+            .ok_or_else(|| {
+                let detail = format!("the secret '{name}' is not set, or not listed in 'use.secrets'");
+                WorkflowError::standard("authorization", 403, "Authorization Error", detail)
+            })?;
         match serde_json::from_str(secret) {
             Ok(details @ Value::Object(_)) => Ok(details),
             _ if scheme == "bearer" => Ok(json!({ "token": secret })),
@@ -162,7 +177,10 @@ mod tests {
     #[test]
     fn a_template_is_filled_and_escaped() {
         let input = json!({ "id": 7, "name": "a/b é" });
-        assert_eq!(expand("https://x.test/{id}?n={name}", &input).unwrap(), "https://x.test/7?n=a%2Fb%20%C3%A9");
+        assert_eq!(
+            expand("https://x.test/{id}?n={name}", &input).unwrap(),
+            "https://x.test/7?n=a%2Fb%20%C3%A9"
+        );
         for bad in ["{missing}", "{id"] {
             assert_eq!(expand(bad, &input).unwrap_err().status, 400, "{bad}");
         }

@@ -49,13 +49,16 @@ fn moment(at: jiff::Timestamp) -> Value {
 /// Checks an input and gives what the task or workflow sees of it.
 pub(super) fn shape_input(input: &Input, raw: &Arc<Value>, variables: &Variables) -> Result<Arc<Value>> {
     if let Some(schema) = &input.schema {
-        schema.check(raw).map_err(|error| WorkflowError::validation(&error))?;
+        schema
+            .check(raw)
+            .map_err(|error| WorkflowError::validation(&error))?;
     }
     match &input.from {
         None => Ok(Arc::clone(raw)),
-        Some(from) => {
-            from.evaluate(raw, variables).map(Arc::new).map_err(|error| WorkflowError::expression(&error))
-        }
+        Some(from) => from
+            .evaluate(raw, variables)
+            .map(Arc::new)
+            .map_err(|error| WorkflowError::expression(&error)),
     }
 }
 
@@ -74,20 +77,24 @@ pub(crate) fn check_depth(value: &Value) -> Result<()> {
     if fits(value, MAX_DEPTH) {
         return Ok(());
     }
-    Err(WorkflowError::runtime(format!("the data nests deeper than {MAX_DEPTH} levels")))
+    Err(WorkflowError::runtime(format!(
+        "the data nests deeper than {MAX_DEPTH} levels"
+    )))
 }
 
 /// Gives what is passed on of a raw output, and checks that.
 pub(super) fn shape_output(output: &Output, raw: Value, variables: &Variables) -> Result<Value> {
     let shaped = match &output.r#as {
         None => raw,
-        Some(transform) => {
-            transform.evaluate(&raw, variables).map_err(|error| WorkflowError::expression(&error))?
-        }
+        Some(transform) => transform
+            .evaluate(&raw, variables)
+            .map_err(|error| WorkflowError::expression(&error))?,
     };
     check_depth(&shaped)?;
     if let Some(schema) = &output.schema {
-        schema.check(&shaped).map_err(|error| WorkflowError::validation(&error))?;
+        schema
+            .check(&shaped)
+            .map_err(|error| WorkflowError::validation(&error))?;
     }
     Ok(shaped)
 }
@@ -108,7 +115,12 @@ pub(super) fn duration(spec: &DurationSpec, input: &Value, variables: &Variables
 
 impl Machine {
     /// The variables of a task: those of its list, `$context`, `$input` and `$task`.
-    pub(super) fn variables(&self, enclosing: &Variables, task: &TaskFrame, output: Option<&Value>) -> Variables {
+    pub(super) fn variables(
+        &self,
+        enclosing: &Variables,
+        task: &TaskFrame,
+        output: Option<&Value>,
+    ) -> Variables {
         let mut variables = enclosing.clone();
         variables.insert("context", Arc::clone(&self.context));
         variables.insert("input", Arc::clone(&task.input));

@@ -38,7 +38,10 @@ impl WorkflowError {
     pub(crate) fn standard(name: &str, status: i64, title: &str, detail: impl Into<String>) -> Self {
         let mut detail = detail.into();
         if detail.len() > MAX_DETAIL_BYTES {
-            let end = (0..=MAX_DETAIL_BYTES).rev().find(|at| detail.is_char_boundary(*at)).unwrap_or(0);
+            let end = (0..=MAX_DETAIL_BYTES)
+                .rev()
+                .find(|at| detail.is_char_boundary(*at))
+                .unwrap_or(0);
             detail.truncate(end);
         }
         Self {
@@ -74,13 +77,24 @@ impl WorkflowError {
     pub(crate) fn from_call(report: &ErrorReport) -> Self {
         // A workflow that was run ends in an error of its own, which is passed on as it is.
         if report.code == ErrorCode::RunFaulted
-            && let Some(error) = report.context.get("error").and_then(|error| serde_json::from_str::<Self>(error).ok())
+            && let Some(error) = report
+                .context
+                .get("error")
+                .and_then(|error| serde_json::from_str::<Self>(error).ok())
         {
-            return Self { instance: None, ..error };
+            return Self {
+                instance: None,
+                ..error
+            };
         }
-        let http_status = report.context.get("status").and_then(|status| status.parse().ok());
+        let http_status = report
+            .context
+            .get("status")
+            .and_then(|status| status.parse().ok());
         let (name, status, title) = match report.code {
-            _ if http_status.is_some() => ("communication", http_status.unwrap_or(500), "Communication Error"),
+            _ if http_status.is_some() => {
+                ("communication", http_status.unwrap_or(500), "Communication Error")
+            }
             ErrorCode::InvalidRequest | ErrorCode::InvalidData => ("validation", 400, "Validation Error"),
             ErrorCode::Unauthenticated => ("authentication", 401, "Authentication Error"),
             ErrorCode::PermissionDenied => ("authorization", 403, "Authorization Error"),
@@ -148,14 +162,20 @@ mod tests {
             "https://open-workflow-specification.org/dsl/errors/types/communication",
             "https://serverlessworkflow.io/spec/1.0.0/errors/communication",
         ] {
-            let filter = BTreeMap::from([("type".to_owned(), json!(kind)), ("status".to_owned(), json!(404))]);
+            let filter = BTreeMap::from([
+                ("type".to_owned(), json!(kind)),
+                ("status".to_owned(), json!(404)),
+            ]);
             assert!(error.matches(&filter), "{kind}");
         }
         for kind in [
             "https://open-workflow-specification.org/spec/1.0.0/errors/timeout",
             "https://example.com/spec/1.0.0/errors/communication",
         ] {
-            assert!(!error.matches(&BTreeMap::from([("type".to_owned(), json!(kind))])), "{kind}");
+            assert!(
+                !error.matches(&BTreeMap::from([("type".to_owned(), json!(kind))])),
+                "{kind}"
+            );
         }
     }
 

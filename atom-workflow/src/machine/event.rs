@@ -66,7 +66,10 @@ impl Event {
     /// The first event of a run that begins with this engine.
     #[must_use]
     pub fn started() -> Self {
-        Self::Started { machine: super::MACHINE_VERSION, engine: env!("CARGO_PKG_VERSION").to_owned() }
+        Self::Started {
+            machine: super::MACHINE_VERSION,
+            engine: env!("CARGO_PKG_VERSION").to_owned(),
+        }
     }
 }
 
@@ -110,12 +113,20 @@ pub enum Command {
 impl std::fmt::Debug for Command {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Call { function, task, .. } => {
-                formatter.debug_struct("Call").field("function", function).field("task", task).finish_non_exhaustive()
-            }
+            Self::Call { function, task, .. } => formatter
+                .debug_struct("Call")
+                .field("function", function)
+                .field("task", task)
+                .finish_non_exhaustive(),
             Self::Timer { at } => formatter.debug_struct("Timer").field("at", at).finish(),
             Self::Listen => formatter.write_str("Listen"),
-            Self::StartRun { run, namespace, name, version, .. } => formatter
+            Self::StartRun {
+                run,
+                namespace,
+                name,
+                version,
+                ..
+            } => formatter
                 .debug_struct("StartRun")
                 .field("run", run)
                 .field("workflow", &format_args!("{namespace}/{name}/{version}"))

@@ -21,17 +21,30 @@ impl Machine {
         input: Arc<Value>,
         variables: Option<Variables>,
     ) {
-        let Some(enclosing) = self.frames.get(&parent) else { return };
+        let Some(enclosing) = self.frames.get(&parent) else {
+            return;
+        };
         let variables = variables.unwrap_or_else(|| enclosing.variables.clone());
         let id = self.number();
         let kind = FrameKind::List { list, index: 0, slot };
-        self.frames.insert(id, Frame { parent: Some(parent), variables, kind });
+        self.frames.insert(
+            id,
+            Frame {
+                parent: Some(parent),
+                variables,
+                kind,
+            },
+        );
         self.work.push_back(Work::Run { list: id, input });
     }
 
     /// Follows a directive from the task at which a list stands.
     pub(super) fn go_on(&mut self, list_id: FrameId, data: Arc<Value>, then: &FlowDirective) {
-        let Some(Frame { kind: FrameKind::List { list, index, .. }, .. }) = self.frames.get_mut(&list_id) else {
+        let Some(Frame {
+            kind: FrameKind::List { list, index, .. },
+            ..
+        }) = self.frames.get_mut(&list_id)
+        else {
             return;
         };
         match then {
@@ -42,20 +55,35 @@ impl Machine {
                 Some(position) => *index = position,
                 None => {
                     let error = WorkflowError::configuration(format!("there is no task '{name}' to go to"));
-                    self.work.push_back(Work::Fail { frame: list_id, error });
+                    self.work.push_back(Work::Fail {
+                        frame: list_id,
+                        error,
+                    });
                     return;
                 }
             },
         }
-        self.work.push_back(Work::Run { list: list_id, input: data });
+        self.work.push_back(Work::Run {
+            list: list_id,
+            input: data,
+        });
     }
 
     /// Ends a list with the data of its last task.
     pub(super) fn end_list(&mut self, id: FrameId, data: Arc<Value>) {
-        let Some(Frame { parent, kind: FrameKind::List { slot, .. }, .. }) = self.frames.get(&id) else { return };
+        let Some(Frame {
+            parent,
+            kind: FrameKind::List { slot, .. },
+            ..
+        }) = self.frames.get(&id)
+        else {
+            return;
+        };
         let (parent, slot) = (*parent, *slot);
         self.remove(id);
-        let Some(parent) = parent else { return self.complete(unshared(data)) };
+        let Some(parent) = parent else {
+            return self.complete(unshared(data));
+        };
         let Some(task) = self.task(parent) else { return };
         let definition = Arc::clone(&task.task);
         match self.state(parent) {
@@ -76,7 +104,10 @@ impl Machine {
                 }
                 *running = running.saturating_sub(1);
                 if *running == 0 {
-                    let outputs = outputs.iter_mut().map(|output| output.take().unwrap_or_default()).collect();
+                    let outputs = outputs
+                        .iter_mut()
+                        .map(|output| output.take().unwrap_or_default())
+                        .collect();
                     self.finish_work(parent, Value::Array(outputs));
                 }
             }
@@ -91,8 +122,12 @@ impl Machine {
     /// Begins the next iteration of a `for`, or ends it.
     pub(super) fn begin_iteration(&mut self, id: FrameId, data: Arc<Value>) {
         let Some(frame) = self.frames.get(&id) else { return };
-        let FrameKind::Task(task) = &frame.kind else { return };
-        let (TaskKind::For(each), TaskState::For { items, index }) = (&task.task.kind, &task.state) else { return };
+        let FrameKind::Task(task) = &frame.kind else {
+            return;
+        };
+        let (TaskKind::For(each), TaskState::For { items, index }) = (&task.task.kind, &task.state) else {
+            return;
+        };
         let Some(item) = items.get(*index) else {
             self.finish_work(id, unshared(data));
             return;
@@ -123,13 +158,15 @@ impl Machine {
             if let FrameKind::Task(task) = &frame.kind {
                 let definition = Arc::clone(&task.task);
                 error = at(error, &definition);
-                self.record(Some(&definition.reference), || RecordKind::TaskFaulted { error: error.clone() });
+                self.record(Some(&definition.reference), || RecordKind::TaskFaulted {
+                    error: error.clone(),
+                });
             }
             self.remove(id);
             let Some(parent) = parent else { break };
-            let competes = self.task(parent).is_some_and(
-                |task| matches!(&task.task.kind, TaskKind::Fork(fork) if fork.is_competing),
-            );
+            let competes = self
+                .task(parent)
+                .is_some_and(|task| matches!(&task.task.kind, TaskKind::Fork(fork) if fork.is_competing));
             match self.state(parent) {
                 Some(TaskState::Try(state)) if state.phase == TryPhase::Trying => {
                     match self.handle(parent, error) {
@@ -151,9 +188,13 @@ impl Machine {
 
     /// Takes in that a timer has gone off.
     pub(super) fn fire(&mut self, action: ActionId) {
-        let Some(pending) = self.actions.remove(&action) else { return };
+        let Some(pending) = self.actions.remove(&action) else {
+            return;
+        };
         let Some(frame) = pending.frame else {
-            return self.fault(WorkflowError::timeout("the workflow took longer than its timeout"));
+            return self.fault(WorkflowError::timeout(
+                "the workflow took longer than its timeout",
+            ));
         };
         match pending.purpose {
             Purpose::Work => {
@@ -180,7 +221,11 @@ impl Machine {
 
     fn children(&self, id: FrameId) -> Vec<FrameId> {
         // A child is younger than its parent, so only later frames can be children.
-        self.frames.range(id + 1..).filter(|(_, frame)| frame.parent == Some(id)).map(|(id, _)| *id).collect()
+        self.frames
+            .range(id + 1..)
+            .filter(|(_, frame)| frame.parent == Some(id))
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     pub(super) fn remove_children(&mut self, id: FrameId) {

@@ -154,7 +154,11 @@ pub(super) enum Work {
     /// Run the task at which the list stands.
     Run { list: FrameId, input: Arc<Value> },
     /// End a task with its raw output.
-    Finish { task: FrameId, output: Value, then: crate::definition::FlowDirective },
+    Finish {
+        task: FrameId,
+        output: Value,
+        then: crate::definition::FlowDirective,
+    },
     /// End a list or task with an error.
     Fail { frame: FrameId, error: WorkflowError },
 }

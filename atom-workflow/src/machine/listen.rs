@@ -1,6 +1,5 @@
 //! Events: publishing them and waiting for them.
 
-
 use atom_core::CloudEvent;
 use serde_json::{Map, Value};
 
@@ -20,7 +19,10 @@ impl Machine {
     /// The listening actions that want an event of the log.
     #[must_use]
     pub fn wants(&self, event: &CloudEvent) -> Vec<ActionId> {
-        let listening = self.actions.iter().filter(|(_, pending)| pending.command == Command::Listen);
+        let listening = self
+            .actions
+            .iter()
+            .filter(|(_, pending)| pending.command == Command::Listen);
         listening
             .filter(|(_, pending)| pending.frame.is_some_and(|frame| self.accepts(frame, event)))
             .map(|(action, _)| *action)
@@ -37,17 +39,27 @@ impl Machine {
     pub(super) fn make_event(&mut self, attributes: Value) -> Result<CloudEvent, WorkflowError> {
         super::data::check_depth(&attributes)?;
         let Value::Object(mut attributes) = attributes else {
-            return Err(WorkflowError::configuration("the attributes of an event must be an object"));
+            return Err(WorkflowError::configuration(
+                "the attributes of an event must be an object",
+            ));
         };
-        let id = self.facts.run.derive(&format!("event:{}", self.number())).to_string();
+        let id = self
+            .facts
+            .run
+            .derive(&format!("event:{}", self.number()))
+            .to_string();
         let source = format!("atom:/runs/{}", self.facts.run);
         for (name, value) in [("id", id), ("source", source), ("time", self.now.to_string())] {
             attributes.entry(name).or_insert(Value::String(value));
         }
-        attributes.entry("specversion").or_insert_with(|| Value::from("1.0"));
+        attributes
+            .entry("specversion")
+            .or_insert_with(|| Value::from("1.0"));
         let event: CloudEvent = serde_json::from_value(Value::Object(attributes))
             .map_err(|problem| WorkflowError::configuration(format!("the event is malformed: {problem}")))?;
-        event.validate().map_err(|error| WorkflowError::validation(&error))?;
+        event
+            .validate()
+            .map_err(|error| WorkflowError::validation(&error))?;
         Ok(event)
     }
 
@@ -57,7 +69,10 @@ impl Machine {
             _ => 0,
         };
         let until = match &listen.to {
-            EventStrategy::Any { until: Some(Until::Consumed(strategy)), .. } => filters(strategy),
+            EventStrategy::Any {
+                until: Some(Until::Consumed(strategy)),
+                ..
+            } => filters(strategy),
             _ => 0,
         };
         let action = self.begin(Some(id), Purpose::Work, Command::Listen);
@@ -86,15 +101,23 @@ impl Machine {
     }
 
     pub(super) fn receive(&mut self, action: ActionId, event: CloudEvent) {
-        let Some(frame) = self.actions.get(&action).and_then(|pending| pending.frame) else { return };
+        let Some(frame) = self.actions.get(&action).and_then(|pending| pending.frame) else {
+            return;
+        };
         if self.accepts(frame, &event) {
             self.consume(frame, event);
         }
     }
 
     pub(super) fn signal(&mut self, event: CloudEvent) {
-        self.record(None, || RecordKind::RunSignalled { event_type: event.kind.clone() });
-        match self.wants(&event).first().and_then(|action| self.actions.get(action)?.frame) {
+        self.record(None, || RecordKind::RunSignalled {
+            event_type: event.kind.clone(),
+        });
+        match self
+            .wants(&event)
+            .first()
+            .and_then(|action| self.actions.get(action)?.frame)
+        {
             Some(frame) => self.consume(frame, event),
             None => self.signals.push_back(event),
         }
@@ -102,7 +125,9 @@ impl Machine {
 
     fn listening(&self, id: FrameId) -> Option<(&EventStrategy, &Listening, Variables)> {
         let frame = self.frames.get(&id)?;
-        let FrameKind::Task(task) = &frame.kind else { return None };
+        let FrameKind::Task(task) = &frame.kind else {
+            return None;
+        };
         let (TaskKind::Listen(listen), TaskState::Listening(state)) = (&task.task.kind, &task.state) else {
             return None;
         };
@@ -110,9 +135,14 @@ impl Machine {
     }
 
     fn accepts(&self, id: FrameId, event: &CloudEvent) -> bool {
-        let Some((strategy, state, variables)) = self.listening(id) else { return false };
+        let Some((strategy, state, variables)) = self.listening(id) else {
+            return false;
+        };
         let until = match strategy {
-            EventStrategy::Any { until: Some(Until::Consumed(until)), .. } => Some(until.as_ref()),
+            EventStrategy::Any {
+                until: Some(Until::Consumed(until)),
+                ..
+            } => Some(until.as_ref()),
             _ => None,
         };
         wanted(strategy, &state.satisfied, event, &variables).is_some()
@@ -120,17 +150,23 @@ impl Machine {
     }
 
     fn consume(&mut self, id: FrameId, event: CloudEvent) {
-        let Some((strategy, state, variables)) = self.listening(id) else { return };
+        let Some((strategy, state, variables)) = self.listening(id) else {
+            return;
+        };
         let part = wanted(strategy, &state.satisfied, &event, &variables);
         let ending = match strategy {
-            EventStrategy::Any { until: Some(Until::Consumed(until)), .. } => {
-                wanted(until, &state.until_satisfied, &event, &variables).map(|index| (until.as_ref().clone(), index))
-            }
+            EventStrategy::Any {
+                until: Some(Until::Consumed(until)),
+                ..
+            } => wanted(until, &state.until_satisfied, &event, &variables)
+                .map(|index| (until.as_ref().clone(), index)),
             _ => None,
         };
         let strategy = strategy.clone();
         let event_type = event.kind.clone();
-        let Some(TaskState::Listening(state)) = self.state(id) else { return };
+        let Some(TaskState::Listening(state)) = self.state(id) else {
+            return;
+        };
         let mut is_over = false;
         if let Some((until, index)) = ending {
             is_over = satisfy(&until, &mut state.until_satisfied, index);
@@ -144,7 +180,11 @@ impl Machine {
         let is_full = state.consumed.len() >= MAX_CONSUMED;
         let reference = self.task(id).map(|task| task.task.reference.clone());
         self.record(reference.as_deref(), || RecordKind::TaskReceived { event_type });
-        if let EventStrategy::Any { until: Some(Until::Condition(condition)), .. } = &strategy {
+        if let EventStrategy::Any {
+            until: Some(Until::Condition(condition)),
+            ..
+        } = &strategy
+        {
             match condition.evaluate(&self.consumed(id), &variables) {
                 Ok(value) => is_over = truthy(&value),
                 Err(error) => return self.fail_listening(id, WorkflowError::expression(&error)),
@@ -173,7 +213,9 @@ impl Machine {
 
     /// The events consumed so far, as the task reads them.
     fn consumed(&self, id: FrameId) -> Value {
-        let Some(task) = self.task(id) else { return Value::Null };
+        let Some(task) = self.task(id) else {
+            return Value::Null;
+        };
         let (TaskKind::Listen(listen), TaskState::Listening(state)) = (&task.task.kind, &task.state) else {
             return Value::Null;
         };
@@ -186,11 +228,18 @@ impl Machine {
 }
 
 /// Which filter of a strategy takes an event, if any does.
-fn wanted(strategy: &EventStrategy, satisfied: &[bool], event: &CloudEvent, variables: &Variables) -> Option<usize> {
+fn wanted(
+    strategy: &EventStrategy,
+    satisfied: &[bool],
+    event: &CloudEvent,
+    variables: &Variables,
+) -> Option<usize> {
     match strategy {
         EventStrategy::One(filter) => passes(filter, event, variables).then_some(0),
         EventStrategy::Any { filters, .. } if filters.is_empty() => Some(0),
-        EventStrategy::Any { filters, .. } => filters.iter().position(|filter| passes(filter, event, variables)),
+        EventStrategy::Any { filters, .. } => {
+            filters.iter().position(|filter| passes(filter, event, variables))
+        }
         EventStrategy::All(filters) => filters.iter().enumerate().position(|(index, filter)| {
             !satisfied.get(index).copied().unwrap_or(true) && passes(filter, event, variables)
         }),
@@ -220,9 +269,9 @@ fn passes(filter: &EventFilter, event: &CloudEvent, variables: &Variables) -> bo
             }),
             AttributeFilter::Value(value) => actual == value,
             // An event of another shape than the expression expects is simply not the one waited for.
-            AttributeFilter::Expression(expression) => {
-                expression.evaluate(actual, variables).is_ok_and(|value| truthy(&value))
-            }
+            AttributeFilter::Expression(expression) => expression
+                .evaluate(actual, variables)
+                .is_ok_and(|value| truthy(&value)),
         }
     })
 }

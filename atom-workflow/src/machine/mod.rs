@@ -92,7 +92,12 @@ impl RunFacts {
     /// The facts of a run without secrets.
     #[must_use]
     pub fn new(run: RunId, input: Value, started_at: Timestamp) -> Self {
-        Self { run, input: Arc::new(input), started_at, secrets: Arc::new(Value::Object(Map::new())) }
+        Self {
+            run,
+            input: Arc::new(input),
+            started_at,
+            secrets: Arc::new(Value::Object(Map::new())),
+        }
     }
 
     /// Adds the secrets that the document names.
@@ -189,7 +194,9 @@ impl Machine {
 
     /// The actions that wait for their answer, in the order in which they were begun.
     pub fn pending(&self) -> impl Iterator<Item = (ActionId, &Command)> {
-        self.actions.iter().map(|(action, pending)| (*action, &pending.command))
+        self.actions
+            .iter()
+            .map(|(action, pending)| (*action, &pending.command))
     }
 
     /// How the run ended, once it has.
@@ -208,7 +215,10 @@ impl Machine {
             }
             Event::Failed { action, error } => {
                 if let Some(frame) = self.take_action(action) {
-                    self.work.push_back(Work::Fail { frame, error: WorkflowError::from_call(&error) });
+                    self.work.push_back(Work::Fail {
+                        frame,
+                        error: WorkflowError::from_call(&error),
+                    });
                 }
             }
             Event::Fired { action } => self.fire(action),
@@ -255,8 +265,19 @@ impl Machine {
         match data::shape_input(&workflow.input, &self.facts.input, &self.constants) {
             Ok(input) => {
                 let list = List::Root(workflow);
-                let kind = FrameKind::List { list, index: 0, slot: 0 };
-                self.frames.insert(root, Frame { parent: None, variables: self.constants.clone(), kind });
+                let kind = FrameKind::List {
+                    list,
+                    index: 0,
+                    slot: 0,
+                };
+                self.frames.insert(
+                    root,
+                    Frame {
+                        parent: None,
+                        variables: self.constants.clone(),
+                        kind,
+                    },
+                );
                 self.work.push_back(Work::Run { list: root, input });
             }
             Err(error) => self.fault(error),
@@ -270,7 +291,9 @@ impl Machine {
         variables.insert("context", Arc::clone(&self.context));
         match data::shape_output(&self.workflow.output, output, &variables) {
             Ok(output) => {
-                self.record(None, || RecordKind::RunCompleted { output: output.clone() });
+                self.record(None, || RecordKind::RunCompleted {
+                    output: output.clone(),
+                });
                 self.end(Outcome::Completed(output));
             }
             Err(error) => self.fault(error),
@@ -292,7 +315,9 @@ impl Machine {
         self.work.clear();
         self.frames.clear();
         self.transition.begin.clear();
-        self.transition.stop.extend(std::mem::take(&mut self.actions).into_keys());
+        self.transition
+            .stop
+            .extend(std::mem::take(&mut self.actions).into_keys());
     }
 
     fn number(&mut self) -> u64 {
@@ -304,7 +329,14 @@ impl Machine {
     fn begin(&mut self, frame: Option<FrameId>, purpose: Purpose, command: Command) -> ActionId {
         let action = self.number();
         self.transition.begin.push((action, command.clone()));
-        self.actions.insert(action, Pending { frame, purpose, command });
+        self.actions.insert(
+            action,
+            Pending {
+                frame,
+                purpose,
+                command,
+            },
+        );
         action
     }
 
@@ -328,7 +360,11 @@ impl Machine {
     /// Forgets an action whose answer is no longer wanted.
     fn stop_action(&mut self, action: ActionId) {
         if self.actions.remove(&action).is_some() {
-            let begun_now = self.transition.begin.iter().position(|(begun, _)| *begun == action);
+            let begun_now = self
+                .transition
+                .begin
+                .iter()
+                .position(|(begun, _)| *begun == action);
             match begun_now {
                 Some(index) => drop(self.transition.begin.remove(index)),
                 None => self.transition.stop.push(action),
@@ -338,7 +374,11 @@ impl Machine {
 
     fn record(&mut self, task: Option<&str>, what: impl FnOnce() -> RecordKind) {
         if self.is_recording {
-            let record = Record { at: self.now, task: task.map(str::to_owned), what: what() };
+            let record = Record {
+                at: self.now,
+                task: task.map(str::to_owned),
+                what: what(),
+            };
             self.transition.records.push(record);
         }
     }

@@ -23,11 +23,19 @@ impl Machine {
     /// Begins the first or next attempt of a `try`.
     pub(super) fn begin_attempt(&mut self, id: FrameId) {
         let Some(frame) = self.frames.get(&id) else { return };
-        let FrameKind::Task(task) = &frame.kind else { return };
+        let FrameKind::Task(task) = &frame.kind else {
+            return;
+        };
         let (definition, input) = (Arc::clone(&task.task), Arc::clone(&task.input));
-        let TaskKind::Try(attempt) = &definition.kind else { return };
-        let limit = attempt.retry.as_ref().and_then(|retry| retry.attempt_duration.clone());
-        let limit = limit.map(|limit| duration(&limit, &input, &self.variables(&frame.variables, task, None)));
+        let TaskKind::Try(attempt) = &definition.kind else {
+            return;
+        };
+        let limit = attempt
+            .retry
+            .as_ref()
+            .and_then(|retry| retry.attempt_duration.clone());
+        let limit =
+            limit.map(|limit| duration(&limit, &input, &self.variables(&frame.variables, task, None)));
         let timer = match limit.transpose() {
             Ok(None) => None,
             Ok(Some(length)) => {
@@ -52,20 +60,30 @@ impl Machine {
             TaskKind::Try(attempt) if was_handling => attempt.then.clone(),
             _ => None,
         };
-        self.work.push_back(Work::Finish { task: id, output, then: then.unwrap_or_else(|| task.then.clone()) });
+        self.work.push_back(Work::Finish {
+            task: id,
+            output,
+            then: then.unwrap_or_else(|| task.then.clone()),
+        });
     }
 
     /// Handles an error of the tasks of a `try`, or gives back the error to pass on.
     pub(super) fn handle(&mut self, id: FrameId, error: WorkflowError) -> Result<(), WorkflowError> {
-        let Some(frame) = self.frames.get(&id) else { return Err(error) };
-        let FrameKind::Task(task) = &frame.kind else { return Err(error) };
-        let (definition, input, started_at) = (Arc::clone(&task.task), Arc::clone(&task.input), task.started_at);
+        let Some(frame) = self.frames.get(&id) else {
+            return Err(error);
+        };
+        let FrameKind::Task(task) = &frame.kind else {
+            return Err(error);
+        };
+        let (definition, input, started_at) =
+            (Arc::clone(&task.task), Arc::clone(&task.input), task.started_at);
         let (TaskKind::Try(attempt), TaskState::Try(state)) = (&definition.kind, &task.state) else {
             return Err(error);
         };
         let (retries, timer) = (state.retries, state.attempt_timer);
         let mut enclosing = frame.variables.clone();
-        let caught = serde_json::to_value(&error).map_err(|problem| WorkflowError::runtime(problem.to_string()))?;
+        let caught =
+            serde_json::to_value(&error).map_err(|problem| WorkflowError::runtime(problem.to_string()))?;
         enclosing.insert(&attempt.r#as, caught);
         let variables = self.variables(&enclosing, task, None);
         if !catches(attempt, &error, &input, &variables)? {
@@ -84,7 +102,11 @@ impl Machine {
                 state.attempt_timer = None;
             }
             let retry = retries + 1;
-            self.record(Some(&definition.reference), || RecordKind::TaskRetried { error, retry, next_at });
+            self.record(Some(&definition.reference), || RecordKind::TaskRetried {
+                error,
+                retry,
+                next_at,
+            });
             self.begin(Some(id), Purpose::Retry, super::Command::Timer { at: next_at });
             return Ok(());
         }
@@ -97,7 +119,13 @@ impl Machine {
             state.attempt_timer = None;
         }
         if attempt.handler.is_some() {
-            self.push_list(id, List::Handler(Arc::clone(&definition)), 0, input, Some(enclosing));
+            self.push_list(
+                id,
+                List::Handler(Arc::clone(&definition)),
+                0,
+                input,
+                Some(enclosing),
+            );
         } else {
             self.end_try(id, &definition, input.as_ref().clone(), true);
         }
@@ -125,9 +153,10 @@ impl Machine {
         let factor = match policy.backoff {
             Backoff::Constant => 1,
             Backoff::Linear => u32::try_from(retry).unwrap_or(u32::MAX),
-            Backoff::Exponential => {
-                u32::try_from(retry - 1).ok().and_then(|doublings| 2u32.checked_pow(doublings)).unwrap_or(u32::MAX)
-            }
+            Backoff::Exponential => u32::try_from(retry - 1)
+                .ok()
+                .and_then(|doublings| 2u32.checked_pow(doublings))
+                .unwrap_or(u32::MAX),
         };
         let mut pause = delay.saturating_mul(factor).min(LONGEST_PAUSE);
         if let Some((from, to)) = &policy.jitter {
@@ -135,9 +164,9 @@ impl Machine {
             let spread = to.saturating_sub(from).as_nanos();
             let share = u128::from(self.share(id, retry));
             let random = spread.saturating_mul(share) >> 32;
-            pause = pause.saturating_add(from).saturating_add(Duration::from_nanos(
-                u64::try_from(random).unwrap_or(u64::MAX),
-            ));
+            pause = pause
+                .saturating_add(from)
+                .saturating_add(Duration::from_nanos(u64::try_from(random).unwrap_or(u64::MAX)));
         }
         if let Some(limit) = &policy.duration {
             let limit = length(limit)?;
@@ -152,11 +181,19 @@ impl Machine {
     /// A number that is different for each run and retry, and the same in a replay.
     fn share(&self, id: FrameId, retry: u64) -> u32 {
         let digest = Sha256::digest(format!("{}:{id}:{retry}", self.facts.run));
-        digest.iter().take(4).fold(0, |number, byte| (number << 8) | u32::from(*byte))
+        digest
+            .iter()
+            .take(4)
+            .fold(0, |number, byte| (number << 8) | u32::from(*byte))
     }
 }
 
-fn catches(attempt: &Try, error: &WorkflowError, input: &Value, variables: &Variables) -> Result<bool, WorkflowError> {
+fn catches(
+    attempt: &Try,
+    error: &WorkflowError,
+    input: &Value,
+    variables: &Variables,
+) -> Result<bool, WorkflowError> {
     Ok(error.matches(&attempt.errors)
         && holds(attempt.when.as_ref(), true, input, variables)?
         && !holds(attempt.except_when.as_ref(), false, input, variables)?)
@@ -168,6 +205,11 @@ fn holds(
     input: &Value,
     variables: &Variables,
 ) -> Result<bool, WorkflowError> {
-    let Some(condition) = condition else { return Ok(otherwise) };
-    condition.evaluate(input, variables).map(|value| truthy(&value)).map_err(|error| WorkflowError::expression(&error))
+    let Some(condition) = condition else {
+        return Ok(otherwise);
+    };
+    condition
+        .evaluate(input, variables)
+        .map(|value| truthy(&value))
+        .map_err(|error| WorkflowError::expression(&error))
 }

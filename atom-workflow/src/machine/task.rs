@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::data::{self, shape_input, shape_output};
 use super::event::RecordKind;
-use super::frame::{Frame, FrameId, FrameKind, List, Purpose, TaskFrame, TaskState, TryPhase, TryState, Work};
+use super::frame::{
+    Frame, FrameId, FrameKind, List, Purpose, TaskFrame, TaskState, TryPhase, TryState, Work,
+};
 use super::{Command, Machine, WorkflowError};
 use crate::definition::{FlowDirective, Task, TaskKind};
 use crate::expression::{Variables, truthy};
@@ -14,7 +16,11 @@ use crate::expression::{Variables, truthy};
 impl Machine {
     /// Runs the task at which a list stands, or ends the list when there is none left.
     pub(super) fn run_next(&mut self, list_id: FrameId, input: Arc<Value>) {
-        let Some(Frame { kind: FrameKind::List { list, index, .. }, variables, .. }) = self.frames.get(&list_id)
+        let Some(Frame {
+            kind: FrameKind::List { list, index, .. },
+            variables,
+            ..
+        }) = self.frames.get(&list_id)
         else {
             return;
         };
@@ -42,7 +48,10 @@ impl Machine {
                 }
                 Err(error) => {
                     let error = at(WorkflowError::expression(&error), &task);
-                    self.work.push_back(Work::Fail { frame: list_id, error });
+                    self.work.push_back(Work::Fail {
+                        frame: list_id,
+                        error,
+                    });
                     return;
                 }
             }
@@ -55,7 +64,14 @@ impl Machine {
         }
         let id = self.number();
         let variables = self.variables(&enclosing, &frame, None);
-        self.frames.insert(id, Frame { parent: Some(list_id), variables: enclosing, kind: FrameKind::Task(frame) });
+        self.frames.insert(
+            id,
+            Frame {
+                parent: Some(list_id),
+                variables: enclosing,
+                kind: FrameKind::Task(frame),
+            },
+        );
         let begun = shaped.and_then(|input| {
             if let Some(timeout) = &task.timeout {
                 let length = data::duration(timeout, &input, &variables)?;
@@ -96,7 +112,11 @@ impl Machine {
                     }
                 }
                 let output = input.as_ref().clone();
-                self.work.push_back(Work::Finish { task: id, output, then });
+                self.work.push_back(Work::Finish {
+                    task: id,
+                    output,
+                    then,
+                });
             }
             TaskKind::For(each) => {
                 let items = match each.collection.evaluate(input, variables).map_err(expression)? {
@@ -114,13 +134,29 @@ impl Machine {
                     return Ok(());
                 }
                 let outputs = vec![None; branches.len()];
-                self.set_state(id, TaskState::Fork { outputs, running: branches.len() });
+                self.set_state(
+                    id,
+                    TaskState::Fork {
+                        outputs,
+                        running: branches.len(),
+                    },
+                );
                 for (slot, branch) in branches.iter().enumerate() {
-                    self.push_list(id, List::Single(Arc::clone(branch)), slot, Arc::clone(input), None);
+                    self.push_list(
+                        id,
+                        List::Single(Arc::clone(branch)),
+                        slot,
+                        Arc::clone(input),
+                        None,
+                    );
                 }
             }
             TaskKind::Try(_) => {
-                let state = TryState { phase: TryPhase::Trying, retries: 0, attempt_timer: None };
+                let state = TryState {
+                    phase: TryPhase::Trying,
+                    retries: 0,
+                    attempt_timer: None,
+                };
                 self.set_state(id, TaskState::Try(state));
                 self.begin_attempt(id);
             }
@@ -161,7 +197,9 @@ impl Machine {
                 self.begin(Some(id), Purpose::Work, command);
             }
             TaskKind::Unsupported => {
-                return Err(WorkflowError::configuration("this engine does not carry out this kind of task"));
+                return Err(WorkflowError::configuration(
+                    "this engine does not carry out this kind of task",
+                ));
             }
         }
         Ok(())
@@ -176,12 +214,18 @@ impl Machine {
             TaskKind::Run(run) if !run.is_awaited => frame.input.as_ref().clone(),
             _ => output,
         };
-        self.work.push_back(Work::Finish { task: id, output, then });
+        self.work.push_back(Work::Finish {
+            task: id,
+            output,
+            then,
+        });
     }
 
     pub(super) fn finish_task(&mut self, id: FrameId, output: Value, then: FlowDirective) {
         let Some(frame) = self.frames.get(&id) else { return };
-        let (FrameKind::Task(task), Some(list)) = (&frame.kind, frame.parent) else { return };
+        let (FrameKind::Task(task), Some(list)) = (&frame.kind, frame.parent) else {
+            return;
+        };
         let definition = Arc::clone(&task.task);
         let variables = self.variables(&frame.variables, task, Some(&output));
         let passed_on = shape_output(&definition.output, output, &variables).and_then(|output| {
@@ -194,7 +238,9 @@ impl Machine {
         });
         match passed_on {
             Ok(output) => {
-                self.record(Some(&definition.reference), || RecordKind::TaskCompleted { output: output.clone() });
+                self.record(Some(&definition.reference), || RecordKind::TaskCompleted {
+                    output: output.clone(),
+                });
                 self.remove(id);
                 self.go_on(list, Arc::new(output), &then);
             }

@@ -18,17 +18,23 @@ impl Driver<'_> {
         let cancellation = CancellationToken::new();
         let context = FunctionContext {
             principal: self.record.principal.clone(),
-            step: Some(StepContext { run: self.record.id, task }),
+            step: Some(StepContext {
+                run: self.record.id,
+                task,
+            }),
             // Two owners may have runs of the same id, and one account at a service.
-            idempotency_key: self.record.id.derive(&format!("{}:call:{action}", self.scope)).to_string(),
+            idempotency_key: self
+                .record
+                .id
+                .derive(&format!("{}:call:{action}", self.scope))
+                .to_string(),
             directory: self.record.directory.clone(),
             deadline: None,
             cancellation: cancellation.clone(),
         };
         self.stops.insert(action, cancellation);
-        self.actions.spawn(async move {
-            answer(action, call(&runtime, &function, arguments, context).await)
-        });
+        self.actions
+            .spawn(async move { answer(action, call(&runtime, &function, arguments, context).await) });
     }
 
     pub(super) fn begin_child(&mut self, action: ActionId, command: Command) {
@@ -43,7 +49,10 @@ impl Driver<'_> {
         }
         let runtime = self.runtime.clone();
         let principal = self.record.principal.clone();
-        let parent = ParentStep { run: self.record.id, action };
+        let parent = ParentStep {
+            run: self.record.id,
+            action,
+        };
         let stop = CancellationToken::new();
         self.stops.insert(action, stop.clone());
         let tasks = runtime.inner.tasks.clone();
@@ -74,11 +83,19 @@ impl Driver<'_> {
 fn answer(action: ActionId, result: Result<Value>) -> Event {
     match result {
         Ok(output) => Event::Completed { action, output },
-        Err(error) => Event::Failed { action, error: error.report() },
+        Err(error) => Event::Failed {
+            action,
+            error: error.report(),
+        },
     }
 }
 
-async fn call(runtime: &Runtime, name: &str, arguments: Value, mut context: FunctionContext) -> Result<Value> {
+async fn call(
+    runtime: &Runtime,
+    name: &str,
+    arguments: Value,
+    mut context: FunctionContext,
+) -> Result<Value> {
     let parts = &runtime.inner.parts;
     let cancellation = context.cancellation.clone();
     let work = async {
@@ -107,7 +124,10 @@ async fn call(runtime: &Runtime, name: &str, arguments: Value, mut context: Func
     if size > parts.limits.payload_bytes {
         return Err(Error::new(
             ErrorCode::LimitExceeded,
-            format!("the result has {size} bytes as JSON, more than {}", parts.limits.payload_bytes),
+            format!(
+                "the result has {size} bytes as JSON, more than {}",
+                parts.limits.payload_bytes
+            ),
         )
         .with_operation(name));
     }
@@ -122,7 +142,10 @@ async fn run_child(
     command: Command,
     stop: CancellationToken,
 ) -> Result<Value> {
-    let Command::StartRun { run: id, is_awaited, .. } = &command else {
+    let Command::StartRun {
+        run: id, is_awaited, ..
+    } = &command
+    else {
         return Err(Error::internal("only a workflow can be started as a run"));
     };
     let (id, is_awaited, scope) = (*id, *is_awaited, principal.scope());
@@ -174,7 +197,15 @@ async fn start_child(
     parent: ParentStep,
     command: &Command,
 ) -> Result<RunRecord> {
-    let Command::StartRun { run: id, namespace, name, version, input, is_awaited } = command else {
+    let Command::StartRun {
+        run: id,
+        namespace,
+        name,
+        version,
+        input,
+        is_awaited,
+    } = command
+    else {
         return Err(Error::internal("only a workflow can be started as a run"));
     };
     let scope = principal.scope();
@@ -184,20 +215,29 @@ async fn start_child(
     }
     let found = store.find(&scope, namespace, name, Some(version)).await?;
     let found = found.ok_or_else(|| {
-        Error::not_found(format!("no workflow {namespace}/{name} {version} is deployed; deploy it first"))
+        Error::not_found(format!(
+            "no workflow {namespace}/{name} {version} is deployed; deploy it first"
+        ))
     })?;
     let workflow = runtime.load(&scope, &found.hash).await?;
     let text = store.document(&scope, &found.hash).await?.unwrap_or_default();
     let mut start = StartRun::new(workflow, text, input.clone());
     start.id = Some(*id);
-    start.directory = store.run(&scope, parent.run).await?.and_then(|parent| parent.directory);
-    runtime.start_as(principal, start, is_awaited.then_some(parent)).await
+    start.directory = store
+        .run(&scope, parent.run)
+        .await?
+        .and_then(|parent| parent.directory);
+    runtime
+        .start_as(principal, start, is_awaited.then_some(parent))
+        .await
 }
 
 fn outcome(record: RunRecord) -> Result<Value> {
     match record.status {
         RunStatus::Completed => Ok(record.output.unwrap_or_default()),
-        RunStatus::Cancelled => Err(Error::new(ErrorCode::Cancelled, "the run was cancelled").with_context("run", record.id)),
+        RunStatus::Cancelled => {
+            Err(Error::new(ErrorCode::Cancelled, "the run was cancelled").with_context("run", record.id))
+        }
         RunStatus::Faulted | RunStatus::Running => {
             let error = record.error.unwrap_or_default();
             Err(Error::new(ErrorCode::RunFaulted, "the run ended in an error")

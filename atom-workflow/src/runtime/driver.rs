@@ -36,7 +36,8 @@ pub(super) async fn drive(
     let shutdown = runtime.inner.shutdown.clone();
     let mut pause = FIRST_PAUSE;
     let result = loop {
-        let attempt = AssertUnwindSafe(run_to_end(&runtime, &scope, run, &mut inbox, &progress)).catch_unwind();
+        let attempt =
+            AssertUnwindSafe(run_to_end(&runtime, &scope, run, &mut inbox, &progress)).catch_unwind();
         let result = tokio::select! {
             biased;
             () = shutdown.cancelled() => Err(closed()),
@@ -149,7 +150,11 @@ pub(super) struct Driver<'a> {
 
 impl<'a> Driver<'a> {
     /// Brings a machine to where the journal ends, and begins again what has no answer.
-    async fn rebuild(runtime: &'a Runtime, record: RunRecord, progress: &'a watch::Sender<Progress>) -> Result<Self> {
+    async fn rebuild(
+        runtime: &'a Runtime,
+        record: RunRecord,
+        progress: &'a watch::Sender<Progress>,
+    ) -> Result<Self> {
         let (machine, redactor) = runtime.machine(&record).await?;
         let mut driver = Self {
             runtime,
@@ -166,7 +171,10 @@ impl<'a> Driver<'a> {
         };
         let mut last = Transition::default();
         loop {
-            let page = runtime.inner.journal(&driver.record, driver.next_sequence).await?;
+            let page = runtime
+                .inner
+                .journal(&driver.record, driver.next_sequence)
+                .await?;
             if page.is_empty() {
                 break;
             }
@@ -196,8 +204,13 @@ impl<'a> Driver<'a> {
         if self.next_sequence > 1 {
             self.cancel_unwanted_children().await?;
         }
-        let pending: Vec<_> = self.machine.pending().map(|(action, command)| (action, command.clone())).collect();
-        self.listening.retain(|action, _| pending.iter().any(|(pending, _)| pending == action));
+        let pending: Vec<_> = self
+            .machine
+            .pending()
+            .map(|(action, command)| (action, command.clone()))
+            .collect();
+        self.listening
+            .retain(|action, _| pending.iter().any(|(pending, _)| pending == action));
         for (action, command) in pending {
             // Mail that came first may have begun some already.
             if !self.stops.contains_key(&action) {
@@ -210,14 +223,23 @@ impl<'a> Driver<'a> {
     /// A process may die between stopping to wait for a child run and cancelling it.
     async fn cancel_unwanted_children(&mut self) -> Result<()> {
         let runtime = self.runtime;
-        let filter = RunFilter { parent: Some(self.record.id), status: Some(RunStatus::Running), ..RunFilter::default() };
+        let filter = RunFilter {
+            parent: Some(self.record.id),
+            status: Some(RunStatus::Running),
+            ..RunFilter::default()
+        };
         let mut page = PageRequest::default();
         loop {
-            let children = runtime.inner.parts.store.runs(&self.scope, &filter, &page).await?;
+            let children = runtime
+                .inner
+                .parts
+                .store
+                .runs(&self.scope, &filter, &page)
+                .await?;
             for child in children.items {
-                let is_wanted = child.parent.is_some_and(|parent| {
-                    self.machine.pending().any(|(action, _)| action == parent.action)
-                });
+                let is_wanted = child
+                    .parent
+                    .is_some_and(|parent| self.machine.pending().any(|(action, _)| action == parent.action));
                 if !is_wanted {
                     let reason = "the run that started it no longer wants it".to_owned();
                     runtime.cancel_later(&child, reason)?;
@@ -232,7 +254,9 @@ impl<'a> Driver<'a> {
 
     async fn take_mail(&mut self, mail: Mail) -> Result<()> {
         let is_unwanted = match &mail.event {
-            Event::Signalled { event } => !self.machine.can_take_signal() && self.machine.wants(event).is_empty(),
+            Event::Signalled { event } => {
+                !self.machine.can_take_signal() && self.machine.wants(event).is_empty()
+            }
             _ => false,
         };
         if is_unwanted {
@@ -261,7 +285,12 @@ impl<'a> Driver<'a> {
         let received = received_offset(&event);
         self.note_offsets(&event);
         let mut transition = self.machine.advance(event, now);
-        let entry = JournalEntry { sequence: self.next_sequence, at: now, payload, event_head: 0 };
+        let entry = JournalEntry {
+            sequence: self.next_sequence,
+            at: now,
+            payload,
+            event_head: 0,
+        };
         let event_head = self.write(vec![entry], &mut transition, now).await?;
         self.next_sequence += 1;
         self.note_listening(&transition, received.unwrap_or(event_head));
@@ -283,13 +312,20 @@ impl<'a> Driver<'a> {
         now: Timestamp,
     ) -> Result<Offset> {
         let mut events = std::mem::take(&mut transition.publish);
-        events.iter_mut().filter_map(|event| event.data.as_mut()).for_each(|data| self.redactor.value(data));
+        events
+            .iter_mut()
+            .filter_map(|event| event.data.as_mut())
+            .for_each(|data| self.redactor.value(data));
         let commit = RunCommit {
             scope: self.scope.clone(),
             run: self.record.id,
             entries,
             events,
-            end: transition.outcome.take().map(|outcome| self.end(outcome, now)).transpose()?,
+            end: transition
+                .outcome
+                .take()
+                .map(|outcome| self.end(outcome, now))
+                .transpose()?,
         };
         self.commit(commit).await
     }
@@ -315,15 +351,31 @@ impl<'a> Driver<'a> {
         Ok(match outcome {
             Outcome::Completed(mut output) => {
                 self.redactor.value(&mut output);
-                RunEnd { status: RunStatus::Completed, output: Some(output), error: None, at }
+                RunEnd {
+                    status: RunStatus::Completed,
+                    output: Some(output),
+                    error: None,
+                    at,
+                }
             }
             Outcome::Faulted(error) => {
-                let mut error = serde_json::to_value(error)
-                    .map_err(|error| Error::internal("the run's error cannot be stored").with_source(error))?;
+                let mut error = serde_json::to_value(error).map_err(|error| {
+                    Error::internal("the run's error cannot be stored").with_source(error)
+                })?;
                 self.redactor.value(&mut error);
-                RunEnd { status: RunStatus::Faulted, output: None, error: Some(error), at }
+                RunEnd {
+                    status: RunStatus::Faulted,
+                    output: None,
+                    error: Some(error),
+                    at,
+                }
             }
-            Outcome::Cancelled => RunEnd { status: RunStatus::Cancelled, output: None, error: None, at },
+            Outcome::Cancelled => RunEnd {
+                status: RunStatus::Cancelled,
+                output: None,
+                error: None,
+                at,
+            },
         })
     }
 
@@ -333,7 +385,10 @@ impl<'a> Driver<'a> {
             Event::Failed { error, .. } => {
                 self.redactor.text(&mut error.message);
                 error.cause.iter_mut().for_each(|cause| self.redactor.text(cause));
-                error.context.values_mut().for_each(|value| self.redactor.text(value));
+                error
+                    .context
+                    .values_mut()
+                    .for_each(|value| self.redactor.text(value));
             }
             _ => {}
         }
@@ -342,13 +397,30 @@ impl<'a> Driver<'a> {
     /// Offers the events that came since the listening tasks last looked.
     async fn offer_events(&mut self) -> Result<()> {
         while let Some(from) = self.listening.values().min().copied() {
-            let page = self.runtime.inner.parts.store.read(&self.scope, from, EVENT_PAGE).await?;
-            let Some(last) = page.last().map(|logged| logged.offset) else { return Ok(()) };
+            let page = self
+                .runtime
+                .inner
+                .parts
+                .store
+                .read(&self.scope, from, EVENT_PAGE)
+                .await?;
+            let Some(last) = page.last().map(|logged| logged.offset) else {
+                return Ok(());
+            };
             for logged in page {
                 for action in self.machine.wants(&logged.event) {
-                    if self.listening.get(&action).is_some_and(|seen| *seen < logged.offset) {
+                    if self
+                        .listening
+                        .get(&action)
+                        .is_some_and(|seen| *seen < logged.offset)
+                    {
                         let (offset, event) = (logged.offset, logged.event.clone());
-                        self.step(Event::Received { action, offset, event }).await?;
+                        self.step(Event::Received {
+                            action,
+                            offset,
+                            event,
+                        })
+                        .await?;
                     }
                 }
             }
@@ -364,7 +436,11 @@ impl<'a> Driver<'a> {
             Command::Timer { at } => drop(self.timers.insert((at, action))),
             // Where it starts was noted when its journal entry was written.
             Command::Listen => {}
-            Command::Call { function, arguments, task } => self.begin_call(action, function, arguments, task),
+            Command::Call {
+                function,
+                arguments,
+                task,
+            } => self.begin_call(action, function, arguments, task),
             Command::StartRun { .. } => self.begin_child(action, command),
         }
     }
@@ -417,5 +493,6 @@ fn received_offset(event: &Event) -> Option<Offset> {
 
 /// The text of a journal entry.
 pub(super) fn encode(event: &Event) -> Result<String> {
-    serde_json::to_string(event).map_err(|error| Error::internal("an event cannot be stored").with_source(error))
+    serde_json::to_string(event)
+        .map_err(|error| Error::internal("an event cannot be stored").with_source(error))
 }

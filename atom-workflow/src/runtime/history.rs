@@ -34,20 +34,35 @@ impl Replay {
     async fn new(runtime: Runtime, scope: &Scope, run: RunId) -> Result<Self> {
         let record = runtime.record(scope, run).await?;
         let (machine, redactor) = runtime.machine(&record).await?;
-        Ok(Self { runtime, record, machine: machine.with_records(), redactor, next_sequence: 0, offset: 0 })
+        Ok(Self {
+            runtime,
+            record,
+            machine: machine.with_records(),
+            redactor,
+            next_sequence: 0,
+            offset: 0,
+        })
     }
 
     /// What the next page of the journal tells; empty when there is nothing new.
     async fn page(&mut self) -> Result<Vec<HistoryEntry>> {
         let mut entries = Vec::new();
-        for (entry, event) in self.runtime.inner.journal(&self.record, self.next_sequence).await? {
+        for (entry, event) in self
+            .runtime
+            .inner
+            .journal(&self.record, self.next_sequence)
+            .await?
+        {
             if entry.sequence != self.next_sequence || !self.machine.expects(&event) {
                 return Err(diverged(self.record.id));
             }
             self.next_sequence += 1;
             for record in self.machine.advance(event, entry.at).records {
                 self.offset += 1;
-                entries.push(self.redacted(HistoryEntry { offset: self.offset, record })?);
+                entries.push(self.redacted(HistoryEntry {
+                    offset: self.offset,
+                    record,
+                })?);
             }
         }
         Ok(entries)
@@ -142,6 +157,9 @@ impl Runtime {
 
 /// The error for a run whose journal does not lead where its driver thought.
 pub(super) fn diverged(run: RunId) -> Error {
-    Error::new(ErrorCode::Internal, "the run's journal does not lead to a state; please report this")
-        .with_context("run", run)
+    Error::new(
+        ErrorCode::Internal,
+        "the run's journal does not lead to a state; please report this",
+    )
+    .with_context("run", run)
 }

@@ -49,7 +49,8 @@ impl Runtime {
             return Ok(workflow);
         }
         let text = self.inner.parts.store.document(scope, hash).await?;
-        let text = text.ok_or_else(|| Error::not_found(format!("there is no document with the hash {hash}")))?;
+        let text =
+            text.ok_or_else(|| Error::not_found(format!("there is no document with the hash {hash}")))?;
         let workflow = Arc::new(Workflow::parse(&text)?);
         self.inner.workflows.insert(scope, Arc::clone(&workflow));
         Ok(workflow)
@@ -74,15 +75,22 @@ impl Runtime {
 impl Inner {
     /// A page of a run's journal, decoded.
     pub(super) async fn journal(&self, record: &RunRecord, from: u64) -> Result<Vec<(JournalEntry, Event)>> {
-        let entries = self.parts.store.journal(&record.principal.scope(), record.id, from, JOURNAL_PAGE).await?;
+        let entries = self
+            .parts
+            .store
+            .journal(&record.principal.scope(), record.id, from, JOURNAL_PAGE)
+            .await?;
         entries
             .into_iter()
             .map(|entry| {
                 let event = serde_json::from_str(&entry.payload).map_err(|error| {
-                    Error::new(ErrorCode::InvalidData, "the run's journal cannot be read; was it written by a newer engine?")
-                        .with_context("run", record.id)
-                        .with_context("sequence", entry.sequence)
-                        .with_source(error)
+                    Error::new(
+                        ErrorCode::InvalidData,
+                        "the run's journal cannot be read; was it written by a newer engine?",
+                    )
+                    .with_context("run", record.id)
+                    .with_context("sequence", entry.sequence)
+                    .with_source(error)
                 })?;
                 if let Event::Started { machine, .. } = &event
                     && *machine > MACHINE_VERSION

@@ -51,8 +51,8 @@ use std::time::Duration;
 
 use atom_core::storage::{JournalEntry, NewRun, ParentStep, RunRecord, Store, Vault, WorkflowKey};
 use atom_core::{
-    CancellationToken, Clock, CloudEvent, Error, ErrorCode, FunctionRegistry, Offset, Principal, RandomSource,
-    Result, RunId, Scope,
+    CancellationToken, Clock, CloudEvent, Error, ErrorCode, FunctionRegistry, Offset, Principal,
+    RandomSource, Result, RunId, Scope,
 };
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -121,7 +121,13 @@ pub struct StartRun {
 impl StartRun {
     /// A start without a chosen id or directory.
     pub fn new(workflow: Arc<Workflow>, text: impl Into<String>, input: Value) -> Self {
-        Self { id: None, workflow, text: text.into(), input, directory: None }
+        Self {
+            id: None,
+            workflow,
+            text: text.into(),
+            input,
+            directory: None,
+        }
     }
 }
 
@@ -275,7 +281,12 @@ impl Runtime {
         Ok(taken)
     }
 
-    async fn start_as(&self, principal: &Principal, start: StartRun, parent: Option<ParentStep>) -> Result<RunRecord> {
+    async fn start_as(
+        &self,
+        principal: &Principal,
+        start: StartRun,
+        parent: Option<ParentStep>,
+    ) -> Result<RunRecord> {
         self.check_open()?;
         self.check_start(&principal.scope(), &start).await?;
         let parts = &self.inner.parts;
@@ -298,11 +309,19 @@ impl Runtime {
             directory: start.directory.clone(),
             input: start.input.clone(),
             created_at: now,
-            first_entry: JournalEntry { sequence: 0, at: now, payload, event_head: 0 },
+            first_entry: JournalEntry {
+                sequence: 0,
+                at: now,
+                payload,
+                event_head: 0,
+            },
         };
         // What is cached is stored already.
         if self.inner.workflows.get(&scope, &start.workflow.hash).is_none() {
-            parts.store.put_document(&scope, &workflow.hash, &start.text).await?;
+            parts
+                .store
+                .put_document(&scope, &workflow.hash, &start.text)
+                .await?;
             self.inner.workflows.insert(&scope, workflow);
         }
         match parts.store.create(run).await {
@@ -325,14 +344,20 @@ impl Runtime {
         if size > limits.payload_bytes {
             return Err(Error::new(
                 ErrorCode::LimitExceeded,
-                format!("the input has {size} bytes as JSON, more than {}", limits.payload_bytes),
+                format!(
+                    "the input has {size} bytes as JSON, more than {}",
+                    limits.payload_bytes
+                ),
             ));
         }
         check_data(&start.input)?;
         if self.drivers().len() >= limits.concurrent_runs {
             return Err(Error::new(
                 ErrorCode::LimitExceeded,
-                format!("{} runs are under way; wait for some to end", limits.concurrent_runs),
+                format!(
+                    "{} runs are under way; wait for some to end",
+                    limits.concurrent_runs
+                ),
             ));
         }
         for name in &start.workflow.secrets {
@@ -382,7 +407,11 @@ impl Runtime {
         match self.send(scope, run, Event::Cancelled { reason }).await {
             Err(error) if error.code() == ErrorCode::Conflict => {
                 let record = self.record(scope, run).await?;
-                if record.status.has_ended() { Ok(record) } else { Err(error) }
+                if record.status.has_ended() {
+                    Ok(record)
+                } else {
+                    Err(error)
+                }
             }
             Err(error) => Err(error),
             Ok(()) => self.record(scope, run).await,
@@ -419,7 +448,10 @@ impl Runtime {
     pub async fn close(&self, grace: Duration) {
         self.inner.shutdown.cancel();
         self.inner.tasks.close();
-        if tokio::time::timeout(grace, self.inner.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(grace, self.inner.tasks.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("some runs did not stop in time; they resume when the store is opened again");
         }
     }
@@ -442,7 +474,11 @@ impl Runtime {
 
     async fn record(&self, scope: &Scope, run: RunId) -> Result<RunRecord> {
         let record = self.inner.parts.store.run(scope, run).await?;
-        record.ok_or_else(|| Error::not_found(format!("there is no run {run}; runs.list shows the runs there are")))
+        record.ok_or_else(|| {
+            Error::not_found(format!(
+                "there is no run {run}; runs.list shows the runs there are"
+            ))
+        })
     }
 
     /// The driver of a run, when it has one in this process.
@@ -470,7 +506,9 @@ impl Runtime {
     async fn pause(&self, length: Duration) {
         let clock = &self.inner.parts.clock;
         let length = jiff::SignedDuration::try_from(length).unwrap_or_default();
-        clock.wait_until(clock.now().saturating_add(length).unwrap_or(jiff::Timestamp::MAX)).await;
+        clock
+            .wait_until(clock.now().saturating_add(length).unwrap_or(jiff::Timestamp::MAX))
+            .await;
     }
 
     /// The driver of a run. One that is started for it takes the mail before it begins anything, so that
@@ -484,12 +522,22 @@ impl Runtime {
         }
         let (mail, inbox) = mpsc::channel(64);
         if let Some(first) = first.take() {
-            mail.try_send(first).map_err(|_| Error::internal("a new driver takes no mail"))?;
+            mail.try_send(first)
+                .map_err(|_| Error::internal("a new driver takes no mail"))?;
         }
         let (progress, watcher) = watch::channel(Progress::default());
-        let handle = DriverHandle { mail, progress: watcher };
+        let handle = DriverHandle {
+            mail,
+            progress: watcher,
+        };
         drivers.insert(key, handle.clone());
-        self.inner.tasks.spawn(driver::drive(self.clone(), record.principal.scope(), record.id, inbox, progress));
+        self.inner.tasks.spawn(driver::drive(
+            self.clone(),
+            record.principal.scope(),
+            record.id,
+            inbox,
+            progress,
+        ));
         Ok(handle)
     }
 
@@ -498,7 +546,11 @@ impl Runtime {
     }
 
     fn check_open(&self) -> Result<()> {
-        if self.inner.shutdown.is_cancelled() { Err(closed()) } else { Ok(()) }
+        if self.inner.shutdown.is_cancelled() {
+            Err(closed())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -509,7 +561,11 @@ fn check_data(data: &Value) -> Result<()> {
 
 fn check_event(event: &CloudEvent) -> Result<()> {
     event.validate()?;
-    event.data.iter().chain(event.extensions.values()).try_for_each(check_data)
+    event
+        .data
+        .iter()
+        .chain(event.extensions.values())
+        .try_for_each(check_data)
 }
 
 fn closed() -> Error {
@@ -517,8 +573,11 @@ fn closed() -> Error {
 }
 
 fn interrupted(run: RunId) -> Error {
-    Error::new(ErrorCode::Conflict, "the run was interrupted and nobody drives it; resume it first")
-        .with_context("run", run)
+    Error::new(
+        ErrorCode::Conflict,
+        "the run was interrupted and nobody drives it; resume it first",
+    )
+    .with_context("run", run)
 }
 
 fn ended() -> Error {

@@ -16,7 +16,10 @@ pub(super) struct Redactor {
 
 impl std::fmt::Debug for Redactor {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Redactor").field("secrets", &self.secrets.len()).finish()
+        formatter
+            .debug_struct("Redactor")
+            .field("secrets", &self.secrets.len())
+            .finish()
     }
 }
 
@@ -36,7 +39,11 @@ impl Redactor {
             }
         }
         // Inside JSON text a secret is spelled with escapes.
-        let escaped: Vec<_> = texts.iter().map(|text| escape(text)).filter(|text| !texts.contains(text)).collect();
+        let escaped: Vec<_> = texts
+            .iter()
+            .map(|text| escape(text))
+            .filter(|text| !texts.contains(text))
+            .collect();
         texts.extend(escaped);
         texts.retain(|text| text.len() >= SHORTEST_SECRET);
         // The longest first, so that a secret that contains another is hidden whole.
@@ -79,7 +86,9 @@ impl Redactor {
         match value {
             Value::String(text) => self.finds(text),
             Value::Array(items) => items.iter().any(|item| self.finds_secret(item)),
-            Value::Object(fields) => fields.iter().any(|(key, field)| self.finds(key) || self.finds_secret(field)),
+            Value::Object(fields) => fields
+                .iter()
+                .any(|(key, field)| self.finds(key) || self.finds_secret(field)),
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
         }
     }
@@ -92,9 +101,18 @@ impl Redactor {
 /// Whether a field of a secret is confidential by its name.
 fn is_confidential(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["password", "passphrase", "token", "secret", "key", "assertion", "pin", "credential"]
-        .iter()
-        .any(|word| name.contains(word))
+    [
+        "password",
+        "passphrase",
+        "token",
+        "secret",
+        "key",
+        "assertion",
+        "pin",
+        "credential",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
 }
 
 fn escape(text: &str) -> String {

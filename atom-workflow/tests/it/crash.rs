@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atom_core::storage::{
-    Committed, DeployedWorkflow, JournalEntry, MemoryStore, MemoryVault, NewRun, Page, PageRequest, RunCommit,
-    RunFilter, RunRecord, RunStore, WorkflowStore,
+    Committed, DeployedWorkflow, JournalEntry, MemoryStore, MemoryVault, NewRun, Page, PageRequest,
+    RunCommit, RunFilter, RunRecord, RunStore, WorkflowStore,
 };
-use atom_core::{CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Result, RunId, Scope};
+use atom_core::{
+    CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Result, RunId, Scope,
+};
 use atom_workflow::runtime::RuntimeLimits;
 use serde_json::{Value, json};
 
@@ -45,7 +47,13 @@ impl WorkflowStore for MortalStore {
     async fn deploy(&self, scope: &Scope, workflow: &DeployedWorkflow) -> Result<DeployedWorkflow> {
         self.inner.deploy(scope, workflow).await
     }
-    async fn find(&self, scope: &Scope, namespace: &str, name: &str, version: Option<&str>) -> Result<Option<DeployedWorkflow>> {
+    async fn find(
+        &self,
+        scope: &Scope,
+        namespace: &str,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<Option<DeployedWorkflow>> {
         self.inner.find(scope, namespace, name, version).await
     }
     async fn list(&self, scope: &Scope, page: &PageRequest) -> Result<Page<DeployedWorkflow>> {
@@ -118,12 +126,18 @@ const CHILD: &str = "document: { dsl: 1.0.3, namespace: default, name: child, ve
 /// each idempotency key, how often it was called in all.
 async fn die_after(writes: i64) -> (Value, Vec<String>, usize, bool) {
     let memory = Arc::new(MemoryStore::default());
-    let mortal = Arc::new(MortalStore { inner: Arc::clone(&memory), writes_left: AtomicI64::new(writes), death: CancellationToken::new() });
+    let mortal = Arc::new(MortalStore {
+        inner: Arc::clone(&memory),
+        writes_left: AtomicI64::new(writes),
+        death: CancellationToken::new(),
+    });
     let death = mortal.death.clone();
     let vault = Arc::new(MemoryVault::default());
     let first = Bench::over(mortal, Arc::clone(&vault) as _, RuntimeLimits::default());
     first.deploy(CHILD).await;
-    let Ok(run) = first.try_start(WORKFLOW, json!({})).await else { return (Value::Null, Vec::new(), 0, false) };
+    let Ok(run) = first.try_start(WORKFLOW, json!({})).await else {
+        return (Value::Null, Vec::new(), 0, false);
+    };
     let scope = first.scope();
     let alive = tokio::select! {
         ended = first.runtime.wait(&scope, run.id) => ended.is_ok(),
@@ -142,7 +156,10 @@ async fn die_after(writes: i64) -> (Value, Vec<String>, usize, bool) {
     let mut keys = first.calls.keys();
     keys.extend(second.calls.keys());
     let events = memory.read(&second.scope(), 0, 100).await.unwrap().len();
-    assert!(memory.unfinished().await.unwrap().is_empty(), "after {writes} writes");
+    assert!(
+        memory.unfinished().await.unwrap().is_empty(),
+        "after {writes} writes"
+    );
     (ended.output.unwrap_or(Value::Null), keys, events, alive)
 }
 
@@ -168,7 +185,11 @@ async fn a_crash_after_any_write_changes_nothing() {
         keys.sort();
         keys.dedup();
         // Only calls that were under way when the process died are made again: at most one in each branch.
-        assert!(calls - keys.len() <= 2, "after {writes} writes {} calls were repeated", calls - keys.len());
+        assert!(
+            calls - keys.len() <= 2,
+            "after {writes} writes {} calls were repeated",
+            calls - keys.len()
+        );
         assert!(calls <= calls_without_crash + 4, "after {writes} writes");
         if alive {
             return;

@@ -47,7 +47,11 @@ impl Calls {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self::over(Arc::new(MemoryStore::default()), Arc::new(MemoryVault::default()), RuntimeLimits::default())
+        Self::over(
+            Arc::new(MemoryStore::default()),
+            Arc::new(MemoryVault::default()),
+            RuntimeLimits::default(),
+        )
     }
 
     pub(crate) fn over(store: Arc<dyn Store>, vault: Arc<dyn Vault>, limits: RuntimeLimits) -> Self {
@@ -63,7 +67,14 @@ impl Bench {
             random: Arc::new(SequenceRandom::default()),
             limits,
         });
-        Self { store, vault, clock, calls, runtime, ada: Principal::new("acme", "ada").unwrap() }
+        Self {
+            store,
+            vault,
+            clock,
+            calls,
+            runtime,
+            ada: Principal::new("acme", "ada").unwrap(),
+        }
     }
 
     pub(crate) fn scope(&self) -> Scope {
@@ -122,60 +133,84 @@ impl Bench {
 /// A whole document around tasks; text that begins with `do:` or another top-level key is taken as it is.
 pub(crate) fn document(tasks: &str) -> String {
     let head = "document: { dsl: 1.0.3, namespace: default, name: test, version: 0.1.0 }\n";
-    if tasks.trim_start().starts_with('-') { format!("{head}do:\n{tasks}") } else { format!("{head}{tasks}") }
+    if tasks.trim_start().starts_with('-') {
+        format!("{head}do:\n{tasks}")
+    } else {
+        format!("{head}{tasks}")
+    }
 }
 
 fn register(functions: &FunctionRegistry, calls: &Arc<Calls>) {
     let counted = |name: &'static str, calls: &Arc<Calls>| (name, Arc::clone(calls));
     let (name, noted) = counted("echo", calls);
     functions
-        .register(Arc::new(TypedFunction::new(name, "Gives back its arguments.", move |arguments: Value, context| {
-            noted.note(name, &context);
-            async move { Ok(arguments) }
-        })))
+        .register(Arc::new(TypedFunction::new(
+            name,
+            "Gives back its arguments.",
+            move |arguments: Value, context| {
+                noted.note(name, &context);
+                async move { Ok(arguments) }
+            },
+        )))
         .unwrap();
     let (name, noted) = counted("fail", calls);
     functions
-        .register(Arc::new(TypedFunction::new(name, "Fails as told.", move |arguments: Value, context| {
-            noted.note(name, &context);
-            async move {
-                let mut error = Error::new(ErrorCode::Upstream, "it broke");
-                if let Some(status) = arguments.get("status") {
-                    error = error.with_context("status", status);
+        .register(Arc::new(TypedFunction::new(
+            name,
+            "Fails as told.",
+            move |arguments: Value, context| {
+                noted.note(name, &context);
+                async move {
+                    let mut error = Error::new(ErrorCode::Upstream, "it broke");
+                    if let Some(status) = arguments.get("status") {
+                        error = error.with_context("status", status);
+                    }
+                    Err::<Value, _>(error)
                 }
-                Err::<Value, _>(error)
-            }
-        })))
+            },
+        )))
         .unwrap();
     let (name, noted) = counted("flaky", calls);
     functions
-        .register(Arc::new(TypedFunction::new(name, "Fails the first times.", move |arguments: Value, context| {
-            let count = noted.note(name, &context);
-            async move {
-                if count <= arguments["failures"].as_u64().unwrap_or(2) {
-                    return Err(Error::new(ErrorCode::Unavailable, "try again"));
+        .register(Arc::new(TypedFunction::new(
+            name,
+            "Fails the first times.",
+            move |arguments: Value, context| {
+                let count = noted.note(name, &context);
+                async move {
+                    if count <= arguments["failures"].as_u64().unwrap_or(2) {
+                        return Err(Error::new(ErrorCode::Unavailable, "try again"));
+                    }
+                    Ok(json!({ "calls": count }))
                 }
-                Ok(json!({ "calls": count }))
-            }
-        })))
+            },
+        )))
         .unwrap();
     let (name, noted) = counted("hang", calls);
     functions
-        .register(Arc::new(TypedFunction::new(name, "Never answers.", move |_: Value, context| {
-            noted.note(name, &context);
-            std::future::pending::<Result<Value>>()
-        })))
+        .register(Arc::new(TypedFunction::new(
+            name,
+            "Never answers.",
+            move |_: Value, context| {
+                noted.note(name, &context);
+                std::future::pending::<Result<Value>>()
+            },
+        )))
         .unwrap();
     let (name, noted) = counted("panic", calls);
     functions
-        .register(Arc::new(TypedFunction::new(name, "Panics.", move |_: Value, context| {
-            noted.note(name, &context);
-            async move {
-                std::panic::resume_unwind(Box::new("a defect"));
-                #[expect(unreachable_code, reason = "gives the closure its type")]
-                Ok(Value::Null)
-            }
-        })))
+        .register(Arc::new(TypedFunction::new(
+            name,
+            "Panics.",
+            move |_: Value, context| {
+                noted.note(name, &context);
+                async move {
+                    std::panic::resume_unwind(Box::new("a defect"));
+                    #[expect(unreachable_code, reason = "gives the closure its type")]
+                    Ok(Value::Null)
+                }
+            },
+        )))
         .unwrap();
 }
 
@@ -197,7 +232,10 @@ impl Bench {
     /// Deploys a document.
     pub(crate) async fn deploy(&self, text: &str) {
         let workflow = Workflow::parse(text).unwrap();
-        self.store.put_document(&self.scope(), &workflow.hash, text).await.unwrap();
+        self.store
+            .put_document(&self.scope(), &workflow.hash, text)
+            .await
+            .unwrap();
         let deployed = atom_core::storage::DeployedWorkflow {
             namespace: workflow.document.namespace.clone(),
             name: workflow.document.name.clone(),
@@ -212,9 +250,16 @@ impl Bench {
 
     /// The run that a run has started, once it has.
     pub(crate) async fn child_of(&self, parent: &RunRecord) -> RunRecord {
-        let filter = atom_core::storage::RunFilter { parent: Some(parent.id), ..Default::default() };
+        let filter = atom_core::storage::RunFilter {
+            parent: Some(parent.id),
+            ..Default::default()
+        };
         loop {
-            let runs = self.store.runs(&self.scope(), &filter, &Default::default()).await.unwrap();
+            let runs = self
+                .store
+                .runs(&self.scope(), &filter, &Default::default())
+                .await
+                .unwrap();
             if let Some(child) = runs.items.into_iter().next() {
                 return child;
             }

@@ -21,7 +21,10 @@ async fn data_flows_through_input_output_export_and_context() {
             json!({ "user": { "first": "Ada", "last": "Lovelace" } }),
         )
         .await;
-    assert_eq!(output, json!({ "previous": "Ada Lovelace", "context": "Ada Lovelace", "raw": "Ada", "task": "second" }));
+    assert_eq!(
+        output,
+        json!({ "previous": "Ada Lovelace", "context": "Ada Lovelace", "raw": "Ada", "task": "second" })
+    );
 }
 
 #[tokio::test]
@@ -39,7 +42,10 @@ output:
 "#;
     assert_eq!(bench.output(workflow, json!({ "n": 4 })).await, json!(9));
     let error = bench.error(workflow, json!({ "n": "secret text" })).await;
-    assert_eq!(error["type"], "https://open-workflow-specification.org/spec/1.0.0/errors/validation");
+    assert_eq!(
+        error["type"],
+        "https://open-workflow-specification.org/spec/1.0.0/errors/validation"
+    );
     assert!(!error.to_string().contains("secret text"), "{error}");
     let error = bench.error(workflow, json!({ "n": 5 })).await;
     assert_eq!(error["status"], 400);
@@ -63,9 +69,18 @@ async fn switch_and_directives_choose_the_way() {
 - last:
     set: { size: '${ .size + "!" }' }
 "#;
-    assert_eq!(bench.output(workflow, json!({ "n": 1 })).await, json!({ "size": "small" }));
-    assert_eq!(bench.output(workflow, json!({ "n": 1000 })).await, json!({ "size": "large!" }));
-    assert_eq!(bench.output(workflow, json!({ "n": 50 })).await, json!({ "n": 50 }));
+    assert_eq!(
+        bench.output(workflow, json!({ "n": 1 })).await,
+        json!({ "size": "small" })
+    );
+    assert_eq!(
+        bench.output(workflow, json!({ "n": 1000 })).await,
+        json!({ "size": "large!" })
+    );
+    assert_eq!(
+        bench.output(workflow, json!({ "n": 50 })).await,
+        json!({ "n": 50 })
+    );
 }
 
 #[tokio::test]
@@ -82,8 +97,14 @@ async fn exit_leaves_the_list_and_end_leaves_the_workflow() {
 "#
         )
     };
-    assert_eq!(bench.output(&nested("exit"), json!({})).await, json!({ "at": "inner then after" }));
-    assert_eq!(bench.output(&nested("end"), json!({})).await, json!({ "at": "inner" }));
+    assert_eq!(
+        bench.output(&nested("exit"), json!({})).await,
+        json!({ "at": "inner then after" })
+    );
+    assert_eq!(
+        bench.output(&nested("end"), json!({})).await,
+        json!({ "at": "inner" })
+    );
 }
 
 #[tokio::test]
@@ -99,7 +120,12 @@ async fn a_task_whose_condition_is_false_is_skipped_with_its_directive() {
         )
         .await;
     assert_eq!(run.output, Some(json!({ "after": 1 })));
-    assert!(bench.history(&run).await.contains(&"task_skipped /do/0/never".to_owned()));
+    assert!(
+        bench
+            .history(&run)
+            .await
+            .contains(&"task_skipped /do/0/never".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -113,13 +139,32 @@ async fn for_hands_on_data_and_knows_item_index_and_while() {
       - see: { set: { colors: '${ .colors }', seen: '${ .seen + [{ color: $color, i: $i }] }' } }
 - keep: { set: '${ .seen }' }
 "#;
-    let output = bench.output(workflow, json!({ "colors": ["red", "green", "blue"], "seen": [] })).await;
-    assert_eq!(output, json!([{ "color": "red", "i": 0 }, { "color": "green", "i": 1 }]));
+    let output = bench
+        .output(
+            workflow,
+            json!({ "colors": ["red", "green", "blue"], "seen": [] }),
+        )
+        .await;
+    assert_eq!(
+        output,
+        json!([{ "color": "red", "i": 0 }, { "color": "green", "i": 1 }])
+    );
     let inline = "- each: { for: { in: [{ n: 1 }, { n: 2 }] }, do: [{ add: { set: { sum: '${ .sum + $item.n }' } } }] }";
-    assert_eq!(bench.output(inline, json!({ "sum": 0 })).await, json!({ "sum": 3 }));
+    assert_eq!(
+        bench.output(inline, json!({ "sum": 0 })).await,
+        json!({ "sum": 3 })
+    );
     let empty = "- each: { for: { in: .none }, do: [{ x: { set: { x: 1 } } }] }";
-    assert_eq!(bench.output(empty, json!({ "same": true })).await, json!({ "same": true }));
-    let error = bench.error("- each: { for: { in: .n }, do: [{ x: { set: { x: 1 } } }] }", json!({ "n": 5 })).await;
+    assert_eq!(
+        bench.output(empty, json!({ "same": true })).await,
+        json!({ "same": true })
+    );
+    let error = bench
+        .error(
+            "- each: { for: { in: .n }, do: [{ x: { set: { x: 1 } } }] }",
+            json!({ "n": 5 }),
+        )
+        .await;
     assert_eq!(error["instance"], "/do/0/each");
 }
 
@@ -134,21 +179,31 @@ async fn fork_gives_every_branch_or_the_first() {
         - slow: { call: hang }
         - two: { call: echo, with: { n: 2 } }
 "#;
-    let output = bench.output(&workflow.replace("COMPETE", "true"), json!({})).await;
+    let output = bench
+        .output(&workflow.replace("COMPETE", "true"), json!({}))
+        .await;
     assert_eq!(output, json!({ "n": 2 }));
-    let all = workflow.replace("COMPETE", "false").replace("call: hang", "set: { n: 1 }");
-    assert_eq!(bench.output(&all, json!({})).await, json!([{ "n": 1 }, { "n": 2 }]));
+    let all = workflow
+        .replace("COMPETE", "false")
+        .replace("call: hang", "set: { n: 1 }");
+    assert_eq!(
+        bench.output(&all, json!({})).await,
+        json!([{ "n": 1 }, { "n": 2 }])
+    );
 }
 
 #[tokio::test]
 async fn a_branch_that_fails_ends_a_fork_but_not_a_race() {
     let bench = Bench::new();
     let branches = "branches: [{ bad: { call: fail } }, { good: { call: echo, with: { n: 1 } } }]";
-    let error = bench.error(&format!("- all: {{ fork: {{ {branches} }} }}"), json!({})).await;
+    let error = bench
+        .error(&format!("- all: {{ fork: {{ {branches} }} }}"), json!({}))
+        .await;
     assert_eq!(error["instance"], "/do/0/all/fork/branches/0/bad");
     let race = format!("- race: {{ fork: {{ compete: true, {branches} }} }}");
     assert_eq!(bench.output(&race, json!({})).await, json!({ "n": 1 }));
-    let lost = "- race: { fork: { compete: true, branches: [{ a: { call: fail } }, { b: { call: fail } }] } }";
+    let lost =
+        "- race: { fork: { compete: true, branches: [{ a: { call: fail } }, { b: { call: fail } }] } }";
     assert_eq!(bench.error(lost, json!({})).await["status"], 502);
 }
 
@@ -188,9 +243,15 @@ async fn try_catches_what_it_names_and_binds_the_error() {
 "#;
     let caught = bench.output(&workflow.replace("STATUS", "404"), json!({})).await;
     assert_eq!(caught, json!({ "status": 404, "at": "/do/0/attempt/try/0/bad" }));
-    assert_eq!(bench.error(&workflow.replace("STATUS", "503"), json!({})).await["status"], 503);
+    assert_eq!(
+        bench.error(&workflow.replace("STATUS", "503"), json!({})).await["status"],
+        503
+    );
     let swallowed = "- attempt: { try: [{ bad: { call: fail } }], catch: {} }";
-    assert_eq!(bench.output(swallowed, json!({ "kept": 1 })).await, json!({ "kept": 1 }));
+    assert_eq!(
+        bench.output(swallowed, json!({ "kept": 1 })).await,
+        json!({ "kept": 1 })
+    );
     let unless = "- attempt: { try: [{ bad: { call: fail } }], catch: { exceptWhen: $error.status == 502 } }";
     assert_eq!(bench.error(unless, json!({})).await["status"], 502);
 }
@@ -222,14 +283,30 @@ do:
 #[tokio::test]
 async fn an_expression_that_fails_names_its_task() {
     let bench = Bench::new();
-    let error = bench.error("- sum: { set: { n: '${ .a + .b }' } }", json!({ "a": 1, "b": {} })).await;
-    assert_eq!(error["type"], "https://open-workflow-specification.org/spec/1.0.0/errors/expression");
+    let error = bench
+        .error(
+            "- sum: { set: { n: '${ .a + .b }' } }",
+            json!({ "a": 1, "b": {} }),
+        )
+        .await;
+    assert_eq!(
+        error["type"],
+        "https://open-workflow-specification.org/spec/1.0.0/errors/expression"
+    );
     assert_eq!(error["instance"], "/do/0/sum");
 }
 
 #[tokio::test]
 async fn a_loop_that_never_waits_ends_in_an_error() {
     let bench = Bench::new();
-    let error = bench.error("- a: { set: { x: 1 } }\n- b: { set: { x: 2 }, then: a }", json!({})).await;
-    assert!(error["detail"].as_str().unwrap().contains("loop for ever"), "{error}");
+    let error = bench
+        .error(
+            "- a: { set: { x: 1 } }\n- b: { set: { x: 2 }, then: a }",
+            json!({}),
+        )
+        .await;
+    assert!(
+        error["detail"].as_str().unwrap().contains("loop for ever"),
+        "{error}"
+    );
 }

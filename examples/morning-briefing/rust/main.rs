@@ -14,9 +14,15 @@ async fn main() -> Result<()> {
         .map_err(|error| Error::not_found("workflow.yaml is missing").with_source(error))?;
 
     // Local connectors may touch this folder and nothing else.
-    let config = EngineConfig { file_roots: FileRoots::Below(vec![folder.clone()]), ..EngineConfig::in_memory() };
+    let config = EngineConfig {
+        file_roots: FileRoots::Below(vec![folder.clone()]),
+        ..EngineConfig::in_memory()
+    };
     let engine = Engine::open(config).await?;
-    let start = StartRunRequest { directory: Some(folder), ..StartRunRequest::document(document).and_wait() };
+    let start = StartRunRequest {
+        directory: Some(folder),
+        ..StartRunRequest::document(document).and_wait()
+    };
     let run = engine.call(start).await?;
     match run.output {
         Some(output) => println!("{}", output["text"].as_str().unwrap_or_default()),

@@ -26,7 +26,7 @@ pub struct WorkflowReference {
 }
 
 /// Starts a run of a deployed workflow or of a document. Once it is answered, the run survives a crash.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartRunRequest {
     /// The deployed workflow to run; either this or `document`.
@@ -36,8 +36,8 @@ pub struct StartRunRequest {
     /// `workflows.write`, too.
     #[serde(default)]
     pub document: Option<String>,
-    /// The input; `null` when absent.
-    #[serde(default)]
+    /// The input; an empty object when absent.
+    #[serde(default = "no_input")]
     pub input: Value,
     /// Where relative file paths start.
     #[serde(default)]
@@ -52,6 +52,24 @@ pub struct StartRunRequest {
     /// answered as it is.
     #[serde(default)]
     pub wait_timeout_ms: Option<u64>,
+}
+
+fn no_input() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+impl Default for StartRunRequest {
+    fn default() -> Self {
+        Self {
+            workflow: None,
+            document: None,
+            input: no_input(),
+            directory: None,
+            id: None,
+            wait: false,
+            wait_timeout_ms: None,
+        }
+    }
 }
 
 impl StartRunRequest {

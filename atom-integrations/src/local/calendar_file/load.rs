@@ -50,25 +50,32 @@ pub(super) fn events(
     };
     if path.is_dir() {
         let mut skipped = SkippedList::default();
-        walk(path, access, shown, &mut skipped, cancellation, |file, skipped| {
-            let name = shown.show(file);
-            if file
-                .extension()
-                .is_some_and(|extension| extension.eq_ignore_ascii_case("ics"))
-            {
-                std::mem::swap(skipped, &mut loader.skipped);
-                let read = loader.read(file, &name);
-                std::mem::swap(skipped, &mut loader.skipped);
-                match read {
-                    Err(error) if error.code() == ErrorCode::InvalidData => {
-                        let line = error.context().get("line").and_then(|line| line.parse().ok());
-                        skipped.push(&name, line, error.message());
+        walk(
+            path,
+            access,
+            shown,
+            &mut skipped,
+            cancellation,
+            |file, skipped| {
+                let name = shown.show(file);
+                if file
+                    .extension()
+                    .is_some_and(|extension| extension.eq_ignore_ascii_case("ics"))
+                {
+                    std::mem::swap(skipped, &mut loader.skipped);
+                    let read = loader.read(file, &name);
+                    std::mem::swap(skipped, &mut loader.skipped);
+                    match read {
+                        Err(error) if error.code() == ErrorCode::InvalidData => {
+                            let line = error.context().get("line").and_then(|line| line.parse().ok());
+                            skipped.push(&name, line, error.message());
+                        }
+                        read => read?,
                     }
-                    read => read?,
                 }
-            }
-            Ok(true)
-        })?;
+                Ok(true)
+            },
+        )?;
         loader.skipped = skipped;
     } else {
         loader.read(path, &shown.show(path))?;

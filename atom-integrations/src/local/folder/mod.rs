@@ -268,13 +268,20 @@ fn each_document(
         None => is_document(path),
     };
     let mut skipped = SkippedList::default();
-    walk(root, access, shown, &mut skipped, cancellation, |path, skipped| {
-        if is_wanted(path) {
-            visit(path, skipped)
-        } else {
-            Ok(true)
-        }
-    })?;
+    walk(
+        root,
+        access,
+        shown,
+        &mut skipped,
+        cancellation,
+        |path, skipped| {
+            if is_wanted(path) {
+                visit(path, skipped)
+            } else {
+                Ok(true)
+            }
+        },
+    )?;
     Ok(skipped.into_items(&shown.show(root)))
 }
 

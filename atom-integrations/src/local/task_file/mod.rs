@@ -131,14 +131,21 @@ async fn list(access: FileAccess, request: ListRequest, context: FunctionContext
             Ok(())
         };
         if root.is_dir() {
-            walk(&root, &access, &shown, &mut skipped, cancellation, |path, skipped| {
-                if let Some(format) = Format::of_found(path)
-                    && let Err(error) = read(path, format, skipped)
-                {
-                    skipped.push(&shown.show(path), None, error.message());
-                }
-                Ok(true)
-            })?;
+            walk(
+                &root,
+                &access,
+                &shown,
+                &mut skipped,
+                cancellation,
+                |path, skipped| {
+                    if let Some(format) = Format::of_found(path)
+                        && let Err(error) = read(path, format, skipped)
+                    {
+                        skipped.push(&shown.show(path), None, error.message());
+                    }
+                    Ok(true)
+                },
+            )?;
         } else {
             read(&root, format_of(&root)?, &mut skipped)?;
         }

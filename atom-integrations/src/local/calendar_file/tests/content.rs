@@ -315,12 +315,24 @@ async fn a_large_line_and_odd_encodings_are_read() {
         let window = super::super::operations::window("2024-03-04", None, None).unwrap();
         let context = FunctionContext::direct(Principal::new("acme", "ada").unwrap(), "key");
         let shown = crate::local::walk::ShownPaths::new(&context);
-        let (events, skipped) =
-            super::super::load::events(&path, &FileAccess::everywhere(), &shown, &window, &context.cancellation).unwrap();
+        let (events, skipped) = super::super::load::events(
+            &path,
+            &FileAccess::everywhere(),
+            &shown,
+            &window,
+            &context.cancellation,
+        )
+        .unwrap();
         assert_eq!((events[0].title.as_str(), skipped.len()), ("Größe", 0));
         context.cancellation.cancel();
-        let cancelled =
-            super::super::load::events(&path, &FileAccess::everywhere(), &shown, &window, &context.cancellation).unwrap_err();
+        let cancelled = super::super::load::events(
+            &path,
+            &FileAccess::everywhere(),
+            &shown,
+            &window,
+            &context.cancellation,
+        )
+        .unwrap_err();
         assert_eq!(cancelled.code(), ErrorCode::Cancelled);
     }
     let path = folder.path().join("large.ics");
@@ -331,7 +343,14 @@ async fn a_large_line_and_odd_encodings_are_read() {
     let context = FunctionContext::direct(Principal::new("acme", "ada").unwrap(), "key");
     let window = super::super::operations::window("2024-03-04", None, None).unwrap();
     let shown = crate::local::walk::ShownPaths::new(&context);
-    let error = super::super::load::events(&path, &FileAccess::everywhere(), &shown, &window, &context.cancellation).unwrap_err();
+    let error = super::super::load::events(
+        &path,
+        &FileAccess::everywhere(),
+        &shown,
+        &window,
+        &context.cancellation,
+    )
+    .unwrap_err();
     assert_eq!(error.code(), ErrorCode::LimitExceeded);
 }
 
