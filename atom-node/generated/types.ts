@@ -500,7 +500,7 @@ export interface StartRunRequest {
    * `workflows.write`, too.
    */
   document?: string | null;
-  /** The input; `null` when absent. */
+  /** The input; an empty object when absent. */
   input?: unknown;
   /** Where relative file paths start. */
   directory?: string | null;

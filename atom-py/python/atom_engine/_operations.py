@@ -231,7 +231,7 @@ class RunsOperations:
         Args:
             workflow: The deployed workflow to run; either this or `document`.
             document: The text of the document to run, YAML or JSON; either this or `workflow`. Needs the permission `workflows.write`, too.
-            input: The input; `null` when absent.
+            input: The input; an empty object when absent.
             directory: Where relative file paths start.
             id: The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run.
             wait: Whether to answer only when the run has ended.

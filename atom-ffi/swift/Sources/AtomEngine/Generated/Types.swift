@@ -1400,7 +1400,7 @@ public struct StartRunRequest: Codable, Sendable, Equatable {
     /// The text of the document to run, YAML or JSON; either this or `workflow`. Needs the permission
     /// `workflows.write`, too.
     public var document: String?
-    /// The input; `null` when absent.
+    /// The input; an empty object when absent.
     public var input: JSONValue?
     /// Where relative file paths start.
     public var directory: String?

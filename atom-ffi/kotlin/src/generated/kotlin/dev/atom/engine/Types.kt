@@ -817,7 +817,7 @@ data class StartRunRequest(
      * `workflows.write`, too.
      */
     val document: String? = null,
-    /** The input; `null` when absent. */
+    /** The input; an empty object when absent. */
     val input: JsonElement? = null,
     /** Where relative file paths start. */
     val directory: String? = null,
