@@ -1,5 +1,11 @@
 //! Workflows carried out by the machine and the embedded runtime.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends when something is not as it should be"
+)]
+
 mod crash;
 mod engine;
 mod events;
