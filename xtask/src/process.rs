@@ -53,18 +53,20 @@ pub(crate) fn succeeds(root: &Path, program: &str, arguments: &[&str]) -> bool {
     output.is_ok_and(|output| output.status.success())
 }
 
-/// The first number of what a program prints as its version, e.g. 20 for `v20.11.1`.
+/// The version that a program prints, e.g. 20.11 for `v20.11.1`.
 pub(crate) fn version(program: &str, argument: &str) -> Option<(u32, u32)> {
     let output = Command::new(program).arg(argument).output().ok()?;
     let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&text);
-    let start = text.find(|character: char| character.is_ascii_digit())?;
-    let mut numbers = text[start..].split(|character: char| !character.is_ascii_digit());
-    let major = numbers.next()?.parse().ok()?;
-    Some((
-        major,
-        numbers.next().and_then(|minor| minor.parse().ok()).unwrap_or(0),
-    ))
+    find_version(&String::from_utf8_lossy(&text))
+}
+
+/// The first two numbers with a dot between them: some programs print codes for colours before their version.
+fn find_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split(|character: char| !character.is_ascii_digit() && character != '.');
+    numbers.find_map(|number| {
+        let mut parts = number.split('.');
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    })
 }
 
 /// Whether a program of at least this version is here; says what is missing otherwise.
@@ -79,5 +81,23 @@ pub(crate) fn need(program: &str, argument: &str, least: (u32, u32)) -> Result<(
             "{program} is not installed, {}.{} or newer is needed",
             least.0, least.1
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find_version;
+
+    #[test]
+    fn a_version_is_found_in_what_programs_print() {
+        for (text, version) in [
+            ("v20.20.2\n", (20, 20)),
+            ("Python 3.11.7", (3, 11)),
+            ("openjdk version \"17.0.15\" 2025-04-15", (17, 0)),
+            ("\u{1b}[1mApache Maven 3.8.7\u{1b}[m\nMaven home: /usr", (3, 8)),
+        ] {
+            assert_eq!(find_version(text), Some(version), "{text}");
+        }
+        assert_eq!(find_version("command not found"), None);
     }
 }

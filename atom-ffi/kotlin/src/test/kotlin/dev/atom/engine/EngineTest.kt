@@ -164,7 +164,7 @@ class EngineTest {
         val config = IN_MEMORY.copy(
             tenant = "acme",
             user = "ada",
-            permissions = mapOf("operator" to listOf("runs.write")),
+            permissions = mapOf("operator" to listOf("runs.write", "workflows.write")),
             roles = listOf("operator"),
             fileRoots = FileRoots.below("$folder"),
             http = HttpConfig(privateAddresses = PrivateAddresses.ALLOW, timeoutSeconds = 5),
