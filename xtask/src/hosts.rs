@@ -132,13 +132,40 @@ pub(crate) fn swift(root: &Path) -> Outcome {
         .then(|| run(root, "swift", &["build", "--package-path", "atom-ffi/swift"]))
 }
 
+fn kotlin_bench(root: &Path) -> Outcome {
+    if let Err(why) = need("java", "-version", (17, 0)).and_then(|()| need("mvn", "--version", (3, 8))) {
+        return Outcome::Skipped(why);
+    }
+    let library = format!(
+        "-Datom.native.directory={}",
+        root.join("target/release").display()
+    );
+    run(
+        root,
+        "cargo",
+        &["build", "--locked", "--release", "-p", "atom-ffi"],
+    )
+    .then(|| {
+        let measure = [
+            "-q",
+            "--batch-mode",
+            "-f",
+            "atom-ffi/kotlin/pom.xml",
+            "test",
+            "-Dtest=BridgeBench",
+        ];
+        run(root, "mvn", &[measure.as_slice(), &[library.as_str()]].concat())
+    })
+}
+
 /// Measures the hosts whose toolchains are here.
 pub(crate) fn bench(root: &Path) -> Outcome {
     let python =
         python_package(root, Profile::Release).then(|| run(root, VENV_PYTHON, &["benches/bridge/python.py"]));
     let node = node_package(root, Profile::Release).then(|| run(root, "node", &["benches/bridge/node.mjs"]));
+    let kotlin = kotlin_bench(root);
     let mut failures = Vec::new();
-    for (name, outcome) in [("Python", python), ("Node", node)] {
+    for (name, outcome) in [("Python", python), ("Node", node), ("Kotlin", kotlin)] {
         match outcome {
             Outcome::Passed => {}
             Outcome::Skipped(why) => println!("{name} was not measured: {why}"),
