@@ -45,7 +45,7 @@ use std::time::Duration;
 
 use atom_core::{Error, ErrorCode, FunctionInfo, Result};
 use tokio::runtime::Runtime;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::context::TokioContext;
 
 use self::calls::{Calls, Numbers, last_message, refusal};
 use self::host::HostCalls;
@@ -273,10 +273,10 @@ impl Bridge {
                 .await
                 .map(|answer| answer.to_string())
         };
-        match AbortOnDropHandle::new(open.calls.handle().spawn(call)).await {
-            Ok(result) => result.map_err(|error| to_json(&error)),
-            Err(_) => Err(to_json(&crate::api::closed())),
-        }
+        // Polled where the caller is, with the engine's runtime at hand: a call that needs no waiting changes no thread.
+        TokioContext::new(call, open.calls.handle().clone())
+            .await
+            .map_err(|error| to_json(&error))
     }
 
     fn open_part(&self) -> Result<&Open> {
