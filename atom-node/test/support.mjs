@@ -34,16 +34,17 @@ export function folderFor(test) {
 }
 
 /** Runs JavaScript in a process of its own and gives what it printed; it must end by itself. */
-export function runProcess(script, { args = [], expect } = {}) {
-  return runNode([...args, "--input-type=module", "--eval", script], expect);
+export function runProcess(script, { args = [], env, expect } = {}) {
+  return runNode([...args, "--input-type=module", "--eval", script], { env, expect });
 }
 
 /** Runs Node with these arguments and gives what it printed. */
-export function runNode(args, expect = { code: 0, signal: null }) {
+export function runNode(args, { env = {}, expect = { code: 0, signal: null } } = {}) {
   const child = spawn(process.execPath, args, {
     cwd: PACKAGE,
+    env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 30_000,
+    timeout: 120_000,
     killSignal: "SIGKILL",
   });
   let output = "";
