@@ -1,29 +1,26 @@
 //! The conformance kit of the Open Workflow Specification, run against the engine.
 //!
 //! The kit belongs to the specification, not to this repository. A checkout of the specification is looked for where
-//! `OPEN_WORKFLOW_SPECIFICATION` says, `../shared/ows` unless set; without it the test says so and is skipped. Scenarios that call services on the internet reach a server on this machine
-//! that answers for them, through the engine's `http.hosts` setting.
+//! `OPEN_WORKFLOW_SPECIFICATION` says, `../shared/ows` unless set; without it the test says so and is skipped.
+//! Scenarios that call services on the internet reach a server on this machine that answers for them, through the
+//! engine's `http.hosts` setting.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test, though one with a harness of its own"
-)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test")]
 
+mod feature;
 mod services;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use atom_engine::api::{GetRunHistoryRequest, Run, StartRunRequest};
 use atom_engine::{Engine, EngineConfig};
-use cucumber::gherkin::Step;
-use cucumber::{World, given, then, when};
 use serde_json::Value;
 
-#[derive(Debug, Default, World)]
-struct Scenario {
+use feature::Step;
+
+#[derive(Debug, Default)]
+struct State {
     document: String,
     input: Value,
     run: Option<Run>,
@@ -31,7 +28,7 @@ struct Scenario {
     tasks: Vec<String>,
 }
 
-impl Scenario {
+impl State {
     fn run(&self) -> &Run {
         self.run.as_ref().expect("the workflow was executed")
     }
@@ -54,14 +51,116 @@ impl Scenario {
             .position(|name| name == task)
             .unwrap_or_else(|| panic!("'{task}' did not run"))
     }
+
+    async fn execute(&mut self) {
+        let services = services::start().await;
+        let hosts = ["petstore.swagger.io", "httpbin.org"].map(|host| (host.to_owned(), services.uri("")));
+        let mut config = EngineConfig::in_memory();
+        config.http.hosts = BTreeMap::from(hosts);
+        let engine = Engine::open(config).await.expect("the engine opens");
+        let request = StartRunRequest {
+            input: self.input.clone(),
+            wait: true,
+            ..StartRunRequest::document(self.document.clone())
+        };
+        let run = engine.call(request).await.expect("the run starts");
+        let history = engine
+            .call(GetRunHistoryRequest { id: run.id })
+            .await
+            .expect("the run has a history");
+        self.tasks = history
+            .records
+            .iter()
+            .filter_map(|entry| {
+                let entry = serde_json::to_value(entry).ok()?;
+                let began = entry["type"] == "task_started";
+                began.then(|| entry["task"].as_str()?.rsplit('/').next().map(str::to_owned))?
+            })
+            .collect();
+        self.run = Some(run);
+        engine.close().await.expect("the engine closes");
+    }
+
+    /// Performs a step, or gives up where it does not hold.
+    async fn perform(&mut self, step: &Step) {
+        let words: Vec<&str> = step.sentence.split(' ').collect();
+        match &*words {
+            ["a", "workflow", "with", "definition:"] => self.document = text(step),
+            ["given", "the", "workflow", "input", "is:"] => self.input = yaml(step),
+            ["the", "workflow", "is", "executed"] => self.execute().await,
+            ["the", "workflow", "should", "complete"] => {
+                self.output();
+            }
+            ["the", "workflow", "should", "complete", "with", "output:"] => {
+                assert_eq!(self.output(), &yaml(step));
+            }
+            ["the", "workflow", "should", "fault"] => {
+                assert!(self.run().error.is_some(), "{:?}", self.run());
+            }
+            ["the", "workflow", "should", "fault", "with", "error:"] => {
+                let error = serde_json::to_value(&self.run().error).expect("an error is JSON");
+                assert_eq!(error, yaml(step));
+            }
+            [
+                "the",
+                "workflow",
+                "output",
+                "should",
+                "have",
+                "properties",
+                names @ ..,
+            ] => {
+                for name in names {
+                    self.property(name.trim_matches([',', '\'']));
+                }
+            }
+            [
+                "the",
+                "workflow",
+                "output",
+                "should",
+                "have",
+                "a",
+                name,
+                "property",
+                "with",
+                "value:",
+            ] => {
+                assert_eq!(self.property(name.trim_matches('\'')), &yaml(step));
+            }
+            [
+                "the",
+                "workflow",
+                "output",
+                "should",
+                "have",
+                "a",
+                name,
+                "property",
+                "containing",
+                count,
+                "items",
+            ] => {
+                let count: usize = count.parse().expect("a number of items");
+                let items = self.property(name.trim_matches('\'')).as_array();
+                assert_eq!(items.map(Vec::len), Some(count));
+            }
+            [task, "should", "run", "first"] => {
+                assert_eq!(self.tasks.first().map(String::as_str), Some(*task));
+            }
+            [task, "should", "run", "last"] => {
+                assert_eq!(self.tasks.last().map(String::as_str), Some(*task));
+            }
+            [later, "should", "run", "after", earlier] => {
+                assert!(self.began(later) > self.began(earlier), "{:?}", self.tasks);
+            }
+            _ => panic!("nobody knows how to check that '{}'", step.sentence),
+        }
+    }
 }
 
 fn text(step: &Step) -> String {
-    step.docstring
-        .clone()
-        .expect("the step has a text")
-        .trim_start_matches("yaml")
-        .to_owned()
+    step.text.clone().expect("the step has a text")
 }
 
 fn yaml(step: &Step) -> Value {
@@ -77,107 +176,19 @@ fn yaml(step: &Step) -> Value {
     workflow.source["do"][0]["value"]["set"]["value"].clone()
 }
 
-#[given("a workflow with definition:")]
-fn workflow(scenario: &mut Scenario, step: &Step) {
-    scenario.document = text(step);
-}
-
-#[given("given the workflow input is:")]
-fn input(scenario: &mut Scenario, step: &Step) {
-    scenario.input = yaml(step);
-}
-
-#[when("the workflow is executed")]
-async fn execute(scenario: &mut Scenario) {
-    let services = services::start().await;
-    let hosts = ["petstore.swagger.io", "httpbin.org"].map(|host| (host.to_owned(), services.uri("")));
-    let mut config = EngineConfig::in_memory();
-    config.http.hosts = BTreeMap::from(hosts);
-    let engine = Engine::open(config).await.expect("the engine opens");
-    let request = StartRunRequest {
-        input: scenario.input.clone(),
-        wait: true,
-        ..StartRunRequest::document(scenario.document.clone())
-    };
-    let run = engine.call(request).await.expect("the run starts");
-    let history = engine
-        .call(GetRunHistoryRequest { id: run.id })
-        .await
-        .expect("the run has a history");
-    scenario.tasks = history
-        .records
-        .iter()
-        .filter_map(|entry| {
-            let entry = serde_json::to_value(entry).ok()?;
-            let began = entry["type"] == "task_started";
-            began.then(|| entry["task"].as_str()?.rsplit('/').next().map(str::to_owned))?
-        })
+/// Every feature of the kit, in the order of their files' names.
+fn features(kit: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(kit).expect("the kit can be read");
+    let mut files: Vec<PathBuf> = files
+        .map(|file| file.expect("the kit can be read").path())
+        .filter(|file| file.extension().is_some_and(|extension| extension == "feature"))
         .collect();
-    scenario.run = Some(run);
-    engine.close().await.expect("the engine closes");
+    files.sort();
+    files
 }
 
-#[then("the workflow should complete")]
-fn completes(scenario: &mut Scenario) {
-    scenario.output();
-}
-
-#[then("the workflow should fault")]
-fn faults(scenario: &mut Scenario) {
-    assert!(scenario.run().error.is_some(), "{:?}", scenario.run());
-}
-
-#[then("the workflow should complete with output:")]
-fn completes_with(scenario: &mut Scenario, step: &Step) {
-    assert_eq!(scenario.output(), &yaml(step));
-}
-
-#[then("the workflow should fault with error:")]
-fn faults_with(scenario: &mut Scenario, step: &Step) {
-    assert_eq!(
-        serde_json::to_value(&scenario.run().error).expect("an error is JSON"),
-        yaml(step)
-    );
-}
-
-#[then(regex = "^the workflow output should have properties (.+)$")]
-fn has_properties(scenario: &mut Scenario, names: String) {
-    for name in names.split(',') {
-        scenario.property(name.trim().trim_matches('\''));
-    }
-}
-
-#[then(regex = "^the workflow output should have a '(.+)' property with value:$")]
-fn has_property_with(scenario: &mut Scenario, name: String, step: &Step) {
-    assert_eq!(scenario.property(&name), &yaml(step));
-}
-
-#[then(regex = "^the workflow output should have a '(.+)' property containing (\\d+) items$")]
-fn has_items(scenario: &mut Scenario, name: String, count: usize) {
-    assert_eq!(scenario.property(&name).as_array().map(Vec::len), Some(count));
-}
-
-#[then(regex = "^(\\w+) should run first$")]
-fn first(scenario: &mut Scenario, task: String) {
-    assert_eq!(scenario.tasks.first(), Some(&task));
-}
-
-#[then(regex = "^(\\w+) should run last$")]
-fn last(scenario: &mut Scenario, task: String) {
-    assert_eq!(scenario.tasks.last(), Some(&task));
-}
-
-#[then(regex = "^(\\w+) should run after (\\w+)$")]
-fn after(scenario: &mut Scenario, later: String, earlier: String) {
-    assert!(
-        scenario.began(&later) > scenario.began(&earlier),
-        "{:?}",
-        scenario.tasks
-    );
-}
-
-#[tokio::main]
-async fn main() {
+#[tokio::test]
+async fn every_scenario_passes() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let specification = std::env::var_os("OPEN_WORKFLOW_SPECIFICATION");
     let specification = specification.map_or_else(|| PathBuf::from("../shared/ows"), PathBuf::from);
@@ -186,9 +197,23 @@ async fn main() {
         println!("skipped: no conformance kit at {}", kit.display());
         return;
     }
-    Scenario::cucumber()
-        .fail_on_skipped()
-        .with_default_cli()
-        .run_and_exit(kit)
-        .await;
+    let (mut passed, mut failed) = (0, Vec::new());
+    for file in features(&kit) {
+        for scenario in feature::read(&file) {
+            // On a task of its own, so that one scenario's panic does not hide the others.
+            let performed = tokio::spawn(async move {
+                let mut state = State::default();
+                for step in &scenario.steps {
+                    state.perform(step).await;
+                }
+            });
+            match performed.await {
+                Ok(()) => passed += 1,
+                Err(error) => failed.push(format!("{}: {}: {error}", file.display(), scenario.name)),
+            }
+        }
+    }
+    println!("{passed} scenarios passed");
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(passed > 0, "{} holds no scenario", kit.display());
 }

@@ -43,8 +43,10 @@ pub(super) fn generate(root: &Path) -> Result<Files, String> {
         ];
         run(root, &generator, &arguments)
     };
-    let build = ["build", "--locked", "-p", "atom-ffi", "--features", "bindgen"];
-    let outcome = run(root, "cargo", &build)
+    let build = |package| run(root, "cargo", &["build", "--locked", "-p", package]);
+    // One after the other: built together they would share their features, and the engine compile anew.
+    let outcome = build("atom-ffi")
+        .then(|| build("atom-ffi-bindgen"))
         .then(|| bind("kotlin"))
         .then(|| bind("swift"));
     if let Outcome::Skipped(why) | Outcome::Failed(why) = outcome {
