@@ -116,7 +116,7 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
             "call: a function by its URL",
             "schema.format: avro",
             "schema.resource",
-            "metadata.atom.compensate",
+            "metadata.atom.approve",
             "call: grpc",
             "call: asyncapi",
             "call: asyncapi",

@@ -60,6 +60,9 @@ fn visit<'a>(list: &'a TaskList, see: &mut impl FnMut(&'a Task)) {
 
 fn visit_task<'a>(task: &'a Task, see: &mut impl FnMut(&'a Task)) {
     see(task);
+    if let Some(compensate) = &task.compensate {
+        visit(compensate, see);
+    }
     match &task.kind {
         TaskKind::Do(list) => visit(list, see),
         TaskKind::For(each) => visit(&each.tasks, see),

@@ -59,6 +59,10 @@ const EXTRA_RULES: &[(&str, &str)] = &[
         "/metadata/atom: expected an object",
         "what is written for this engine has a form",
     ),
+    (
+        "/metadata/atom/compensate",
+        "the tasks that undo another are read like any other",
+    ),
 ];
 
 /// The official schema and examples: a checkout of the specification where `OPEN_WORKFLOW_SPECIFICATION` says, seen

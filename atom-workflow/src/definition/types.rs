@@ -186,6 +186,8 @@ pub struct Task {
     pub then: FlowDirective,
     /// What it does.
     pub kind: TaskKind,
+    /// `metadata.atom.compensate`: what undoes it when the run fails or is cancelled later.
+    pub compensate: Option<TaskList>,
     /// The task as JSON: what `$task.definition` shows.
     pub source: Arc<Value>,
 }

@@ -73,6 +73,14 @@ impl WorkflowError {
         Self::standard("runtime", 500, "Runtime Error", detail)
     }
 
+    /// A run that could not be undone; an error of this engine, as the specification knows no compensation.
+    pub(crate) fn compensation(detail: impl Into<String>) -> Self {
+        Self {
+            kind: "urn:atom:error:compensation".to_owned(),
+            ..Self::standard("compensation", 500, "Compensation Error", detail)
+        }
+    }
+
     /// The error of a call that failed.
     pub(crate) fn from_call(report: &ErrorReport) -> Self {
         // A workflow that was run ends in an error of its own, which is passed on as it is.

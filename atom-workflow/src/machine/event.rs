@@ -201,6 +201,13 @@ pub enum RecordKind {
         /// Why, in the caller's words.
         reason: Option<String>,
     },
+    /// The run failed, or was cancelled, and what it has done is being undone.
+    #[schemars(title = "RunCompensating")]
+    RunCompensating {
+        /// Why it failed; absent when it was cancelled.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<WorkflowError>,
+    },
     /// An event was sent to the run.
     #[schemars(title = "RunSignalled")]
     RunSignalled {
@@ -241,6 +248,25 @@ pub enum RecordKind {
         /// When the next attempt begins.
         #[schemars(with = "String")]
         next_at: Timestamp,
+    },
+    /// The completed task is being undone.
+    #[schemars(title = "TaskCompensating")]
+    TaskCompensating {
+        /// The number of the attempt, from 1.
+        attempt: u32,
+    },
+    /// The completed task has been undone.
+    #[schemars(title = "TaskCompensated")]
+    TaskCompensated,
+    /// Undoing the completed task failed.
+    #[schemars(title = "TaskCompensationFaulted")]
+    TaskCompensationFaulted {
+        /// The error.
+        error: WorkflowError,
+        /// When the next attempt begins; absent when there is none any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>")]
+        next_at: Option<Timestamp>,
     },
     /// The task was stopped before it ended.
     #[schemars(title = "TaskCancelled")]

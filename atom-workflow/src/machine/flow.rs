@@ -191,6 +191,9 @@ impl Machine {
         let Some(pending) = self.actions.remove(&action) else {
             return;
         };
+        if pending.purpose == Purpose::Compensation {
+            return self.begin_compensation();
+        }
         let Some(frame) = pending.frame else {
             return self.fault(WorkflowError::timeout(
                 "the workflow took longer than its timeout",
@@ -216,6 +219,7 @@ impl Machine {
                 }
             }
             Purpose::Retry => self.begin_attempt(frame),
+            Purpose::Compensation => {}
         }
     }
 

@@ -99,6 +99,8 @@ pub(super) enum List {
     Body(Arc<Task>),
     /// What a `catch` does.
     Handler(Arc<Task>),
+    /// What undoes a task.
+    Compensation(Arc<Task>),
     /// One branch of a `fork`, or a task of `use.functions`.
     Single(Arc<Task>),
 }
@@ -107,6 +109,7 @@ impl List {
     pub(super) fn tasks(&self) -> &[Arc<Task>] {
         match self {
             Self::Root(workflow) => &workflow.tasks.tasks,
+            Self::Compensation(task) => task.compensate.as_ref().map_or(&[], |list| &list.tasks),
             Self::Single(task) => std::slice::from_ref(task),
             Self::Body(task) => match &task.kind {
                 TaskKind::Do(list) => &list.tasks,
@@ -129,7 +132,7 @@ impl List {
 /// An action that waits for its answer.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// The task that began it; none for the workflow's own timeout.
+    /// The task that began it; none for the workflow's own timers.
     pub(super) frame: Option<FrameId>,
     pub(super) purpose: Purpose,
     pub(super) command: super::Command,
@@ -146,6 +149,8 @@ pub(super) enum Purpose {
     Attempt,
     /// The pause before the next attempt of a `try`.
     Retry,
+    /// The pause before the next attempt of a compensation.
+    Compensation,
 }
 
 /// Something to do before the machine waits again.

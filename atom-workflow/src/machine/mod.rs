@@ -33,6 +33,7 @@
 //! ```
 
 mod call;
+mod compensate;
 mod data;
 mod error;
 mod event;
@@ -55,6 +56,7 @@ use serde_json::{Map, Value};
 
 use crate::definition::Workflow;
 use crate::expression::Variables;
+use compensate::{Compensation, Failure, Undoing};
 use frame::{Frame, FrameId, FrameKind, List, Pending, Purpose, Work};
 
 /// The version of the machine's behaviour, stored with each run.
@@ -129,6 +131,10 @@ pub struct Machine {
     work: VecDeque<Work>,
     transition: Transition,
     outcome: Option<Outcome>,
+    /// How to undo the tasks that have completed, in the order in which they did.
+    compensations: Vec<Compensation>,
+    /// Set once the run has failed or was cancelled and is being undone.
+    undoing: Option<Box<Undoing>>,
 }
 
 impl Machine {
@@ -150,6 +156,8 @@ impl Machine {
             work: VecDeque::new(),
             transition: Transition::default(),
             outcome: None,
+            compensations: Vec::new(),
+            undoing: None,
             workflow,
             facts,
         }
@@ -188,7 +196,9 @@ impl Machine {
             | Event::Failed { action, .. }
             | Event::Fired { action }
             | Event::Received { action, .. } => self.actions.contains_key(action),
-            Event::Signalled { .. } | Event::Cancelled { .. } => true,
+            Event::Signalled { .. } => true,
+            // What is being undone is undone to the end.
+            Event::Cancelled { .. } => self.undoing.is_none(),
         }
     }
 
@@ -224,11 +234,7 @@ impl Machine {
             Event::Fired { action } => self.fire(action),
             Event::Received { action, event, .. } => self.receive(action, event),
             Event::Signalled { event } => self.signal(event),
-            Event::Cancelled { reason } => {
-                self.stop_everything();
-                self.record(None, || RecordKind::RunCancelled { reason });
-                self.end(Outcome::Cancelled);
-            }
+            Event::Cancelled { reason } => self.give_up(Failure::Cancelled { reason }),
         }
     }
 
@@ -240,7 +246,9 @@ impl Machine {
                 self.fault(WorkflowError::runtime(format!(
                     "the workflow ran {MAX_STEPS} tasks without waiting for anything; does it loop for ever?"
                 )));
-                return;
+                // What the run has done is still undone.
+                steps = 0;
+                continue;
             }
             match work {
                 Work::Run { list, input } => self.run_next(list, input),
@@ -286,6 +294,9 @@ impl Machine {
 
     /// Ends the run with the output of its last task.
     fn complete(&mut self, output: Value) {
+        if self.undoing.is_some() {
+            return self.end_compensation();
+        }
         self.stop_everything();
         let mut variables = self.constants.clone();
         variables.insert("context", Arc::clone(&self.context));
@@ -301,9 +312,11 @@ impl Machine {
     }
 
     fn fault(&mut self, error: WorkflowError) {
-        self.stop_everything();
-        self.record(None, || RecordKind::RunFaulted { error: error.clone() });
-        self.end(Outcome::Faulted(error));
+        if self.undoing.is_some() {
+            self.fail_compensation(error);
+        } else {
+            self.give_up(Failure::Faulted(error));
+        }
     }
 
     fn end(&mut self, outcome: Outcome) {

@@ -227,6 +227,7 @@ impl Machine {
             return;
         };
         let definition = Arc::clone(&task.task);
+        let (input, enclosing) = (Arc::clone(&task.input), frame.variables.clone());
         let variables = self.variables(&frame.variables, task, Some(&output));
         let passed_on = shape_output(&definition.output, output, &variables).and_then(|output| {
             if let Some(export) = &definition.export {
@@ -234,15 +235,17 @@ impl Machine {
                 variables.insert("output", output.clone());
                 self.context = Arc::new(shape_output(export, output.clone(), &variables)?);
             }
+            let output = Arc::new(output);
+            self.remember(&definition, &input, &output, enclosing)?;
             Ok(output)
         });
         match passed_on {
             Ok(output) => {
                 self.record(Some(&definition.reference), || RecordKind::TaskCompleted {
-                    output: output.clone(),
+                    output: output.as_ref().clone(),
                 });
                 self.remove(id);
-                self.go_on(list, Arc::new(output), &then);
+                self.go_on(list, output, &then);
             }
             Err(error) => self.fail(id, error),
         }

@@ -122,9 +122,22 @@ const WORKFLOW: &str = r#"
 
 const CHILD: &str = "document: { dsl: 1.0.3, namespace: default, name: child, version: 1.0.0 }\ndo:\n  - a: { call: echo, with: { n: '${ .n }' } }\n";
 
-/// Runs until the store dies after `writes` writes, then again in a new process; gives the output and, for
-/// each idempotency key, how often it was called in all.
-async fn die_after(writes: i64) -> (Value, Vec<String>, usize, bool) {
+/// Fails after two tasks that can be undone; undoing one of them fails twice.
+const SAGA: &str = r#"
+- one:
+    call: echo
+    with: { n: 1 }
+    metadata: { atom: { compensate: [{ undo: { call: echo, with: { undone: 1 } } }, { tell: { emit: { event: { with: { type: com.example.undone } } } } }] } }
+- two:
+    call: echo
+    with: { n: 2 }
+    metadata: { atom: { compensate: [{ undo: { call: flaky, with: { failures: 2 } } }, { rest: { wait: PT1S } }] } }
+- three: { raise: { error: { type: https://example.com/declined, status: 402 } } }
+"#;
+
+/// Runs until the store dies after `writes` writes, then again in a new process; gives the output or error, each
+/// call's idempotency key, the number of events, and whether the first process got to the end.
+async fn die_after(workflow: &str, writes: i64) -> (Value, Vec<String>, usize, bool) {
     let memory = Arc::new(MemoryStore::default());
     let mortal = Arc::new(MortalStore {
         inner: Arc::clone(&memory),
@@ -135,7 +148,7 @@ async fn die_after(writes: i64) -> (Value, Vec<String>, usize, bool) {
     let vault = Arc::new(MemoryVault::default());
     let first = Bench::over(mortal, Arc::clone(&vault) as _, RuntimeLimits::default());
     first.deploy(CHILD).await;
-    let Ok(run) = first.try_start(WORKFLOW, json!({})).await else {
+    let Ok(run) = first.try_start(workflow, json!({})).await else {
         return (Value::Null, Vec::new(), 0, false);
     };
     let scope = first.scope();
@@ -160,7 +173,12 @@ async fn die_after(writes: i64) -> (Value, Vec<String>, usize, bool) {
         memory.unfinished().await.unwrap().is_empty(),
         "after {writes} writes"
     );
-    (ended.output.unwrap_or(Value::Null), keys, events, alive)
+    (
+        ended.output.or(ended.error).unwrap_or(Value::Null),
+        keys,
+        events,
+        alive,
+    )
 }
 
 async fn keep_time_moving(bench: &Bench) {
@@ -173,13 +191,25 @@ async fn keep_time_moving(bench: &Bench) {
 
 #[tokio::test]
 async fn a_crash_after_any_write_changes_nothing() {
-    let (expected, keys, events, alive) = die_after(i64::MAX).await;
+    let output = survive(WORKFLOW).await;
+    assert_eq!(output["n"], 6);
+}
+
+#[tokio::test]
+async fn a_crash_while_a_run_is_undone_changes_nothing() {
+    let error = survive(SAGA).await;
+    assert_eq!(error["status"], 402);
+}
+
+/// Lets a workflow that publishes one event die after each of its writes; gives what it ends with every time.
+async fn survive(workflow: &str) -> Value {
+    let (expected, keys, events, alive) = die_after(workflow, i64::MAX).await;
     assert!(alive);
-    assert_eq!((expected["n"].as_i64(), events), (Some(6), 1));
+    assert_eq!(events, 1);
     let calls_without_crash = keys.len();
     let mut writes = 1;
     loop {
-        let (output, mut keys, events, alive) = die_after(writes).await;
+        let (output, mut keys, events, alive) = die_after(workflow, writes).await;
         assert_eq!((&output, events), (&expected, 1), "after {writes} writes");
         let calls = keys.len();
         keys.sort();
@@ -192,7 +222,7 @@ async fn a_crash_after_any_write_changes_nothing() {
         );
         assert!(calls <= calls_without_crash + 4, "after {writes} writes");
         if alive {
-            return;
+            return expected;
         }
         writes += 1;
     }

@@ -104,6 +104,8 @@ struct Reader<'t> {
     timeouts: BTreeMap<&'t str, DurationSpec>,
     functions: BTreeMap<&'t str, Function<'t>>,
     unsupported: Vec<UnsupportedFeature>,
+    /// Whether the tasks being read undo another.
+    is_compensating: bool,
     /// The depth of the deepest task so far.
     deepest: usize,
     kept_nodes: usize,
@@ -136,7 +138,7 @@ impl<'t> Reader<'t> {
         if let Some(tags) = document.get("tags") {
             tags.any_object()?;
         }
-        self.metadata(&document)?;
+        self.metadata(&document, &[])?;
         Ok(Document {
             dsl: dsl.text()?.to_owned(),
             namespace: formats::label(&document.require("namespace")?)?.to_owned(),
@@ -147,18 +149,20 @@ impl<'t> Reader<'t> {
         })
     }
 
-    /// Metadata is free, but what is written for this engine and not known to it must not be passed over.
-    fn metadata(&mut self, owner: &Object<'t>) -> Result<()> {
+    /// Reads `metadata.atom`. Metadata is free, but what is written for this engine and not known to it must not be
+    /// passed over.
+    fn metadata(&mut self, owner: &Object<'t>, known: &[&str]) -> Result<Option<Object<'t>>> {
         let Some(metadata) = owner.get("metadata") else {
-            return Ok(());
+            return Ok(None);
         };
         let Some(atom) = metadata.any_object()?.get("atom") else {
-            return Ok(());
+            return Ok(None);
         };
-        for (key, value) in atom.any_object()?.members() {
+        let atom = atom.any_object()?;
+        for (key, value) in atom.members().filter(|(key, _)| !known.contains(key)) {
             self.lacks(&value, format!("metadata.atom.{}", shortened(key)))?;
         }
-        Ok(())
+        Ok(Some(atom))
     }
 
     fn evaluate(&mut self, cursor: &Cursor<'t>) -> Result<()> {

@@ -78,7 +78,7 @@ impl<'t> Reader<'t> {
     ) -> Result<Arc<Task>> {
         let task = cursor.any_object()?;
         let kind = kind(&task)?;
-        self.metadata(&task)?;
+        let compensate = self.task_metadata(&task, depth)?;
         Ok(Arc::new(Task {
             name: name.to_owned(),
             reference,
@@ -110,8 +110,24 @@ impl<'t> Reader<'t> {
                 .map(|then| directive(&then, siblings))
                 .transpose()?
                 .unwrap_or_default(),
+            compensate,
             source: Arc::new(cursor.json()),
         }))
+    }
+
+    /// Reads what is written for this engine beside a task: `compensate`.
+    fn task_metadata(&mut self, task: &Object<'t>, depth: usize) -> Result<Option<TaskList>> {
+        let atom = self.metadata(task, &["compensate"])?;
+        let Some(compensate) = atom.and_then(|atom| atom.get("compensate")) else {
+            return Ok(None);
+        };
+        if self.is_compensating {
+            return Err(compensate.error("a task that undoes another has no compensation of its own"));
+        }
+        self.is_compensating = true;
+        let tasks = self.task_list(&compensate, depth);
+        self.is_compensating = false;
+        tasks.map(Some)
     }
 
     fn kind(
