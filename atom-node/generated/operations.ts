@@ -161,7 +161,7 @@ export class RunsOperations {
   }
 
   /**
-   * Cancels a run; one that has ended stays as it is.
+   * Cancels a run; one that has ended stays as it is, one with compensations is undone first.
    *
    * Needs the permission `runs.write`.
    */

@@ -288,6 +288,10 @@ export type HistoryEntry = {
   /** Why, in the caller's words. */
   reason: string | null;
 } | {
+  type: "run_compensating";
+  /** Why it failed; absent when it was cancelled. */
+  error?: WorkflowError | null;
+} | {
   type: "run_signalled";
   /** The event's type. */
   event_type: string;
@@ -315,6 +319,18 @@ export type HistoryEntry = {
   retry: number;
   /** When the next attempt begins. */
   next_at: string;
+} | {
+  type: "task_compensating";
+  /** The number of the attempt, from 1. */
+  attempt: number;
+} | {
+  type: "task_compensated";
+} | {
+  type: "task_compensation_faulted";
+  /** The error. */
+  error: WorkflowError;
+  /** When the next attempt begins; absent when there is none any more. */
+  next_at?: string | null;
 } | {
   type: "task_cancelled";
 });

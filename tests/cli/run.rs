@@ -36,6 +36,29 @@ fn the_morning_briefing_is_printed() {
 }
 
 #[test]
+fn a_workshop_that_does_not_fit_is_called_off() {
+    let sandbox = Sandbox::new();
+    let example = crate::support::example("compensation").join("workflow.yaml");
+    std::fs::copy(example, sandbox.path("workflow.yaml")).unwrap();
+    let read = |name: &str| std::fs::read_to_string(sandbox.path(name)).unwrap();
+
+    let planned = sandbox.atom(&["run", "workflow.yaml", "--input", r#"{"people": 8}"#]);
+    assert_eq!(planned.succeeded().json(), json!({ "invited": 8 }));
+    assert!(read("invitation.md").contains("each of 8 people"));
+    assert!(read("tasks.md").contains("- [ ] Buy coffee"));
+
+    let outcome = sandbox.atom(&["run", "workflow.yaml", "--input", r#"{"people": 40}"#]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(
+        outcome.remarks.contains("40 people do not fit"),
+        "{}",
+        outcome.remarks
+    );
+    assert!(read("invitation.md").contains("It does not take place"));
+    assert!(read("tasks.md").contains("- [x] Buy coffee"));
+}
+
+#[test]
 fn texts_are_printed_as_they_are_and_everything_else_as_json() {
     let sandbox = Sandbox::new();
     sandbox.write("echo.yaml", echo());

@@ -289,7 +289,7 @@ class RunsOperations:
         id: types.RunId,
         reason: str | None = None,
     ) -> types.Run:
-        """Cancels a run; one that has ended stays as it is.
+        """Cancels a run; one that has ended stays as it is, one with compensations is undone first.
 
         Args:
             id: Its id.

@@ -303,6 +303,24 @@ class RunCancelled(TypedDict):
     """Why, in the caller's words."""
 
 
+class RunCompensating(TypedDict):
+    """The run failed, or was cancelled, and what it has done is being undone."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["run_compensating"]
+
+    error: NotRequired[WorkflowError | None]
+    """Why it failed; absent when it was cancelled."""
+
+
 class RunSignalled(TypedDict):
     """An event was sent to the run."""
 
@@ -429,6 +447,60 @@ class TaskRetried(TypedDict):
     """When the next attempt begins."""
 
 
+class TaskCompensating(TypedDict):
+    """The completed task is being undone."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["task_compensating"]
+
+    attempt: int
+    """The number of the attempt, from 1."""
+
+
+class TaskCompensated(TypedDict):
+    """The completed task has been undone."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["task_compensated"]
+
+
+class TaskCompensationFaulted(TypedDict):
+    """Undoing the completed task failed."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["task_compensation_faulted"]
+
+    error: WorkflowError
+    """The error."""
+
+    next_at: NotRequired[str | None]
+    """When the next attempt begins; absent when there is none any more."""
+
+
 class TaskCancelled(TypedDict):
     """The task was stopped before it ended."""
 
@@ -444,7 +516,7 @@ class TaskCancelled(TypedDict):
     type: Literal["task_cancelled"]
 
 
-HistoryEntry: TypeAlias = "RunStarted | RunCompleted | RunFaulted | RunCancelled | RunSignalled | TaskStarted | TaskSkipped | TaskReceived | TaskCompleted | TaskFaulted | TaskRetried | TaskCancelled"
+HistoryEntry: TypeAlias = "RunStarted | RunCompleted | RunFaulted | RunCancelled | RunCompensating | RunSignalled | TaskStarted | TaskSkipped | TaskReceived | TaskCompleted | TaskFaulted | TaskRetried | TaskCompensating | TaskCompensated | TaskCompensationFaulted | TaskCancelled"
 """One line of a run's history."""
 
 

@@ -222,6 +222,10 @@ fn label(task: &Task) -> String {
     if let Some(condition) = &task.condition {
         lines.push(format!("if {}", condition.source()));
     }
+    if let Some(compensate) = &task.compensate {
+        let names: Vec<_> = compensate.tasks.iter().map(|task| task.name.as_str()).collect();
+        lines.push(format!("undone by {}", names.join(", ")));
+    }
     lines
         .iter()
         .map(|line| escaped(line))

@@ -225,7 +225,8 @@ pub struct CancelRunRequest {
 
 impl Request for CancelRunRequest {
     const NAME: &'static str = "runs.cancel";
-    const SUMMARY: &'static str = "Cancels a run; one that has ended stays as it is.";
+    const SUMMARY: &'static str =
+        "Cancels a run; one that has ended stays as it is, one with compensations is undone first.";
     const PERMISSION: Permission = Permission::RunsWrite;
     type Response = Run;
 

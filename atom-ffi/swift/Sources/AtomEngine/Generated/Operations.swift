@@ -87,7 +87,8 @@ public struct RunsOperations: Sendable {
         try await caller.call("runs.list", request)
     }
 
-    /// Cancels a run; one that has ended stays as it is. Needs the permission `runs.write`.
+    /// Cancels a run; one that has ended stays as it is, one with compensations is undone first. Needs the
+    /// permission `runs.write`.
     public func cancel(_ request: CancelRunRequest) async throws -> Run {
         try await caller.call("runs.cancel", request)
     }

@@ -821,6 +821,8 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
         case runFaulted(error: WorkflowError)
         /// The run was cancelled.
         case runCancelled(reason: String?)
+        /// The run failed, or was cancelled, and what it has done is being undone.
+        case runCompensating(error: WorkflowError?)
         /// An event was sent to the run.
         case runSignalled(eventType: String)
         /// The task began.
@@ -835,11 +837,18 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
         case taskFaulted(error: WorkflowError)
         /// The task caught an error and will try again.
         case taskRetried(error: WorkflowError, retry: Int, nextAt: String)
+        /// The completed task is being undone.
+        case taskCompensating(attempt: Int)
+        /// The completed task has been undone.
+        case taskCompensated
+        /// Undoing the completed task failed.
+        case taskCompensationFaulted(error: WorkflowError, nextAt: String?)
         /// The task was stopped before it ended.
         case taskCancelled
 
         private enum CodingKeys: String, CodingKey {
             case variantTag = "type"
+            case attempt = "attempt"
             case error = "error"
             case eventType = "event_type"
             case nextAt = "next_at"
@@ -859,6 +868,8 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
                 self = .runFaulted(error: try container.decode(WorkflowError.self, forKey: .error))
             case "run_cancelled":
                 self = .runCancelled(reason: try container.decodeIfPresent(String.self, forKey: .reason))
+            case "run_compensating":
+                self = .runCompensating(error: try container.decodeIfPresent(WorkflowError.self, forKey: .error))
             case "run_signalled":
                 self = .runSignalled(eventType: try container.decode(String.self, forKey: .eventType))
             case "task_started":
@@ -873,6 +884,12 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
                 self = .taskFaulted(error: try container.decode(WorkflowError.self, forKey: .error))
             case "task_retried":
                 self = .taskRetried(error: try container.decode(WorkflowError.self, forKey: .error), retry: try container.decode(Int.self, forKey: .retry), nextAt: try container.decode(String.self, forKey: .nextAt))
+            case "task_compensating":
+                self = .taskCompensating(attempt: try container.decode(Int.self, forKey: .attempt))
+            case "task_compensated":
+                self = .taskCompensated
+            case "task_compensation_faulted":
+                self = .taskCompensationFaulted(error: try container.decode(WorkflowError.self, forKey: .error), nextAt: try container.decodeIfPresent(String.self, forKey: .nextAt))
             case "task_cancelled":
                 self = .taskCancelled
             case let other:
@@ -895,6 +912,9 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
             case .runCancelled(let reason):
                 try container.encode("run_cancelled", forKey: .variantTag)
                 try container.encodeIfPresent(reason, forKey: .reason)
+            case .runCompensating(let error):
+                try container.encode("run_compensating", forKey: .variantTag)
+                try container.encodeIfPresent(error, forKey: .error)
             case .runSignalled(let eventType):
                 try container.encode("run_signalled", forKey: .variantTag)
                 try container.encode(eventType, forKey: .eventType)
@@ -916,6 +936,15 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
                 try container.encode(error, forKey: .error)
                 try container.encode(retry, forKey: .retry)
                 try container.encode(nextAt, forKey: .nextAt)
+            case .taskCompensating(let attempt):
+                try container.encode("task_compensating", forKey: .variantTag)
+                try container.encode(attempt, forKey: .attempt)
+            case .taskCompensated:
+                try container.encode("task_compensated", forKey: .variantTag)
+            case .taskCompensationFaulted(let error, let nextAt):
+                try container.encode("task_compensation_faulted", forKey: .variantTag)
+                try container.encode(error, forKey: .error)
+                try container.encodeIfPresent(nextAt, forKey: .nextAt)
             case .taskCancelled:
                 try container.encode("task_cancelled", forKey: .variantTag)
             }

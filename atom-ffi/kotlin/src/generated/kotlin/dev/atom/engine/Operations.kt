@@ -76,7 +76,10 @@ class RunsOperations internal constructor(private val caller: Caller) {
     suspend fun list(request: ListRunsRequest = ListRunsRequest()): RunPage =
         caller.call("runs.list", request)
 
-    /** Cancels a run; one that has ended stays as it is. Needs the permission `runs.write`. */
+    /**
+     * Cancels a run; one that has ended stays as it is, one with compensations is undone first. Needs the
+     * permission `runs.write`.
+     */
     suspend fun cancel(request: CancelRunRequest): Run =
         caller.call("runs.cancel", request)
 

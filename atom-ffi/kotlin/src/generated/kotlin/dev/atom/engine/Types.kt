@@ -487,6 +487,17 @@ sealed interface HistoryEntry {
         val reason: String? = null,
     ) : HistoryEntry
 
+    /** The run failed, or was cancelled, and what it has done is being undone. */
+    @Serializable
+    @SerialName("run_compensating")
+    data class RunCompensating(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        /** Why it failed; absent when it was cancelled. */
+        val error: WorkflowError? = null,
+    ) : HistoryEntry
+
     /** An event was sent to the run. */
     @Serializable
     @SerialName("run_signalled")
@@ -565,6 +576,40 @@ sealed interface HistoryEntry {
         /** When the next attempt begins. */
         @SerialName("next_at")
         val nextAt: String,
+    ) : HistoryEntry
+
+    /** The completed task is being undone. */
+    @Serializable
+    @SerialName("task_compensating")
+    data class TaskCompensating(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        /** The number of the attempt, from 1. */
+        val attempt: Long,
+    ) : HistoryEntry
+
+    /** The completed task has been undone. */
+    @Serializable
+    @SerialName("task_compensated")
+    data class TaskCompensated(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+    ) : HistoryEntry
+
+    /** Undoing the completed task failed. */
+    @Serializable
+    @SerialName("task_compensation_faulted")
+    data class TaskCompensationFaulted(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        /** The error. */
+        val error: WorkflowError,
+        /** When the next attempt begins; absent when there is none any more. */
+        @SerialName("next_at")
+        val nextAt: String? = null,
     ) : HistoryEntry
 
     /** The task was stopped before it ended. */
