@@ -170,6 +170,15 @@ export class RunsOperations {
   }
 
   /**
+   * Repeats a run from the step it failed at, or from any other, in a new run.
+   *
+   * Needs the permission `runs.write`.
+   */
+  rerun(request: types.RerunRunRequest, options?: CallOptions): Promise<types.Run> {
+    return this.#caller.call("runs.rerun", request, options) as Promise<types.Run>;
+  }
+
+  /**
    * Tells what has happened to a run, task by task.
    *
    * Needs the permission `runs.read`.

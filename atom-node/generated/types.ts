@@ -403,6 +403,29 @@ export interface PublishEventRequest {
   event: EventDraft;
 }
 
+/**
+ * Repeats a run that has ended, in a new run with the same document and input. What the first run was answered before
+ * the step that is repeated is taken over and not asked again.
+ */
+export interface RerunRunRequest {
+  /** The id of the run to repeat. */
+  id: RunId;
+  /**
+   * The JSON pointer of the task to begin with, as in the run's history, e.g. `/do/2/pay`. When absent, the step that
+   * the run failed at; a run that completed or was undone is repeated from its start.
+   */
+  from?: string | null;
+  /** The id to give to the new run, a UUID. Repeating the same run again with the same id gives the first repetition. */
+  new_id?: RunId | null;
+  /** Whether to answer only when the new run has ended. */
+  wait?: boolean;
+  /**
+   * How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is
+   * answered as it is.
+   */
+  wait_timeout_ms?: number | null;
+}
+
 /** Whether, and when, the same call is worth trying again. */
 export type Retry = {
   kind: "no";
@@ -432,6 +455,8 @@ export interface Run {
   error?: WorkflowError | null;
   /** The step that started it, for a run started by a run. */
   parent?: ParentStep | null;
+  /** The run that it repeats. */
+  rerun_of?: RunId | null;
   /** When it was created. */
   created_at: string;
   /** When something last happened to it. */

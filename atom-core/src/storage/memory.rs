@@ -62,6 +62,13 @@ struct Run {
 
 impl Run {
     fn new(run: NewRun, event_head: Offset) -> Self {
+        let journal: Vec<_> = run
+            .entries(event_head)
+            .map(|(entry, event_head)| JournalEntry {
+                event_head,
+                ..entry.clone()
+            })
+            .collect();
         let record = RunRecord {
             id: run.id,
             principal: run.principal,
@@ -72,17 +79,12 @@ impl Run {
             status: RunStatus::Running,
             output: None,
             error: None,
+            rerun_of: run.rerun_of,
             created_at: run.created_at,
-            updated_at: run.first_entry.at,
+            updated_at: journal.last().map_or(run.created_at, |entry| entry.at),
             ended_at: None,
         };
-        Self {
-            record,
-            journal: vec![JournalEntry {
-                event_head,
-                ..run.first_entry
-            }],
-        }
+        Self { record, journal }
     }
 
     fn next_sequence(&self) -> u64 {

@@ -85,6 +85,11 @@ pub struct NewRun {
     pub created_at: Timestamp,
     /// Its first journal entry, with sequence 0.
     pub first_entry: JournalEntry,
+    /// The run that it repeats, for a run that was made from another.
+    pub rerun_of: Option<RunId>,
+    /// Entries that follow the first, copied from the run that it repeats. When there are any, all entries, the first
+    /// one too, keep their `event_head`: what the run listens for goes on where the other one was.
+    pub copied: Vec<JournalEntry>,
 }
 
 /// A run as stored.
@@ -108,6 +113,8 @@ pub struct RunRecord {
     pub output: Option<Value>,
     /// Its error, once faulted.
     pub error: Option<Value>,
+    /// The run that it repeats, for a run that was made from another.
+    pub rerun_of: Option<RunId>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When the last journal entry was written.
@@ -125,7 +132,8 @@ pub struct JournalEntry {
     pub at: Timestamp,
     /// What happened, as JSON text that only the workflow machine understands.
     pub payload: String,
-    /// The head of the event log when the entry was committed; set by the store.
+    /// The head of the event log when the entry was committed; set by the store, unless the entry is copied from
+    /// another run, see [`NewRun::copied`].
     pub event_head: Offset,
 }
 
@@ -158,17 +166,26 @@ pub struct RunCommit {
 }
 
 impl NewRun {
-    /// Checks what every store asks of a run to create: its first entry has sequence 0.
+    /// Checks what every store asks of a run to create: its entries have the sequences 0, 1, 2, …
     ///
     /// # Errors
     /// `invalid_request`.
     pub fn check(&self) -> Result<()> {
-        if self.first_entry.sequence == 0 {
+        let mut entries = std::iter::once(&self.first_entry).chain(&self.copied).zip(0..);
+        if entries.all(|(entry, expected)| entry.sequence == expected) {
             return Ok(());
         }
         Err(Error::invalid_request(
-            "the first journal entry of a run must have sequence 0",
+            "the first journal entry of a run must have sequence 0, and the others follow it without a gap",
         ))
+    }
+
+    /// The entries of the new run, with `head` as the head of the event log for those that are not copied.
+    pub fn entries(&self, head: Offset) -> impl Iterator<Item = (&JournalEntry, Offset)> {
+        let keeps_heads = !self.copied.is_empty();
+        std::iter::once(&self.first_entry)
+            .chain(&self.copied)
+            .map(move |entry| (entry, if keeps_heads { entry.event_head } else { head }))
     }
 
     /// The error of [`RunStore::create`] for an id that is taken.
@@ -231,6 +248,7 @@ impl RunRecord {
             workflow: self.workflow.clone(),
             parent: self.parent,
             directory: self.directory.clone(),
+            rerun_of: self.rerun_of,
             input: Value::Null,
             status: self.status,
             output: None,
@@ -287,10 +305,10 @@ pub struct RunFilter {
 /// Keeps runs and their journals.
 #[async_trait]
 pub trait RunStore: Send + Sync + std::fmt::Debug {
-    /// Creates a run together with its first journal entry.
+    /// Creates a run together with its first journal entry, and those it has from the run that it repeats.
     ///
     /// # Errors
-    /// `invalid_request` when the first entry's sequence is not 0, `already_exists` when the scope has a run with
+    /// `invalid_request` when the entries' sequences are not 0, 1, 2, …, `already_exists` when the scope has a run with
     /// this id, `conflict` when a newer engine has taken over, `storage_full`,
     /// `storage_failed`.
     async fn create(&self, run: NewRun) -> Result<Committed>;

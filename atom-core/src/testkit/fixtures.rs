@@ -93,6 +93,8 @@ pub fn new_run(principal: &Principal, number: u64) -> NewRun {
         input: json!({ "number": number }),
         created_at: second(number),
         first_entry: entry(0),
+        rerun_of: None,
+        copied: Vec::new(),
     }
 }
 

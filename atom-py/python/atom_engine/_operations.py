@@ -33,6 +33,7 @@ KINDS: dict[str, Literal["call", "stream"]] = {
     "runs.get": "call",
     "runs.list": "call",
     "runs.cancel": "call",
+    "runs.rerun": "call",
     "runs.history": "call",
     "runs.events": "stream",
     "runs.signal": "call",
@@ -298,6 +299,28 @@ class RunsOperations:
         Needs the permission `runs.write`.
         """
         return cast("types.Run", await self._caller.call("runs.cancel", {"id": id, **_given({"reason": reason})}))
+
+    async def rerun(
+        self,
+        *,
+        id: types.RunId,
+        from_: str | None = None,
+        new_id: types.RunId | None = None,
+        wait: bool = False,
+        wait_timeout_ms: int | None = None,
+    ) -> types.Run:
+        """Repeats a run from the step it failed at, or from any other, in a new run.
+
+        Args:
+            id: The id of the run to repeat.
+            from_: The JSON pointer of the task to begin with, as in the run's history, e.g. `/do/2/pay`. When absent, the step that the run failed at; a run that completed or was undone is repeated from its start.
+            new_id: The id to give to the new run, a UUID. Repeating the same run again with the same id gives the first repetition.
+            wait: Whether to answer only when the new run has ended.
+            wait_timeout_ms: How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is answered as it is.
+
+        Needs the permission `runs.write`.
+        """
+        return cast("types.Run", await self._caller.call("runs.rerun", {"id": id, **_given({"from": from_, "new_id": new_id, "wait": wait, "wait_timeout_ms": wait_timeout_ms})}))
 
     async def history(
         self,

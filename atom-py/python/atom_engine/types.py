@@ -595,6 +595,9 @@ class Run(TypedDict):
     parent: NotRequired[ParentStep | None]
     """The step that started it, for a run started by a run."""
 
+    rerun_of: NotRequired[RunId | None]
+    """The run that it repeats."""
+
     created_at: str
     """When it was created."""
 

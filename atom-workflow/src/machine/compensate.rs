@@ -78,6 +78,11 @@ impl Machine {
         Ok(())
     }
 
+    /// Whether any task has completed that can be undone.
+    pub(crate) fn has_compensations(&self) -> bool {
+        !self.compensations.is_empty()
+    }
+
     /// Ends a run that did not complete, once what it has done is undone.
     pub(super) fn give_up(&mut self, failure: Failure) {
         self.stop_everything();

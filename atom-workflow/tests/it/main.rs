@@ -10,5 +10,6 @@ mod compensate;
 mod crash;
 mod engine;
 mod events;
+mod rerun;
 mod support;
 mod tasks;

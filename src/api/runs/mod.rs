@@ -11,9 +11,11 @@ use serde_json::Value;
 use super::{Context, EventDraft, Operation, Permission, Request};
 
 mod history;
+mod rerun;
 mod start;
 
 pub use history::{FollowRunRequest, GetRunHistoryRequest, RunHistory};
+pub use rerun::RerunRunRequest;
 pub use start::{StartRunRequest, WorkflowReference};
 
 pub(super) const OPERATIONS: &[Operation] = &[
@@ -21,6 +23,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::call::<GetRunRequest>(),
     Operation::call::<ListRunsRequest>(),
     Operation::call::<CancelRunRequest>(),
+    Operation::call::<RerunRunRequest>(),
     Operation::call::<GetRunHistoryRequest>(),
     Operation::stream::<FollowRunRequest>(),
     Operation::call::<SignalRunRequest>(),
@@ -48,6 +51,9 @@ pub struct Run {
     /// The step that started it, for a run started by a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ParentStep>,
+    /// The run that it repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerun_of: Option<RunId>,
     /// When it was created.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
@@ -70,6 +76,7 @@ impl From<RunRecord> for Run {
             output: record.output,
             error: record.error,
             parent: record.parent,
+            rerun_of: record.rerun_of,
             created_at: record.created_at,
             updated_at: record.updated_at,
             ended_at: record.ended_at,

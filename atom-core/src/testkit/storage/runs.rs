@@ -4,9 +4,11 @@
 use serde_json::json;
 
 use super::{Store, code};
-use crate::storage::{NewRun, PageRequest, ParentStep, RunEnd, RunFilter, RunRecord, RunStatus};
+use crate::storage::{
+    JournalEntry, NewRun, PageRequest, ParentStep, RunEnd, RunFilter, RunRecord, RunStatus,
+};
 use crate::testkit::fixtures::{commit, entry, new_run, principal, run_id, scope, second};
-use crate::{CloudEvent, ErrorCode, RunId, Scope};
+use crate::{CloudEvent, ErrorCode, Principal, RunId, Scope};
 
 /// Checks creation, journals, atomic commits and lists on an empty store.
 ///
@@ -16,6 +18,7 @@ pub async fn check_runs(store: &dyn Store) {
     let scope = scope();
     creation(store, &scope).await;
     journals(store, &scope).await;
+    copies(store).await;
     refusals(store, &scope).await;
     started_runs(store, &scope).await;
     ends(store, &scope).await;
@@ -51,6 +54,45 @@ async fn creation(store: &dyn Store, scope: &Scope) {
     gap.first_entry.sequence = 1;
     assert_eq!(code(store.create(gap).await), Some(ErrorCode::InvalidRequest));
     assert_eq!(store.run(scope, run_id(2)).await.unwrap(), None);
+    let mut gap = new_run(&principal(), 2);
+    gap.copied = vec![entry(1), entry(3)];
+    assert_eq!(code(store.create(gap).await), Some(ErrorCode::InvalidRequest));
+}
+
+async fn copies(store: &dyn Store) {
+    let owner = Principal::new("acme", "copier").unwrap();
+    let scope = &owner.scope();
+    let mut copy = new_run(&owner, 3);
+    copy.rerun_of = Some(run_id(1));
+    copy.first_entry.event_head = 3;
+    copy.copied = vec![
+        JournalEntry {
+            event_head: 5,
+            ..entry(1)
+        },
+        entry(2),
+    ];
+    store.create(copy.clone()).await.unwrap();
+    let stored = store.run(scope, copy.id).await.unwrap().unwrap();
+    assert_eq!((stored.rerun_of, stored.updated_at), (copy.rerun_of, second(2)));
+    let journal = store.journal(scope, copy.id, 0, 10).await.unwrap();
+    let heads: Vec<_> = journal
+        .iter()
+        .map(|entry| (entry.sequence, entry.event_head))
+        .collect();
+    assert_eq!(
+        heads,
+        [(0, 3), (1, 5), (2, 0)],
+        "copied entries keep their place in the log"
+    );
+    let mut last = commit(scope, copy.id, 3..4);
+    last.end = Some(RunEnd {
+        status: RunStatus::Cancelled,
+        output: None,
+        error: None,
+        at: second(9),
+    });
+    store.commit(last).await.unwrap();
 }
 
 fn record_of(run: &NewRun) -> RunRecord {
@@ -61,6 +103,7 @@ fn record_of(run: &NewRun) -> RunRecord {
         parent: run.parent,
         directory: run.directory.clone(),
         input: run.input.clone(),
+        rerun_of: run.rerun_of,
         status: RunStatus::Running,
         output: None,
         error: None,

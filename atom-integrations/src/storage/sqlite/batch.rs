@@ -31,7 +31,10 @@ impl Change {
     /// About how many bytes the change holds while it waits.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Create(run) => json_bytes(&run.input) + run.first_entry.payload.len(),
+            Self::Create(run) => {
+                let entries: usize = run.entries(0).map(|(entry, _)| entry.payload.len()).sum();
+                json_bytes(&run.input) + entries
+            }
             Self::Commit(commit) => {
                 let entries: usize = commit.entries.iter().map(|entry| entry.payload.len()).sum();
                 let end = commit
@@ -139,13 +142,16 @@ impl<'a> Batch<'a> {
             return Err(run.already_exists());
         }
         let row = run_row(run)?;
-        let entry = entry_row(&key.0, run.id, &run.first_entry, self.head)?;
+        let mut journal = Rows::default();
+        for (entry, event_head) in run.entries(self.head) {
+            journal.push(entry_row(&key.0, run.id, entry, event_head)?);
+        }
         self.runs.push(row);
-        self.journal.push(entry);
+        self.journal.append(journal);
         self.states.insert(
             key,
             RunState {
-                next: 1,
+                next: 1 + run.copied.len() as u64,
                 has_ended: false,
             },
         );
@@ -239,8 +245,8 @@ const EVENTS: Table = Table(
 );
 const RUNS: Table = Table(
     "INSERT INTO runs (tenant, user, id, roles, namespace, name, version, hash, parent_run, parent_action, \
-     directory, input, created_at) VALUES ",
-    "(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+     directory, rerun_of, input, created_at) VALUES ",
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 );
 const JOURNAL: Table = Table(
     "INSERT INTO journal (tenant, user, run, sequence, at, payload, event_head) VALUES ",
@@ -248,7 +254,7 @@ const JOURNAL: Table = Table(
 );
 const END: &str = "UPDATE runs SET status = ?, output = ?, error = ?, ended_at = ? WHERE tenant = ? AND user = ? AND id = ?;";
 
-fn run_row(run: &NewRun) -> Result<[Argument; 13]> {
+fn run_row(run: &NewRun) -> Result<[Argument; 14]> {
     let directory = run.directory.as_ref().map(|directory| {
         directory
             .to_str()
@@ -268,6 +274,7 @@ fn run_row(run: &NewRun) -> Result<[Argument; 13]> {
             Ok(Argument::Integer(integer(parent.action)?))
         })?,
         Argument::optional(directory, |directory| Ok(Argument::text(directory?)))?,
+        Argument::optional(run.rerun_of, |run| Ok(Argument::id(run)))?,
         Argument::Text(json(&run.input)?),
         Argument::Integer(nanoseconds(run.created_at)?),
     ])

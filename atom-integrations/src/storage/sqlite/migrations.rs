@@ -13,7 +13,10 @@ use super::rows::Decoded;
 const APPLICATION_ID: i32 = 0x4174_6f6d;
 
 /// What leads from one version to the next; the first starts from an empty file. Only ever appended to.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_reruns.sql"),
+];
 
 /// Refuses another program's database and one of a newer engine.
 pub(super) fn check_identity(path: &Path, application: i32, version: i32) -> Result<()> {

@@ -191,3 +191,33 @@ async fn lists_are_read_along_their_indexes() {
         );
     }
 }
+
+/// Takes the database back to its first version.
+struct FirstVersion;
+
+#[async_trait]
+impl Write for FirstVersion {
+    type Answer = ();
+
+    async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<()> {
+        sqlx::raw_sql("ALTER TABLE runs DROP COLUMN rerun_of; PRAGMA user_version = 1;")
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_version_is_brought_up_to_date_with_its_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    store.create(new_run(&principal(), 1)).await.unwrap();
+    store.database.write(FirstVersion).await.unwrap();
+    store.close().await.unwrap();
+
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    assert_eq!(execute(&store, "PRAGMA user_version").await, 2);
+    let run = store.run(&scope(), run_id(1)).await.unwrap().unwrap();
+    assert_eq!(run.rerun_of, None);
+    store.commit(commit(&scope(), run_id(1), 1..2)).await.unwrap();
+}

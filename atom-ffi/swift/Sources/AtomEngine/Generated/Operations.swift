@@ -93,6 +93,12 @@ public struct RunsOperations: Sendable {
         try await caller.call("runs.cancel", request)
     }
 
+    /// Repeats a run from the step it failed at, or from any other, in a new run. Needs the permission
+    /// `runs.write`.
+    public func rerun(_ request: RerunRunRequest) async throws -> Run {
+        try await caller.call("runs.rerun", request)
+    }
+
     /// Tells what has happened to a run, task by task. Needs the permission `runs.read`.
     public func history(_ request: GetRunHistoryRequest) async throws -> RunHistory {
         try await caller.call("runs.history", request)

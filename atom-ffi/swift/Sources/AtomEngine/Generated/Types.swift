@@ -1120,6 +1120,46 @@ public struct PublishEventRequest: Codable, Sendable, Equatable {
     }
 }
 
+/// Repeats a run that has ended, in a new run with the same document and input. What the first run was answered
+/// before the step that is repeated is taken over and not asked again.
+public struct RerunRunRequest: Codable, Sendable, Equatable {
+    /// The id of the run to repeat.
+    public var id: RunId
+    /// The JSON pointer of the task to begin with, as in the run's history, e.g. `/do/2/pay`. When absent, the step
+    /// that the run failed at; a run that completed or was undone is repeated from its start.
+    public var from: String?
+    /// The id to give to the new run, a UUID. Repeating the same run again with the same id gives the first
+    /// repetition.
+    public var newId: RunId?
+    /// Whether to answer only when the new run has ended.
+    public var wait: Bool
+    /// How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is answered
+    /// as it is.
+    public var waitTimeoutMs: Int?
+
+    public init(
+        id: RunId,
+        from: String? = nil,
+        newId: RunId? = nil,
+        wait: Bool = false,
+        waitTimeoutMs: Int? = nil
+    ) {
+        self.id = id
+        self.from = from
+        self.newId = newId
+        self.wait = wait
+        self.waitTimeoutMs = waitTimeoutMs
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+        case from = "from"
+        case newId = "new_id"
+        case wait = "wait"
+        case waitTimeoutMs = "wait_timeout_ms"
+    }
+}
+
 /// Whether, and when, the same call is worth trying again.
 public enum Retry: Codable, Sendable, Equatable {
     /// The same call will fail again.
@@ -1185,6 +1225,8 @@ public struct Run: Codable, Sendable, Equatable {
     public var error: WorkflowError?
     /// The step that started it, for a run started by a run.
     public var parent: ParentStep?
+    /// The run that it repeats.
+    public var rerunOf: RunId?
     /// When it was created.
     public var createdAt: String
     /// When something last happened to it.
@@ -1200,6 +1242,7 @@ public struct Run: Codable, Sendable, Equatable {
         output: JSONValue? = nil,
         error: WorkflowError? = nil,
         parent: ParentStep? = nil,
+        rerunOf: RunId? = nil,
         createdAt: String,
         updatedAt: String,
         endedAt: String? = nil
@@ -1211,6 +1254,7 @@ public struct Run: Codable, Sendable, Equatable {
         self.output = output
         self.error = error
         self.parent = parent
+        self.rerunOf = rerunOf
         self.createdAt = createdAt
         self.updatedAt = updatedAt
         self.endedAt = endedAt
@@ -1224,6 +1268,7 @@ public struct Run: Codable, Sendable, Equatable {
         case output = "output"
         case error = "error"
         case parent = "parent"
+        case rerunOf = "rerun_of"
         case createdAt = "created_at"
         case updatedAt = "updated_at"
         case endedAt = "ended_at"

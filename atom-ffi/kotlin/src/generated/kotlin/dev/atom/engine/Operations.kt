@@ -83,6 +83,10 @@ class RunsOperations internal constructor(private val caller: Caller) {
     suspend fun cancel(request: CancelRunRequest): Run =
         caller.call("runs.cancel", request)
 
+    /** Repeats a run from the step it failed at, or from any other, in a new run. Needs the permission `runs.write`. */
+    suspend fun rerun(request: RerunRunRequest): Run =
+        caller.call("runs.rerun", request)
+
     /** Tells what has happened to a run, task by task. Needs the permission `runs.read`. */
     suspend fun history(request: GetRunHistoryRequest): RunHistory =
         caller.call("runs.history", request)

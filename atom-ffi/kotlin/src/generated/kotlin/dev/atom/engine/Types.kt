@@ -698,6 +698,35 @@ data class PublishEventRequest(
     val event: EventDraft,
 )
 
+/**
+ * Repeats a run that has ended, in a new run with the same document and input. What the first run was answered
+ * before the step that is repeated is taken over and not asked again.
+ */
+@Serializable
+data class RerunRunRequest(
+    /** The id of the run to repeat. */
+    val id: RunId,
+    /**
+     * The JSON pointer of the task to begin with, as in the run's history, e.g. `/do/2/pay`. When absent, the step
+     * that the run failed at; a run that completed or was undone is repeated from its start.
+     */
+    val from: String? = null,
+    /**
+     * The id to give to the new run, a UUID. Repeating the same run again with the same id gives the first
+     * repetition.
+     */
+    @SerialName("new_id")
+    val newId: RunId? = null,
+    /** Whether to answer only when the new run has ended. */
+    val wait: Boolean = false,
+    /**
+     * How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is answered
+     * as it is.
+     */
+    @SerialName("wait_timeout_ms")
+    val waitTimeoutMs: Long? = null,
+)
+
 /** Whether, and when, the same call is worth trying again. */
 @Serializable
 @JsonClassDiscriminator("kind")
@@ -743,6 +772,9 @@ data class Run(
     val error: WorkflowError? = null,
     /** The step that started it, for a run started by a run. */
     val parent: ParentStep? = null,
+    /** The run that it repeats. */
+    @SerialName("rerun_of")
+    val rerunOf: RunId? = null,
     /** When it was created. */
     @SerialName("created_at")
     val createdAt: String,
