@@ -133,14 +133,7 @@ impl Machine {
             index: 0,
             slot: 0,
         };
-        self.frames.insert(
-            list,
-            Frame {
-                parent: None,
-                variables: compensation.variables.clone(),
-                kind,
-            },
-        );
+        self.insert(list, Frame::new(None, compensation.variables.clone(), kind));
         self.work.push_back(Work::Run {
             list,
             input: Arc::new(input),

@@ -27,14 +27,7 @@ impl Machine {
         let variables = variables.unwrap_or_else(|| enclosing.variables.clone());
         let id = self.number();
         let kind = FrameKind::List { list, index: 0, slot };
-        self.frames.insert(
-            id,
-            Frame {
-                parent: Some(parent),
-                variables,
-                kind,
-            },
-        );
+        self.insert(id, Frame::new(Some(parent), variables, kind));
         self.work.push_back(Work::Run { list: id, input });
     }
 
@@ -188,7 +181,7 @@ impl Machine {
 
     /// Takes in that a timer has gone off.
     pub(super) fn fire(&mut self, action: ActionId) {
-        let Some(pending) = self.actions.remove(&action) else {
+        let Some(pending) = self.forget_action(action) else {
             return;
         };
         if pending.purpose == Purpose::Compensation {
@@ -224,12 +217,8 @@ impl Machine {
     }
 
     fn children(&self, id: FrameId) -> Vec<FrameId> {
-        // A child is younger than its parent, so only later frames can be children.
-        self.frames
-            .range(id + 1..)
-            .filter(|(_, frame)| frame.parent == Some(id))
-            .map(|(id, _)| *id)
-            .collect()
+        let frame = self.frames.get(&id);
+        frame.map_or_else(Vec::new, |frame| frame.children.iter().copied().collect())
     }
 
     pub(super) fn remove_children(&mut self, id: FrameId) {
@@ -245,14 +234,13 @@ impl Machine {
     /// Removes a frame with everything below it, and stops the actions they wait for.
     pub(super) fn remove(&mut self, id: FrameId) {
         self.remove_children(id);
-        self.frames.remove(&id);
-        let actions: Vec<_> = self
-            .actions
-            .iter()
-            .filter(|(_, pending)| pending.frame == Some(id))
-            .map(|(action, _)| *action)
-            .collect();
-        for action in actions {
+        let Some(frame) = self.frames.remove(&id) else {
+            return;
+        };
+        if let Some(parent) = frame.parent.and_then(|parent| self.frames.get_mut(&parent)) {
+            parent.children.remove(&id);
+        }
+        for action in frame.actions {
             self.stop_action(action);
         }
     }

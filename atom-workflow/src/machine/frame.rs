@@ -1,5 +1,6 @@
 //! What is under way in a run: a tree of lists and tasks.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use atom_core::CloudEvent;
@@ -17,9 +18,25 @@ pub(super) type FrameId = u64;
 pub(super) struct Frame {
     /// The task that holds a list, or the list that holds a task; none for the workflow's own list.
     pub(super) parent: Option<FrameId>,
+    /// The lists inside a task, or the task of a list that runs now.
+    pub(super) children: BTreeSet<FrameId>,
+    /// What a task waits for.
+    pub(super) actions: BTreeSet<ActionId>,
     /// The variables of enclosing loops and handlers.
     pub(super) variables: Variables,
     pub(super) kind: FrameKind,
+}
+
+impl Frame {
+    pub(super) fn new(parent: Option<FrameId>, variables: Variables, kind: FrameKind) -> Self {
+        Self {
+            parent,
+            children: BTreeSet::new(),
+            actions: BTreeSet::new(),
+            variables,
+            kind,
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -278,14 +278,8 @@ impl Machine {
                     index: 0,
                     slot: 0,
                 };
-                self.frames.insert(
-                    root,
-                    Frame {
-                        parent: None,
-                        variables: self.constants.clone(),
-                        kind,
-                    },
-                );
+                let variables = self.constants.clone();
+                self.insert(root, Frame::new(None, variables, kind));
                 self.work.push_back(Work::Run { list: root, input });
             }
             Err(error) => self.fault(error),
@@ -342,6 +336,9 @@ impl Machine {
     fn begin(&mut self, frame: Option<FrameId>, purpose: Purpose, command: Command) -> ActionId {
         let action = self.number();
         self.transition.begin.push((action, command.clone()));
+        if let Some(frame) = frame.and_then(|frame| self.frames.get_mut(&frame)) {
+            frame.actions.insert(action);
+        }
         self.actions.insert(
             action,
             Pending {
@@ -367,12 +364,28 @@ impl Machine {
 
     /// Forgets an action whose answer has come, and gives the task that began it.
     fn take_action(&mut self, action: ActionId) -> Option<FrameId> {
-        self.actions.remove(&action)?.frame
+        self.forget_action(action)?.frame
+    }
+
+    fn forget_action(&mut self, action: ActionId) -> Option<Pending> {
+        let pending = self.actions.remove(&action)?;
+        if let Some(frame) = pending.frame.and_then(|frame| self.frames.get_mut(&frame)) {
+            frame.actions.remove(&action);
+        }
+        Some(pending)
+    }
+
+    /// Adds a list or task to the tree of what is under way.
+    fn insert(&mut self, id: FrameId, frame: Frame) {
+        if let Some(parent) = frame.parent.and_then(|parent| self.frames.get_mut(&parent)) {
+            parent.children.insert(id);
+        }
+        self.frames.insert(id, frame);
     }
 
     /// Forgets an action whose answer is no longer wanted.
     fn stop_action(&mut self, action: ActionId) {
-        if self.actions.remove(&action).is_some() {
+        if self.forget_action(action).is_some() {
             let begun_now = self
                 .transition
                 .begin

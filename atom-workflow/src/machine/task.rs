@@ -64,14 +64,7 @@ impl Machine {
         }
         let id = self.number();
         let variables = self.variables(&enclosing, &frame, None);
-        self.frames.insert(
-            id,
-            Frame {
-                parent: Some(list_id),
-                variables: enclosing,
-                kind: FrameKind::Task(frame),
-            },
-        );
+        self.insert(id, Frame::new(Some(list_id), enclosing, FrameKind::Task(frame)));
         let begun = shaped.and_then(|input| {
             if let Some(timeout) = &task.timeout {
                 let length = data::duration(timeout, &input, &variables)?;
