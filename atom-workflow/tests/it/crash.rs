@@ -19,14 +19,28 @@ use crate::support::Bench;
 
 /// A store whose process dies: after a number of writes nothing is written any more.
 #[derive(Debug)]
-struct MortalStore {
+pub(crate) struct MortalStore {
     inner: Arc<MemoryStore>,
     writes_left: AtomicI64,
     /// Cancelled when the process has died.
-    death: CancellationToken,
+    pub(crate) death: CancellationToken,
 }
 
 impl MortalStore {
+    /// A store over another that dies after so many writes.
+    pub(crate) fn new(inner: Arc<MemoryStore>, writes: i64) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            writes_left: AtomicI64::new(writes),
+            death: CancellationToken::new(),
+        })
+    }
+
+    /// How many writes there have been, of `writes` that there may be.
+    pub(crate) fn written(&self, writes: i64) -> i64 {
+        writes - self.writes_left.load(Ordering::SeqCst)
+    }
+
     fn write(&self) -> Result<()> {
         if self.writes_left.fetch_sub(1, Ordering::SeqCst) > 0 {
             return Ok(());
@@ -139,11 +153,7 @@ const SAGA: &str = r#"
 /// call's idempotency key, the number of events, and whether the first process got to the end.
 async fn die_after(workflow: &str, writes: i64) -> (Value, Vec<String>, usize, bool) {
     let memory = Arc::new(MemoryStore::default());
-    let mortal = Arc::new(MortalStore {
-        inner: Arc::clone(&memory),
-        writes_left: AtomicI64::new(writes),
-        death: CancellationToken::new(),
-    });
+    let mortal = MortalStore::new(Arc::clone(&memory), writes);
     let death = mortal.death.clone();
     let vault = Arc::new(MemoryVault::default());
     let first = Bench::over(mortal, Arc::clone(&vault) as _, RuntimeLimits::default());
@@ -181,7 +191,7 @@ async fn die_after(workflow: &str, writes: i64) -> (Value, Vec<String>, usize, b
     )
 }
 
-async fn keep_time_moving(bench: &Bench) {
+pub(crate) async fn keep_time_moving(bench: &Bench) {
     loop {
         bench.clock.parked(1).await;
         bench.clock.advance(Duration::from_secs(1));

@@ -12,4 +12,5 @@ mod engine;
 mod events;
 mod rerun;
 mod support;
+mod sweep;
 mod tasks;

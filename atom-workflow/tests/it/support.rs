@@ -16,6 +16,7 @@ pub(crate) struct Bench {
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) calls: Arc<Calls>,
+    pub(crate) functions: Arc<FunctionRegistry>,
     pub(crate) runtime: Runtime,
     pub(crate) ada: Principal,
 }
@@ -62,7 +63,7 @@ impl Bench {
         let runtime = Runtime::new(RuntimeParts {
             store: Arc::clone(&store),
             vault: Arc::clone(&vault),
-            functions,
+            functions: Arc::clone(&functions),
             clock: Arc::clone(&clock) as _,
             random: Arc::new(SequenceRandom::default()),
             limits,
@@ -72,6 +73,7 @@ impl Bench {
             vault,
             clock,
             calls,
+            functions,
             runtime,
             ada: Principal::new("acme", "ada").unwrap(),
         }
