@@ -5,5 +5,6 @@
 mod call;
 mod crash;
 mod documents;
+mod kill_loop;
 mod run;
 mod support;

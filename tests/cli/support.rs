@@ -161,6 +161,11 @@ impl Server {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
+    /// How many requests there were.
+    pub(crate) fn total(&self) -> usize {
+        self.requests.lock().unwrap().len()
+    }
+
     /// How often a path was asked for.
     pub(crate) fn count(&self, path: &str) -> usize {
         self.requests

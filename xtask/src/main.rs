@@ -17,6 +17,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   test [PART...]   runs every test of every language, or only the parts named:
                    rust, generated, python, node, kotlin, swift, examples
   codegen          writes schema/ and the hosts' generated types anew
+  soak             the tests that crash the engine at random, many times over; about an hour
   check            formatting, lints and licences
   bench            prints the numbers of benches/ beside this machine's own floor
 ";
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["test", parts @ ..] => return test(&root, parts),
         ["codegen"] => codegen::write(&root),
+        ["soak"] => rust::soak(&root),
         ["check"] => rust::check(&root),
         ["bench", rest @ ..] => rust::bench(&root, rest),
         _ => {

@@ -27,6 +27,35 @@ pub(crate) fn test(root: &Path) -> Outcome {
     cargo(root, &["test", "--locked", "--no-fail-fast"], &[])
 }
 
+/// The tests that crash the engine, with far more crashes than `test` has the time for.
+pub(crate) fn soak(root: &Path) -> Outcome {
+    let sweep = [
+        "test",
+        "--locked",
+        "-p",
+        "atom-workflow",
+        "--test",
+        "it",
+        "no_crash_changes",
+    ];
+    let kills = [
+        "test",
+        "--locked",
+        "-p",
+        "atom-engine",
+        "--test",
+        "cli",
+        "killed_again",
+    ];
+    run_with(
+        root,
+        "cargo",
+        &sweep,
+        &[("PROPTEST_CASES", "10000"), ("CRASHES", "1000")],
+    )
+    .then(|| run_with(root, "cargo", &kills, &[("KILLS", "200")]))
+}
+
 /// Does the main job from the command line and with a program in Rust; the hosts do it in their own parts.
 pub(crate) fn examples(root: &Path) -> Outcome {
     let workflow = "examples/morning-briefing/workflow.yaml";
