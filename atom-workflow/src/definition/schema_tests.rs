@@ -38,6 +38,7 @@ const EXTRA_RULES: &[(&str, &str)] = &[
     ("calls itself", "a function that calls itself never ends"),
     ("cannot name a variable", "expressions could not read it"),
     ("are both named", "one variable would hide the other"),
+    ("every task has a '$", "a variable would hide one of the engine's"),
     (
         "is not supported; versions 1.0.x are",
         "other versions of the language may mean something else",

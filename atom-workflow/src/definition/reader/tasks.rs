@@ -30,6 +30,17 @@ const KINDS: [(&str, &[&str]); 12] = [
     ("try", &["catch"]),
     ("wait", &[]),
 ];
+/// The variables that every expression has, which a task of the document must not hide.
+const RESERVED: [&str; 8] = [
+    "authorization",
+    "context",
+    "input",
+    "output",
+    "runtime",
+    "secrets",
+    "task",
+    "workflow",
+];
 /// Reading a task takes a few frames; a thread may have little left.
 const STACK: usize = 1024 * 1024;
 
@@ -395,6 +406,11 @@ fn variable(cursor: Option<Cursor<'_>>, default: &str) -> Result<String> {
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && !name.is_empty()
         && !name.starts_with(|first: char| first.is_ascii_digit());
+    if RESERVED.contains(&name) {
+        return Err(cursor.error(format!(
+            "'{name}' cannot name a variable: every task has a '${name}' already; choose another name"
+        )));
+    }
     if is_name {
         return Ok(name.to_owned());
     }
