@@ -105,7 +105,6 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
             "metadata.atom.retention",
             "evaluate.mode: loose",
             "schedule",
-            "listen.correlate",
             "authentication: digest",
             "authentication: digest",
             "authentication: oauth2",
@@ -129,8 +128,6 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
             "run: shell",
             "run: workflow with return",
             "listen: an expression inside a structure",
-            "listen.correlate",
-            "listen.foreach",
             "authentication: oauth2",
             "call: a function of a catalog",
         ]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::types::{
-    CallTarget, DurationSpec, EventStrategy, FlowDirective, Task, TaskKind, TaskList, Transform, Try,
+    CallTarget, DurationSpec, EventStrategy, FlowDirective, Listen, Task, TaskKind, TaskList, Transform, Try,
     Workflow,
 };
 
@@ -134,6 +134,10 @@ impl Drawing {
             }
             TaskKind::Do(tasks) => self.frame(&node, &label, tasks),
             TaskKind::For(repeated) => self.frame(&node, &label, &repeated.tasks),
+            TaskKind::Listen(Listen {
+                foreach: Some(foreach),
+                ..
+            }) => self.frame(&node, &label, &foreach.tasks),
             TaskKind::Fork(fork) => self.branches(&node, &label, &fork.branches),
             TaskKind::Try(attempt) => self.attempt(&node, &label, attempt, position, scope),
             _ => self.line(&format!("{node}[\"{label}\"]")),

@@ -73,6 +73,11 @@ fn visit_task<'a>(task: &'a Task, see: &mut impl FnMut(&'a Task)) {
                 visit(handler, see);
             }
         }
+        TaskKind::Listen(listen) => {
+            if let Some(foreach) = &listen.foreach {
+                visit(&foreach.tasks, see);
+            }
+        }
         TaskKind::Call(call) => {
             if let CallTarget::Defined(task) = &call.target {
                 visit_task(task, see);

@@ -371,6 +371,23 @@ pub struct Listen {
     pub to: EventStrategy,
     /// What of each event becomes the output.
     pub read: ReadAs,
+    /// What is done with each event as it comes; the outputs of that become the output then.
+    pub foreach: Option<ListenIterator>,
+}
+
+/// What is done with each event that a task consumes, one after the other.
+#[derive(Clone, Debug)]
+pub struct ListenIterator {
+    /// The variable that holds the event, without `$`; `item` by default.
+    pub item: String,
+    /// The variable that holds its number from 0, without `$`; `index` by default.
+    pub at: String,
+    /// What runs for it, with the event as its input; may be empty.
+    pub tasks: TaskList,
+    /// What of the tasks' output becomes part of the output.
+    pub output: Output,
+    /// What it leaves in the context.
+    pub export: Option<Output>,
 }
 
 /// Which events are waited for.
@@ -403,6 +420,17 @@ pub enum Until {
 pub struct EventFilter {
     /// Attributes and what they must be.
     pub attributes: Vec<(String, AttributeFilter)>,
+    /// Values that the events of a task have in common, by name.
+    pub correlations: Vec<(String, Correlation)>,
+}
+
+/// A value that the events of a task have in common.
+#[derive(Clone, Debug)]
+pub struct Correlation {
+    /// Gives the value from the event.
+    pub from: Expression,
+    /// What it must be, computed from the task's input; absent for whatever the first event has.
+    pub expect: Option<Template>,
 }
 
 /// What an attribute of an event must be.

@@ -104,6 +104,7 @@ impl Machine {
                     self.finish_work(parent, Value::Array(outputs));
                 }
             }
+            Some(TaskState::Listening(_)) => self.end_listen_iteration(parent, unshared(data)),
             Some(TaskState::Try(state)) => {
                 let was_handling = state.phase == TryPhase::Handling;
                 self.end_try(parent, &definition, unshared(data), was_handling);

@@ -1,6 +1,6 @@
 //! What is under way in a run: a tree of lists and tasks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use atom_core::CloudEvent;
@@ -105,6 +105,14 @@ pub(super) struct Listening {
     pub(super) satisfied: Vec<bool>,
     /// The same for the strategy that ends the wait.
     pub(super) until_satisfied: Vec<bool>,
+    /// What the events consumed so far have in common.
+    pub(super) correlated: BTreeMap<String, Value>,
+    /// What was done with the events, for a task with `foreach`.
+    pub(super) outputs: Vec<Value>,
+    /// Whether an event is being worked on now.
+    pub(super) is_iterating: bool,
+    /// Whether no more events are waited for.
+    pub(super) is_over: bool,
 }
 
 /// A list of tasks, kept alive by what it is part of.
@@ -116,6 +124,8 @@ pub(super) enum List {
     Body(Arc<Task>),
     /// What a `catch` does.
     Handler(Arc<Task>),
+    /// What a `listen` does with each event.
+    Iterator(Arc<Task>),
     /// What undoes a task.
     Compensation(Arc<Task>),
     /// One branch of a `fork`, or a task of `use.functions`.
@@ -126,6 +136,10 @@ impl List {
     pub(super) fn tasks(&self) -> &[Arc<Task>] {
         match self {
             Self::Root(workflow) => &workflow.tasks.tasks,
+            Self::Iterator(task) => match &task.kind {
+                TaskKind::Listen(listen) => listen.foreach.as_ref().map_or(&[], |each| &each.tasks.tasks),
+                _ => &[],
+            },
             Self::Compensation(task) => task.compensate.as_ref().map_or(&[], |list| &list.tasks),
             Self::Single(task) => std::slice::from_ref(task),
             Self::Body(task) => match &task.kind {

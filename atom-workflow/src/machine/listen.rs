@@ -1,5 +1,7 @@
 //! Events: publishing them and waiting for them.
 
+use std::collections::BTreeMap;
+
 use atom_core::CloudEvent;
 use serde_json::{Map, Value};
 
@@ -83,6 +85,10 @@ impl Machine {
                 consumed: Vec::new(),
                 satisfied: vec![false; filters(&listen.to)],
                 until_satisfied: vec![false; until],
+                correlated: BTreeMap::new(),
+                outputs: Vec::new(),
+                is_iterating: false,
+                is_over: false,
             }),
         );
         if matches!(&listen.to, EventStrategy::All(filters) if filters.is_empty()) {
@@ -123,7 +129,7 @@ impl Machine {
         }
     }
 
-    fn listening(&self, id: FrameId) -> Option<(&EventStrategy, &Listening, Variables)> {
+    fn listening(&self, id: FrameId) -> Option<Ear<'_>> {
         let frame = self.frames.get(&id)?;
         let FrameKind::Task(task) = &frame.kind else {
             return None;
@@ -131,50 +137,49 @@ impl Machine {
         let (TaskKind::Listen(listen), TaskState::Listening(state)) = (&task.task.kind, &task.state) else {
             return None;
         };
-        Some((&listen.to, state, self.variables(&frame.variables, task, None)))
+        Some(Ear {
+            strategy: &listen.to,
+            until: match &listen.to {
+                EventStrategy::Any {
+                    until: Some(Until::Consumed(until)),
+                    ..
+                } => Some(until),
+                _ => None,
+            },
+            state,
+            input: &task.input,
+            variables: self.variables(&frame.variables, task, None),
+        })
     }
 
     fn accepts(&self, id: FrameId, event: &CloudEvent) -> bool {
-        let Some((strategy, state, variables)) = self.listening(id) else {
-            return false;
-        };
-        let until = match strategy {
-            EventStrategy::Any {
-                until: Some(Until::Consumed(until)),
-                ..
-            } => Some(until.as_ref()),
-            _ => None,
-        };
-        wanted(strategy, &state.satisfied, event, &variables).is_some()
-            || until.is_some_and(|until| wanted(until, &state.until_satisfied, event, &variables).is_some())
+        self.listening(id)
+            .is_some_and(|ear| ear.part(event).is_some() || ear.ending(event).is_some())
     }
 
     fn consume(&mut self, id: FrameId, event: CloudEvent) {
-        let Some((strategy, state, variables)) = self.listening(id) else {
+        let Some(ear) = self.listening(id) else {
             return;
         };
-        let part = wanted(strategy, &state.satisfied, &event, &variables);
-        let ending = match strategy {
-            EventStrategy::Any {
-                until: Some(Until::Consumed(until)),
-                ..
-            } => wanted(until, &state.until_satisfied, &event, &variables)
-                .map(|index| (until.as_ref().clone(), index)),
-            _ => None,
-        };
-        let strategy = strategy.clone();
+        let (part, ending) = (ear.part(&event), ear.ending(&event));
+        let ending = ending.and_then(|matched| Some((ear.until?.clone(), matched)));
+        let (strategy, variables) = (ear.strategy.clone(), ear.variables);
         let event_type = event.kind.clone();
         let Some(TaskState::Listening(state)) = self.state(id) else {
             return;
         };
         let mut is_over = false;
-        if let Some((until, index)) = ending {
-            is_over = satisfy(&until, &mut state.until_satisfied, index);
-        } else if let Some(index) = part {
+        let mut is_part = false;
+        if let Some((until, matched)) = ending {
+            state.correlate(matched.correlated);
+            is_over = satisfy(&until, &mut state.until_satisfied, matched.filter);
+        } else if let Some(matched) = part {
+            is_part = true;
+            state.correlate(matched.correlated);
             state.consumed.push(event);
             is_over = match &strategy {
                 EventStrategy::Any { until: Some(_), .. } => false,
-                other => satisfy(other, &mut state.satisfied, index),
+                other => satisfy(other, &mut state.satisfied, matched.filter),
             };
         }
         let is_full = state.consumed.len() >= MAX_CONSUMED;
@@ -194,20 +199,29 @@ impl Machine {
             self.finish_listening(id);
         } else if is_full {
             let detail = format!("the task consumed {MAX_CONSUMED} events without an end");
-            self.fail_listening(id, WorkflowError::runtime(detail));
+            return self.fail_listening(id, WorkflowError::runtime(detail));
+        }
+        if is_part {
+            self.begin_listen_iteration(id);
         }
     }
 
+    /// Stops to wait for events; the task ends at once, or when all its events are worked on.
     fn finish_listening(&mut self, id: FrameId) {
-        let output = self.consumed(id);
         if let Some(TaskState::Listening(state)) = self.state(id) {
+            state.is_over = true;
             let action = state.action;
             self.stop_action(action);
         }
-        self.finish_work(id, output);
+        if self.iterator(id).is_some() {
+            self.begin_listen_iteration(id);
+        } else {
+            let output = self.consumed(id);
+            self.finish_work(id, output);
+        }
     }
 
-    fn fail_listening(&mut self, id: FrameId, error: WorkflowError) {
+    pub(super) fn fail_listening(&mut self, id: FrameId, error: WorkflowError) {
         self.work.push_back(super::frame::Work::Fail { frame: id, error });
     }
 
@@ -219,30 +233,123 @@ impl Machine {
         let (TaskKind::Listen(listen), TaskState::Listening(state)) = (&task.task.kind, &task.state) else {
             return Value::Null;
         };
-        let read = |event: &CloudEvent| match listen.read {
-            ReadAs::Data | ReadAs::Raw => event.data.clone().unwrap_or(Value::Null),
-            ReadAs::Envelope => envelope(event),
-        };
-        Value::Array(state.consumed.iter().map(read).collect())
+        Value::Array(
+            state
+                .consumed
+                .iter()
+                .map(|event| read(event, listen.read))
+                .collect(),
+        )
     }
 }
 
-/// Which filter of a strategy takes an event, if any does.
-fn wanted(
-    strategy: &EventStrategy,
-    satisfied: &[bool],
-    event: &CloudEvent,
-    variables: &Variables,
-) -> Option<usize> {
-    match strategy {
-        EventStrategy::One(filter) => passes(filter, event, variables).then_some(0),
-        EventStrategy::Any { filters, .. } if filters.is_empty() => Some(0),
-        EventStrategy::Any { filters, .. } => {
-            filters.iter().position(|filter| passes(filter, event, variables))
+/// What a task sees of an event.
+pub(super) fn read(event: &CloudEvent, read: ReadAs) -> Value {
+    match read {
+        ReadAs::Data | ReadAs::Raw => event.data.clone().unwrap_or(Value::Null),
+        ReadAs::Envelope => envelope(event),
+    }
+}
+
+impl Listening {
+    /// Notes what an event has in common with those that come later.
+    fn correlate(&mut self, values: Vec<(String, Value)>) {
+        for (name, value) in values {
+            self.correlated.entry(name).or_insert(value);
         }
-        EventStrategy::All(filters) => filters.iter().enumerate().position(|(index, filter)| {
-            !satisfied.get(index).copied().unwrap_or(true) && passes(filter, event, variables)
-        }),
+    }
+}
+
+/// What a task listens for, and what decides whether an event is it.
+struct Ear<'a> {
+    strategy: &'a EventStrategy,
+    /// The events that end the wait.
+    until: Option<&'a EventStrategy>,
+    state: &'a Listening,
+    input: &'a Value,
+    variables: Variables,
+}
+
+/// How an event fits.
+struct Match {
+    /// The number of the filter that took it.
+    filter: usize,
+    /// What the events that follow must have in common with it.
+    correlated: Vec<(String, Value)>,
+}
+
+impl Ear<'_> {
+    /// How an event is one of those waited for.
+    fn part(&self, event: &CloudEvent) -> Option<Match> {
+        self.wanted(self.strategy, &self.state.satisfied, event)
+    }
+
+    /// How an event is one of those that end the wait.
+    fn ending(&self, event: &CloudEvent) -> Option<Match> {
+        self.wanted(self.until?, &self.state.until_satisfied, event)
+    }
+
+    /// Which filter of a strategy takes an event, if any does.
+    fn wanted(&self, strategy: &EventStrategy, satisfied: &[bool], event: &CloudEvent) -> Option<Match> {
+        let envelope = envelope(event);
+        let find = |filters: &[EventFilter], is_open: &dyn Fn(usize) -> bool| {
+            filters.iter().enumerate().find_map(|(index, filter)| {
+                let correlated = is_open(index).then(|| self.passes(filter, &envelope))??;
+                Some(Match {
+                    filter: index,
+                    correlated,
+                })
+            })
+        };
+        match strategy {
+            EventStrategy::One(filter) => find(std::slice::from_ref(filter), &|_| true),
+            EventStrategy::Any { filters, .. } if filters.is_empty() => Some(Match {
+                filter: 0,
+                correlated: Vec::new(),
+            }),
+            EventStrategy::Any { filters, .. } => find(filters, &|_| true),
+            EventStrategy::All(filters) => {
+                find(filters, &|index| !satisfied.get(index).copied().unwrap_or(true))
+            }
+        }
+    }
+
+    /// What an event that passes a filter has in common with those that follow; `None` when it does not pass.
+    fn passes(&self, filter: &EventFilter, envelope: &Value) -> Option<Vec<(String, Value)>> {
+        let fits = filter.attributes.iter().all(|(name, expected)| {
+            let actual = envelope.get(name).unwrap_or(&Value::Null);
+            match expected {
+                AttributeFilter::Text { text, pattern } => actual.as_str().is_some_and(|actual| {
+                    actual == text || pattern.as_ref().is_some_and(|pattern| pattern.is_match(actual))
+                }),
+                AttributeFilter::Value(value) => actual == value,
+                // An event of another shape than the expression expects is simply not the one waited for.
+                AttributeFilter::Expression(expression) => expression
+                    .evaluate(actual, &self.variables)
+                    .is_ok_and(|value| truthy(&value)),
+            }
+        });
+        if !fits {
+            return None;
+        }
+        let mut correlated = Vec::new();
+        for (name, correlation) in &filter.correlations {
+            // The same holds here, and an event without the value has nothing in common with any other.
+            let value = correlation.from.evaluate(envelope, &self.variables).ok()?;
+            if value.is_null() {
+                return None;
+            }
+            let expected = match &correlation.expect {
+                Some(expect) => Some(expect.evaluate(self.input, &self.variables).ok()?),
+                None => self.state.correlated.get(name).cloned(),
+            };
+            match expected {
+                Some(expected) if expected != value => return None,
+                Some(_) => {}
+                None => correlated.push((name.clone(), value)),
+            }
+        }
+        Some(correlated)
     }
 }
 
@@ -257,23 +364,6 @@ fn satisfy(strategy: &EventStrategy, satisfied: &mut [bool], index: usize) -> bo
             satisfied.iter().all(|is_satisfied| *is_satisfied)
         }
     }
-}
-
-fn passes(filter: &EventFilter, event: &CloudEvent, variables: &Variables) -> bool {
-    let envelope = envelope(event);
-    filter.attributes.iter().all(|(name, expected)| {
-        let actual = envelope.get(name).unwrap_or(&Value::Null);
-        match expected {
-            AttributeFilter::Text { text, pattern } => actual.as_str().is_some_and(|actual| {
-                actual == text || pattern.as_ref().is_some_and(|pattern| pattern.is_match(actual))
-            }),
-            AttributeFilter::Value(value) => actual == value,
-            // An event of another shape than the expression expects is simply not the one waited for.
-            AttributeFilter::Expression(expression) => expression
-                .evaluate(actual, variables)
-                .is_ok_and(|value| truthy(&value)),
-        }
-    })
 }
 
 fn envelope(event: &CloudEvent) -> Value {

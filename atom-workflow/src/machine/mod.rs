@@ -40,6 +40,7 @@ mod event;
 mod flow;
 mod frame;
 mod listen;
+mod listen_iterator;
 mod recover;
 mod task;
 

@@ -181,3 +181,175 @@ async fn a_run_full_of_signals_still_takes_the_one_it_waits_for() {
     signal(1001, "go").await.unwrap();
     assert_eq!(bench.wait(&run).await.output, Some(json!([1001])));
 }
+
+fn reading(id: &str, kind: &str, room: &str, value: u64) -> CloudEvent {
+    let mut event = event(id, kind, json!({ "value": value }));
+    event.extensions.insert("roomid".to_owned(), json!(room));
+    event
+}
+
+#[tokio::test]
+async fn correlated_events_have_a_value_in_common_which_the_first_one_sets() {
+    let bench = Bench::new();
+    let tasks = r#"
+- a:
+    listen:
+      to:
+        all:
+          - { with: { type: temperature }, correlate: { room: { from: .roomid } } }
+          - { with: { type: humidity }, correlate: { room: { from: .roomid } } }
+"#;
+    let run = bench.start(tasks, json!({})).await;
+    bench.until_listening(&run).await;
+    publish(
+        &bench,
+        &[
+            event("0", "temperature", json!({ "value": 99 })),
+            reading("1", "temperature", "kitchen", 21),
+            reading("2", "humidity", "bath", 80),
+            reading("3", "humidity", "kitchen", 40),
+        ],
+    )
+    .await;
+    assert_eq!(
+        bench.wait(&run).await.output,
+        Some(json!([{ "value": 21 }, { "value": 40 }]))
+    );
+}
+
+#[tokio::test]
+async fn what_a_correlation_expects_is_a_constant_or_follows_from_the_input() {
+    for (expect, taken) in [("kitchen", 2), ("${ .room }", 3)] {
+        let bench = Bench::new();
+        let tasks = format!(
+            "- a: {{ listen: {{ to: {{ one: {{ with: {{ type: temperature }}, correlate: {{ room: {{ from: .roomid, expect: '{expect}' }} }} }} }} }} }}"
+        );
+        let run = bench.start(&tasks, json!({ "room": "bath" })).await;
+        bench.until_listening(&run).await;
+        publish(
+            &bench,
+            &[
+                reading("1", "temperature", "hall", 1),
+                reading("2", "temperature", "kitchen", 2),
+                reading("3", "temperature", "bath", 3),
+            ],
+        )
+        .await;
+        assert_eq!(bench.wait(&run).await.output, Some(json!([{ "value": taken }])));
+    }
+}
+
+/// Works slowly on each event, so that others come meanwhile.
+const EACH: &str = r#"
+- hear:
+    listen:
+      to: { any: [{ with: { type: order } }], until: { one: { with: { type: closed } } } }
+      read: data
+    foreach:
+      item: order
+      at: number
+      do:
+        - pause: { wait: PT1S }
+        - book: { call: echo, with: { order: '${ $order.id }', number: '${ $number }', same: '${ . == $order }' } }
+      output: { as: '{ booked: .order, number, same }' }
+      export: { as: '$context + { last: $output.booked }' }
+- last: { set: { all: '${ . }', last: '${ $context.last }' } }
+"#;
+
+async fn send_orders(bench: &Bench) {
+    let order = |id: u64| event(&format!("order-{id}"), "order", json!({ "id": id }));
+    publish(
+        bench,
+        &[
+            order(1),
+            order(2),
+            order(3),
+            event("end", "closed", json!({})),
+            order(4),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn each_event_is_worked_on_in_turn_even_when_they_come_faster_than_that() {
+    let bench = Bench::new();
+    let run = bench.start(EACH, json!({})).await;
+    bench.until_listening(&run).await;
+    send_orders(&bench).await;
+    for _ in 0..3 {
+        bench.pass(1).await;
+    }
+    let booked = |id: u64| json!({ "booked": id, "number": id - 1, "same": true });
+    assert_eq!(
+        bench.wait(&run).await.output,
+        Some(json!({ "all": [booked(1), booked(2), booked(3)], "last": 3 }))
+    );
+    assert_eq!(bench.calls.count("echo"), 3);
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_worked_on_ends_the_task() {
+    let bench = Bench::new();
+    let tasks = r#"
+- try:
+    try:
+      - hear:
+          listen: { to: { any: [], until: 'false' } }
+          foreach: { do: [{ work: { if: .bad, call: fail } }] }
+    catch: { do: [{ tell: { set: { caught: '${ $error.status }' } } }] }
+"#;
+    let run = bench.start(tasks, json!({})).await;
+    bench.until_listening(&run).await;
+    publish(
+        &bench,
+        &[
+            event("1", "a", json!({})),
+            event("2", "a", json!({ "bad": true })),
+        ],
+    )
+    .await;
+    assert_eq!(bench.wait(&run).await.output, Some(json!({ "caught": 502 })));
+}
+
+#[tokio::test]
+async fn a_foreach_without_tasks_shapes_the_events() {
+    let bench = Bench::new();
+    let tasks = "- hear: { listen: { to: { all: [{ with: { type: a } }, { with: { type: b } }] } }, foreach: { output: { as: '.n + $index' } } }";
+    let run = bench.start(tasks, json!({})).await;
+    bench.until_listening(&run).await;
+    publish(
+        &bench,
+        &[
+            event("1", "b", json!({ "n": 10 })),
+            event("2", "a", json!({ "n": 20 })),
+        ],
+    )
+    .await;
+    assert_eq!(bench.wait(&run).await.output, Some(json!([10, 21])));
+}
+
+#[tokio::test]
+async fn a_restart_while_events_are_worked_on_loses_none() {
+    let bench = Bench::new();
+    let run = bench.start(EACH, json!({})).await;
+    bench.until_listening(&run).await;
+    send_orders(&bench).await;
+    bench.pass(1).await;
+    while bench.calls.count("echo") < 1 {
+        tokio::task::yield_now().await;
+    }
+    bench.runtime.close(std::time::Duration::from_secs(5)).await;
+    let again = Bench::over(
+        std::sync::Arc::clone(&bench.store),
+        std::sync::Arc::clone(&bench.vault),
+        atom_workflow::runtime::RuntimeLimits::default(),
+    );
+    again.clock.set(bench.clock_now());
+    again.runtime.resume(None).await.unwrap();
+    let ended = tokio::select! {
+        ended = again.wait(&run) => ended,
+        () = crate::crash::keep_time_moving(&again) => unreachable!("time never ends"),
+    };
+    assert_eq!(ended.output.unwrap()["last"], 3);
+}

@@ -5,9 +5,10 @@ use regex::RegexBuilder;
 
 use super::cursor::{Cursor, Object};
 use super::data::{PATTERN_SIZE, expressions, optional};
+use super::tasks::two_variables;
 use super::{Reader, formats};
 use crate::definition::types::{
-    AttributeFilter, EventFilter, EventStrategy, Listen, ReadAs, TaskKind, Until,
+    AttributeFilter, Correlation, EventFilter, EventStrategy, Listen, ListenIterator, ReadAs, TaskKind, Until,
 };
 use crate::expression::is_expression;
 
@@ -28,29 +29,35 @@ impl<'t> Reader<'t> {
             .map(|read| read_as(&read))
             .transpose()?
             .unwrap_or_default();
-        if let Some(foreach) = task.get("foreach") {
-            self.iterator(&foreach, depth)?;
-            self.lacks(&foreach, "listen.foreach")?;
-        }
+        let foreach = task
+            .get("foreach")
+            .map(|foreach| self.iterator(&foreach, depth))
+            .transpose()?;
         let is_supported = self.unsupported.len() == before;
         Ok(if is_supported {
-            TaskKind::Listen(Listen { to, read })
+            TaskKind::Listen(Listen { to, read, foreach })
         } else {
             TaskKind::Unsupported
         })
     }
 
     /// What is done with each event or message as it comes.
-    pub(super) fn iterator(&mut self, cursor: &Cursor<'t>, depth: usize) -> Result<()> {
+    pub(super) fn iterator(&mut self, cursor: &Cursor<'t>, depth: usize) -> Result<ListenIterator> {
         let iterator = cursor.object(&["item", "at", "do", "output", "export"])?;
-        for key in ["item", "at"] {
-            optional(iterator.get(key), |name| name.text().map(drop))?;
-        }
-        optional(iterator.get("do"), |tasks| self.task_list(tasks, depth).map(drop))?;
-        for key in ["output", "export"] {
-            optional(iterator.get(key), |output| self.output(output).map(drop))?;
-        }
-        Ok(())
+        let (item, at) = two_variables(&iterator, "item", "at")?;
+        let output = iterator.get("output").map(|output| self.output(&output));
+        let export = iterator.get("export").map(|export| self.output(&export));
+        Ok(ListenIterator {
+            item,
+            at,
+            output: output.transpose()?.unwrap_or_default(),
+            export: export.transpose()?,
+            tasks: iterator
+                .get("do")
+                .map(|tasks| self.task_list(&tasks, depth))
+                .transpose()?
+                .unwrap_or_default(),
+        })
     }
 
     /// Which events are waited for.
@@ -96,15 +103,23 @@ impl<'t> Reader<'t> {
             .members()
             .map(|(name, value)| Ok((name.to_owned(), self.attribute(&value)?)))
             .collect::<Result<_>>()?;
+        let mut correlations = Vec::new();
         if let Some(correlate) = filter.get("correlate") {
-            for (_, correlation) in correlate.any_object()?.members() {
+            for (name, correlation) in correlate.any_object()?.members() {
                 let correlation = correlation.object(&["from", "expect"])?;
-                self.expression(&correlation.require("from")?)?;
-                optional(correlation.get("expect"), |expect| expect.text().map(drop))?;
+                let from = self.expression(&correlation.require("from")?)?;
+                let expect = correlation.get("expect").map(|expect| {
+                    expect.text()?;
+                    self.template(&expect)
+                });
+                let expect = expect.transpose()?;
+                correlations.push((name.to_owned(), Correlation { from, expect }));
             }
-            self.lacks(&correlate, "listen.correlate")?;
         }
-        Ok(EventFilter { attributes })
+        Ok(EventFilter {
+            attributes,
+            correlations,
+        })
     }
 
     fn attribute(&mut self, cursor: &Cursor<'t>) -> Result<AttributeFilter> {

@@ -124,7 +124,7 @@ impl<'t> Reader<'t> {
             (_, condition) => formats::runtime_expression(&condition)?,
         }
         optional(subscription.get("foreach"), |iterator| {
-            self.iterator(iterator, depth)
+            self.iterator(iterator, depth).map(drop)
         })
     }
 

@@ -197,16 +197,7 @@ impl<'t> Reader<'t> {
     fn for_each(&mut self, task: &Object<'t>, depth: usize) -> Result<TaskKind> {
         let settings = task.require("for")?.object(&["each", "in", "at"])?;
         let collection = settings.require("in")?;
-        let each = variable(settings.get("each"), "item")?;
-        let at = variable(settings.get("at"), "index")?;
-        if each == at {
-            let place = settings.get("at").or_else(|| settings.get("each"));
-            let place = place.unwrap_or_else(|| settings.cursor.clone());
-            return Err(place.error(format!(
-                "'each' and 'at' are both named '{}'; give them two names",
-                shortened(&each)
-            )));
-        }
+        let (each, at) = two_variables(&settings, "each", "at")?;
         Ok(TaskKind::For(For {
             each,
             at,
@@ -393,6 +384,21 @@ fn error_filter(cursor: &Cursor<'_>) -> Result<BTreeMap<String, Value>> {
         .members()
         .map(|(key, value)| (key.to_owned(), value.json()))
         .collect())
+}
+
+/// The names of the variables that hold the item of an iteration and its index.
+pub(super) fn two_variables(settings: &Object<'_>, each: &str, at: &str) -> Result<(String, String)> {
+    let item = variable(settings.get(each), "item")?;
+    let index = variable(settings.get(at), "index")?;
+    if item == index {
+        let place = settings.get(at).or_else(|| settings.get(each));
+        let place = place.unwrap_or_else(|| settings.cursor.clone());
+        return Err(place.error(format!(
+            "'{each}' and '{at}' are both named '{}'; give them two names",
+            shortened(&item)
+        )));
+    }
+    Ok((item, index))
 }
 
 /// The name of a variable, which expressions read as `$name`.
