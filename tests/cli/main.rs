@@ -1,10 +1,16 @@
 //! What a person can rely on who uses the `atom` command.
 #![cfg(feature = "cli")]
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 mod call;
 mod crash;
 mod documents;
+mod full_disk;
 mod kill_loop;
 mod run;
 mod support;

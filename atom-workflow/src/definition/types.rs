@@ -109,13 +109,13 @@ impl DataSchema {
             .take(3)
             .map(|problem| {
                 let place = problem.instance_path().to_string();
-                let place = if place.is_empty() {
-                    "the value".to_owned()
-                } else {
-                    place
-                };
                 // Masked: the value may be confidential and the message is stored with the run.
-                format!("{place}: {}", problem.masked())
+                let problem = problem.masked();
+                if place.is_empty() {
+                    problem.to_string()
+                } else {
+                    format!("{place}: {problem}")
+                }
             })
             .collect();
         if problems.is_empty() {

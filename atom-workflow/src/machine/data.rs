@@ -51,7 +51,7 @@ pub(super) fn shape_input(input: &Input, raw: &Arc<Value>, variables: &Variables
     if let Some(schema) = &input.schema {
         schema
             .check(raw)
-            .map_err(|error| WorkflowError::validation(&error))?;
+            .map_err(|error| WorkflowError::misfit("the input", &error))?;
     }
     match &input.from {
         None => Ok(Arc::clone(raw)),
@@ -94,7 +94,7 @@ pub(super) fn shape_output(output: &Output, raw: Value, variables: &Variables) -
     if let Some(schema) = &output.schema {
         schema
             .check(&shaped)
-            .map_err(|error| WorkflowError::validation(&error))?;
+            .map_err(|error| WorkflowError::misfit("the output", &error))?;
     }
     Ok(shaped)
 }

@@ -61,6 +61,12 @@ impl WorkflowError {
         Self::standard("validation", 400, "Validation Error", error.message())
     }
 
+    /// The error for data that its JSON Schema refuses; `data` says which.
+    pub(crate) fn misfit(data: &str, error: &Error) -> Self {
+        let detail = format!("{data} does not fit its schema: {}", error.message());
+        Self::standard("validation", 400, "Validation Error", detail)
+    }
+
     pub(crate) fn expression(error: &Error) -> Self {
         Self::standard("expression", 400, "Expression Error", error.message())
     }

@@ -204,7 +204,11 @@ fn check_header(path: &Path) -> Result<()> {
 
 /// Raises the epoch, which shuts out an engine that still believes to hold the directory.
 async fn take_over(connection: &mut SqliteConnection) -> rows::Decoded<(i64, Offset)> {
-    let epoch = sqlx::query("UPDATE engine SET epoch = epoch + 1 RETURNING epoch")
+    // Not `RETURNING`: whoever takes the row it gives does not see the commit that comes after it fail.
+    sqlx::query("UPDATE engine SET epoch = epoch + 1")
+        .execute(&mut *connection)
+        .await?;
+    let epoch = sqlx::query("SELECT epoch FROM engine")
         .fetch_one(&mut *connection)
         .await?;
     let head = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)";
