@@ -154,7 +154,16 @@ fn task() -> impl Strategy<Value = Value> {
         prop_oneof![
             list().prop_map(|tasks| json!({ "do": tasks })),
             list().prop_map(|tasks| json!({ "for": { "in": "${ [1, 2] }" }, "do": tasks })),
-            list().prop_map(|tasks| json!({ "fork": { "branches": tasks } })),
+            // What a branch has begun when another one fails depends on who is faster, so no branch fails.
+            prop::collection::vec(inner.clone(), 1..4).prop_map(|branches| {
+                let caught = branches.into_iter().map(|task| {
+                    json!({
+                        "try": [{ "t0": task }],
+                        "catch": { "do": [{ "go": { "set": { "caught": "${ $error.status }" } } }] },
+                    })
+                });
+                json!({ "fork": { "branches": named(caught.collect()) } })
+            }),
             (list(), list()).prop_map(|(tasks, handler)| json!({ "try": tasks, "catch": { "do": handler } })),
         ]
     })
