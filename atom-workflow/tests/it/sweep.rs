@@ -135,7 +135,7 @@ fn task() -> impl Strategy<Value = Value> {
     };
     let call = |failures: u64| json!({ "call": "effect", "with": { "name": "NAME", "failures": failures } });
     let leaf = prop_oneof![
-        2 => Just(json!({ "set": { "value": "${ $context }" }, "export": { "as": "${ $context + { NAME: 1 } }" } })),
+        2 => Just(json!({ "set": { "value": 1 }, "export": { "as": "${ $context + { NAME: 1 } }" } })),
         4 => Just(call(0)),
         4 => Just(compensate(call(0))),
         1 => Just(compensate(json!({ "set": { "n": 1 } }))),
@@ -169,6 +169,7 @@ fn task() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A list of tasks, each with a name.
 fn named(tasks: Vec<Value>) -> Value {
     let tasks = tasks.into_iter().enumerate();
     tasks
@@ -179,7 +180,8 @@ fn named(tasks: Vec<Value>) -> Value {
 /// The tasks of a document whose effects and events each have a name of their own.
 fn document() -> impl Strategy<Value = String> {
     prop::collection::vec(task(), 1..6).prop_map(|tasks| {
-        let mut text = format!("do: {}\n", named(tasks));
+        let end = json!({ "set": { "context": "${ $context }", "last": "${ . }" } });
+        let mut text = format!("do: {}\n", named(tasks.into_iter().chain([end]).collect()));
         let mut number = 0;
         while text.contains("NAME") {
             number += 1;
