@@ -1,11 +1,6 @@
 //! What a person can rely on who uses the `atom` command.
 #![cfg(feature = "cli")]
-#![expect(
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, and says what it skips"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod call;
 mod crash;
