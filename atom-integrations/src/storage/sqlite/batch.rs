@@ -13,6 +13,7 @@ use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
+use super::fence;
 use super::rows::{Decoded, integer, json, nanoseconds, run_id, unsigned};
 use super::script::{Argument, Rows, Script, Table};
 
@@ -224,17 +225,15 @@ impl<'a> Batch<'a> {
         Ok(offset)
     }
 
-    /// Writes all rows and then what `finish` says.
+    /// Begins a transaction, writes all rows in it, and then does what `finish` says, all in one hop.
     pub(super) async fn write(self, connection: &mut SqliteConnection, finish: &str) -> Decoded<()> {
         let mut script = Script::default();
+        script.sql.push_str(fence::BEGIN);
         script.insert(EVENTS, self.events);
         script.insert(RUNS, self.runs);
         script.insert(JOURNAL, self.journal);
         script.repeat(END, self.ends);
         script.sql.push_str(finish);
-        if script.sql.is_empty() {
-            return Ok(());
-        }
         script.run(connection).await.map(drop)
     }
 }

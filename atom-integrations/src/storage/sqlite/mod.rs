@@ -7,6 +7,7 @@
 mod batch;
 mod error;
 mod events;
+mod fence;
 mod migrations;
 mod open;
 mod rows;

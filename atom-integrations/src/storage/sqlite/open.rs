@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions, Row};
 
 use super::error::{damaged, file_error, storage_error};
-use super::{migrations, rows};
+use super::{fence, migrations, rows};
 
 /// A data directory that is held by this engine.
 #[derive(Debug)]
@@ -50,6 +50,9 @@ pub(super) async fn open(directory: &Path) -> Result<Opened> {
         .map_err(|error| storage_error(&path, error))?;
     migrations::migrate(&mut connection, &path).await?;
     let (epoch, head) = take_over(&mut connection)
+        .await
+        .map_err(|error| storage_error(&path, error))?;
+    fence::build(&mut connection, epoch)
         .await
         .map_err(|error| storage_error(&path, error))?;
     Ok(Opened {

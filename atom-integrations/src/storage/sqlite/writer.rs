@@ -11,12 +11,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result};
 use futures::future::BoxFuture;
+use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Row};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::batch::{Batch, Change, RunKey, RunState};
 use super::error::storage_error;
+use super::fence::{self, taken_over};
+use super::rows::Decoded;
 
 /// How many callers can wait before others wait to be queued.
 const QUEUE: usize = 1024;
@@ -253,7 +255,6 @@ impl Writer {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self
-                .options
                 .connect()
                 .await
                 .map_err(|error| storage_error(&self.path, error))?,
@@ -275,10 +276,18 @@ impl Writer {
                 }
                 Err(match refusal {
                     Refusal::Rule(error) => error,
-                    Refusal::Database(error) => storage_error(&self.path, error),
+                    Refusal::Database(error) => {
+                        taken_over(&error).unwrap_or_else(|| storage_error(&self.path, error))
+                    }
                 })
             }
         }
+    }
+
+    async fn connect(&self) -> Decoded<SqliteConnection> {
+        let mut connection = self.options.connect().await?;
+        fence::build(&mut connection, self.epoch).await?;
+        Ok(connection)
     }
 
     async fn try_transact(
@@ -286,14 +295,6 @@ impl Writer {
         connection: &mut SqliteConnection,
         jobs: &mut [Job],
     ) -> WriteResult<Offset> {
-        let begin = "BEGIN IMMEDIATE; SELECT epoch FROM engine";
-        let epoch: i64 = sqlx::query(begin).fetch_one(&mut *connection).await?.try_get(0)?;
-        if epoch != self.epoch {
-            return Err(Refusal::Rule(Error::new(
-                ErrorCode::Conflict,
-                "a newer engine has taken over the data directory; this one can write nothing any more",
-            )));
-        }
         if self.states.len() > REMEMBERED_RUNS {
             self.states.clear();
         }
@@ -302,6 +303,7 @@ impl Writer {
             Job::Write(_) => None,
         });
         let head = *self.head.borrow();
+        // What is looked up before the transaction begins stays true: nobody else writes, or the transaction fails.
         let mut batch = Batch::prepare(connection, &mut self.states, head, changes).await?;
         for job in &mut *jobs {
             if let Job::Change { change, outcome, .. } = job {
