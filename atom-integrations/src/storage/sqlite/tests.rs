@@ -221,3 +221,27 @@ async fn a_database_of_the_first_version_is_brought_up_to_date_with_its_runs() {
     assert_eq!(run.rerun_of, None);
     store.commit(commit(&scope(), run_id(1), 1..2)).await.unwrap();
 }
+
+#[tokio::test]
+async fn an_engine_that_was_shut_out_can_write_nothing_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    store.create(new_run(&principal(), 1)).await.unwrap();
+    // What another engine does that could open the directory all the same.
+    execute(&store, "UPDATE engine SET epoch = epoch + 1 RETURNING epoch").await;
+
+    let step = store.commit(commit(&scope(), run_id(1), 1..2)).await;
+    let created = store.create(new_run(&principal(), 2)).await;
+    let rare = store.database.write(Execute("SELECT 1".to_owned())).await;
+    let codes = [
+        step.unwrap_err().code(),
+        created.unwrap_err().code(),
+        rare.unwrap_err().code(),
+    ];
+    assert_eq!(codes, [ErrorCode::Conflict; 3]);
+    assert_eq!(store.journal(&scope(), run_id(1), 0, 9).await.unwrap().len(), 1);
+    store.close().await.unwrap();
+
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    store.commit(commit(&scope(), run_id(1), 1..2)).await.unwrap();
+}
