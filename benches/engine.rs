@@ -10,20 +10,23 @@
 )]
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use atom_core::function::TypedFunction;
-use atom_engine::api::{GetEngineInfoRequest, GetRunRequest, StartRunRequest};
+use atom_engine::api::{DeployWorkflowRequest, GetEngineInfoRequest, GetRunRequest, StartRunRequest};
 use atom_engine::bridge::Bridge;
 use atom_engine::{Engine, EngineConfig};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::{Connection, Executor};
 
 const STEPS: usize = 100;
 const CONCURRENT_RUNS: usize = 64;
 const CONCURRENT_STEPS: usize = 10;
 const ROUNDS: usize = 5;
+/// The steps of a long run, and how many of its first and last ones are compared.
+const LONG: usize = 10_000;
+const COMPARED: usize = 1_000;
 
 fn main() {
     if let Some(folder) = std::env::var_os("ATOM_BENCH_COLD_START") {
@@ -33,6 +36,7 @@ fn main() {
     cold_start();
     bridge();
     steps();
+    long_run();
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -148,8 +152,8 @@ fn steps() {
             .await
             .unwrap();
         let mut floor = bare_store(&folder.path().join("floor.db")).await;
-        let sequential = document(STEPS);
-        let concurrent = document(CONCURRENT_STEPS);
+        let sequential = deploy(&engine, STEPS).await;
+        let concurrent = deploy(&engine, CONCURRENT_STEPS).await;
         let (mut bare, mut one, mut many, mut ratios) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let commit = bare_commits(&mut floor, STEPS).await;
@@ -173,6 +177,64 @@ fn steps() {
     });
 }
 
+/// Whether the last steps of a long run cost what the first ones did, and how long it takes to take the run up again.
+fn long_run() {
+    let runtime = runtime();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let moments = Arc::new(Mutex::new(Vec::with_capacity(LONG)));
+        let reached = Arc::new(tokio::sync::Notify::new());
+        let open = || {
+            let mut config = EngineConfig::in_folder(folder.path());
+            config.resume = false;
+            let (moments, reached) = (Arc::clone(&moments), Arc::clone(&reached));
+            let noop = TypedFunction::new("noop", "Does nothing.", move |value: Value, _| {
+                moments.lock().unwrap().push(Instant::now());
+                async move { Ok(value) }
+            });
+            let last = TypedFunction::new("last", "Never answers.", move |_: Value, _| {
+                reached.notify_one();
+                std::future::pending::<atom_core::Result<Value>>()
+            });
+            Engine::builder(config)
+                .with_function(Arc::new(noop))
+                .with_function(Arc::new(last))
+                .open()
+        };
+        let document = format!(
+            "document: {{ dsl: 1.0.3, namespace: bench, name: long, version: 1.0.0 }}
+do:
+  - loop: {{ for: {{ in: '${{ [range({LONG})] }}' }}, do: [{{ step: {{ call: noop, with: {{ n: '${{ $index }}' }} }} }}] }}
+  - last: {{ call: last }}
+"
+        );
+        let engine = open().await.unwrap();
+        engine.call(StartRunRequest::document(document)).await.unwrap();
+        reached.notified().await;
+        engine.close().await.unwrap();
+        let steps: Vec<f64> = moments
+            .lock()
+            .unwrap()
+            .windows(2)
+            .map(|pair| (pair[1] - pair[0]).as_secs_f64())
+            .collect();
+        let first = median(steps[..COMPARED].to_vec());
+        let last = median(steps[steps.len() - COMPARED..].to_vec());
+        show("the last 1,000 steps of 10,000, in the first 1,000", last / first, "x");
+
+        let mut times = Vec::new();
+        for _ in 0..ROUNDS {
+            let engine = open().await.unwrap();
+            let started = Instant::now();
+            engine.resume().await.unwrap();
+            reached.notified().await;
+            times.push(started.elapsed().as_secs_f64() * 1e3);
+            engine.close().await.unwrap();
+        }
+        show("resuming a run of 10,000 steps", median(times), "ms");
+    });
+}
+
 fn document(steps: usize) -> String {
     let tasks: String = (0..steps)
         .map(|step| format!("  - step{step}: {{ call: noop, with: {{ n: {step} }} }}\n"))
@@ -180,13 +242,21 @@ fn document(steps: usize) -> String {
     format!("document: {{ dsl: 1.0.3, namespace: bench, name: steps, version: 1.0.{steps} }}\ndo:\n{tasks}")
 }
 
+/// Deploys a workflow of so many steps, as a program that runs it often does, and gives its version.
+async fn deploy(engine: &Engine, steps: usize) -> String {
+    let document = document(steps);
+    let deployed = engine.call(DeployWorkflowRequest { document }).await.unwrap();
+    deployed.version
+}
+
 /// Seconds from start to end of one run.
-async fn run(engine: &Engine, document: &str) -> f64 {
+async fn run(engine: &Engine, version: &str) -> f64 {
+    let mut start = StartRunRequest::deployed("bench", "steps");
+    if let Some(workflow) = &mut start.workflow {
+        workflow.version = Some(version.to_owned());
+    }
     let started = Instant::now();
-    let run = engine
-        .call(StartRunRequest::document(document).with_input(json!({})))
-        .await
-        .unwrap();
+    let run = engine.call(start).await.unwrap();
     let run = engine.call(GetRunRequest::ended(run.id)).await.unwrap();
     assert!(run.error.is_none());
     started.elapsed().as_secs_f64()

@@ -57,6 +57,9 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
             assert ended["status"] == "completed", ended
             other = await operations.runs.start(workflow={"namespace": "tests", "name": "listener"})
             assert (await operations.runs.cancel(id=other["id"], reason="test"))["status"] == "cancelled"
+            again = await operations.runs.rerun(id=other["id"])
+            assert again["rerun_of"] == other["id"]
+            await operations.runs.cancel(id=again["id"])
             assert len((await operations.runs.list(status="completed"))["items"]) == 1
             history = (await operations.runs.history(id=started["id"]))["records"]
             assert [entry async for entry in operations.runs.events(id=started["id"])] == history
