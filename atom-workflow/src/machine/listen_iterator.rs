@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::data::shape_output;
 use super::frame::{FrameId, FrameKind, List, TaskState};
 use super::{Machine, WorkflowError, listen};
 use crate::definition::{ListenIterator, Task, TaskKind};
@@ -74,13 +73,8 @@ impl Machine {
         let Some(task) = self.task(id) else {
             return Ok(output);
         };
-        let mut variables = self.variables(&variables, task, None);
-        let output = shape_output(&shape, output, &variables)?;
-        if let Some(export) = export {
-            variables.insert("output", output.clone());
-            self.context = Arc::new(shape_output(&export, output.clone(), &variables)?);
-        }
-        Ok(output)
+        let variables = self.variables(&variables, task, None);
+        self.pass_on(&shape, export.as_ref(), output, variables)
     }
 
     /// The event with this number as the task reads it, and the variables of the work on it.

@@ -10,7 +10,7 @@ use super::frame::{
     Frame, FrameId, FrameKind, List, Purpose, TaskFrame, TaskState, TryPhase, TryState, Work,
 };
 use super::{Command, Machine, WorkflowError};
-use crate::definition::{FlowDirective, Task, TaskKind};
+use crate::definition::{FlowDirective, Output, Task, TaskKind};
 use crate::expression::{Variables, truthy};
 
 impl Machine {
@@ -222,12 +222,8 @@ impl Machine {
         let definition = Arc::clone(&task.task);
         let (input, enclosing) = (Arc::clone(&task.input), frame.variables.clone());
         let variables = self.variables(&frame.variables, task, Some(&output));
-        let passed_on = shape_output(&definition.output, output, &variables).and_then(|output| {
-            if let Some(export) = &definition.export {
-                let mut variables = variables;
-                variables.insert("output", output.clone());
-                self.context = Arc::new(shape_output(export, output.clone(), &variables)?);
-            }
+        let passed_on = self.pass_on(&definition.output, definition.export.as_ref(), output, variables);
+        let passed_on = passed_on.and_then(|output| {
             let output = Arc::new(output);
             self.remember(&definition, &input, &output, enclosing)?;
             Ok(output)
@@ -242,6 +238,22 @@ impl Machine {
             }
             Err(error) => self.fail(id, error),
         }
+    }
+
+    /// Gives what is passed on of a raw output, and leaves in the context what is exported of that.
+    pub(super) fn pass_on(
+        &mut self,
+        shape: &Output,
+        export: Option<&Output>,
+        raw: Value,
+        mut variables: Variables,
+    ) -> Result<Value, WorkflowError> {
+        let output = shape_output(shape, raw, &variables)?;
+        if let Some(export) = export {
+            variables.insert("output", output.clone());
+            self.context = Arc::new(shape_output(export, output.clone(), &variables)?);
+        }
+        Ok(output)
     }
 
     pub(super) fn task(&self, id: FrameId) -> Option<&TaskFrame> {

@@ -110,6 +110,14 @@ async fn wait(context: &Context, id: RunId, timeout_ms: Option<u64>) -> Result<R
     }
 }
 
+/// The answer about a run that was started: at once, or when it has ended.
+async fn answer(context: &Context, started: RunRecord, waits: bool, timeout_ms: Option<u64>) -> Result<Run> {
+    if !waits {
+        return Ok(started.into());
+    }
+    wait(context, started.id, timeout_ms).await.map(Run::from)
+}
+
 /// Asks for one run.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

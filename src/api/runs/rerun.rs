@@ -5,7 +5,7 @@ use atom_workflow::runtime::Rerun;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Run, wait};
+use super::{Run, answer};
 use crate::api::{Context, Permission, Request};
 
 /// Repeats a run that has ended, in a new run with the same document and input. What the first run was answered before
@@ -45,11 +45,6 @@ impl Request for RerunRunRequest {
             id: self.new_id,
         };
         let started = context.parts.runtime.rerun(&context.principal, rerun).await?;
-        if !self.wait {
-            return Ok(started.into());
-        }
-        wait(&context, started.id, self.wait_timeout_ms)
-            .await
-            .map(Run::from)
+        answer(&context, started, self.wait, self.wait_timeout_ms).await
     }
 }

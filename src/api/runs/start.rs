@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Run, wait};
+use super::{Run, answer};
 use crate::api::{Context, Permission, Request, workflows};
 
 /// A deployed workflow by name.
@@ -160,12 +160,7 @@ impl Request for StartRunRequest {
         let started = runtime.start(&context.principal, start).await?;
         // Two starts at once with one id: the other one may have come first.
         check_same(&started, &hash, &self.input)?;
-        if !self.wait {
-            return Ok(started.into());
-        }
-        wait(&context, started.id, self.wait_timeout_ms)
-            .await
-            .map(Run::from)
+        answer(&context, started, self.wait, self.wait_timeout_ms).await
     }
 }
 
