@@ -38,7 +38,7 @@ impl Machine {
                 let source = task.source.pointer("/with/document/endpoint");
                 self.resolve_endpoint(document, source, input, variables)?;
                 if let Some(policy) = arguments.get_mut("authentication") {
-                    *policy = self.resolve_policy(policy.take(), variables)?;
+                    *policy = self.resolve_policy(policy.take(), input, variables)?;
                 }
                 "openapi".to_owned()
             }
@@ -77,13 +77,13 @@ impl Machine {
             endpoint["uri"] = Value::String(expand(uri, input)?);
         }
         if let Some(policy) = endpoint.get_mut("authentication") {
-            *policy = self.resolve_policy(policy.take(), variables)?;
+            *policy = self.resolve_policy(policy.take(), input, variables)?;
         }
         Ok(())
     }
 
-    /// Follows references to named policies and to secrets.
-    fn resolve_policy(&self, policy: Value, variables: &Variables) -> Result<Value> {
+    /// Follows references to named policies, whose expressions see what the task sees, and to secrets.
+    fn resolve_policy(&self, policy: Value, input: &Value, variables: &Variables) -> Result<Value> {
         let policy = match policy.get("use").and_then(Value::as_str) {
             None => policy,
             Some(name) => {
@@ -91,7 +91,7 @@ impl Machine {
                     WorkflowError::configuration(format!("there is no authentication policy '{name}'"))
                 })?;
                 template
-                    .evaluate(&Value::Null, variables)
+                    .evaluate(input, variables)
                     .map_err(|error| WorkflowError::expression(&error))?
             }
         };
