@@ -33,6 +33,7 @@ mod builder;
 mod config;
 mod engine;
 pub mod schema;
+mod templates;
 
 pub use atom_core::{
     CloudEvent, Error, ErrorCode, ErrorReport, Function, FunctionContext, FunctionInfo, FunctionRegistry,

@@ -124,6 +124,61 @@ export class WorkflowsOperations {
   }
 }
 
+/** The `templates` operations. */
+export class TemplatesOperations {
+  readonly #caller: Caller;
+
+  /** @internal */
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /**
+   * Lists the templates that come with the engine and those imported, by name.
+   *
+   * Needs the permission `workflows.read`.
+   */
+  list(request: types.ListTemplatesRequest = {}, options?: CallOptions): Promise<types.TemplateInfoPage> {
+    return this.#caller.call("templates.list", request, options) as Promise<types.TemplateInfoPage>;
+  }
+
+  /**
+   * Gives a template with its form and its whole file.
+   *
+   * Needs the permission `workflows.read`.
+   */
+  get(request: types.GetTemplateRequest, options?: CallOptions): Promise<types.TemplateDetails> {
+    return this.#caller.call("templates.get", request, options) as Promise<types.TemplateDetails>;
+  }
+
+  /**
+   * Makes a workflow document from a template and the values of its form.
+   *
+   * Needs the permission `workflows.read`.
+   */
+  instantiate(request: types.InstantiateTemplateRequest, options?: CallOptions): Promise<types.InstantiatedTemplate> {
+    return this.#caller.call("templates.instantiate", request, options) as Promise<types.InstantiatedTemplate>;
+  }
+
+  /**
+   * Keeps a template, in place of an earlier one of the same name.
+   *
+   * Needs the permission `workflows.write`.
+   */
+  save(request: types.SaveTemplateRequest, options?: CallOptions): Promise<types.TemplateInfo> {
+    return this.#caller.call("templates.save", request, options) as Promise<types.TemplateInfo>;
+  }
+
+  /**
+   * Removes an imported template; workflows made from it stay.
+   *
+   * Needs the permission `workflows.write`.
+   */
+  delete(request: types.DeleteTemplateRequest, options?: CallOptions): Promise<types.DeletedTemplate> {
+    return this.#caller.call("templates.delete", request, options) as Promise<types.DeletedTemplate>;
+  }
+}
+
 /** The `runs` operations. */
 export class RunsOperations {
   readonly #caller: Caller;
@@ -294,6 +349,8 @@ export class Operations {
   readonly functions: FunctionsOperations;
   /** The `workflows` operations. */
   readonly workflows: WorkflowsOperations;
+  /** The `templates` operations. */
+  readonly templates: TemplatesOperations;
   /** The `runs` operations. */
   readonly runs: RunsOperations;
   /** The `events` operations. */
@@ -306,6 +363,7 @@ export class Operations {
     this.engine = new EngineOperations(caller);
     this.functions = new FunctionsOperations(caller);
     this.workflows = new WorkflowsOperations(caller);
+    this.templates = new TemplatesOperations(caller);
     this.runs = new RunsOperations(caller);
     this.events = new EventsOperations(caller);
     this.secrets = new SecretsOperations(caller);

@@ -51,6 +51,12 @@ export interface DeleteSecretRequest {
   name: string;
 }
 
+/** Removes an imported template. */
+export interface DeleteTemplateRequest {
+  /** Its name. */
+  name: string;
+}
+
 /** Removes a deployed workflow. Runs that follow it go on. */
 export interface DeleteWorkflowRequest {
   /** Its namespace. */
@@ -63,6 +69,12 @@ export interface DeleteWorkflowRequest {
 
 /** Whether a secret was removed. */
 export interface DeletedSecret {
+  /** Whether there was one. */
+  deleted: boolean;
+}
+
+/** Whether a template was removed. */
+export interface DeletedTemplate {
   /** Whether there was one. */
   deleted: boolean;
 }
@@ -252,6 +264,12 @@ export interface GetRunRequest {
   wait_timeout_ms?: number | null;
 }
 
+/** Asks for a template. */
+export interface GetTemplateRequest {
+  /** Its name. */
+  name: string;
+}
+
 /** Asks for one deployed workflow. */
 export interface GetWorkflowRequest {
   /** Its namespace. */
@@ -335,6 +353,28 @@ export type HistoryEntry = {
   type: "task_cancelled";
 });
 
+/** Makes a document from a template. */
+export interface InstantiateTemplateRequest {
+  /** The template's name. */
+  name: string;
+  /** The values of its form; the defaults where absent. */
+  parameters?: Record<string, unknown>;
+  /** The namespace to give to the workflow; the template's when absent. */
+  workflow_namespace?: string | null;
+  /** The name to give to the workflow; the template's when absent. */
+  workflow_name?: string | null;
+  /** The version to give to the workflow; the template's when absent. */
+  workflow_version?: string | null;
+}
+
+/** A document made from a template, to be deployed or run. */
+export interface InstantiatedTemplate {
+  /** The document's text, JSON. */
+  document: string;
+  /** The secrets that must be set before it can run. */
+  secrets: Array<string>;
+}
+
 /** Asks for events of the caller's log. */
 export interface ListEventsRequest {
   /** The offset after which to begin; the beginning when absent. */
@@ -369,6 +409,14 @@ export interface ListRunsRequest {
 
 /** Asks which secrets there are. */
 export type ListSecretsRequest = Record<string, unknown>;
+
+/** Asks which templates there are. */
+export interface ListTemplatesRequest {
+  /** The `next` of the page before; absent for the first page. */
+  after?: string | null;
+  /** How many templates at most, 1 to 1000; 100 when absent. */
+  limit?: number | null;
+}
 
 /** Asks which workflows are deployed. */
 export interface ListWorkflowsRequest {
@@ -491,6 +539,12 @@ export interface RunsHealth {
   running: number;
 }
 
+/** Keeps a template. */
+export interface SaveTemplateRequest {
+  /** The whole file, YAML or JSON. */
+  text: string;
+}
+
 /** A secret text: redacted in `Debug`, not serialisable, wiped from memory when dropped. */
 export type Secret = string;
 
@@ -575,6 +629,40 @@ export interface SubscribeEventsRequest {
   after?: number | null;
   /** Only events of this type. */
   type?: string | null;
+}
+
+/** A template with its form and its whole file. */
+export interface TemplateDetails {
+  /** What lists show of it. */
+  template: TemplateInfo;
+  /** The form: a JSON Schema of an object. */
+  parameters: unknown;
+  /** The whole file: what another engine imports. */
+  text: string;
+}
+
+/** What a list of templates shows of one. */
+export interface TemplateInfo {
+  /** Its name. */
+  name: string;
+  /** Its semantic version. */
+  version: string;
+  /** The name people read. */
+  title: string;
+  /** What workflows made from it do, in Markdown. */
+  summary?: string | null;
+  /** Where it stands in a list of templates, e.g. `calendar`. */
+  category?: string | null;
+  /** When it was imported; absent for those that come with the engine. */
+  imported_at?: string | null;
+}
+
+/** A part of a list. */
+export interface TemplateInfoPage {
+  /** The items. */
+  items: Array<TemplateInfo>;
+  /** What to pass as `after` to get the following page; absent on the last. */
+  next?: string | null;
 }
 
 /** A valid part of a document that the engine does not carry out. */

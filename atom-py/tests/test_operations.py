@@ -51,6 +51,15 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
             kept = await operations.workflows.get(namespace="tests", name="listener")
             assert kept["document"] == document
 
+            templates = (await operations.templates.list(limit=1))["items"]
+            assert [template["name"] for template in templates] == ["document-workflow"]
+            text = (await operations.templates.get(name="workflow-automation-demo"))["text"]
+            text = text.replace("name: workflow-automation-demo", "name: demo")
+            assert (await operations.templates.save(text=text))["name"] == "demo"
+            made = await operations.templates.instantiate(name="demo", parameters={"pause": 0})
+            assert (await operations.workflows.validate(document=made["document"]))["is_valid"]
+            assert (await operations.templates.delete(name="demo"))["deleted"]
+
             started = await operations.runs.start(workflow={"namespace": "tests", "name": "listener"}, input=1)
             await operations.runs.signal(id=started["id"], type="tests.go", data={"n": 1})
             ended = await operations.runs.get(id=started["id"], wait=True, wait_timeout_ms=20_000)

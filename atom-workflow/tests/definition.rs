@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use atom_core::ErrorCode;
-use atom_workflow::definition::{CallTarget, FlowDirective, TaskKind, Workflow};
+use atom_workflow::definition::{CallTarget, FlowDirective, Naming, TaskKind, Workflow, WorkflowTemplate};
+use serde_json::json;
 
 fn documents(folder: &str) -> Vec<(PathBuf, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -185,4 +186,101 @@ do:
         workflow.source["do"][1]["second"]["set"],
         serde_json::json!({"on": "yes", "off": 15})
     );
+}
+
+const TEMPLATE: &str = "
+template:
+  name: pause
+  version: 1.0.0
+  title: Pause
+  parameters:
+    type: object
+    properties:
+      seconds: { type: integer, minimum: 1, default: 60 }
+      note: { type: string, examples: [x] }
+    required: [seconds]
+workflow:
+  document: { dsl: 1.0.3, namespace: examples, name: pause, version: 1.0.0 }
+  do:
+    - pause: { wait: { seconds: { $parameter: seconds } } }
+    - tell: { set: { all: '${ $workflow.definition.document.metadata.template.parameters }', note: { $parameter: note }, list: [{ $parameter: note }, 1] } }
+";
+
+#[test]
+fn a_template_puts_values_where_their_parameters_stand() {
+    let template = WorkflowTemplate::parse(TEMPLATE).unwrap();
+    let make = |parameters| {
+        template
+            .instantiate(&parameters, &Naming::default())
+            .unwrap()
+            .0
+            .source
+    };
+    let made = make(json!({ "seconds": 5, "note": "${ not an expression" }));
+    assert_eq!(made["do"][0]["pause"]["wait"], json!({ "seconds": 5 }));
+    assert_eq!(made["do"][1]["tell"]["set"]["note"], "${ not an expression");
+    assert_eq!(
+        made["document"]["metadata"]["template"],
+        json!({ "name": "pause", "version": "1.0.0", "parameters": { "seconds": 5, "note": "${ not an expression" } })
+    );
+    // What has no value is left out, and nothing but the default is taken for granted.
+    let made = make(json!({}));
+    assert_eq!(made["do"][0]["pause"]["wait"], json!({ "seconds": 60 }));
+    assert_eq!(made["do"][1]["tell"]["set"]["list"], json!([1]));
+    assert!(made["do"][1]["tell"]["set"].get("note").is_none());
+    let naming = Naming {
+        name: Some("other".to_owned()),
+        ..Naming::default()
+    };
+    let (named, text) = template.instantiate(&json!({}), &naming).unwrap();
+    assert_eq!(
+        (&*named.document.name, &*named.document.namespace),
+        ("other", "examples")
+    );
+    assert_eq!(Workflow::parse(&text).unwrap().hash, named.hash);
+}
+
+#[test]
+fn values_that_do_not_fit_the_form_are_refused() {
+    let template = WorkflowTemplate::parse(TEMPLATE).unwrap();
+    for (parameters, expected) in [
+        (json!({ "seconds": 0 }), "/seconds"),
+        (json!({ "second": 1 }), "it has seconds, note"),
+        (json!([]), "must be an object"),
+    ] {
+        let error = template.instantiate(&parameters, &Naming::default()).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidRequest);
+        assert!(error.message().contains(expected), "{error}");
+    }
+    let naming = Naming {
+        name: Some("Not a label".to_owned()),
+        ..Naming::default()
+    };
+    let error = template.instantiate(&json!({}), &naming).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InvalidWorkflow);
+}
+
+#[test]
+fn bad_templates_are_refused_with_the_place() {
+    for (from, to, expected) in [
+        (
+            "$parameter: seconds",
+            "$parameter: second",
+            "did you mean 'seconds'?",
+        ),
+        ("$parameter: seconds", "$parameter: seconds, x: 1", "stands alone"),
+        (", default: 60", "", "needs a 'default'"),
+        ("examples: [x]", "examples: []", "needs a 'default'"),
+        ("default: 60", "default: 0", "/seconds"),
+        ("  title: Pause\n", "", "the key 'title' is missing"),
+        ("name: pause\n", "name: Pause it\n", "/template/name"),
+        ("type: integer", "type: integre", "not a JSON Schema"),
+        ("wait:", "wiat:", "wiat"),
+        ("workflow:", "workflows:", "unknown key 'workflows'"),
+    ] {
+        let text = TEMPLATE.replacen(from, to, 1);
+        assert_ne!(text, TEMPLATE, "{from}");
+        let error = WorkflowTemplate::parse(&text).unwrap_err();
+        assert!(error.message().contains(expected), "{from} -> {to}: {error}");
+    }
 }

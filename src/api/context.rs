@@ -83,6 +83,18 @@ impl Parts {
     }
 }
 
+/// Does what takes a processor for a while where it holds nobody up.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(
+            Error::internal("reading the document ended in a panic; please report this").with_source(error),
+        ),
+    }
+}
+
 /// The error of everything that an engine is asked after it was closed.
 pub(crate) fn closed() -> Error {
     Error::new(ErrorCode::Closed, "the engine is closed; open it again to go on")

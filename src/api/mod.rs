@@ -20,9 +20,11 @@ mod permission;
 mod runs;
 mod secrets;
 mod table;
+mod templates;
 mod workflows;
 
 pub use context::Context;
+use context::blocking;
 pub(crate) use context::{Parts, closed};
 pub use engine::{
     EngineHealth, EngineInfo, GetEngineHealthRequest, GetEngineInfoRequest, HealthStatus, RunsHealth,
@@ -40,6 +42,10 @@ pub use runs::{
 };
 pub use secrets::{DeleteSecretRequest, DeletedSecret, ListSecretsRequest, SecretList, SetSecretRequest};
 pub use table::{OperationInfo, OperationKind, Request, StreamRequest};
+pub use templates::{
+    DeleteTemplateRequest, DeletedTemplate, GetTemplateRequest, InstantiateTemplateRequest,
+    InstantiatedTemplate, ListTemplatesRequest, SaveTemplateRequest, TemplateDetails,
+};
 pub use workflows::{
     DeleteWorkflowRequest, DeletedWorkflows, DeployWorkflowRequest, GetWorkflowRequest, ListWorkflowsRequest,
     ValidateWorkflowRequest, ValidatedWorkflow, WorkflowDocument, WorkflowValidation,

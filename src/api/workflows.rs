@@ -20,13 +20,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
 
 /// Reads a document where its size holds nobody up.
 pub(super) async fn parse(text: String) -> Result<(Arc<Workflow>, String)> {
-    let parsing = tokio::task::spawn_blocking(move || Ok((Arc::new(Workflow::parse(&text)?), text)));
-    match parsing.await {
-        Ok(result) => result,
-        Err(error) => Err(
-            Error::internal("reading the document ended in a panic; please report this").with_source(error),
-        ),
-    }
+    super::blocking(move || Ok((Arc::new(Workflow::parse(&text)?), text))).await
 }
 
 /// The error for a workflow that is not deployed.

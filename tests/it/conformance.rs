@@ -231,8 +231,8 @@ macro_rules! on_every_surface {
 }
 
 on_every_surface![
-    engine, functions, workflows, documents, runs, tasks, faults, streams, events, secrets, principals,
-    values, durability, examples,
+    engine, functions, workflows, templates, documents, runs, tasks, faults, streams, events, secrets,
+    principals, values, durability, examples,
 ];
 
 #[test]

@@ -8,3 +8,4 @@ mod conformance;
 mod engine;
 mod schema;
 mod support;
+mod templates;

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use super::{
     Committed, DeployedWorkflow, JournalEntry, NewRun, Page, PageRequest, RunCommit, RunEnd, RunFilter,
-    RunRecord, RunStatus, RunStore, WorkflowStore, is_latest, latest,
+    RunRecord, RunStatus, RunStore, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore, is_latest,
+    latest,
 };
 use crate::{CloudEvent, EventLog, LoggedEvent, Offset, Result, RunId, Scope};
 
@@ -47,6 +48,7 @@ impl Default for MemoryStore {
 struct Tables {
     documents: BTreeMap<(Scope, String), String>,
     workflows: BTreeMap<(Scope, String, String, String), DeployedWorkflow>,
+    templates: BTreeMap<(Scope, String), StoredTemplate>,
     runs: BTreeMap<(Scope, RunId), Run>,
     events: BTreeMap<Offset, (Scope, CloudEvent)>,
     /// The offsets of events by source and id.
@@ -248,6 +250,37 @@ impl Tables {
             .iter()
             .filter(move |((owner, ..), _)| owner == scope)
             .map(|(_, workflow)| workflow)
+    }
+}
+
+#[async_trait]
+impl TemplateStore for MemoryStore {
+    async fn put_template(&self, scope: &Scope, template: &StoredTemplate) -> Result<()> {
+        let key = (scope.clone(), template.info.name.clone());
+        self.write(|tables| tables.templates.insert(key, template.clone()));
+        Ok(())
+    }
+
+    async fn template(&self, scope: &Scope, name: &str) -> Result<Option<StoredTemplate>> {
+        Ok(self.query(|tables| tables.templates.get(&(scope.clone(), name.to_owned())).cloned()))
+    }
+
+    async fn templates(&self, scope: &Scope, page: &PageRequest) -> Result<Page<TemplateInfo>> {
+        let size = page.size()?;
+        let after: Option<String> = page.cursor()?;
+        let items = self.query(|tables| {
+            let own = tables.templates.iter().filter(|((owner, _), _)| owner == scope);
+            own.map(|(_, template)| template.info.clone())
+                .filter(|info| after.as_ref().is_none_or(|after| info.name > *after))
+                .take(size + 1)
+                .collect()
+        });
+        Page::cut(items, size, TemplateInfo::cursor)
+    }
+
+    async fn delete_template(&self, scope: &Scope, name: &str) -> Result<bool> {
+        let key = (scope.clone(), name.to_owned());
+        Ok(self.write(|tables| tables.templates.remove(&key).is_some()))
     }
 }
 

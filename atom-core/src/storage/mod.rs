@@ -13,6 +13,7 @@
 
 mod memory;
 mod run;
+mod template;
 mod vault;
 mod workflow;
 
@@ -21,6 +22,7 @@ pub use run::{
     Committed, JournalEntry, NewRun, ParentStep, RunCommit, RunEnd, RunFilter, RunRecord, RunStatus,
     RunStore, WorkflowKey,
 };
+pub use template::{StoredTemplate, TemplateInfo, TemplateStore};
 pub use vault::{MemoryVault, SecretInfo, Vault, validate_secret, validate_secret_name};
 pub use workflow::{DeployedWorkflow, WorkflowStore, is_latest, latest};
 
@@ -32,12 +34,12 @@ use crate::EventLog;
 #[cfg(doc)]
 use crate::Scope;
 
-/// A store of everything: workflows, runs with their journals, and events.
+/// A store of everything: workflows and templates, runs with their journals, and events.
 ///
 /// They are one trait because a run's commit writes journal entries, emitted events and child runs together.
-pub trait Store: WorkflowStore + RunStore + EventLog {}
+pub trait Store: WorkflowStore + TemplateStore + RunStore + EventLog {}
 
-impl<T: WorkflowStore + RunStore + EventLog> Store for T {}
+impl<T: WorkflowStore + TemplateStore + RunStore + EventLog> Store for T {}
 
 /// The most items one page of a list can hold.
 pub const MAX_PAGE: usize = 1000;

@@ -29,6 +29,11 @@ KINDS: dict[str, Literal["call", "stream"]] = {
     "workflows.list": "call",
     "workflows.get": "call",
     "workflows.delete": "call",
+    "templates.list": "call",
+    "templates.get": "call",
+    "templates.instantiate": "call",
+    "templates.save": "call",
+    "templates.delete": "call",
     "runs.start": "call",
     "runs.get": "call",
     "runs.list": "call",
@@ -208,6 +213,93 @@ class WorkflowsOperations:
         Needs the permission `workflows.write`.
         """
         return cast("types.DeletedWorkflows", await self._caller.call("workflows.delete", {"namespace": namespace, "name": name, **_given({"version": version})}))
+
+
+class TemplatesOperations:
+    """The `templates` operations."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def list(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> types.TemplateInfoPage:
+        """Lists the templates that come with the engine and those imported, by name.
+
+        Args:
+            after: The `next` of the page before; absent for the first page.
+            limit: How many templates at most, 1 to 1000; 100 when absent.
+
+        Needs the permission `workflows.read`.
+        """
+        return cast("types.TemplateInfoPage", await self._caller.call("templates.list", _given({"after": after, "limit": limit})))
+
+    async def get(
+        self,
+        *,
+        name: str,
+    ) -> types.TemplateDetails:
+        """Gives a template with its form and its whole file.
+
+        Args:
+            name: Its name.
+
+        Needs the permission `workflows.read`.
+        """
+        return cast("types.TemplateDetails", await self._caller.call("templates.get", {"name": name}))
+
+    async def instantiate(
+        self,
+        *,
+        name: str,
+        parameters: Mapping[str, Any] | None = None,
+        workflow_namespace: str | None = None,
+        workflow_name: str | None = None,
+        workflow_version: str | None = None,
+    ) -> types.InstantiatedTemplate:
+        """Makes a workflow document from a template and the values of its form.
+
+        Args:
+            name: The template's name.
+            parameters: The values of its form; the defaults where absent.
+            workflow_namespace: The namespace to give to the workflow; the template's when absent.
+            workflow_name: The name to give to the workflow; the template's when absent.
+            workflow_version: The version to give to the workflow; the template's when absent.
+
+        Needs the permission `workflows.read`.
+        """
+        return cast("types.InstantiatedTemplate", await self._caller.call("templates.instantiate", {"name": name, **_given({"parameters": parameters, "workflow_namespace": workflow_namespace, "workflow_name": workflow_name, "workflow_version": workflow_version})}))
+
+    async def save(
+        self,
+        *,
+        text: str,
+    ) -> types.TemplateInfo:
+        """Keeps a template, in place of an earlier one of the same name.
+
+        Args:
+            text: The whole file, YAML or JSON.
+
+        Needs the permission `workflows.write`.
+        """
+        return cast("types.TemplateInfo", await self._caller.call("templates.save", {"text": text}))
+
+    async def delete(
+        self,
+        *,
+        name: str,
+    ) -> types.DeletedTemplate:
+        """Removes an imported template; workflows made from it stay.
+
+        Args:
+            name: Its name.
+
+        Needs the permission `workflows.write`.
+        """
+        return cast("types.DeletedTemplate", await self._caller.call("templates.delete", {"name": name}))
 
 
 class RunsOperations:
@@ -481,6 +573,7 @@ class Operations:
         self.engine = EngineOperations(caller)
         self.functions = FunctionsOperations(caller)
         self.workflows = WorkflowsOperations(caller)
+        self.templates = TemplatesOperations(caller)
         self.runs = RunsOperations(caller)
         self.events = EventsOperations(caller)
         self.secrets = SecretsOperations(caller)

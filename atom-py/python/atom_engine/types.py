@@ -49,6 +49,13 @@ class DeletedSecret(TypedDict):
     """Whether there was one."""
 
 
+class DeletedTemplate(TypedDict):
+    """Whether a template was removed."""
+
+    deleted: bool
+    """Whether there was one."""
+
+
 class DeletedWorkflows(TypedDict):
     """How many versions of a workflow were removed."""
 
@@ -520,6 +527,16 @@ HistoryEntry: TypeAlias = "RunStarted | RunCompleted | RunFaulted | RunCancelled
 """One line of a run's history."""
 
 
+class InstantiatedTemplate(TypedDict):
+    """A document made from a template, to be deployed or run."""
+
+    document: str
+    """The document's text, JSON."""
+
+    secrets: Sequence[str]
+    """The secrets that must be set before it can run."""
+
+
 class LoggedEvent(TypedDict):
     """An event as the log keeps it."""
 
@@ -679,6 +696,51 @@ class StorageHealth(TypedDict):
 
 StorageKind: TypeAlias = "Literal['sqlite', 'memory']"
 """Where an engine keeps what it is given."""
+
+
+class TemplateDetails(TypedDict):
+    """A template with its form and its whole file."""
+
+    template: TemplateInfo
+    """What lists show of it."""
+
+    parameters: Any
+    """The form: a JSON Schema of an object."""
+
+    text: str
+    """The whole file: what another engine imports."""
+
+
+class TemplateInfo(TypedDict):
+    """What a list of templates shows of one."""
+
+    name: str
+    """Its name."""
+
+    version: str
+    """Its semantic version."""
+
+    title: str
+    """The name people read."""
+
+    summary: NotRequired[str | None]
+    """What workflows made from it do, in Markdown."""
+
+    category: NotRequired[str | None]
+    """Where it stands in a list of templates, e.g. `calendar`."""
+
+    imported_at: NotRequired[str | None]
+    """When it was imported; absent for those that come with the engine."""
+
+
+class TemplateInfoPage(TypedDict):
+    """A part of a list."""
+
+    items: Sequence[TemplateInfo]
+    """The items."""
+
+    next: NotRequired[str | None]
+    """What to pass as `after` to get the following page; absent on the last."""
 
 
 class UnsupportedFeature(TypedDict):

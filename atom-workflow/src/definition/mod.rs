@@ -26,6 +26,7 @@ mod inspect;
 mod problem;
 mod reader;
 mod scalar;
+mod template;
 mod types;
 mod yaml;
 
@@ -34,6 +35,7 @@ mod schema_tests;
 
 pub use duration::parse_duration;
 pub use graph::graph;
+pub use template::{Naming, WorkflowTemplate};
 pub use types::*;
 
 use atom_core::{Error, Result};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atom_core::storage::{
     Committed, DeployedWorkflow, JournalEntry, MemoryStore, MemoryVault, NewRun, Page, PageRequest,
-    RunCommit, RunFilter, RunRecord, RunStore, WorkflowStore,
+    RunCommit, RunFilter, RunRecord, RunStore, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore,
 };
 use atom_core::{
     CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Result, RunId, Scope,
@@ -75,6 +75,22 @@ impl WorkflowStore for MortalStore {
     }
     async fn delete(&self, scope: &Scope, namespace: &str, name: &str, version: Option<&str>) -> Result<u64> {
         WorkflowStore::delete(&*self.inner, scope, namespace, name, version).await
+    }
+}
+
+#[async_trait]
+impl TemplateStore for MortalStore {
+    async fn put_template(&self, scope: &Scope, template: &StoredTemplate) -> Result<()> {
+        self.inner.put_template(scope, template).await
+    }
+    async fn template(&self, scope: &Scope, name: &str) -> Result<Option<StoredTemplate>> {
+        self.inner.template(scope, name).await
+    }
+    async fn templates(&self, scope: &Scope, page: &PageRequest) -> Result<Page<TemplateInfo>> {
+        self.inner.templates(scope, page).await
+    }
+    async fn delete_template(&self, scope: &Scope, name: &str) -> Result<bool> {
+        self.inner.delete_template(scope, name).await
     }
 }
 

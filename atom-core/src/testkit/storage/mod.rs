@@ -14,11 +14,13 @@
 mod events;
 mod runs;
 mod scopes;
+mod templates;
 mod workflows;
 
 pub use events::check_events;
 pub use runs::check_runs;
 pub use scopes::check_scopes;
+pub use templates::check_templates;
 pub use workflows::check_workflows;
 
 use crate::ErrorCode;
@@ -30,6 +32,7 @@ use crate::storage::Store;
 /// When the store breaks a rule.
 pub async fn check_all<S: Store>(make: impl AsyncFn() -> S) {
     check_workflows(&make().await).await;
+    check_templates(&make().await).await;
     check_runs(&make().await).await;
     check_events(&make().await).await;
     check_scopes(&make().await).await;

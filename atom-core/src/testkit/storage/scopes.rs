@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use super::templates::template;
 use super::{Store, code};
 use crate::storage::{PageRequest, RunEnd, RunFilter, RunStatus};
 use crate::testkit::fixtures::{commit, deployed, new_run, run_id, second};
@@ -66,6 +67,8 @@ async fn fill(store: &dyn Store, principal: &Principal, mark: &str) {
     let mut workflow = deployed("briefing", "1.0.0", "h1");
     workflow.title = Some(mark.to_owned());
     assert_eq!(store.deploy(&scope, &workflow).await.unwrap(), workflow);
+    let template = template("pause", mark);
+    store.put_template(&scope, &template).await.unwrap();
     let mut run = new_run(principal, 1);
     run.input = json!(mark);
     store.create(run).await.unwrap();
@@ -82,8 +85,9 @@ async fn fill(store: &dyn Store, principal: &Principal, mark: &str) {
 async fn snapshot(store: &dyn Store, scope: &Scope) -> String {
     let page = PageRequest::default();
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         store.document(scope, "h1").await.unwrap(),
+        store.template(scope, "pause").await.unwrap(),
         store.find(scope, "default", "briefing", None).await.unwrap(),
         store.list(scope, &page).await.unwrap(),
         store.run(scope, run_id(1)).await.unwrap(),
@@ -108,6 +112,8 @@ async fn sees_nothing(store: &dyn Store, scope: &Scope) {
         None
     );
     assert_eq!(store.list(scope, &page).await.unwrap().items, []);
+    assert_eq!(store.template(scope, "pause").await.unwrap(), None);
+    assert_eq!(store.templates(scope, &page).await.unwrap().items, []);
     assert_eq!(store.run(scope, run_id(1)).await.unwrap(), None);
     assert_eq!(
         store
@@ -129,6 +135,7 @@ async fn changes_nothing(store: &dyn Store, scope: &Scope) {
         "the document is somebody else's"
     );
     assert_eq!(store.delete(scope, "default", "briefing", None).await.unwrap(), 0);
+    assert!(!store.delete_template(scope, "pause").await.unwrap());
     assert_eq!(
         store
             .delete(scope, "default", "briefing", Some("1.0.0"))

@@ -16,6 +16,7 @@ const APPLICATION_ID: i32 = 0x4174_6f6d;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_reruns.sql"),
+    include_str!("migrations/0003_templates.sql"),
 ];
 
 /// Refuses another program's database and one of a newer engine.

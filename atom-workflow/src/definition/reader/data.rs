@@ -100,28 +100,7 @@ impl<'t> Reader<'t> {
             return Ok(None);
         }
         self.count_patterns(&content, count_patterns(content.node))?;
-        let document = content.json();
-        let build = || {
-            jsonschema::options()
-                .with_pattern_options(
-                    PatternOptions::fancy_regex()
-                        .backtrack_limit(BACKTRACK_LIMIT)
-                        .size_limit(PATTERN_SIZE),
-                )
-                .offline()
-                .build(&document)
-                .map_err(|error| {
-                    let place = descend(content.clone(), &error.instance_path().to_string());
-                    place.error(format!(
-                        "not a JSON Schema: {}",
-                        beginning(&error.to_string(), 240)
-                    ))
-                })
-        };
-        let validator = stacker::maybe_grow(STACK / 4, STACK, build)?;
-        Ok(Some(DataSchema {
-            validator: Arc::new(validator),
-        }))
+        json_schema(&content).map(Some)
     }
 
     /// A timeout, or the name of one.
@@ -161,6 +140,32 @@ impl<'t> Reader<'t> {
         }
         fixed(cursor)
     }
+}
+
+/// Compiles a JSON Schema.
+pub(super) fn json_schema(cursor: &Cursor<'_>) -> Result<DataSchema> {
+    let document = cursor.json();
+    let build = || {
+        jsonschema::options()
+            .with_pattern_options(
+                PatternOptions::fancy_regex()
+                    .backtrack_limit(BACKTRACK_LIMIT)
+                    .size_limit(PATTERN_SIZE),
+            )
+            .offline()
+            .build(&document)
+            .map_err(|error| {
+                let place = descend(cursor.clone(), &error.instance_path().to_string());
+                place.error(format!(
+                    "not a JSON Schema: {}",
+                    beginning(&error.to_string(), 240)
+                ))
+            })
+    };
+    let validator = stacker::maybe_grow(STACK / 4, STACK, build)?;
+    Ok(DataSchema {
+        validator: Arc::new(validator),
+    })
 }
 
 /// How many expressions a structure holds.

@@ -13,6 +13,10 @@ mod processes;
 mod protocols;
 mod reuse;
 mod tasks;
+mod template;
+
+pub(super) use cursor::shortened;
+pub(super) use template::read_template;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -20,7 +24,7 @@ use std::sync::Arc;
 use atom_core::Result;
 use sha2::{Digest, Sha256};
 
-use self::cursor::{Cursor, Object, shortened};
+use self::cursor::{Cursor, Object};
 use self::reuse::Function;
 use super::types::{Document, DurationSpec, RetryPolicy, UnsupportedFeature, Workflow};
 use super::yaml::Node;

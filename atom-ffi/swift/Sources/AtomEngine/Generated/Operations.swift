@@ -68,6 +68,37 @@ public struct WorkflowsOperations: Sendable {
     }
 }
 
+/// The `templates` operations.
+public struct TemplatesOperations: Sendable {
+    let caller: Caller
+
+    /// Lists the templates that come with the engine and those imported, by name. Needs the permission
+    /// `workflows.read`.
+    public func list(_ request: ListTemplatesRequest = ListTemplatesRequest()) async throws -> TemplateInfoPage {
+        try await caller.call("templates.list", request)
+    }
+
+    /// Gives a template with its form and its whole file. Needs the permission `workflows.read`.
+    public func get(_ request: GetTemplateRequest) async throws -> TemplateDetails {
+        try await caller.call("templates.get", request)
+    }
+
+    /// Makes a workflow document from a template and the values of its form. Needs the permission `workflows.read`.
+    public func instantiate(_ request: InstantiateTemplateRequest) async throws -> InstantiatedTemplate {
+        try await caller.call("templates.instantiate", request)
+    }
+
+    /// Keeps a template, in place of an earlier one of the same name. Needs the permission `workflows.write`.
+    public func save(_ request: SaveTemplateRequest) async throws -> TemplateInfo {
+        try await caller.call("templates.save", request)
+    }
+
+    /// Removes an imported template; workflows made from it stay. Needs the permission `workflows.write`.
+    public func delete(_ request: DeleteTemplateRequest) async throws -> DeletedTemplate {
+        try await caller.call("templates.delete", request)
+    }
+}
+
 /// The `runs` operations.
 public struct RunsOperations: Sendable {
     let caller: Caller
@@ -165,6 +196,8 @@ public struct Operations: Sendable {
     public let functions: FunctionsOperations
     /// The `workflows` operations.
     public let workflows: WorkflowsOperations
+    /// The `templates` operations.
+    public let templates: TemplatesOperations
     /// The `runs` operations.
     public let runs: RunsOperations
     /// The `events` operations.
@@ -176,6 +209,7 @@ public struct Operations: Sendable {
         engine = EngineOperations(caller: caller)
         functions = FunctionsOperations(caller: caller)
         workflows = WorkflowsOperations(caller: caller)
+        templates = TemplatesOperations(caller: caller)
         runs = RunsOperations(caller: caller)
         events = EventsOperations(caller: caller)
         secrets = SecretsOperations(caller: caller)
@@ -189,6 +223,8 @@ extension Engine {
     public var functions: FunctionsOperations { operations.functions }
     /// The `workflows` operations.
     public var workflows: WorkflowsOperations { operations.workflows }
+    /// The `templates` operations.
+    public var templates: TemplatesOperations { operations.templates }
     /// The `runs` operations.
     public var runs: RunsOperations { operations.runs }
     /// The `events` operations.

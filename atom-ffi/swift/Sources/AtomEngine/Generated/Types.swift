@@ -156,6 +156,22 @@ public struct DeleteSecretRequest: Codable, Sendable, Equatable {
     }
 }
 
+/// Removes an imported template.
+public struct DeleteTemplateRequest: Codable, Sendable, Equatable {
+    /// Its name.
+    public var name: String
+
+    public init(
+        name: String
+    ) {
+        self.name = name
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+    }
+}
+
 /// Removes a deployed workflow. Runs that follow it go on.
 public struct DeleteWorkflowRequest: Codable, Sendable, Equatable {
     /// Its namespace.
@@ -184,6 +200,22 @@ public struct DeleteWorkflowRequest: Codable, Sendable, Equatable {
 
 /// Whether a secret was removed.
 public struct DeletedSecret: Codable, Sendable, Equatable {
+    /// Whether there was one.
+    public var deleted: Bool
+
+    public init(
+        deleted: Bool
+    ) {
+        self.deleted = deleted
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case deleted = "deleted"
+    }
+}
+
+/// Whether a template was removed.
+public struct DeletedTemplate: Codable, Sendable, Equatable {
     /// Whether there was one.
     public var deleted: Bool
 
@@ -732,6 +764,22 @@ public struct GetRunRequest: Codable, Sendable, Equatable {
     }
 }
 
+/// Asks for a template.
+public struct GetTemplateRequest: Codable, Sendable, Equatable {
+    /// Its name.
+    public var name: String
+
+    public init(
+        name: String
+    ) {
+        self.name = name
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+    }
+}
+
 /// Asks for one deployed workflow.
 public struct GetWorkflowRequest: Codable, Sendable, Equatable {
     /// Its namespace.
@@ -952,6 +1000,63 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
     }
 }
 
+/// Makes a document from a template.
+public struct InstantiateTemplateRequest: Codable, Sendable, Equatable {
+    /// The template's name.
+    public var name: String
+    /// The values of its form; the defaults where absent.
+    public var parameters: [String: JSONValue]
+    /// The namespace to give to the workflow; the template's when absent.
+    public var workflowNamespace: String?
+    /// The name to give to the workflow; the template's when absent.
+    public var workflowName: String?
+    /// The version to give to the workflow; the template's when absent.
+    public var workflowVersion: String?
+
+    public init(
+        name: String,
+        parameters: [String: JSONValue] = [:],
+        workflowNamespace: String? = nil,
+        workflowName: String? = nil,
+        workflowVersion: String? = nil
+    ) {
+        self.name = name
+        self.parameters = parameters
+        self.workflowNamespace = workflowNamespace
+        self.workflowName = workflowName
+        self.workflowVersion = workflowVersion
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case parameters = "parameters"
+        case workflowNamespace = "workflow_namespace"
+        case workflowName = "workflow_name"
+        case workflowVersion = "workflow_version"
+    }
+}
+
+/// A document made from a template, to be deployed or run.
+public struct InstantiatedTemplate: Codable, Sendable, Equatable {
+    /// The document's text, JSON.
+    public var document: String
+    /// The secrets that must be set before it can run.
+    public var secrets: [String]
+
+    public init(
+        document: String,
+        secrets: [String]
+    ) {
+        self.document = document
+        self.secrets = secrets
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case document = "document"
+        case secrets = "secrets"
+    }
+}
+
 /// Asks for events of the caller's log.
 public struct ListEventsRequest: Codable, Sendable, Equatable {
     /// The offset after which to begin; the beginning when absent.
@@ -1038,6 +1143,27 @@ public struct ListRunsRequest: Codable, Sendable, Equatable {
 /// Asks which secrets there are.
 public struct ListSecretsRequest: Codable, Sendable, Equatable {
     public init() {}
+}
+
+/// Asks which templates there are.
+public struct ListTemplatesRequest: Codable, Sendable, Equatable {
+    /// The `next` of the page before; absent for the first page.
+    public var after: String?
+    /// How many templates at most, 1 to 1000; 100 when absent.
+    public var limit: Int?
+
+    public init(
+        after: String? = nil,
+        limit: Int? = nil
+    ) {
+        self.after = after
+        self.limit = limit
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case after = "after"
+        case limit = "limit"
+    }
 }
 
 /// Asks which workflows are deployed.
@@ -1343,6 +1469,22 @@ public struct RunsHealth: Codable, Sendable, Equatable {
     }
 }
 
+/// Keeps a template.
+public struct SaveTemplateRequest: Codable, Sendable, Equatable {
+    /// The whole file, YAML or JSON.
+    public var text: String
+
+    public init(
+        text: String
+    ) {
+        self.text = text
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case text = "text"
+    }
+}
+
 /// A secret text: redacted in `Debug`, not serialisable, wiped from memory when dropped.
 public struct Secret: Codable, Sendable, Equatable, CustomStringConvertible, CustomReflectable {
     /// The text itself.
@@ -1567,6 +1709,94 @@ public struct SubscribeEventsRequest: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case after = "after"
         case type = "type"
+    }
+}
+
+/// A template with its form and its whole file.
+public struct TemplateDetails: Codable, Sendable, Equatable {
+    /// What lists show of it.
+    public var template: TemplateInfo
+    /// The form: a JSON Schema of an object.
+    public var parameters: JSONValue
+    /// The whole file: what another engine imports.
+    public var text: String
+
+    public init(
+        template: TemplateInfo,
+        parameters: JSONValue,
+        text: String
+    ) {
+        self.template = template
+        self.parameters = parameters
+        self.text = text
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case template = "template"
+        case parameters = "parameters"
+        case text = "text"
+    }
+}
+
+/// What a list of templates shows of one.
+public struct TemplateInfo: Codable, Sendable, Equatable {
+    /// Its name.
+    public var name: String
+    /// Its semantic version.
+    public var version: String
+    /// The name people read.
+    public var title: String
+    /// What workflows made from it do, in Markdown.
+    public var summary: String?
+    /// Where it stands in a list of templates, e.g. `calendar`.
+    public var category: String?
+    /// When it was imported; absent for those that come with the engine.
+    public var importedAt: String?
+
+    public init(
+        name: String,
+        version: String,
+        title: String,
+        summary: String? = nil,
+        category: String? = nil,
+        importedAt: String? = nil
+    ) {
+        self.name = name
+        self.version = version
+        self.title = title
+        self.summary = summary
+        self.category = category
+        self.importedAt = importedAt
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case version = "version"
+        case title = "title"
+        case summary = "summary"
+        case category = "category"
+        case importedAt = "imported_at"
+    }
+}
+
+/// A part of a list.
+public struct TemplateInfoPage: Codable, Sendable, Equatable {
+    /// The items.
+    public var items: [TemplateInfo]
+    /// What to pass as `after` to get the following page; absent on the last.
+    public var next: String?
+
+    public init(
+        items: [TemplateInfo],
+        next: String? = nil
+    ) {
+        self.items = items
+        self.next = next
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case items = "items"
+        case next = "next"
     }
 }
 

@@ -62,6 +62,32 @@ class WorkflowsOperations internal constructor(private val caller: Caller) {
         caller.call("workflows.delete", request)
 }
 
+/** The `templates` operations. */
+class TemplatesOperations internal constructor(private val caller: Caller) {
+    /**
+     * Lists the templates that come with the engine and those imported, by name. Needs the permission
+     * `workflows.read`.
+     */
+    suspend fun list(request: ListTemplatesRequest = ListTemplatesRequest()): TemplateInfoPage =
+        caller.call("templates.list", request)
+
+    /** Gives a template with its form and its whole file. Needs the permission `workflows.read`. */
+    suspend fun get(request: GetTemplateRequest): TemplateDetails =
+        caller.call("templates.get", request)
+
+    /** Makes a workflow document from a template and the values of its form. Needs the permission `workflows.read`. */
+    suspend fun instantiate(request: InstantiateTemplateRequest): InstantiatedTemplate =
+        caller.call("templates.instantiate", request)
+
+    /** Keeps a template, in place of an earlier one of the same name. Needs the permission `workflows.write`. */
+    suspend fun save(request: SaveTemplateRequest): TemplateInfo =
+        caller.call("templates.save", request)
+
+    /** Removes an imported template; workflows made from it stay. Needs the permission `workflows.write`. */
+    suspend fun delete(request: DeleteTemplateRequest): DeletedTemplate =
+        caller.call("templates.delete", request)
+}
+
 /** The `runs` operations. */
 class RunsOperations internal constructor(private val caller: Caller) {
     /** Starts a run of a workflow, durably, and waits for its end when asked to. Needs the permission `runs.write`. */
@@ -146,6 +172,9 @@ open class Operations internal constructor(caller: Caller) {
 
     /** The `workflows` operations. */
     val workflows: WorkflowsOperations = WorkflowsOperations(caller)
+
+    /** The `templates` operations. */
+    val templates: TemplatesOperations = TemplatesOperations(caller)
 
     /** The `runs` operations. */
     val runs: RunsOperations = RunsOperations(caller)

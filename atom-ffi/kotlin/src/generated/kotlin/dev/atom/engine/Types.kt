@@ -72,6 +72,13 @@ data class DeleteSecretRequest(
     val name: String,
 )
 
+/** Removes an imported template. */
+@Serializable
+data class DeleteTemplateRequest(
+    /** Its name. */
+    val name: String,
+)
+
 /** Removes a deployed workflow. Runs that follow it go on. */
 @Serializable
 data class DeleteWorkflowRequest(
@@ -86,6 +93,13 @@ data class DeleteWorkflowRequest(
 /** Whether a secret was removed. */
 @Serializable
 data class DeletedSecret(
+    /** Whether there was one. */
+    val deleted: Boolean,
+)
+
+/** Whether a template was removed. */
+@Serializable
+data class DeletedTemplate(
     /** Whether there was one. */
     val deleted: Boolean,
 )
@@ -409,6 +423,13 @@ data class GetRunRequest(
     val waitTimeoutMs: Long? = null,
 )
 
+/** Asks for a template. */
+@Serializable
+data class GetTemplateRequest(
+    /** Its name. */
+    val name: String,
+)
+
 /** Asks for one deployed workflow. */
 @Serializable
 data class GetWorkflowRequest(
@@ -622,6 +643,33 @@ sealed interface HistoryEntry {
     ) : HistoryEntry
 }
 
+/** Makes a document from a template. */
+@Serializable
+data class InstantiateTemplateRequest(
+    /** The template's name. */
+    val name: String,
+    /** The values of its form; the defaults where absent. */
+    val parameters: Map<String, JsonElement> = emptyMap(),
+    /** The namespace to give to the workflow; the template's when absent. */
+    @SerialName("workflow_namespace")
+    val workflowNamespace: String? = null,
+    /** The name to give to the workflow; the template's when absent. */
+    @SerialName("workflow_name")
+    val workflowName: String? = null,
+    /** The version to give to the workflow; the template's when absent. */
+    @SerialName("workflow_version")
+    val workflowVersion: String? = null,
+)
+
+/** A document made from a template, to be deployed or run. */
+@Serializable
+data class InstantiatedTemplate(
+    /** The document's text, JSON. */
+    val document: String,
+    /** The secrets that must be set before it can run. */
+    val secrets: List<String>,
+)
+
 /** Asks for events of the caller's log. */
 @Serializable
 data class ListEventsRequest(
@@ -660,6 +708,15 @@ data class ListRunsRequest(
 /** Asks which secrets there are. */
 @Serializable
 data object ListSecretsRequest
+
+/** Asks which templates there are. */
+@Serializable
+data class ListTemplatesRequest(
+    /** The `next` of the page before; absent for the first page. */
+    val after: String? = null,
+    /** How many templates at most, 1 to 1000; 100 when absent. */
+    val limit: Long? = null,
+)
 
 /** Asks which workflows are deployed. */
 @Serializable
@@ -832,6 +889,13 @@ data class RunsHealth(
     val running: Long,
 )
 
+/** Keeps a template. */
+@Serializable
+data class SaveTemplateRequest(
+    /** The whole file, YAML or JSON. */
+    val text: String,
+)
+
 /** A secret text: redacted in `Debug`, not serialisable, wiped from memory when dropped. */
 @Serializable
 @JvmInline
@@ -941,6 +1005,44 @@ data class SubscribeEventsRequest(
     val after: Long? = null,
     /** Only events of this type. */
     val type: String? = null,
+)
+
+/** A template with its form and its whole file. */
+@Serializable
+data class TemplateDetails(
+    /** What lists show of it. */
+    val template: TemplateInfo,
+    /** The form: a JSON Schema of an object. */
+    val parameters: JsonElement,
+    /** The whole file: what another engine imports. */
+    val text: String,
+)
+
+/** What a list of templates shows of one. */
+@Serializable
+data class TemplateInfo(
+    /** Its name. */
+    val name: String,
+    /** Its semantic version. */
+    val version: String,
+    /** The name people read. */
+    val title: String,
+    /** What workflows made from it do, in Markdown. */
+    val summary: String? = null,
+    /** Where it stands in a list of templates, e.g. `calendar`. */
+    val category: String? = null,
+    /** When it was imported; absent for those that come with the engine. */
+    @SerialName("imported_at")
+    val importedAt: String? = null,
+)
+
+/** A part of a list. */
+@Serializable
+data class TemplateInfoPage(
+    /** The items. */
+    val items: List<TemplateInfo>,
+    /** What to pass as `after` to get the following page; absent on the last. */
+    val next: String? = null,
 )
 
 /** A valid part of a document that the engine does not carry out. */
