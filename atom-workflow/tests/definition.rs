@@ -112,7 +112,6 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
             "authentication: oidc",
             "authentication: oidc",
             "use.catalogs",
-            "use.extensions",
             "call: a function by its URL",
             "schema.format: avro",
             "schema.resource",

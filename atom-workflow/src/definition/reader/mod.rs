@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 
 use self::cursor::{Cursor, Object};
 use self::reuse::Function;
-use super::types::{Document, DurationSpec, RetryPolicy, UnsupportedFeature, Workflow};
+use super::types::{Document, DurationSpec, Extension, RetryPolicy, UnsupportedFeature, Workflow};
 use super::yaml::Node;
 use crate::expression::Template;
 
@@ -89,6 +89,7 @@ pub(super) fn read(node: &Node) -> Result<Workflow> {
         tasks,
         timeout,
         secrets: reader.secrets,
+        extensions: reader.extensions,
         authentications: reader.authentications,
         unsupported: reader.unsupported,
         source: Arc::new(source),
@@ -103,6 +104,7 @@ struct Reader<'t> {
     is_jq: bool,
     secrets: Vec<String>,
     authentications: BTreeMap<String, Template>,
+    extensions: Vec<Arc<Extension>>,
     errors: BTreeMap<&'t str, Template>,
     retries: BTreeMap<&'t str, RetryPolicy>,
     timeouts: BTreeMap<&'t str, DurationSpec>,
