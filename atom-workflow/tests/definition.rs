@@ -106,11 +106,7 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
             "metadata.atom.retention",
             "evaluate.mode: loose",
             "schedule",
-            "authentication: digest",
-            "authentication: digest",
-            "authentication: oauth2",
-            "authentication: oidc",
-            "authentication: oidc",
+            "authentication: oidc with the grant authorization_code",
             "use.catalogs",
             "call: a function by its URL",
             "schema.format: avro",
@@ -128,7 +124,6 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
             "run: shell",
             "run: workflow with return",
             "listen: an expression inside a structure",
-            "authentication: oauth2",
             "call: a function of a catalog",
         ]
     );

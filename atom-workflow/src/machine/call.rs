@@ -154,8 +154,14 @@ fn expand(template: &str, input: &Value) -> Result<String> {
             Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
             None | Some(Value::Null) => String::new(),
             Some(_) => {
-                let detail = format!("'{name}', which the URI needs, is a list or an object in the task's input");
-                return Err(WorkflowError::standard("expression", 400, "Expression Error", detail));
+                let detail =
+                    format!("'{name}', which the URI needs, is a list or an object in the task's input");
+                return Err(WorkflowError::standard(
+                    "expression",
+                    400,
+                    "Expression Error",
+                    detail,
+                ));
             }
         };
         for byte in value.bytes() {
@@ -179,7 +185,10 @@ mod tests {
     fn a_template_is_filled_and_escaped() {
         let input = json!({ "id": 7, "name": "a/b é", "pet.id": true, "none": null, "pet": { "id": 1 } });
         for (template, uri) in [
-            ("https://x.test/{id}?n={name}", "https://x.test/7?n=a%2Fb%20%C3%A9"),
+            (
+                "https://x.test/{id}?n={name}",
+                "https://x.test/7?n=a%2Fb%20%C3%A9",
+            ),
             ("{pet.id}", "true"),
             ("a{none}b{missing}", "ab"),
         ] {
