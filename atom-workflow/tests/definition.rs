@@ -104,7 +104,6 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
         found,
         [
             "metadata.atom.retention",
-            "evaluate.mode: loose",
             "schedule",
             "authentication: oidc with the grant authorization_code",
             "use.catalogs",
@@ -124,6 +123,7 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
             "run: shell",
             "run: workflow with return",
             "listen: an expression inside a structure",
+            "authentication: oauth2 with the grant refresh_token",
             "call: a function of a catalog",
         ]
     );

@@ -24,7 +24,10 @@ async fn a_compressed_answer_is_read() {
     ] {
         let server = server(move |request| {
             let accepted = request.header("accept-encoding").unwrap_or_default();
-            assert!(accepted.contains("gzip") && accepted.contains("deflate"), "{accepted}");
+            assert!(
+                accepted.contains("gzip") && accepted.contains("deflate"),
+                "{accepted}"
+            );
             compressed(encoding, bytes)
         })
         .await;
@@ -44,7 +47,10 @@ async fn the_limit_holds_for_what_an_answer_unfolds_to() {
         ..open()
     };
     let arguments = json!({ "method": "get", "endpoint": server.uri("/") });
-    let error = function(config, "http").call(arguments, context()).await.unwrap_err();
+    let error = function(config, "http")
+        .call(arguments, context())
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), ErrorCode::LimitExceeded, "{error}");
 }
 

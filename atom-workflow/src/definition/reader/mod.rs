@@ -102,6 +102,8 @@ pub(super) fn read(node: &Node) -> Result<Workflow> {
 struct Reader<'t> {
     /// Whether expressions are jq; other languages are not compiled.
     is_jq: bool,
+    /// Whether texts outside `${ }` are tried as expressions, too.
+    is_loose: bool,
     secrets: Vec<String>,
     authentications: BTreeMap<String, Template>,
     extensions: Vec<Arc<Extension>>,
@@ -180,10 +182,8 @@ impl<'t> Reader<'t> {
                 self.lacks(&language, format!("evaluate.language: {}", shortened(name)))?;
             }
         }
-        if let Some(mode) = evaluate.get("mode")
-            && mode.choice(&["strict", "loose"])? == "loose"
-        {
-            self.lacks(&mode, "evaluate.mode: loose")?;
+        if let Some(mode) = evaluate.get("mode") {
+            self.is_loose = mode.choice(&["strict", "loose"])? == "loose";
         }
         Ok(())
     }
