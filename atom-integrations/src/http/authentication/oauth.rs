@@ -238,7 +238,6 @@ impl Settings {
     /// Where tokens are given by an authority that is not asked for it.
     pub(in crate::http) fn token_endpoint(&self) -> Result<Url> {
         match &self.endpoint {
-            Endpoint::Path(path) if path.contains("://") => parse_uri(path),
             Endpoint::Path(path) => self.below(path),
             Endpoint::Discovered => Err(Error::internal("the token endpoint was not discovered")),
         }
