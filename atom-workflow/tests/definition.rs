@@ -104,15 +104,9 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
         found,
         [
             "metadata.atom.retention",
-            "evaluate.mode: loose",
             "schedule",
-            "authentication: digest",
-            "authentication: digest",
-            "authentication: oauth2",
-            "authentication: oidc",
-            "authentication: oidc",
+            "authentication: oidc with the grant authorization_code",
             "use.catalogs",
-            "use.extensions",
             "call: a function by its URL",
             "schema.format: avro",
             "schema.resource",
@@ -129,7 +123,7 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
             "run: shell",
             "run: workflow with return",
             "listen: an expression inside a structure",
-            "authentication: oauth2",
+            "authentication: oauth2 with the grant refresh_token",
             "call: a function of a catalog",
         ]
     );

@@ -4,7 +4,7 @@ use atom_core::{Error, ErrorCode, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use encoding_rs::{Encoding, UTF_8};
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -60,6 +60,35 @@ impl Answer {
                 "content": self.content()?,
             }),
         })
+    }
+
+    /// Masks a token that the request carried and the service repeats.
+    pub(super) fn conceal(&mut self, token: &str) {
+        let (token, mask) = (token.as_bytes(), MASK.as_bytes());
+        let is_there =
+            |bytes: &[u8]| !token.is_empty() && bytes.windows(token.len()).any(|part| part == token);
+        if is_there(&self.body) {
+            let mut masked = Vec::with_capacity(self.body.len());
+            let mut rest = self.body.as_slice();
+            while let Some(first) = rest.first() {
+                match rest.strip_prefix(token) {
+                    Some(after) => {
+                        masked.extend_from_slice(mask);
+                        rest = after;
+                    }
+                    None => {
+                        masked.push(*first);
+                        rest = rest.get(1..).unwrap_or_default();
+                    }
+                }
+            }
+            self.body = masked;
+        }
+        for value in self.headers.values_mut() {
+            if is_there(value.as_bytes()) {
+                *value = HeaderValue::from_static(MASK);
+            }
+        }
     }
 
     /// The body as its content type says.

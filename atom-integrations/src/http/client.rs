@@ -6,29 +6,28 @@ use std::time::Duration;
 
 use atom_core::{Error, ErrorCode, FunctionContext, Result};
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, HOST, HeaderValue, LOCATION, USER_AGENT};
+use reqwest::header::{ACCEPT, HOST, HeaderValue, USER_AGENT};
 use reqwest::{Response, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::sync::OnceCell;
-use url::Url;
 
 use super::address::PublicResolver;
 use super::answer::Answer;
+use super::authentication::memory::{Demands, Tokens};
 use super::config::{HttpConfig, PrivateAddresses};
 use super::failure;
 use super::request::Request;
-use super::target::{self, Target, TargetPolicy};
-
-/// How many redirects are followed.
-const MAXIMUM_REDIRECTS: usize = 10;
+use super::target::{Target, TargetPolicy};
 
 /// Sends requests by the operator's rules.
 #[derive(Debug)]
 pub(super) struct Client {
-    config: HttpConfig,
-    policy: TargetPolicy,
+    pub(super) config: HttpConfig,
+    pub(super) policy: TargetPolicy,
     connections: OnceCell<Connections>,
+    pub(super) tokens: Tokens,
+    pub(super) demands: Demands,
 }
 
 /// The connection pools. Reading the system's certificates takes a while, so they are made on first use.
@@ -51,6 +50,8 @@ impl Client {
             policy: TargetPolicy::new(&config)?,
             config,
             connections: OnceCell::new(),
+            tokens: Tokens::default(),
+            demands: Demands::default(),
         })
     }
 
@@ -59,7 +60,7 @@ impl Client {
     /// # Errors
     /// The error that the status stands for, with it as `status` in the context; `unavailable` when no answer
     /// came; `timeout`, `cancelled`, `permission_denied` or `limit_exceeded` by deadline, caller, policy and
-    /// size; `invalid_request` for a request that HTTP cannot carry.
+    /// size; `unauthenticated` when an authority gives no token; `invalid_request` for a request that HTTP cannot carry.
     ///
     /// # Cancel safety
     /// Dropping the future closes the connection; the service may have acted on the request already.
@@ -73,28 +74,16 @@ impl Client {
             }
             None => self.config.timeout(),
         };
+        let scope = context.principal.scope();
         let answer = tokio::select! {
             biased;
             () = context.cancellation.cancelled() => Err(Error::new(ErrorCode::Cancelled, "the call was cancelled")),
-            answer = within(patience, self.exchange(request)) => answer,
+            answer = within(patience, self.authenticated(request, &scope)) => answer,
         };
         answer.map_err(|error| failure::located(error, &method, &uri))
     }
 
-    async fn exchange(&self, mut request: Request) -> Result<Answer> {
-        for _ in 0..=MAXIMUM_REDIRECTS {
-            let target = self.policy.target(&request.uri)?;
-            let response = self.hop(&request, target).await?;
-            match next_location(&request, &response)? {
-                Some(location) => request = request.redirected(response.status(), location),
-                None => return self.read(request, response).await,
-            }
-        }
-        let message = format!("the service redirected more than {MAXIMUM_REDIRECTS} times");
-        Err(Error::new(ErrorCode::LimitExceeded, message))
-    }
-
-    async fn hop(&self, request: &Request, target: Target) -> Result<Response> {
+    pub(super) async fn hop(&self, request: &Request, target: Target) -> Result<Response> {
         let connections = self.connections().await?;
         if let (Some(failure), "https") = (&connections.tls_failure, target.address.scheme()) {
             return Err(failure.clone());
@@ -114,38 +103,6 @@ impl Client {
             outgoing = outgoing.body(body.clone());
         }
         outgoing.send().await.map_err(failure::of_transport)
-    }
-
-    async fn read(&self, request: Request, mut response: Response) -> Result<Answer> {
-        let status = response.status();
-        let is_answer = status.is_success() || (status.is_redirection() && request.follows_redirects);
-        if !is_answer {
-            return Err(failure::of_status(status, response.headers(), Timestamp::now()));
-        }
-        let limit = self.config.maximum_response_bytes;
-        let too_long = || {
-            let message = format!(
-                "the answer is longer than {limit} bytes; raise the setting http.maximum_response_bytes"
-            );
-            Error::new(ErrorCode::LimitExceeded, message).with_context("status", status.as_u16())
-        };
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failure::of_transport)? {
-            let length = u64::try_from(body.len().saturating_add(chunk.len())).unwrap_or(u64::MAX);
-            if length > limit {
-                return Err(too_long());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let headers = std::mem::take(response.headers_mut());
-        Ok(Answer {
-            method: request.method,
-            uri: request.uri,
-            request_headers: request.headers,
-            status,
-            headers,
-            body,
-        })
     }
 
     async fn connections(&self) -> Result<&Connections> {
@@ -247,32 +204,4 @@ async fn within<T>(patience: Duration, work: impl Future<Output = Result<T>>) ->
     tokio::time::timeout(patience, work)
         .await
         .unwrap_or_else(|_| Err(late()))
-}
-
-/// Where a followed redirect leads.
-fn next_location(request: &Request, response: &Response) -> Result<Option<Url>> {
-    let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-    let Some(location) = response
-        .headers()
-        .get(LOCATION)
-        .filter(|_| is_redirect && request.follows_redirects)
-    else {
-        return Ok(None);
-    };
-    let malformed = || {
-        Error::new(
-            ErrorCode::Upstream,
-            "the service redirected to something that is not a URI",
-        )
-        .with_context("status", response.status().as_u16())
-    };
-    let location = location.to_str().map_err(|_| malformed())?;
-    let location = request.uri.join(location).map_err(|_| malformed())?;
-    target::check_uri(&location).map_err(|error| {
-        Error::new(
-            ErrorCode::PermissionDenied,
-            format!("a redirect was not followed: {}", error.message()),
-        )
-    })?;
-    Ok(Some(location))
 }

@@ -36,6 +36,7 @@ mod call;
 mod client;
 mod config;
 mod encoding;
+mod exchange;
 mod failure;
 mod openapi;
 mod request;

@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::authentication::Authentication;
+use super::authentication::{Authentication, Policy};
 use super::body::Body;
 use super::encoding;
 use super::sensitive::is_sensitive;
@@ -18,6 +18,10 @@ pub(super) struct Request {
     pub(super) uri: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Vec<u8>>,
+    /// How the request authenticates.
+    pub(super) policy: Option<Policy>,
+    /// Whether the `Authorization` header is good for this URI alone.
+    pub(super) is_bound: bool,
     /// Whether redirects are followed and statuses from 300 to 399 are answers, not errors.
     pub(super) follows_redirects: bool,
 }
@@ -41,6 +45,8 @@ impl Request {
             uri,
             headers: HeaderMap::new(),
             body: None,
+            policy: None,
+            is_bound: false,
             follows_redirects: false,
         }
     }
@@ -82,18 +88,17 @@ impl Request {
         Ok(())
     }
 
-    /// Sets the `Authorization` header.
+    /// Sets how the request authenticates.
     ///
     /// # Errors
-    /// `invalid_request` when the header is there already or the policy is malformed, `unsupported` for a
-    /// policy other than basic and bearer.
+    /// `invalid_request` when there is an `Authorization` header already or the policy is malformed, `unsupported` for
+    /// a policy that is not carried out.
     pub(super) fn authenticate(&mut self, authentication: &Authentication) -> Result<()> {
         if self.headers.contains_key(header::AUTHORIZATION) {
             let message = "both 'authentication' and an Authorization header are given; remove one";
             return Err(Error::invalid_request(message));
         }
-        self.headers
-            .insert(header::AUTHORIZATION, authentication.header()?);
+        self.policy = Some(authentication.policy()?);
         Ok(())
     }
 
@@ -142,6 +147,9 @@ impl Request {
         }
         if location.origin() != self.uri.origin() {
             self.remove_headers(|name| is_sensitive(name.as_str()));
+        }
+        if std::mem::take(&mut self.is_bound) {
+            self.headers.remove(header::AUTHORIZATION);
         }
         self.uri = location;
         self

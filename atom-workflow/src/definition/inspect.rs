@@ -37,16 +37,22 @@ impl Workflow {
     #[must_use]
     pub fn called_functions(&self) -> BTreeSet<&str> {
         let mut functions = BTreeSet::new();
-        visit(&self.tasks, &mut |task| {
-            if let TaskKind::Call(call) = &task.kind {
-                match &call.target {
-                    CallTarget::Http => drop(functions.insert("http")),
-                    CallTarget::OpenApi => drop(functions.insert("openapi")),
-                    CallTarget::Function(name) => drop(functions.insert(name.as_str())),
-                    CallTarget::Defined(_) => {}
+        let lists = self
+            .extensions
+            .iter()
+            .flat_map(|extension| [&extension.before, &extension.after]);
+        for list in lists.chain([&self.tasks]) {
+            visit(list, &mut |task| {
+                if let TaskKind::Call(call) = &task.kind {
+                    match &call.target {
+                        CallTarget::Http => drop(functions.insert("http")),
+                        CallTarget::OpenApi => drop(functions.insert("openapi")),
+                        CallTarget::Function(name) => drop(functions.insert(name.as_str())),
+                        CallTarget::Defined(_) => {}
+                    }
                 }
-            }
-        });
+            });
+        }
         functions
     }
 }

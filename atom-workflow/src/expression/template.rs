@@ -1,14 +1,15 @@
 //! JSON values in which some strings are expressions.
 
-use atom_core::Error;
+use atom_core::{Error, ErrorCode};
 use serde_json::{Map, Value};
 
 use super::{Expression, Variables};
 
 /// A JSON value in which some strings are expressions, compiled once.
 ///
-/// This is the strict mode of Open Workflow: a string that is wholly `${ ... }` is an expression, any other
-/// string stands for itself. Keys are never expressions.
+/// In the strict mode of Open Workflow a string that is wholly `${ ... }` is an expression, and any other string stands
+/// for itself. In the loose mode every string that can be read as an expression is one, and stands for itself where it
+/// cannot be computed. Keys are never expressions.
 #[derive(Clone, Debug)]
 pub struct Template {
     node: Node,
@@ -18,6 +19,8 @@ pub struct Template {
 enum Node {
     Literal(Value),
     Expression(Expression),
+    /// An expression, and the text that it is if it cannot be computed.
+    Loose(Expression, String),
     Array(Vec<Self>),
     Object(Vec<(String, Self)>),
 }
@@ -30,7 +33,17 @@ impl Template {
     /// JSON pointer.
     pub fn compile(value: &Value) -> Result<Self, Error> {
         Ok(Self {
-            node: Node::compile(value, &mut String::new())?,
+            node: Node::compile(value, false, &mut String::new())?,
+        })
+    }
+
+    /// As [`compile`](Self::compile), in the loose mode.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile), for what stands in `${ }`.
+    pub fn compile_loose(value: &Value) -> Result<Self, Error> {
+        Ok(Self {
+            node: Node::compile(value, true, &mut String::new())?,
         })
     }
 
@@ -50,18 +63,22 @@ impl Template {
 }
 
 impl Node {
-    fn compile(value: &Value, path: &mut String) -> Result<Self, Error> {
+    fn compile(value: &Value, is_loose: bool, path: &mut String) -> Result<Self, Error> {
         let node = match value {
             Value::String(text) => match embedded(text) {
                 Some(source) => Self::Expression(
                     Expression::compile(source).map_err(|error| error.with_context("path", &path))?,
                 ),
+                None if is_loose && !text.trim().is_empty() => match Expression::compile(text) {
+                    Ok(expression) => Self::Loose(expression, text.clone()),
+                    Err(_) => Self::Literal(value.clone()),
+                },
                 None => Self::Literal(value.clone()),
             },
             Value::Array(items) => {
                 let mut nodes = Vec::with_capacity(items.len());
                 for (index, item) in items.iter().enumerate() {
-                    nodes.push(Self::compile_child(item, path, &index.to_string())?);
+                    nodes.push(Self::compile_child(item, is_loose, path, &index.to_string())?);
                 }
                 Self::Array(nodes)
             }
@@ -69,7 +86,7 @@ impl Node {
                 let mut nodes = Vec::with_capacity(fields.len());
                 for (key, item) in fields {
                     let token = key.replace('~', "~0").replace('/', "~1");
-                    nodes.push((key.clone(), Self::compile_child(item, path, &token)?));
+                    nodes.push((key.clone(), Self::compile_child(item, is_loose, path, &token)?));
                 }
                 Self::Object(nodes)
             }
@@ -83,11 +100,11 @@ impl Node {
         })
     }
 
-    fn compile_child(value: &Value, path: &mut String, token: &str) -> Result<Self, Error> {
+    fn compile_child(value: &Value, is_loose: bool, path: &mut String, token: &str) -> Result<Self, Error> {
         let length = path.len();
         path.push('/');
         path.push_str(token);
-        let node = Self::compile(value, path);
+        let node = Self::compile(value, is_loose, path);
         path.truncate(length);
         node
     }
@@ -96,7 +113,7 @@ impl Node {
         let is_literal = |node: &Self| matches!(node, Self::Literal(_));
         match self {
             Self::Literal(_) => true,
-            Self::Expression(_) => false,
+            Self::Expression(_) | Self::Loose(..) => false,
             Self::Array(nodes) => nodes.iter().all(is_literal),
             Self::Object(nodes) => nodes.iter().all(|(_, node)| is_literal(node)),
         }
@@ -106,6 +123,12 @@ impl Node {
         Ok(match self {
             Self::Literal(value) => value.clone(),
             Self::Expression(expression) => expression.evaluate(input, variables)?,
+            Self::Loose(expression, text) => match expression.evaluate(input, variables) {
+                Ok(value) => value,
+                Err(error) if error.code() == ErrorCode::InvalidExpression => Value::String(text.clone()),
+                // A limit says nothing about what was meant.
+                Err(error) => return Err(error),
+            },
             Self::Array(nodes) => Value::Array(
                 nodes
                     .iter()
@@ -165,6 +188,19 @@ mod tests {
             "deep": [{"z": "n", "a": null}],
         });
         assert_eq!(result.to_string(), expected.to_string());
+    }
+
+    #[test]
+    fn in_the_loose_mode_every_string_is_tried() {
+        let document = json!({ "sum": ".a + 1", "text": "Hello, world", "wrong": ".a.b", "strict": "${ .a }", "none": " ", "list": [".a"] });
+        let template = Template::compile_loose(&document).unwrap();
+        assert_eq!(
+            template.evaluate(&json!({ "a": 1 }), &Variables::new()).unwrap(),
+            json!({ "sum": 2, "text": "Hello, world", "wrong": ".a.b", "strict": 1, "none": " ", "list": [1] })
+        );
+        assert!(Template::compile_loose(&json!("${ .a + }")).is_err());
+        let endless = Template::compile_loose(&json!("[range(1e12)]")).unwrap();
+        assert!(endless.evaluate(&json!(null), &Variables::new()).is_err());
     }
 
     #[test]

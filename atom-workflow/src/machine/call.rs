@@ -102,7 +102,12 @@ impl Machine {
         };
         let resolved: Result<Map<_, _>> = schemes
             .into_iter()
-            .map(|(scheme, details)| {
+            .map(|(scheme, mut details)| {
+                for place in ["/authority", "/endpoints/token"] {
+                    if let Some(Value::String(uri)) = details.pointer_mut(place) {
+                        *uri = expand(uri, input)?;
+                    }
+                }
                 let details = match details.get("use").and_then(Value::as_str) {
                     None => details,
                     Some(name) => self.credentials(&scheme, name)?,
@@ -134,7 +139,8 @@ impl Machine {
     }
 }
 
-/// Fills the simple expressions of a URI template (RFC 6570, level 1) with properties of the input.
+/// Fills the simple expressions of a URI template (RFC 6570, level 1) with properties of the input; what is not there
+/// is empty, as the standard says.
 fn expand(template: &str, input: &Value) -> Result<String> {
     let mut uri = String::with_capacity(template.len());
     let mut rest = template;
@@ -146,15 +152,16 @@ fn expand(template: &str, input: &Value) -> Result<String> {
         let value = match input.get(name) {
             Some(Value::String(text)) => text.clone(),
             Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+            None | Some(Value::Null) => String::new(),
             Some(_) => {
-                return Err(WorkflowError::configuration(format!(
-                    "'{name}', which the URI needs, is neither a text nor a number in the task's input"
-                )));
-            }
-            None => {
-                return Err(WorkflowError::configuration(format!(
-                    "'{name}', which the URI needs, is not in the task's input"
-                )));
+                let detail =
+                    format!("'{name}', which the URI needs, is a list or an object in the task's input");
+                return Err(WorkflowError::standard(
+                    "expression",
+                    400,
+                    "Expression Error",
+                    detail,
+                ));
             }
         };
         for byte in value.bytes() {
@@ -176,13 +183,20 @@ mod tests {
 
     #[test]
     fn a_template_is_filled_and_escaped() {
-        let input = json!({ "id": 7, "name": "a/b é" });
-        assert_eq!(
-            expand("https://x.test/{id}?n={name}", &input).unwrap(),
-            "https://x.test/7?n=a%2Fb%20%C3%A9"
-        );
-        for bad in ["{missing}", "{id"] {
-            assert_eq!(expand(bad, &input).unwrap_err().status, 400, "{bad}");
+        let input = json!({ "id": 7, "name": "a/b é", "pet.id": true, "none": null, "pet": { "id": 1 } });
+        for (template, uri) in [
+            (
+                "https://x.test/{id}?n={name}",
+                "https://x.test/7?n=a%2Fb%20%C3%A9",
+            ),
+            ("{pet.id}", "true"),
+            ("a{none}b{missing}", "ab"),
+        ] {
+            assert_eq!(expand(template, &input).unwrap(), uri);
+        }
+        for (bad, kind) in [("{pet}", "expression"), ("{id", "configuration")] {
+            let error = expand(bad, &input).unwrap_err();
+            assert!(error.status == 400 && error.kind.ends_with(kind), "{bad}");
         }
     }
 }

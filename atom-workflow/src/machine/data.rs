@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::extend::{descriptor, is_extension};
 use super::frame::TaskFrame;
 use super::{Machine, RunFacts, WorkflowError};
 use crate::definition::{self, DurationSpec, Input, Output, Workflow};
@@ -39,7 +40,7 @@ pub(super) fn runtime(engine: &str) -> Value {
 }
 
 /// A time in the shape the specification gives `startedAt`.
-fn moment(at: jiff::Timestamp) -> Value {
+pub(super) fn moment(at: jiff::Timestamp) -> Value {
     json!({
         "iso8601": at.to_string(),
         "epoch": { "seconds": at.as_second(), "milliseconds": at.as_millisecond() },
@@ -124,18 +125,8 @@ impl Machine {
         let mut variables = enclosing.clone();
         variables.insert("context", Arc::clone(&self.context));
         variables.insert("input", Arc::clone(&task.input));
-        if self.uses_task {
-            let mut descriptor = json!({
-                "name": task.task.name,
-                "reference": task.task.reference,
-                "definition": task.task.source.as_ref(),
-                "input": task.raw_input.as_ref(),
-                "startedAt": moment(task.started_at),
-            });
-            if let Some(output) = output {
-                descriptor["output"] = output.clone();
-            }
-            variables.insert("task", descriptor);
+        if self.uses_task && !is_extension(enclosing) {
+            variables.insert("task", Value::Object(descriptor(task, output)));
         }
         variables
     }

@@ -217,6 +217,14 @@ pub enum RecordKind {
     /// The task began.
     #[schemars(title = "TaskStarted")]
     TaskStarted,
+    /// An extension did not apply to the task, as its condition could not be computed for it.
+    #[schemars(title = "TaskExtensionSkipped")]
+    TaskExtensionSkipped {
+        /// The extension's name.
+        extension: String,
+        /// Why.
+        error: WorkflowError,
+    },
     /// The task's `if` was not true.
     #[schemars(title = "TaskSkipped")]
     TaskSkipped,

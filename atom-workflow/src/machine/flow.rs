@@ -34,6 +34,7 @@ impl Machine {
     /// Follows a directive from the task at which a list stands.
     pub(super) fn go_on(&mut self, list_id: FrameId, data: Arc<Value>, then: &FlowDirective) {
         let Some(Frame {
+            parent,
             kind: FrameKind::List { list, index, .. },
             ..
         }) = self.frames.get_mut(&list_id)
@@ -42,7 +43,12 @@ impl Machine {
         };
         match then {
             FlowDirective::Continue => *index += 1,
-            FlowDirective::Exit => return self.end_list(list_id, data),
+            FlowDirective::Exit => {
+                return match (list, *parent) {
+                    (List::Before(_), Some(task)) => self.bypass(list_id, task, unshared(data)),
+                    _ => self.end_list(list_id, data),
+                };
+            }
             FlowDirective::End => return self.complete(unshared(data)),
             FlowDirective::Task(name) => match list.tasks().iter().position(|task| task.name == *name) {
                 Some(position) => *index = position,
@@ -104,6 +110,11 @@ impl Machine {
                     self.finish_work(parent, Value::Array(outputs));
                 }
             }
+            Some(TaskState::Before { next }) => {
+                let next = *next;
+                self.enter_layers(parent, next);
+            }
+            Some(TaskState::After { .. }) => self.leave_layers(parent),
             Some(TaskState::Listening(_)) => self.end_listen_iteration(parent, unshared(data)),
             Some(TaskState::Try(state)) => {
                 let was_handling = state.phase == TryPhase::Handling;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{ActionId, WorkflowError};
-use crate::definition::{CallTarget, Task, TaskKind, Workflow};
+use crate::definition::{CallTarget, Extension, FlowDirective, Task, TaskKind, Workflow};
 use crate::expression::Variables;
 
 pub(super) type FrameId = u64;
@@ -61,6 +61,8 @@ pub(super) struct TaskFrame {
     pub(super) input: Arc<Value>,
     pub(super) started_at: Timestamp,
     pub(super) state: TaskState,
+    /// The extensions that apply to it and whose `after` has not run yet, the outermost first.
+    pub(super) extensions: Vec<Arc<Extension>>,
 }
 
 /// What a task that has begun waits for.
@@ -78,6 +80,18 @@ pub(super) enum TaskState {
     },
     Try(TryState),
     Listening(Listening),
+    /// What an extension runs first; `next` is the number of the extension after it.
+    Before {
+        next: usize,
+    },
+    /// What extensions run last.
+    After {
+        /// What is passed on of the task's output.
+        output: Arc<Value>,
+        /// What the task gave itself.
+        raw: Arc<Value>,
+        then: FlowDirective,
+    },
 }
 
 #[derive(Debug)]
@@ -128,6 +142,10 @@ pub(super) enum List {
     Iterator(Arc<Task>),
     /// What undoes a task.
     Compensation(Arc<Task>),
+    /// What an extension runs before a task.
+    Before(Arc<Extension>),
+    /// What an extension runs after a task.
+    After(Arc<Extension>),
     /// One branch of a `fork`, or a task of `use.functions`.
     Single(Arc<Task>),
 }
@@ -141,6 +159,8 @@ impl List {
                 _ => &[],
             },
             Self::Compensation(task) => task.compensate.as_ref().map_or(&[], |list| &list.tasks),
+            Self::Before(extension) => &extension.before.tasks,
+            Self::After(extension) => &extension.after.tasks,
             Self::Single(task) => std::slice::from_ref(task),
             Self::Body(task) => match &task.kind {
                 TaskKind::Do(list) => &list.tasks,
@@ -193,7 +213,7 @@ pub(super) enum Work {
     Finish {
         task: FrameId,
         output: Value,
-        then: crate::definition::FlowDirective,
+        then: FlowDirective,
     },
     /// End a list or task with an error.
     Fail { frame: FrameId, error: WorkflowError },

@@ -37,6 +37,7 @@ mod compensate;
 mod data;
 mod error;
 mod event;
+mod extend;
 mod flow;
 mod frame;
 mod listen;

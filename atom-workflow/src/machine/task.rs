@@ -34,6 +34,7 @@ impl Machine {
             input,
             started_at: self.now,
             state: TaskState::Busy,
+            extensions: Vec::new(),
             task: Arc::clone(&task),
         };
         if let Some(condition) = &task.condition {
@@ -70,6 +71,10 @@ impl Machine {
                 let length = data::duration(timeout, &input, &variables)?;
                 self.start_timer(Some(id), Purpose::Timeout, length);
             }
+            if self.is_extended(id) {
+                self.enter_layers(id, 0);
+                return Ok(());
+            }
             self.begin_task(id, &task, &input, &variables)
         });
         if let Err(error) = begun {
@@ -77,7 +82,7 @@ impl Machine {
         }
     }
 
-    fn begin_task(
+    pub(super) fn begin_task(
         &mut self,
         id: FrameId,
         task: &Arc<Task>,
@@ -216,28 +221,44 @@ impl Machine {
 
     pub(super) fn finish_task(&mut self, id: FrameId, output: Value, then: FlowDirective) {
         let Some(frame) = self.frames.get(&id) else { return };
-        let (FrameKind::Task(task), Some(list)) = (&frame.kind, frame.parent) else {
+        let FrameKind::Task(task) = &frame.kind else {
             return;
         };
         let definition = Arc::clone(&task.task);
         let (input, enclosing) = (Arc::clone(&task.input), frame.variables.clone());
+        // What an extension bypassed did nothing that could be undone.
+        let has_run = !matches!(task.state, TaskState::Before { .. });
+        let raw = (!task.extensions.is_empty()).then(|| Arc::new(output.clone()));
         let variables = self.variables(&frame.variables, task, Some(&output));
         let passed_on = self.pass_on(&definition.output, definition.export.as_ref(), output, variables);
         let passed_on = passed_on.and_then(|output| {
             let output = Arc::new(output);
-            self.remember(&definition, &input, &output, enclosing)?;
+            if has_run {
+                self.remember(&definition, &input, &output, enclosing)?;
+            }
             Ok(output)
         });
         match passed_on {
-            Ok(output) => {
-                self.record(Some(&definition.reference), || RecordKind::TaskCompleted {
-                    output: output.as_ref().clone(),
-                });
-                self.remove(id);
-                self.go_on(list, output, &then);
-            }
+            Ok(output) => match raw {
+                Some(raw) => self.begin_leaving(id, output, raw, then),
+                None => self.end_task(id, output, &then),
+            },
             Err(error) => self.fail(id, error),
         }
+    }
+
+    /// Ends a task with what is passed on of its output.
+    pub(super) fn end_task(&mut self, id: FrameId, output: Arc<Value>, then: &FlowDirective) {
+        let Some(list) = self.frames.get(&id).and_then(|frame| frame.parent) else {
+            return;
+        };
+        let Some(task) = self.task(id) else { return };
+        let reference = task.task.reference.clone();
+        self.record(Some(&reference), || RecordKind::TaskCompleted {
+            output: output.as_ref().clone(),
+        });
+        self.remove(id);
+        self.go_on(list, output, then);
     }
 
     /// Gives what is passed on of a raw output, and leaves in the context what is exported of that.

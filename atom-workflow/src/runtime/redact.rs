@@ -31,11 +31,7 @@ impl Redactor {
             // A secret may be an object of which some fields are confidential and others, such as a user's
             // name or a host, are ordinary data that answers contain.
             if let Ok(Value::Object(fields)) = serde_json::from_str(secret) {
-                for (name, field) in &fields {
-                    if is_confidential(name) {
-                        texts.extend(field.as_str().map(str::to_owned));
-                    }
-                }
+                collect(&fields, &mut texts);
             }
         }
         // Inside JSON text a secret is spelled with escapes.
@@ -98,6 +94,18 @@ impl Redactor {
     }
 }
 
+/// The confidential texts of a secret that is an object, those of the objects in it included.
+fn collect(fields: &Map<String, Value>, texts: &mut Vec<String>) {
+    for (name, field) in fields {
+        match field {
+            Value::String(text) if is_confidential(name) => texts.push(text.clone()),
+            // JSON is read only to a depth that the stack can bear.
+            Value::Object(fields) => collect(fields, texts),
+            _ => {}
+        }
+    }
+}
+
 /// Whether a field of a secret is confidential by its name.
 fn is_confidential(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
@@ -127,13 +135,14 @@ mod tests {
 
     #[test]
     fn secrets_and_their_fields_are_hidden_and_nothing_else() {
-        let login = r#"{"user":"ada1","password":"pass-word"}"#;
+        let login = r#"{"user":"ada1","password":"pass-word","client":{"id":"web-1","secret":"deep-one"}}"#;
         let secrets = json!({ "token": "tok-123", "login": login, "pin": "1", "pem": "line\nline" });
         let redactor = Redactor::new(secrets.as_object().unwrap());
         let mut value = json!({
             "a": ["Bearer tok-123", 1, "pin 1"],
             "b": { "c": "ada1:pass-word", "tok-123": true },
             "d": "as JSON: line\\nline",
+            "e": "web-1 deep-one",
         });
         assert!(redactor.finds_secret(&value));
         redactor.value(&mut value);
@@ -141,6 +150,7 @@ mod tests {
             "a": ["Bearer ***", 1, "pin 1"],
             "b": { "c": "ada1:***", "***": true },
             "d": "as JSON: ***",
+            "e": "web-1 ***",
         });
         assert_eq!(value, expected);
         assert!(!redactor.finds_secret(&value));

@@ -10,6 +10,7 @@ mod compensate;
 mod crash;
 mod engine;
 mod events;
+mod extend;
 mod rerun;
 mod support;
 mod sweep;

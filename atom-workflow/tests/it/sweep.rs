@@ -179,9 +179,28 @@ fn named(tasks: Vec<Value>) -> Value {
 
 /// The tasks of a document whose effects and events each have a name of their own.
 fn document() -> impl Strategy<Value = String> {
-    prop::collection::vec(task(), 1..6).prop_map(|tasks| {
+    let extension = prop_oneof![
+        Just("all"),
+        Just("call"),
+        Just("try"),
+        Just("composite"),
+        Just("for")
+    ];
+    let tasks = prop::collection::vec(task(), 1..6);
+    (tasks, prop::option::weighted(0.3, extension)).prop_map(|(tasks, extended)| {
         let end = json!({ "set": { "context": "${ $context }", "last": "${ . }" } });
         let mut text = format!("do: {}\n", named(tasks.into_iter().chain([end]).collect()));
+        if let Some(extended) = extended {
+            let extension = json!({
+                "extend": extended,
+                "before": [{ "begin": { "call": "effect", "with": { "name": "NAME" } } }],
+                "after": [{ "end": { "call": "effect", "with": { "name": "NAME" } } }],
+            });
+            text.push_str(&format!(
+                "use: {}\n",
+                json!({ "extensions": [{ "around": extension }] })
+            ));
+        }
         let mut number = 0;
         while text.contains("NAME") {
             number += 1;

@@ -310,3 +310,22 @@ async fn a_loop_that_never_waits_ends_in_an_error() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn in_the_loose_mode_texts_are_expressions_where_they_can_be() {
+    let bench = Bench::new();
+    let document = r#"
+evaluate: { mode: loose }
+do:
+  - one: { call: echo, with: { n: .n + 1, text: 'Hello, you', wrong: .n.x, keep: '${ .n }' } }
+  - two: { set: .n * 2 }
+"#;
+    let run = bench.run(document, json!({ "n": 1 })).await;
+    assert_eq!(run.output, Some(json!(4)), "{:?}", run.error);
+    let history = bench.runtime.history(&bench.scope(), run.id).await.unwrap();
+    let one = serde_json::to_value(&history[2]).unwrap();
+    assert_eq!(
+        one["output"],
+        json!({ "n": 2, "text": "Hello, you", "wrong": ".n.x", "keep": 1 })
+    );
+}

@@ -18,6 +18,7 @@ documents! {
     "call-http-redirect.yaml" => redirect,
     "call-openapi-redirect.yaml" => openapi,
     "call-openapi.yaml" => openapi,
+    "mock-service-extension.yaml" => mock_service,
     "star-wars-homeworld.yaml" => homeworld,
 }
 
@@ -114,6 +115,12 @@ async fn openapi(stage: Stage) {
     });
     let scene = scene.await;
     assert_eq!(completes(&scene, json!({})).await, json!([{ "id": 1 }]));
+}
+
+/// The extension is for another service. Its condition reads the endpoint as a text, which this one is not.
+async fn mock_service(stage: Stage) {
+    let scene = stage.with_hosts(&["fake.com"], people).await;
+    assert_eq!(completes(&scene, json!({})).await, json!({ "asked": "/sample" }));
 }
 
 async fn homeworld(stage: Stage) {

@@ -1,5 +1,6 @@
 //! The example documents of the specification, each one run against stand-ins of what it calls.
 
+mod authentication;
 mod errors;
 mod events;
 mod flow;
@@ -26,7 +27,8 @@ macro_rules! documents {
 }
 use documents;
 
-const DOCUMENTS: [&[(&str, Play)]; 4] = [
+const DOCUMENTS: [&[(&str, Play)]; 5] = [
+    authentication::DOCUMENTS,
     errors::DOCUMENTS,
     events::DOCUMENTS,
     flow::DOCUMENTS,

@@ -32,6 +32,12 @@ impl Stage {
         Self { document, config }
     }
 
+    /// Sends what goes to a host to this base URL.
+    pub(super) fn with_host(mut self, host: &str, base: String) -> Self {
+        self.config.http.hosts.insert(host.to_owned(), base);
+        self
+    }
+
     /// Opens an engine for a document that calls nobody.
     pub(super) async fn alone(self) -> Scene {
         self.with_hosts(&[], |_| TestResponse::status(502)).await

@@ -28,9 +28,10 @@ impl Key {
             .get(reqwest::header::AUTHORIZATION)
             .map(|value| value.as_bytes());
         let mut hash = Sha256::new();
-        // The URI has no line feed, so nothing of the credential can pass for a part of it.
+        // The URI has no line feed and a policy always the same length, so nothing can pass for a part of another.
         hash.update(request.uri.as_str());
         hash.update(b"\n");
+        hash.update(request.policy.as_ref().map_or([0; 32], |policy| policy.hash));
         hash.update(credential.unwrap_or_default());
         Self(hash.finalize().into())
     }

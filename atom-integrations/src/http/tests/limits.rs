@@ -10,6 +10,50 @@ use tokio::net::TcpListener;
 
 use super::{HttpConfig, TestResponse, context, failure, function, open, polite, server};
 
+fn compressed(encoding: &str, base64: &str) -> TestResponse {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(base64).unwrap();
+    TestResponse::body("application/json", bytes).with_header("Content-Encoding", encoding)
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_read() {
+    for (encoding, bytes) in [
+        ("gzip", "H4sIAAAAAAACA6tWSlSyMqwFAK+sG1YHAAAA"),
+        ("deflate", "eJyrVkpUsjKsBQAIKgIJ"),
+    ] {
+        let server = server(move |request| {
+            let accepted = request.header("accept-encoding").unwrap_or_default();
+            assert!(
+                accepted.contains("gzip") && accepted.contains("deflate"),
+                "{accepted}"
+            );
+            compressed(encoding, bytes)
+        })
+        .await;
+        let arguments = json!({ "method": "get", "endpoint": server.uri("/") });
+        let answer = function(open(), "http").call(arguments, context()).await.unwrap();
+        assert_eq!(answer, json!({ "a": 1 }), "{encoding}");
+    }
+}
+
+#[tokio::test]
+async fn the_limit_holds_for_what_an_answer_unfolds_to() {
+    // 100,000 zeros.
+    let bomb = "H4sIAAAAAAACA+3BMQEAAADCoErrn84aHkABAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAArwaFwk3FoIYBAA==";
+    let server = server(move |_| compressed("gzip", bomb)).await;
+    let config = HttpConfig {
+        maximum_response_bytes: 50_000,
+        ..open()
+    };
+    let arguments = json!({ "method": "get", "endpoint": server.uri("/") });
+    let error = function(config, "http")
+        .call(arguments, context())
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), ErrorCode::LimitExceeded, "{error}");
+}
+
 #[tokio::test]
 async fn an_answer_longer_than_the_limit_is_cut_off() {
     for (length, is_allowed) in [(1000, true), (1001, false), (1_000_000, false)] {

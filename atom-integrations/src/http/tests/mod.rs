@@ -1,7 +1,9 @@
 //! The functions over a real loopback connection.
 
 mod content;
+mod digest;
 mod limits;
+mod oauth;
 mod openapi;
 mod policy;
 

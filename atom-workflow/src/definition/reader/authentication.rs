@@ -69,9 +69,6 @@ impl<'t> Reader<'t> {
     }
 
     fn policy(&mut self, kind: &str, cursor: &Cursor<'t>) -> Result<()> {
-        if !matches!(kind, "basic" | "bearer") {
-            self.lacks(cursor, format!("authentication: {kind}"))?;
-        }
         if let Some(secret) = cursor.any_object()?.get("use") {
             cursor.object(&["use"])?;
             let name = secret.name()?;
@@ -96,12 +93,23 @@ impl<'t> Reader<'t> {
                 properties.require("username")?.text()?;
                 properties.require("password")?.text().map(drop)
             }
-            _ => oauth2(cursor, kind == "oauth2"),
+            _ => self.oauth2(cursor, kind),
         }
+    }
+
+    fn oauth2(&mut self, cursor: &Cursor<'t>, kind: &str) -> Result<()> {
+        let grant = oauth2(cursor, kind == "oauth2")?;
+        let name = grant.text()?;
+        // Both begin with a person who agrees.
+        if matches!(name, "authorization_code" | "refresh_token") {
+            self.lacks(&grant, format!("authentication: {kind} with the grant {name}"))?;
+        }
+        Ok(())
     }
 }
 
-fn oauth2(cursor: &Cursor<'_>, has_endpoints: bool) -> Result<()> {
+/// Checks the properties of a policy and gives its grant.
+fn oauth2<'t>(cursor: &Cursor<'t>, has_endpoints: bool) -> Result<Cursor<'t>> {
     let keys = [
         "authority",
         "grant",
@@ -124,7 +132,8 @@ fn oauth2(cursor: &Cursor<'_>, has_endpoints: bool) -> Result<()> {
     };
     let properties = cursor.object(keys)?;
     formats::uri(&properties.require("authority")?)?;
-    properties.require("grant")?.choice(&GRANTS)?;
+    let grant = properties.require("grant")?;
+    grant.choice(&GRANTS)?;
     optional(properties.get("endpoints"), |endpoints| {
         let endpoints = endpoints.object(&["token", "revocation", "introspection"])?;
         endpoints
@@ -160,5 +169,5 @@ fn oauth2(cursor: &Cursor<'_>, has_endpoints: bool) -> Result<()> {
             token.require("type")?.text().map(drop)
         })?;
     }
-    Ok(())
+    Ok(grant)
 }

@@ -36,9 +36,21 @@ impl<'t> Reader<'t> {
     }
 
     pub(super) fn compile_template(&mut self, cursor: &Cursor<'t>, value: &Value) -> Result<Template> {
-        self.count_expressions(cursor, expressions(value))?;
+        self.count_expressions(
+            cursor,
+            if self.is_loose {
+                texts(value)
+            } else {
+                expressions(value)
+            },
+        )?;
         let value = if self.is_jq { value } else { &Value::Null };
-        Template::compile(value).map_err(|error| {
+        let compile = if self.is_loose {
+            Template::compile_loose
+        } else {
+            Template::compile
+        };
+        compile(value).map_err(|error| {
             let pointer = error.context().get("path").map_or("", String::as_str);
             descend(cursor.clone(), pointer).error(error.message())
         })
@@ -174,6 +186,16 @@ pub(super) fn expressions(value: &Value) -> usize {
         Value::String(text) => usize::from(is_expression(text)),
         Value::Array(items) => items.iter().map(expressions).sum(),
         Value::Object(fields) => fields.values().map(expressions).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+/// How many texts a structure holds.
+fn texts(value: &Value) -> usize {
+    match value {
+        Value::String(_) => 1,
+        Value::Array(items) => items.iter().map(texts).sum(),
+        Value::Object(fields) => fields.values().map(texts).sum(),
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }

@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 
 use self::cursor::{Cursor, Object};
 use self::reuse::Function;
-use super::types::{Document, DurationSpec, RetryPolicy, UnsupportedFeature, Workflow};
+use super::types::{Document, DurationSpec, Extension, RetryPolicy, UnsupportedFeature, Workflow};
 use super::yaml::Node;
 use crate::expression::Template;
 
@@ -89,6 +89,7 @@ pub(super) fn read(node: &Node) -> Result<Workflow> {
         tasks,
         timeout,
         secrets: reader.secrets,
+        extensions: reader.extensions,
         authentications: reader.authentications,
         unsupported: reader.unsupported,
         source: Arc::new(source),
@@ -101,8 +102,11 @@ pub(super) fn read(node: &Node) -> Result<Workflow> {
 struct Reader<'t> {
     /// Whether expressions are jq; other languages are not compiled.
     is_jq: bool,
+    /// Whether texts outside `${ }` are tried as expressions, too.
+    is_loose: bool,
     secrets: Vec<String>,
     authentications: BTreeMap<String, Template>,
+    extensions: Vec<Arc<Extension>>,
     errors: BTreeMap<&'t str, Template>,
     retries: BTreeMap<&'t str, RetryPolicy>,
     timeouts: BTreeMap<&'t str, DurationSpec>,
@@ -178,10 +182,8 @@ impl<'t> Reader<'t> {
                 self.lacks(&language, format!("evaluate.language: {}", shortened(name)))?;
             }
         }
-        if let Some(mode) = evaluate.get("mode")
-            && mode.choice(&["strict", "loose"])? == "loose"
-        {
-            self.lacks(&mode, "evaluate.mode: loose")?;
+        if let Some(mode) = evaluate.get("mode") {
+            self.is_loose = mode.choice(&["strict", "loose"])? == "loose";
         }
         Ok(())
     }

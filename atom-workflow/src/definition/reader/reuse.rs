@@ -8,7 +8,7 @@ use super::Reader;
 use super::cursor::{Cursor, Object};
 use super::data::optional;
 use super::formats;
-use crate::definition::types::{Backoff, RetryPolicy, Task};
+use crate::definition::types::{Backoff, Extension, ExtensionTarget, RetryPolicy, Task, TaskList};
 use crate::expression::Template;
 
 /// A function of `use.functions`.
@@ -21,19 +21,19 @@ pub(super) enum Function<'t> {
     Read { task: Arc<Task>, height: usize },
 }
 
-const EXTENSION_TARGETS: [&str; 12] = [
-    "call",
-    "composite",
-    "emit",
-    "for",
-    "listen",
-    "raise",
-    "run",
-    "set",
-    "switch",
-    "try",
-    "wait",
-    "all",
+const EXTENSION_TARGETS: [(&str, ExtensionTarget); 12] = [
+    ("call", ExtensionTarget::Call),
+    ("composite", ExtensionTarget::Composite),
+    ("emit", ExtensionTarget::Emit),
+    ("for", ExtensionTarget::For),
+    ("listen", ExtensionTarget::Listen),
+    ("raise", ExtensionTarget::Raise),
+    ("run", ExtensionTarget::Run),
+    ("set", ExtensionTarget::Set),
+    ("switch", ExtensionTarget::Switch),
+    ("try", ExtensionTarget::Try),
+    ("wait", ExtensionTarget::Wait),
+    ("all", ExtensionTarget::All),
 ];
 
 impl<'t> Reader<'t> {
@@ -89,17 +89,29 @@ impl<'t> Reader<'t> {
 
     fn extensions(&mut self, cursor: &Cursor<'t>) -> Result<()> {
         for item in cursor.items()? {
-            let extension = item
-                .single("an extension")?
-                .value
-                .object(&["extend", "when", "before", "after"])?;
-            extension.require("extend")?.choice(&EXTENSION_TARGETS)?;
-            optional(extension.get("when"), |when| self.expression(when).map(drop))?;
-            for key in ["before", "after"] {
-                optional(extension.get(key), |tasks| self.task_list(tasks, 0).map(drop))?;
-            }
+            let member = item.single("an extension")?;
+            let extension = member.value.object(&["extend", "when", "before", "after"])?;
+            let target = extension
+                .require("extend")?
+                .choice(&EXTENSION_TARGETS.map(|(name, _)| name))?;
+            let extend = EXTENSION_TARGETS.iter().find(|(name, _)| *name == target);
+            let when = extension
+                .get("when")
+                .map(|when| self.expression(&when))
+                .transpose()?;
+            let mut tasks = |key| match extension.get(key) {
+                Some(tasks) => self.task_list(&tasks, 0),
+                None => Ok(TaskList::default()),
+            };
+            let extension = Extension {
+                name: member.name.to_owned(),
+                extend: extend.map_or(ExtensionTarget::All, |(_, target)| *target),
+                before: tasks("before")?,
+                after: tasks("after")?,
+                when,
+            };
+            self.extensions.push(Arc::new(extension));
         }
-        self.lacks(cursor, "use.extensions")?;
         Ok(())
     }
 

@@ -167,7 +167,7 @@ impl<'t> Reader<'t> {
 
     fn set(&mut self, cursor: &Cursor<'t>) -> Result<TaskKind> {
         if let Some(text) = cursor.as_text() {
-            if !crate::expression::is_expression(text) {
+            if !self.is_loose && !crate::expression::is_expression(text) {
                 return Err(cursor.error("expected an object, or an expression such as '${ .value }'"));
             }
         } else if cursor.is_object() {

@@ -10,6 +10,8 @@
 //! # Ok::<(), std::io::Error>(()) }).unwrap();
 //! ```
 
+mod authority;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +21,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+
+pub use authority::{AuthorityConfig, TestAuthority};
 
 /// The longest request head or body that is read, in bytes.
 const MAXIMUM_LENGTH: usize = 8 * 1024 * 1024;

@@ -1,0 +1,439 @@
+//! Tokens of OAuth 2.0 (RFC 6749, RFC 7523, RFC 8693) and OpenID Connect: what to ask an authority for.
+
+use std::fmt;
+
+use atom_core::{Error, ErrorCode, RandomSource, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use reqwest::Method;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use schemars::{Schema, json_schema};
+use serde_json::{Map, Value, json};
+use sha2::Sha256;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::{Fields, basic_of, fields, header};
+use crate::http::body::Body;
+use crate::http::encoding::percent;
+use crate::http::request::Request;
+use crate::http::target::parse_uri;
+use crate::system::SystemRandom;
+
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// How long an assertion that a client signs is good for, in seconds.
+const ASSERTION_LIFETIME: i64 = 60;
+
+const METHODS: [&str; 5] = [
+    "client_secret_basic",
+    "client_secret_post",
+    "client_secret_jwt",
+    "private_key_jwt",
+    "none",
+];
+
+/// Where and how to ask for a token.
+#[derive(Clone)]
+pub(in crate::http) struct Settings {
+    authority: Url,
+    endpoint: Endpoint,
+    grant: Grant,
+    client: Client,
+    is_json: bool,
+    pub(super) issuers: Vec<String>,
+    scopes: Vec<String>,
+    audiences: Vec<String>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Settings(***)")
+    }
+}
+
+#[derive(Clone)]
+enum Endpoint {
+    /// Below the authority.
+    Path(String),
+    /// As the authority says.
+    Discovered,
+}
+
+#[derive(Clone)]
+enum Grant {
+    ClientCredentials,
+    Password {
+        username: String,
+        password: Zeroizing<String>,
+    },
+    TokenExchange {
+        subject: Token,
+        actor: Option<Token>,
+    },
+}
+
+#[derive(Clone)]
+struct Token {
+    token: Zeroizing<String>,
+    kind: String,
+}
+
+#[derive(Clone)]
+struct Client {
+    id: Option<String>,
+    secret: Option<Zeroizing<String>>,
+    assertion: Option<Zeroizing<String>>,
+    method: &'static str,
+}
+
+/// The JSON Schema of a policy; only that of `oauth2` has endpoints of its own.
+pub(super) fn schema(has_endpoints: bool) -> Schema {
+    let text = json!({ "type": "string" });
+    let texts = json!({ "type": "array", "items": { "type": "string" } });
+    let token = json!({
+        "type": "object", "properties": { "token": text, "type": text }, "required": ["token", "type"],
+        "additionalProperties": false
+    });
+    let mut properties = json!({
+        "authority": text,
+        "grant": { "enum": ["client_credentials", "password", TOKEN_EXCHANGE] },
+        "client": {
+            "type": "object",
+            "properties": { "id": text, "secret": text, "assertion": text, "authentication": { "enum": METHODS } },
+            "additionalProperties": false
+        },
+        "request": {
+            "type": "object",
+            "properties": { "encoding": { "enum": [FORM, "application/json"] } },
+            "additionalProperties": false
+        },
+        "issuers": texts, "scopes": texts, "audiences": texts,
+        "username": text, "password": text, "subject": token, "actor": token,
+    });
+    if has_endpoints {
+        properties["endpoints"] = json!({
+            "type": "object",
+            "properties": { "token": text, "revocation": text, "introspection": text },
+            "additionalProperties": false
+        });
+    }
+    json_schema!({
+        "type": "object", "properties": properties, "required": ["authority", "grant"], "additionalProperties": false
+    })
+}
+
+impl Settings {
+    /// # Errors
+    /// `unsupported` for a grant that needs a person, `invalid_request` when a field is missing or malformed.
+    pub(super) fn read(scheme: &str, details: &Value) -> Result<Self> {
+        let allowed = [
+            "authority",
+            "grant",
+            "client",
+            "request",
+            "issuers",
+            "scopes",
+            "audiences",
+            "username",
+            "password",
+            "subject",
+            "actor",
+            "endpoints",
+        ];
+        let is_oauth = scheme == "oauth2";
+        let allowed = if is_oauth {
+            &allowed[..]
+        } else {
+            &allowed[..allowed.len() - 1]
+        };
+        let fields = fields(details, scheme.to_owned(), allowed)?;
+        let authority = fields.required("authority")?;
+        // Some write the address of the document from which everything else is known.
+        let authority = authority.strip_suffix(DISCOVERY).unwrap_or(authority);
+        let authority = parse_uri(authority).map_err(|_| {
+            fields.malformed("authority", "an absolute http or https URI without credentials")
+        })?;
+        let endpoint = if is_oauth {
+            let endpoints = fields.part("endpoints", &["token", "revocation", "introspection"])?;
+            let token = endpoints
+                .as_ref()
+                .map(|endpoints| endpoints.text("token"))
+                .transpose()?
+                .flatten();
+            Endpoint::Path(token.unwrap_or("/oauth2/token").to_owned())
+        } else {
+            Endpoint::Discovered
+        };
+        let encoding = fields.part("request", &["encoding"])?;
+        let encoding = encoding
+            .as_ref()
+            .map(|request| request.text("encoding"))
+            .transpose()?
+            .flatten();
+        Ok(Self {
+            authority,
+            endpoint,
+            grant: Grant::read(&fields)?,
+            client: Client::read(&fields)?,
+            is_json: match encoding {
+                None | Some(FORM) => false,
+                Some("application/json") => true,
+                Some(_) => return Err(fields.malformed("request.encoding", "a form or JSON")),
+            },
+            issuers: fields.texts("issuers")?,
+            scopes: fields.texts("scopes")?,
+            audiences: fields.texts("audiences")?,
+        })
+    }
+
+    /// Where the authority is, for people.
+    pub(in crate::http) fn host(&self) -> String {
+        self.authority.host_str().unwrap_or_default().to_owned()
+    }
+
+    /// The request for the document that says where tokens are given, for an authority that has one.
+    pub(in crate::http) fn discovery(&self) -> Result<Option<Request>> {
+        match &self.endpoint {
+            Endpoint::Path(_) => Ok(None),
+            Endpoint::Discovered => {
+                let mut request = Request::new(Method::GET, self.below(DISCOVERY)?);
+                request
+                    .headers
+                    .insert(ACCEPT, HeaderValue::from_static("application/json"));
+                Ok(Some(request))
+            }
+        }
+    }
+
+    /// Where tokens are given, according to that document (OpenID Connect Discovery 1.0, section 4.3).
+    ///
+    /// # Errors
+    /// `unauthenticated` when the document is another issuer's, `upstream` when it names no token endpoint.
+    pub(in crate::http) fn discovered(&self, document: &Value) -> Result<Url> {
+        let issuer = document.get("issuer").and_then(Value::as_str).unwrap_or_default();
+        let trimmed = |text: &str| text.trim_end_matches('/').to_owned();
+        let is_own = trimmed(issuer) == trimmed(self.authority.as_str());
+        if !is_own && !self.issuers.iter().any(|known| known == issuer) {
+            let message = "the authority describes itself as another issuer; correct 'authority', or list it in 'issuers'";
+            return Err(Error::new(ErrorCode::Unauthenticated, message));
+        }
+        let endpoint = document
+            .get("token_endpoint")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        parse_uri(endpoint).map_err(|_| {
+            Error::new(
+                ErrorCode::Upstream,
+                "the authority's description names no token endpoint",
+            )
+        })
+    }
+
+    /// Where tokens are given by an authority that is not asked for it.
+    pub(in crate::http) fn token_endpoint(&self) -> Result<Url> {
+        match &self.endpoint {
+            Endpoint::Path(path) => self.below(path),
+            Endpoint::Discovered => Err(Error::internal("the token endpoint was not discovered")),
+        }
+    }
+
+    fn below(&self, path: &str) -> Result<Url> {
+        let base = self.authority.as_str().trim_end_matches('/');
+        parse_uri(&format!("{base}/{}", path.trim_start_matches('/')))
+    }
+
+    /// The request for a token.
+    ///
+    /// # Errors
+    /// `invalid_request` when a credential cannot be written as a request.
+    pub(in crate::http) fn token_request(&self, endpoint: Url, now: Timestamp) -> Result<Request> {
+        let mut parameters: Vec<(&str, Zeroizing<String>)> = Vec::new();
+        let mut add = |name, value: &str| parameters.push((name, Zeroizing::new(value.to_owned())));
+        match &self.grant {
+            Grant::ClientCredentials => add("grant_type", "client_credentials"),
+            Grant::Password { username, password } => {
+                add("grant_type", "password");
+                add("username", username);
+                add("password", password);
+            }
+            Grant::TokenExchange { subject, actor } => {
+                add("grant_type", TOKEN_EXCHANGE);
+                add("subject_token", &subject.token);
+                add("subject_token_type", &subject.kind);
+                if let Some(actor) = actor {
+                    add("actor_token", &actor.token);
+                    add("actor_token_type", &actor.kind);
+                }
+            }
+        }
+        if !self.scopes.is_empty() {
+            add("scope", &self.scopes.join(" "));
+        }
+        for audience in &self.audiences {
+            add("audience", audience);
+        }
+        let mut request = Request::new(Method::POST, endpoint);
+        request
+            .headers
+            .insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let (id, secret) = (self.client.id.as_deref(), self.client.secret.as_ref());
+        match self.client.method {
+            "client_secret_basic" => {
+                let (id, secret) = (
+                    id.unwrap_or_default(),
+                    secret.map_or("", |secret| secret.as_str()),
+                );
+                let credential = basic_of(&percent(id), &percent(secret));
+                request.headers.insert(AUTHORIZATION, header(&credential)?);
+            }
+            "client_secret_jwt" | "private_key_jwt" => {
+                let assertion = match (&self.client.assertion, secret) {
+                    (Some(assertion), _) => assertion.clone(),
+                    (None, secret) => {
+                        let secret = secret.map_or("", |secret| secret.as_str());
+                        signed(id.unwrap_or_default(), secret, request.uri.as_str(), now)?
+                    }
+                };
+                add("client_assertion_type", ASSERTION_TYPE);
+                add("client_assertion", &assertion);
+                if let Some(id) = id {
+                    add("client_id", id);
+                }
+            }
+            method => {
+                if let Some(id) = id {
+                    add("client_id", id);
+                }
+                if let (Some(secret), "client_secret_post") = (secret, method) {
+                    add("client_secret", secret);
+                }
+            }
+        }
+        request.set_body(if self.is_json {
+            as_json(&parameters)
+        } else {
+            as_form(&parameters)
+        })?;
+        Ok(request)
+    }
+}
+
+impl Grant {
+    fn read(fields: &Fields<'_>) -> Result<Self> {
+        let token = |name| -> Result<Option<Token>> {
+            let Some(token) = fields.part(name, &["token", "type"])? else {
+                return Ok(None);
+            };
+            Ok(Some(Token {
+                token: Zeroizing::new(token.required("token")?.to_owned()),
+                kind: token.required("type")?.to_owned(),
+            }))
+        };
+        Ok(match fields.required("grant")? {
+            "client_credentials" => Self::ClientCredentials,
+            "password" => Self::Password {
+                username: fields.required("username")?.to_owned(),
+                password: Zeroizing::new(fields.required("password")?.to_owned()),
+            },
+            TOKEN_EXCHANGE => Self::TokenExchange {
+                subject: token("subject")?.ok_or_else(|| fields.malformed("subject", "an object"))?,
+                actor: token("actor")?,
+            },
+            _ => {
+                let message = "this grant is not supported: only 'client_credentials', 'password' and \
+                     'urn:ietf:params:oauth:grant-type:token-exchange' give a token without a person";
+                return Err(Error::new(ErrorCode::Unsupported, message));
+            }
+        })
+    }
+}
+
+impl Client {
+    fn read(fields: &Fields<'_>) -> Result<Self> {
+        let Some(client) = fields.part("client", &["id", "secret", "assertion", "authentication"])? else {
+            return Ok(Self {
+                id: None,
+                secret: None,
+                assertion: None,
+                method: "none",
+            });
+        };
+        let method = client.text("authentication")?.unwrap_or("client_secret_post");
+        let method = METHODS.iter().find(|known| **known == method);
+        let secret =
+            |name| -> Result<_> { Ok(client.text(name)?.map(|text| Zeroizing::new(text.to_owned()))) };
+        let read = Self {
+            id: client.text("id")?.map(str::to_owned),
+            secret: secret("secret")?,
+            assertion: secret("assertion")?,
+            method: method.ok_or_else(|| client.malformed("authentication", "a method of OpenID Connect"))?,
+        };
+        let missing = match read.method {
+            "private_key_jwt" if read.assertion.is_none() => Some("assertion"),
+            "private_key_jwt" | "none" => None,
+            _ if read.id.is_none() => Some("id"),
+            "client_secret_basic" if read.secret.is_none() => Some("secret"),
+            "client_secret_jwt" if read.secret.is_none() && read.assertion.is_none() => Some("secret"),
+            _ => None,
+        };
+        match missing {
+            Some(name) => Err(client.malformed(name, &format!("a text, as '{}' needs it", read.method))),
+            None => Ok(read),
+        }
+    }
+}
+
+/// A JWT by which a client proves that it knows its secret (RFC 7523, section 3).
+fn signed(id: &str, secret: &str, audience: &str, now: Timestamp) -> Result<Zeroizing<String>> {
+    let unique: String = SystemRandom
+        .random_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let claims = json!({
+        "iss": id, "sub": id, "aud": audience, "jti": unique,
+        "iat": now.as_second(), "exp": now.as_second() + ASSERTION_LIFETIME,
+    });
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let head = encode(br#"{"alg":"HS256","typ":"JWT"}"#);
+    let content = format!("{head}.{}", encode(claims.to_string().as_bytes()));
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+        .map_err(|error| Error::internal("the assertion cannot be signed").with_source(error))?;
+    mac.update(content.as_bytes());
+    let signature = encode(&mac.finalize().into_bytes());
+    Ok(Zeroizing::new(format!("{content}.{signature}")))
+}
+
+fn as_form(parameters: &[(&str, Zeroizing<String>)]) -> Body {
+    let pairs: Vec<_> = parameters
+        .iter()
+        .map(|(name, value)| format!("{name}={}", percent(value)))
+        .collect();
+    Body {
+        content_type: FORM.to_owned(),
+        bytes: pairs.join("&").into_bytes(),
+    }
+}
+
+/// As a JSON object, where what is given more than once becomes a list.
+fn as_json(parameters: &[(&str, Zeroizing<String>)]) -> Body {
+    let mut object = Map::new();
+    for (name, value) in parameters {
+        let value = json!(value.as_str());
+        match object.get_mut(*name) {
+            None => drop(object.insert((*name).to_owned(), value)),
+            Some(Value::Array(values)) => values.push(value),
+            Some(first) => *first = json!([first.take(), value]),
+        }
+    }
+    Body {
+        content_type: "application/json".to_owned(),
+        bytes: Value::Object(object).to_string().into_bytes(),
+    }
+}
