@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 /// used, so that no complaint about its form can repeat a secret.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Authentication(Value);
+pub(crate) struct Authentication(Value);
 
 impl fmt::Debug for Authentication {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

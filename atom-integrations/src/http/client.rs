@@ -17,6 +17,7 @@ use super::address::PublicResolver;
 use super::answer::Answer;
 use super::config::{HttpConfig, PrivateAddresses};
 use super::failure;
+use super::incoming::Incoming;
 use super::request::Request;
 use super::target::{self, Target, TargetPolicy};
 
@@ -25,7 +26,7 @@ const MAXIMUM_REDIRECTS: usize = 10;
 
 /// Sends requests by the operator's rules.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     config: HttpConfig,
     policy: TargetPolicy,
     connections: OnceCell<Connections>,
@@ -45,7 +46,7 @@ struct Connections {
 impl Client {
     /// # Errors
     /// `invalid_request` for a malformed configuration.
-    pub(super) fn new(config: HttpConfig) -> Result<Self> {
+    pub(crate) fn new(config: HttpConfig) -> Result<Self> {
         config.validate()?;
         Ok(Self {
             policy: TargetPolicy::new(&config)?,
@@ -63,9 +64,27 @@ impl Client {
     ///
     /// # Cancel safety
     /// Dropping the future closes the connection; the service may have acted on the request already.
-    pub(super) async fn send(&self, mut request: Request, context: &FunctionContext) -> Result<Answer> {
+    pub(crate) async fn send(&self, mut request: Request, context: &FunctionContext) -> Result<Answer> {
         request.set_idempotency_key(&context.idempotency_key)?;
         let (method, uri) = (request.method.clone(), request.uri.clone());
+        let exchange = async { self.open(request).await?.answer().await };
+        let answer = self.guard(context, exchange).await;
+        answer.map_err(|error| failure::located(error, &method, &uri))
+    }
+
+    /// Works until the caller's deadline, or for as long as a call may take that has none, and until the caller
+    /// cancels.
+    ///
+    /// # Errors
+    /// `timeout`, `cancelled`, or what the work says.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the work.
+    pub(crate) async fn guard<T>(
+        &self,
+        context: &FunctionContext,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let patience = match context.deadline {
             // A deadline that has passed is no time at all.
             Some(deadline) => {
@@ -73,25 +92,37 @@ impl Client {
             }
             None => self.config.timeout(),
         };
-        let answer = tokio::select! {
+        tokio::select! {
             biased;
             () = context.cancellation.cancelled() => Err(Error::new(ErrorCode::Cancelled, "the call was cancelled")),
-            answer = within(patience, self.exchange(request)) => answer,
-        };
-        answer.map_err(|error| failure::located(error, &method, &uri))
+            result = within(patience, work) => result,
+        }
     }
 
-    async fn exchange(&self, mut request: Request) -> Result<Answer> {
+    /// Sends a request, follows its redirects and gives the answer as soon as its head is there. The caller
+    /// bounds the time, see [`guard`](Self::guard).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection; the service may have acted on the request already.
+    pub(crate) async fn open(&self, mut request: Request) -> Result<Incoming> {
         for _ in 0..=MAXIMUM_REDIRECTS {
             let target = self.policy.target(&request.uri)?;
             let response = self.hop(&request, target).await?;
             match next_location(&request, &response)? {
                 Some(location) => request = request.redirected(response.status(), location),
-                None => return self.read(request, response).await,
+                None => return Incoming::new(request, response, self.maximum_response_bytes()),
             }
         }
         let message = format!("the service redirected more than {MAXIMUM_REDIRECTS} times");
         Err(Error::new(ErrorCode::LimitExceeded, message))
+    }
+
+    /// How many bytes of one answer are read.
+    pub(crate) fn maximum_response_bytes(&self) -> u64 {
+        self.config.maximum_response_bytes
     }
 
     async fn hop(&self, request: &Request, target: Target) -> Result<Response> {
@@ -114,38 +145,6 @@ impl Client {
             outgoing = outgoing.body(body.clone());
         }
         outgoing.send().await.map_err(failure::of_transport)
-    }
-
-    async fn read(&self, request: Request, mut response: Response) -> Result<Answer> {
-        let status = response.status();
-        let is_answer = status.is_success() || (status.is_redirection() && request.follows_redirects);
-        if !is_answer {
-            return Err(failure::of_status(status, response.headers(), Timestamp::now()));
-        }
-        let limit = self.config.maximum_response_bytes;
-        let too_long = || {
-            let message = format!(
-                "the answer is longer than {limit} bytes; raise the setting http.maximum_response_bytes"
-            );
-            Error::new(ErrorCode::LimitExceeded, message).with_context("status", status.as_u16())
-        };
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failure::of_transport)? {
-            let length = u64::try_from(body.len().saturating_add(chunk.len())).unwrap_or(u64::MAX);
-            if length > limit {
-                return Err(too_long());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let headers = std::mem::take(response.headers_mut());
-        Ok(Answer {
-            method: request.method,
-            uri: request.uri,
-            request_headers: request.headers,
-            status,
-            headers,
-            body,
-        })
     }
 
     async fn connections(&self) -> Result<&Connections> {

@@ -33,7 +33,7 @@ impl Workflow {
         .with_context("path", &first.path))
     }
 
-    /// The names of the registered functions that the document calls, `http` and `openapi` among them.
+    /// The names of the registered functions that the document calls, those of the language such as `http` among them.
     #[must_use]
     pub fn called_functions(&self) -> BTreeSet<&str> {
         let mut functions = BTreeSet::new();
@@ -42,6 +42,8 @@ impl Workflow {
                 match &call.target {
                     CallTarget::Http => drop(functions.insert("http")),
                     CallTarget::OpenApi => drop(functions.insert("openapi")),
+                    CallTarget::A2a => drop(functions.insert("a2a")),
+                    CallTarget::Mcp => drop(functions.insert("mcp")),
                     CallTarget::Function(name) => drop(functions.insert(name.as_str())),
                     CallTarget::Defined(_) => {}
                 }
