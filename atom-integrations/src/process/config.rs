@@ -1,3 +1,5 @@
+//! What the operator may set about processes.
+
 use std::path::PathBuf;
 
 use schemars::JsonSchema;

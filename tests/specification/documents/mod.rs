@@ -1,5 +1,7 @@
 //! The example documents of the specification, each one run against stand-ins of what it calls.
 
+#[cfg(all(unix, feature = "mcp"))]
+mod agents;
 mod errors;
 mod events;
 mod flow;
@@ -26,7 +28,9 @@ macro_rules! documents {
 }
 use documents;
 
-const DOCUMENTS: [&[(&str, Play)]; 4] = [
+const DOCUMENTS: &[&[(&str, Play)]] = &[
+    #[cfg(all(unix, feature = "mcp"))]
+    agents::DOCUMENTS,
     errors::DOCUMENTS,
     events::DOCUMENTS,
     flow::DOCUMENTS,

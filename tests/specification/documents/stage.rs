@@ -32,6 +32,14 @@ impl Stage {
         Self { document, config }
     }
 
+    /// Lets the document start servers, whose commands are looked for in this folder first.
+    #[cfg(all(unix, feature = "mcp"))]
+    pub(super) fn with_commands(mut self, folder: &std::path::Path) -> Self {
+        self.config.processes.mcp = true;
+        self.config.processes.path = vec![folder.to_owned()];
+        self
+    }
+
     /// Opens an engine for a document that calls nobody.
     pub(super) async fn alone(self) -> Scene {
         self.with_hosts(&[], |_| TestResponse::status(502)).await
