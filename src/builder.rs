@@ -99,7 +99,10 @@ impl EngineBuilder {
         let mut built_in = http::functions(&client);
         built_in.push(a2a::function(&client));
         #[cfg(feature = "mcp")]
-        built_in.push(atom_integrations::mcp::function(&client, self.config.processes.clone()));
+        built_in.push(atom_integrations::mcp::function(
+            &client,
+            self.config.processes.clone(),
+        ));
         built_in.extend(text::functions());
         for function in built_in.into_iter().chain(self.functions) {
             functions.register(function)?;

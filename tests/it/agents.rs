@@ -52,7 +52,10 @@ async fn start(engine: &Engine, document: &str, input: Value) -> Run {
 }
 
 async fn ended(engine: &Engine, run: &Run) -> Run {
-    let wait = tokio::time::timeout(std::time::Duration::from_secs(60), engine.call(GetRunRequest::ended(run.id)));
+    let wait = tokio::time::timeout(
+        std::time::Duration::from_secs(60),
+        engine.call(GetRunRequest::ended(run.id)),
+    );
     wait.await.unwrap().unwrap()
 }
 
@@ -75,7 +78,12 @@ async fn an_agent_is_asked_again_with_the_same_message_after_a_crash() {
 
     let engine = Engine::open(config).await.unwrap();
     let run = ended(&engine, &run).await;
-    assert_eq!(run.output, Some(json!({ "kind": "message", "parts": [] })), "{:?}", run.error);
+    assert_eq!(
+        run.output,
+        Some(json!({ "kind": "message", "parts": [] })),
+        "{:?}",
+        run.error
+    );
     engine.close().await.unwrap();
 
     let requests = server.requests();
@@ -88,7 +96,11 @@ async fn an_agent_is_asked_again_with_the_same_message_after_a_crash() {
     assert_eq!(messages[0], messages[1]);
     assert_eq!(messages[0]["messageId"].as_str().unwrap().len(), 36);
     assert_eq!(messages[0]["parts"][0]["text"], "Hello Ada");
-    assert!(requests.iter().all(|request| request.header("authorization") == Some("Bearer t0ken")));
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.header("authorization") == Some("Bearer t0ken"))
+    );
 }
 
 #[tokio::test]
@@ -99,7 +111,9 @@ async fn what_an_agent_refuses_is_a_runtime_error() {
     })
     .await
     .unwrap();
-    let engine = Engine::open(reaching(&server, EngineConfig::in_memory())).await.unwrap();
+    let engine = Engine::open(reaching(&server, EngineConfig::in_memory()))
+        .await
+        .unwrap();
     let document = r"
 document: { dsl: 1.0.3, namespace: default, name: refused, version: 0.1.0 }
 do:
@@ -128,7 +142,8 @@ do:
 ",
         server.uri("/rpc")
     );
-    for (private_addresses, is_allowed) in [(PrivateAddresses::Deny, false), (PrivateAddresses::Allow, true)] {
+    for (private_addresses, is_allowed) in [(PrivateAddresses::Deny, false), (PrivateAddresses::Allow, true)]
+    {
         let mut config = EngineConfig::in_memory();
         config.http.private_addresses = private_addresses;
         let engine = Engine::open(config).await.unwrap();
@@ -189,7 +204,12 @@ do:
         let answer = r#"echo '{"jsonrpc":"2.0","id":1,"result":{"content":[]}}'"#;
         for (config, is_allowed) in [(EngineConfig::in_memory(), false), (allowed(), true)] {
             let engine = Engine::open(config).await.unwrap();
-            let run = start(&engine, &document(answer, ""), json!({ "patience": { "minutes": 1 } })).await;
+            let run = start(
+                &engine,
+                &document(answer, ""),
+                json!({ "patience": { "minutes": 1 } }),
+            )
+            .await;
             let run = ended(&engine, &run).await;
             if is_allowed {
                 assert_eq!(run.output, Some(json!({ "content": [] })), "{:?}", run.error);
@@ -205,9 +225,19 @@ do:
     #[tokio::test]
     async fn a_call_ends_at_its_timeout() {
         let engine = Engine::open(allowed()).await.unwrap();
-        let run = start(&engine, &document("sleep 1000", ""), json!({ "patience": "PT0.3S" })).await;
+        let run = start(
+            &engine,
+            &document("sleep 1000", ""),
+            json!({ "patience": "PT0.3S" }),
+        )
+        .await;
         assert_eq!(ended(&engine, &run).await.error.unwrap().status, 408);
-        let run = start(&engine, &document("sleep 1000", ""), json!({ "patience": "soon" })).await;
+        let run = start(
+            &engine,
+            &document("sleep 1000", ""),
+            json!({ "patience": "soon" }),
+        )
+        .await;
         assert_eq!(ended(&engine, &run).await.error.unwrap().status, 400);
         engine.close().await.unwrap();
     }
@@ -222,12 +252,21 @@ do:
     async fn a_task_that_times_out_ends_its_server() {
         let folder = tempfile::tempdir().unwrap();
         let (pid, ready) = (folder.path().join("pid"), folder.path().join("ready"));
-        let script = format!("echo $$ > {}; touch {}; sleep 1000", pid.display(), ready.display());
+        let script = format!(
+            "echo $$ > {}; touch {}; sleep 1000",
+            pid.display(),
+            ready.display()
+        );
         let clock = Arc::new(ManualClock::new(jiff::Timestamp::now()));
         let engine = Engine::builder(allowed()).with_clock(Arc::<ManualClock>::clone(&clock));
         let engine = engine.open().await.unwrap();
         let more = "      timeout: { after: { seconds: 10 } }\n";
-        let run = start(&engine, &document(&script, more), json!({ "patience": { "days": 1 } })).await;
+        let run = start(
+            &engine,
+            &document(&script, more),
+            json!({ "patience": { "days": 1 } }),
+        )
+        .await;
         appears(&ready).await;
         clock.advance(Duration::from_secs(10));
         assert_eq!(ended(&engine, &run).await.error.unwrap().status, 408);
@@ -238,7 +277,9 @@ do:
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), alive).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(20), alive)
+            .await
+            .unwrap();
         engine.close().await.unwrap();
     }
 }

@@ -28,7 +28,10 @@ pub(super) async fn all(mut incoming: Incoming, id: &str) -> Result<Value> {
     if incoming.media_type() != "text/event-stream" {
         // An agent that cannot begin a stream says so in a plain response.
         one(incoming.answer().await?, id)?;
-        return Err(malformed("agent", "answered once where it must answer with a stream of events"));
+        return Err(malformed(
+            "agent",
+            "answered once where it must answer with a stream of events",
+        ));
     }
     let mut decoder = EventDecoder::default();
     let mut results = Vec::new();
@@ -56,10 +59,16 @@ pub(super) async fn all(mut incoming: Incoming, id: &str) -> Result<Value> {
 
 fn result(mut response: Value, id: &str) -> Result<Value> {
     let Some(fields) = response.as_object_mut() else {
-        return Err(malformed("agent", "answered something that is no JSON-RPC response"));
+        return Err(malformed(
+            "agent",
+            "answered something that is no JSON-RPC response",
+        ));
     };
     if fields.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
-        return Err(malformed("agent", "answered something that is no JSON-RPC 2.0 response"));
+        return Err(malformed(
+            "agent",
+            "answered something that is no JSON-RPC 2.0 response",
+        ));
     }
     let answered = fields.get("id").unwrap_or(&Value::Null);
     match (fields.get("error"), answered.as_str() == Some(id)) {
@@ -91,9 +100,15 @@ mod tests {
         for (response, code) in [
             (json!([]), ErrorCode::InvalidData),
             (json!({ "id": "k", "result": 1 }), ErrorCode::InvalidData),
-            (json!({ "jsonrpc": "2.0", "id": "other", "result": 1 }), ErrorCode::InvalidData),
+            (
+                json!({ "jsonrpc": "2.0", "id": "other", "result": 1 }),
+                ErrorCode::InvalidData,
+            ),
             (json!({ "jsonrpc": "2.0", "id": "k" }), ErrorCode::InvalidData),
-            (json!({ "jsonrpc": "2.0", "id": "k", "error": "no" }), ErrorCode::InvalidData),
+            (
+                json!({ "jsonrpc": "2.0", "id": "k", "error": "no" }),
+                ErrorCode::InvalidData,
+            ),
             (
                 json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32700, "message": "m" } }),
                 ErrorCode::Upstream,
@@ -103,7 +118,11 @@ mod tests {
                 ErrorCode::InvalidRequest,
             ),
         ] {
-            assert_eq!(result(response.clone(), "k").unwrap_err().code(), code, "{response}");
+            assert_eq!(
+                result(response.clone(), "k").unwrap_err().code(),
+                code,
+                "{response}"
+            );
         }
     }
 }

@@ -41,7 +41,10 @@ pub(super) async fn agent(
 /// Where the agent takes JSON-RPC (section 5.5.5): at the card's `url`, unless that is for another transport.
 fn address(card: &Value, base: &Url) -> Result<Url> {
     if !card.is_object() {
-        return Err(json_rpc::malformed("service", "answered something that is no agent card"));
+        return Err(json_rpc::malformed(
+            "service",
+            "answered something that is no agent card",
+        ));
     }
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
     let is_json_rpc = |transport: Option<String>| transport.is_none_or(|name| name == "JSONRPC");
@@ -65,7 +68,8 @@ fn address(card: &Value, base: &Url) -> Result<Url> {
             .and_then(|interface| text(interface, "url"))
     };
     let agent = main.or_else(other).or_else(older).ok_or_else(|| {
-        let message = "the agent card names no address for A2A 0.3 as JSON-RPC, which is what this engine speaks";
+        let message =
+            "the agent card names no address for A2A 0.3 as JSON-RPC, which is what this engine speaks";
         Error::new(ErrorCode::Unsupported, message)
     })?;
     let agent = base
@@ -89,7 +93,10 @@ mod tests {
     fn the_address_for_json_rpc_is_found() {
         for (card, expected) in [
             (json!({ "url": "https://a.test/rpc" }), "https://a.test/rpc"),
-            (json!({ "url": "/rpc", "preferredTransport": "JSONRPC" }), "https://a.test/rpc"),
+            (
+                json!({ "url": "/rpc", "preferredTransport": "JSONRPC" }),
+                "https://a.test/rpc",
+            ),
             (
                 json!({ "url": "https://a.test/grpc", "preferredTransport": "GRPC", "additionalInterfaces": [
                     { "url": "https://a.test/rest", "transport": "HTTP+JSON" },
@@ -114,10 +121,16 @@ mod tests {
         for (card, code) in [
             (json!("a card"), ErrorCode::InvalidData),
             (json!({}), ErrorCode::Unsupported),
-            (json!({ "url": "https://a.test", "preferredTransport": "GRPC" }), ErrorCode::Unsupported),
+            (
+                json!({ "url": "https://a.test", "preferredTransport": "GRPC" }),
+                ErrorCode::Unsupported,
+            ),
             (json!({ "url": "https://" }), ErrorCode::InvalidData),
             (json!({ "url": "file:///etc/passwd" }), ErrorCode::InvalidRequest),
-            (json!({ "url": "https://ada:pw@a.test" }), ErrorCode::InvalidRequest),
+            (
+                json!({ "url": "https://ada:pw@a.test" }),
+                ErrorCode::InvalidRequest,
+            ),
         ] {
             assert_eq!(found(&card).unwrap_err().code(), code, "{card}");
         }

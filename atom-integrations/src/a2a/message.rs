@@ -23,7 +23,9 @@ pub(super) fn parameters(method: A2aMethod, parameters: Option<Value>, id: &str)
             .and_then(Value::as_object_mut)
             .filter(|message| message.get("parts").is_some_and(Value::is_array))
             .ok_or_else(|| {
-                Error::invalid_request("'parameters' needs a 'message' that is an object with a list of 'parts'")
+                Error::invalid_request(
+                    "'parameters' needs a 'message' that is an object with a list of 'parts'",
+                )
             })?;
         for (key, value) in [
             ("kind", json!("message")),
@@ -50,7 +52,8 @@ mod tests {
                 "configuration": { "blocking": true }
             })
         );
-        let whole = json!({ "message": { "parts": [], "kind": "message", "messageId": "m", "role": "agent" } });
+        let whole =
+            json!({ "message": { "parts": [], "kind": "message", "messageId": "m", "role": "agent" } });
         assert_eq!(
             parameters(A2aMethod::Stream, Some(whole.clone()), "key").unwrap(),
             Some(whole)

@@ -34,12 +34,19 @@ async fn failure(arguments: Value) -> Error {
 fn checked(request: &RecordedRequest) -> std::result::Result<(String, Value), String> {
     let must = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
     must(request.method == "POST", "POST")?;
-    must(request.header("content-type") == Some("application/json"), "content type")?;
+    must(
+        request.header("content-type") == Some("application/json"),
+        "content type",
+    )?;
     let call: Value = serde_json::from_slice(&request.body).map_err(|error| error.to_string())?;
     must(call["jsonrpc"] == "2.0", "jsonrpc")?;
     must(call["id"].is_string() || call["id"].is_number(), "id")?;
     let keys: Vec<_> = call.as_object().ok_or("object")?.keys().cloned().collect();
-    must(keys.iter().all(|key| ["jsonrpc", "id", "method", "params"].contains(&key.as_str())), "keys")?;
+    must(
+        keys.iter()
+            .all(|key| ["jsonrpc", "id", "method", "params"].contains(&key.as_str())),
+        "keys",
+    )?;
     let method = call["method"].as_str().ok_or("method")?.to_owned();
     let params = call["params"].clone();
     must(params.is_object() || call.get("params").is_none(), "params")?;
@@ -49,15 +56,27 @@ fn checked(request: &RecordedRequest) -> std::result::Result<(String, Value), St
             must(message["kind"] == "message", "kind")?;
             must(message["messageId"].is_string(), "messageId")?;
             must(message["role"] == "user" || message["role"] == "agent", "role")?;
-            must(message["parts"].as_array().is_some_and(|parts| !parts.is_empty()), "parts")?;
+            must(
+                message["parts"].as_array().is_some_and(|parts| !parts.is_empty()),
+                "parts",
+            )?;
         }
-        "tasks/get" | "tasks/cancel" | "tasks/resubscribe" | "tasks/pushNotificationConfig/get"
+        "tasks/get"
+        | "tasks/cancel"
+        | "tasks/resubscribe"
+        | "tasks/pushNotificationConfig/get"
         | "tasks/pushNotificationConfig/list" => must(params["id"].is_string(), "id of the task")?,
         "tasks/pushNotificationConfig/set" => {
-            must(params["taskId"].is_string() && params["pushNotificationConfig"]["url"].is_string(), "config")?;
+            must(
+                params["taskId"].is_string() && params["pushNotificationConfig"]["url"].is_string(),
+                "config",
+            )?;
         }
         "tasks/pushNotificationConfig/delete" => {
-            must(params["id"].is_string() && params["pushNotificationConfigId"].is_string(), "ids")?;
+            must(
+                params["id"].is_string() && params["pushNotificationConfigId"].is_string(),
+                "ids",
+            )?;
         }
         "tasks/list" | "agent/getAuthenticatedExtendedCard" => {}
         other => return Err(format!("method {other}")),
@@ -126,26 +145,41 @@ async fn every_method_is_asked_as_the_protocol_says() {
             assert_eq!(result["params"], parameters, "{method}");
         }
     }
-    for (method, parameters) in [("message/stream", message), ("tasks/resubscribe", json!({ "id": "t" }))] {
+    for (method, parameters) in [
+        ("message/stream", message),
+        ("tasks/resubscribe", json!({ "id": "t" })),
+    ] {
         let arguments = json!({ "server": server.uri("/a2a"), "method": method, "parameters": parameters });
         let events = call(arguments).await.unwrap();
-        let kinds: Vec<_> = events.as_array().unwrap().iter().map(|event| &event["kind"]).collect();
+        let kinds: Vec<_> = events
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| &event["kind"])
+            .collect();
         assert_eq!(kinds, ["task", "artifact-update", "status-update"]);
     }
-    assert!(server.requests().iter().all(|request| request.header("idempotency-key") == Some("key-1")));
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| request.header("idempotency-key") == Some("key-1"))
+    );
 }
 
 #[tokio::test]
 async fn a_card_leads_to_its_agent_and_lends_it_the_credential_of_one_origin() {
     let elsewhere = server().await;
     let away = elsewhere.uri("/a2a");
-    let home = TestServer::start(move |request| match (request.method.as_str(), request.target.as_str()) {
-        ("GET", "/card") => TestResponse::json(&json!({ "name": "a", "url": "/a2a" })),
-        ("GET", "/moved") => TestResponse::redirect(302, "/card"),
-        ("GET", "/away") => TestResponse::json(&json!({ "name": "a", "url": away })),
-        ("GET", _) => TestResponse::json(&json!({ "name": "a" })),
-        _ => agent(request),
-    })
+    let home = TestServer::start(
+        move |request| match (request.method.as_str(), request.target.as_str()) {
+            ("GET", "/card") => TestResponse::json(&json!({ "name": "a", "url": "/a2a" })),
+            ("GET", "/moved") => TestResponse::redirect(302, "/card"),
+            ("GET", "/away") => TestResponse::json(&json!({ "name": "a", "url": away })),
+            ("GET", _) => TestResponse::json(&json!({ "name": "a" })),
+            _ => agent(request),
+        },
+    )
     .await
     .unwrap();
     let ask = async |path: &str| {
@@ -156,7 +190,10 @@ async fn a_card_leads_to_its_agent_and_lends_it_the_credential_of_one_origin() {
     for path in ["/card", "/moved"] {
         assert_eq!(ask(path).await.unwrap()["method"], "tasks/get");
         let request = home.requests().pop().unwrap();
-        assert_eq!((request.target.as_str(), request.header("authorization")), ("/a2a", Some("Bearer t0ken")));
+        assert_eq!(
+            (request.target.as_str(), request.header("authorization")),
+            ("/a2a", Some("Bearer t0ken"))
+        );
     }
     ask("/away").await.unwrap();
     assert_eq!(elsewhere.requests().pop().unwrap().header("authorization"), None);
@@ -168,8 +205,16 @@ async fn what_an_agent_says_wrongly_is_an_error() {
     type Answer = fn(&RecordedRequest) -> TestResponse;
     let cases: [(&str, Answer, ErrorCode); 9] = [
         ("tasks/get", |_| TestResponse::status(503), ErrorCode::Unavailable),
-        ("tasks/get", |_| TestResponse::body("text/html", "<p>"), ErrorCode::InvalidData),
-        ("tasks/get", |_| TestResponse::body("application/json", "{"), ErrorCode::InvalidData),
+        (
+            "tasks/get",
+            |_| TestResponse::body("text/html", "<p>"),
+            ErrorCode::InvalidData,
+        ),
+        (
+            "tasks/get",
+            |_| TestResponse::body("application/json", "{"),
+            ErrorCode::InvalidData,
+        ),
         (
             "tasks/get",
             |_| TestResponse::json(&json!({ "jsonrpc": "2.0", "id": "other", "result": {} })),
@@ -196,8 +241,16 @@ async fn what_an_agent_says_wrongly_is_an_error() {
             |_| TestResponse::json(&json!({ "jsonrpc": "2.0", "id": "key-1", "result": {} })),
             ErrorCode::InvalidData,
         ),
-        ("tasks/resubscribe", |_| TestResponse::body("text/event-stream", ""), ErrorCode::InvalidData),
-        ("tasks/resubscribe", |_| TestResponse::body("text/event-stream", "data: hi\n\n"), ErrorCode::InvalidData),
+        (
+            "tasks/resubscribe",
+            |_| TestResponse::body("text/event-stream", ""),
+            ErrorCode::InvalidData,
+        ),
+        (
+            "tasks/resubscribe",
+            |_| TestResponse::body("text/event-stream", "data: hi\n\n"),
+            ErrorCode::InvalidData,
+        ),
     ];
     for (number, (method, answer, code)) in cases.into_iter().enumerate() {
         let server = TestServer::start(answer).await.unwrap();
@@ -229,7 +282,9 @@ async fn limits_and_rules_hold_for_streams_too() {
     assert_eq!(error.code(), ErrorCode::LimitExceeded);
     assert_eq!(failure(ask(&many)).await.code(), ErrorCode::LimitExceeded);
 
-    let private = call_with(HttpConfig::default(), ask(&flood), context()).await.unwrap_err();
+    let private = call_with(HttpConfig::default(), ask(&flood), context())
+        .await
+        .unwrap_err();
     assert_eq!(private.code(), ErrorCode::PermissionDenied);
 
     let unwanted = context();
@@ -249,6 +304,10 @@ async fn malformed_requests_are_refused() {
         json!({ "server": "http://a.test", "method": "message/send", "parameters": { "text": "hi" } }),
         json!({ "server": "ftp://a.test", "method": "tasks/get", "parameters": { "id": "t" } }),
     ] {
-        assert_eq!(failure(arguments.clone()).await.code(), ErrorCode::InvalidRequest, "{arguments}");
+        assert_eq!(
+            failure(arguments.clone()).await.code(),
+            ErrorCode::InvalidRequest,
+            "{arguments}"
+        );
     }
 }

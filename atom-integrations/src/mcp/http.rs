@@ -105,7 +105,10 @@ impl<'c> Server<'c> {
             let value = incoming.answer().await?.output(Output::Content)?;
             inbox.deliver(value).await?.contains(&asked)
         } else {
-            return Err(malformed("MCP server", "answered neither JSON nor a stream of events"));
+            return Err(malformed(
+                "MCP server",
+                "answered neither JSON nor a stream of events",
+            ));
         };
         if is_answered {
             return Ok(());

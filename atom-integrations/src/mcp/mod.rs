@@ -71,7 +71,13 @@ async fn call(
         context.deadline = Some(context.deadline.map_or(end, |deadline| deadline.min(end)));
     }
     let transport = arguments.transport.choice()?;
-    let session = Session::new(arguments.method, arguments.parameters, arguments.protocol_version, arguments.client, &context)?;
+    let session = Session::new(
+        arguments.method,
+        arguments.parameters,
+        arguments.protocol_version,
+        arguments.client,
+        &context,
+    )?;
     let limit = client.maximum_response_bytes();
     let (channel, link) = channel::pair();
     match transport {
@@ -82,14 +88,18 @@ async fn call(
                 server.end().await;
                 result
             };
-            client.guard(&context, work).await.map_err(|error| server.located(error))
+            client
+                .guard(&context, work)
+                .await
+                .map_err(|error| server.located(error))
         }
         Transport::Stdio(_) if !processes.mcp => Err(Error::new(
             ErrorCode::PermissionDenied,
             "the setting processes.mcp does not let workflows start MCP servers; set it to true, or use 'transport.http'",
         )),
         Transport::Stdio(server) => {
-            let mut process = process::ServerProcess::start(&server, processes, context.directory.as_deref())?;
+            let mut process =
+                process::ServerProcess::start(&server, processes, context.directory.as_deref())?;
             let work = async {
                 let result = together(session.run(channel), stdio::serve(&mut process, link, limit)).await;
                 process.end().await;
@@ -102,7 +112,10 @@ async fn call(
 
 /// Runs a session over what carries its messages. Where the carrier fails, that is what went wrong, unless the
 /// answer had come before.
-async fn together(session: impl Future<Output = Result<Value>>, carrier: impl Future<Output = Error>) -> Result<Value> {
+async fn together(
+    session: impl Future<Output = Result<Value>>,
+    carrier: impl Future<Output = Error>,
+) -> Result<Value> {
     let session = std::pin::pin!(session);
     let carrier = std::pin::pin!(carrier);
     match futures::future::select(carrier, session).await {

@@ -48,7 +48,11 @@ impl ServerProcess {
     /// # Errors
     /// `not_found` or `permission_denied` for a command that cannot be started, `invalid_request` for arguments
     /// that no process can be given.
-    pub(super) fn start(server: &StdioServer, config: &ProcessConfig, directory: Option<&Path>) -> Result<Self> {
+    pub(super) fn start(
+        server: &StdioServer,
+        config: &ProcessConfig,
+        directory: Option<&Path>,
+    ) -> Result<Self> {
         let environment = variables(server.environment.as_ref())?;
         let mut command = Command::new(&server.command);
         command
@@ -66,7 +70,9 @@ impl ServerProcess {
         }
         #[cfg(unix)]
         command.process_group(0);
-        let mut child = command.spawn().map_err(|error| of_start(&server.command, error))?;
+        let mut child = command
+            .spawn()
+            .map_err(|error| of_start(&server.command, error))?;
         Ok(Self {
             command: server.command.clone(),
             #[cfg(unix)]
@@ -149,7 +155,8 @@ fn search_path(config: &ProcessConfig) -> Result<OsString> {
     let inherited = env::var_os("PATH").unwrap_or_default();
     let folders = config.path.iter().cloned().chain(env::split_paths(&inherited));
     env::join_paths(folders).map_err(|error| {
-        Error::invalid_request("a folder of the setting processes.path cannot stand in a PATH").with_source(error)
+        Error::invalid_request("a folder of the setting processes.path cannot stand in a PATH")
+            .with_source(error)
     })
 }
 

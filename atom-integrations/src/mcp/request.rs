@@ -96,7 +96,9 @@ impl McpTransport {
         match (self.http, self.stdio) {
             (Some(http), None) => Ok(Transport::Http(http)),
             (None, Some(stdio)) => Ok(Transport::Stdio(stdio)),
-            _ => Err(Error::invalid_request("'transport' needs one of 'http' and 'stdio'")),
+            _ => Err(Error::invalid_request(
+                "'transport' needs one of 'http' and 'stdio'",
+            )),
         }
     }
 }

@@ -119,7 +119,10 @@ async fn pages(
     for _ in 0..MAXIMUM_PAGES {
         let mut page = request(peer, method, parameters.clone()).await?;
         let Some(Value::Array(items)) = page.get_mut(list).map(Value::take) else {
-            return Err(malformed("MCP server", &format!("answered a result without the list '{list}'")));
+            return Err(malformed(
+                "MCP server",
+                &format!("answered a result without the list '{list}'"),
+            ));
         };
         let next = page
             .as_object_mut()
@@ -139,7 +142,11 @@ async fn pages(
     Err(Error::new(ErrorCode::LimitExceeded, message))
 }
 
-async fn request(peer: &Peer<RoleClient>, method: McpMethod, parameters: Map<String, Value>) -> Result<Value> {
+async fn request(
+    peer: &Peer<RoleClient>,
+    method: McpMethod,
+    parameters: Map<String, Value>,
+) -> Result<Value> {
     let request = CustomRequest::new(method.name(), Some(Value::Object(parameters)));
     match peer.send_request(ClientRequest::CustomRequest(request)).await {
         Ok(ServerResult::CustomResult(result)) if result.0.is_object() => Ok(result.0),
@@ -163,7 +170,10 @@ fn of_handshake(failure: ClientInitializeError) -> Error {
 }
 
 fn closed() -> Error {
-    Error::new(ErrorCode::Unavailable, "the MCP server ended the session before it answered")
+    Error::new(
+        ErrorCode::Unavailable,
+        "the MCP server ended the session before it answered",
+    )
 }
 
 /// What a tool says, of all that it may give.

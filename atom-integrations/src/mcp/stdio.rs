@@ -85,7 +85,8 @@ async fn read(stdout: impl AsyncRead + Unpin, inbox: &Inbox, limit: u64) -> Resu
             }
             Err(_) if !has_begun && greeting < MAXIMUM_GREETING => greeting += 1,
             Err(error) => {
-                let what = "wrote something to its output that is not JSON; its log belongs on its error stream";
+                let what =
+                    "wrote something to its output that is not JSON; its log belongs on its error stream";
                 return Err(malformed("MCP server", what).with_source(error));
             }
         }

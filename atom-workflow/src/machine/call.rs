@@ -57,7 +57,8 @@ impl Machine {
                 let endpoint = arguments.pointer_mut("/transport/http/endpoint");
                 self.resolve_endpoint(endpoint, source, input, variables)?;
                 if let Some(timeout) = arguments.get_mut("timeout") {
-                    let length = parse_duration(timeout).map_err(|error| WorkflowError::validation(&error))?;
+                    let length =
+                        parse_duration(timeout).map_err(|error| WorkflowError::validation(&error))?;
                     let milliseconds = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
                     *timeout = json!({ "milliseconds": milliseconds });
                 }

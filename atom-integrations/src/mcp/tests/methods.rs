@@ -25,19 +25,32 @@ async fn check_every_method(transport: Value) {
     assert_eq!(names(&page["tools"]), ["hang"]);
     assert_eq!(page["nextCursor"], "third");
 
-    let echo = ask("tools/call", json!({ "name": "echo", "arguments": { "a": [1] } })).await.unwrap();
+    let echo = ask("tools/call", json!({ "name": "echo", "arguments": { "a": [1] } }))
+        .await
+        .unwrap();
     assert_eq!(echo["content"][0]["text"], "done");
     assert_eq!(
         echo["structuredContent"],
         json!({ "arguments": { "a": [1] }, "key": "key-1", "client": "atom" })
     );
 
-    assert_eq!(names(&ask("prompts/list", Value::Null).await.unwrap()["prompts"]), ["greet"]);
+    assert_eq!(
+        names(&ask("prompts/list", Value::Null).await.unwrap()["prompts"]),
+        ["greet"]
+    );
     let prompt = ask("prompts/get", json!({ "name": "greet" })).await.unwrap();
     assert_eq!(prompt["messages"][0]["content"]["text"], "greet!");
-    assert_eq!(names(&ask("resources/list", Value::Null).await.unwrap()["resources"]), ["a"]);
-    let resource = ask("resources/read", json!({ "uri": "file:///a" })).await.unwrap();
-    assert_eq!(resource["contents"][0], json!({ "uri": "file:///a", "text": "hello" }));
+    assert_eq!(
+        names(&ask("resources/list", Value::Null).await.unwrap()["resources"]),
+        ["a"]
+    );
+    let resource = ask("resources/read", json!({ "uri": "file:///a" }))
+        .await
+        .unwrap();
+    assert_eq!(
+        resource["contents"][0],
+        json!({ "uri": "file:///a", "text": "hello" })
+    );
     let templates = ask("resources/templates/list", Value::Null).await.unwrap();
     assert_eq!(names(&templates["resourceTemplates"]), ["files"]);
 
@@ -47,7 +60,10 @@ async fn check_every_method(transport: Value) {
     assert_eq!(failed.context()["remote_error"], "tool");
     let unknown = ask("tools/call", json!({ "name": "fly" })).await.unwrap_err();
     assert_eq!(unknown.code(), ErrorCode::InvalidRequest);
-    assert_eq!(unknown.message(), "the MCP server answered the error -32602: unknown tool");
+    assert_eq!(
+        unknown.message(),
+        "the MCP server answered the error -32602: unknown tool"
+    );
 
     let late = json!({
         "method": "tools/call", "parameters": { "name": "hang" }, "transport": transport,

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use http_body_util::{BodyExt, Full};
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, GetPromptRequestParams, GetPromptResponse, GetPromptResult,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ServerCapabilities,
-    ServerConfig,
+    CallToolRequestParams, CallToolResponse, CallToolResult, GetPromptRequestParams, GetPromptResponse,
+    GetPromptResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
+    ServerCapabilities, ServerConfig,
 };
 use rmcp::service::{RequestContext, RoleServer, ServiceExt};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -101,7 +101,9 @@ impl ServerHandler for Everything {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Answer<ListResourcesResult> {
-        Ok(read(json!({ "resources": [{ "uri": "file:///a", "name": "a" }] })))
+        Ok(read(
+            json!({ "resources": [{ "uri": "file:///a", "name": "a" }] }),
+        ))
     }
 
     async fn list_resource_templates(
@@ -109,7 +111,9 @@ impl ServerHandler for Everything {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Answer<ListResourceTemplatesResult> {
-        Ok(read(json!({ "resourceTemplates": [{ "uriTemplate": "file:///{path}", "name": "files" }] })))
+        Ok(read(
+            json!({ "resourceTemplates": [{ "uriTemplate": "file:///{path}", "name": "files" }] }),
+        ))
     }
 
     async fn read_resource(

@@ -57,7 +57,9 @@ async fn a_process_gets_its_own_environment_and_the_path() {
 #[tokio::test]
 async fn the_result_is_what_the_server_wrote() {
     let answer = r#"echo '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"hologram","x":1}],"isError":false,"vendor":{"a":1.50}}}'"#;
-    let result = call(script(&format!("echo Welcome!\n{HANDSHAKE}{answer}"))).await.unwrap();
+    let result = call(script(&format!("echo Welcome!\n{HANDSHAKE}{answer}")))
+        .await
+        .unwrap();
     assert_eq!(
         result,
         json!({ "content": [{ "type": "hologram", "x": 1 }], "isError": false, "vendor": { "a": 1.5 } })
@@ -74,14 +76,23 @@ echo '{"jsonrpc":"2.0","id":"ask","method":"sampling/createMessage","params":{"m
 read refusal
 case "$refusal" in *-32601*) ;; *) exit 8 ;; esac
 echo '{"jsonrpc":"2.0","id":1,"result":{"content":[]}}'"#;
-    assert_eq!(call(script(&format!("{HANDSHAKE}{talk}"))).await.unwrap(), json!({ "content": [] }));
+    assert_eq!(
+        call(script(&format!("{HANDSHAKE}{talk}"))).await.unwrap(),
+        json!({ "content": [] })
+    );
 }
 
 #[tokio::test]
 async fn a_server_that_ends_too_early_says_why() {
     for (script_text, status) in [
-        ("echo \"no such token: $TOKEN\" >&2; exit 3".to_owned(), "exit status: 3"),
-        (format!("{HANDSHAKE}echo \"bad token $TOKEN\" >&2; exit 4"), "exit status: 4"),
+        (
+            "echo \"no such token: $TOKEN\" >&2; exit 3".to_owned(),
+            "exit status: 3",
+        ),
+        (
+            format!("{HANDSHAKE}echo \"bad token $TOKEN\" >&2; exit 4"),
+            "exit status: 4",
+        ),
         (format!("{HANDSHAKE}echo token >&2; kill -9 $$"), "signal: 9"),
     ] {
         let mut arguments = script(&script_text);
@@ -105,10 +116,19 @@ async fn what_breaks_the_protocol_is_an_error() {
         )
     };
     for (script_text, code) in [
-        ("while :; do echo rubbish; done".to_owned(), ErrorCode::InvalidData),
+        (
+            "while :; do echo rubbish; done".to_owned(),
+            ErrorCode::InvalidData,
+        ),
         (format!("{HANDSHAKE}echo rubbish; cat"), ErrorCode::InvalidData),
-        (format!("{HANDSHAKE}echo '{{\"a\":1}}'; cat"), ErrorCode::InvalidData),
-        (format!("{HANDSHAKE}echo '{{\"id\":1,\"result\":{{}}}}'; cat"), ErrorCode::InvalidData),
+        (
+            format!("{HANDSHAKE}echo '{{\"a\":1}}'; cat"),
+            ErrorCode::InvalidData,
+        ),
+        (
+            format!("{HANDSHAKE}echo '{{\"id\":1,\"result\":{{}}}}'; cat"),
+            ErrorCode::InvalidData,
+        ),
         (
             format!("{HANDSHAKE}echo '{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":[]}}'; cat"),
             ErrorCode::InvalidData,
@@ -118,7 +138,8 @@ async fn what_breaks_the_protocol_is_an_error() {
             ErrorCode::InvalidData,
         ),
         (
-            r#"read hello; echo '{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"no"}}'; cat"#.to_owned(),
+            r#"read hello; echo '{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"no"}}'; cat"#
+                .to_owned(),
             ErrorCode::Upstream,
         ),
         (handshake("1999-01-01"), ErrorCode::Unsupported),
@@ -157,9 +178,15 @@ async fn an_answer_that_is_too_long_is_refused() {
         maximum_response_bytes: 10_000,
         ..open()
     };
-    for flood in ["yes | tr -d '\\n'", "while :; do echo '{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"}'; done"] {
+    for flood in [
+        "yes | tr -d '\\n'",
+        "while :; do echo '{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"}'; done",
+    ] {
         let arguments = script(&format!("{HANDSHAKE}{flood}"));
-        let error = function(config.clone()).call(arguments, context()).await.unwrap_err();
+        let error = function(config.clone())
+            .call(arguments, context())
+            .await
+            .unwrap_err();
         assert_eq!(error.code(), ErrorCode::LimitExceeded, "{error}");
     }
     // An error stream is no answer: only its end is kept.
@@ -177,18 +204,24 @@ async fn gone(file: &Path) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), vanished).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), vanished)
+        .await
+        .unwrap();
 }
 
 /// Whether a process has ended and only waits for its parent, which in a container may be nobody.
 fn is_zombie(id: Pid) -> bool {
-    std::fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero()))
-        .is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
+    std::fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero())).is_ok_and(|stat| {
+        stat.rsplit_once(')')
+            .is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
+    })
 }
 
 /// A server that starts another process, writes both ids and then does not answer.
 fn hanging(folder: &Path) -> Value {
-    let mut arguments = script(&format!("{HANDSHAKE}sleep 1000 & echo $! > child; echo $$ > parent; touch ready; wait"));
+    let mut arguments = script(&format!(
+        "{HANDSHAKE}sleep 1000 & echo $! > child; echo $$ > parent; touch ready; wait"
+    ));
     arguments["transport"]["stdio"]["environment"] = json!({ "FOLDER": folder });
     arguments
 }

@@ -56,7 +56,12 @@ async fn each_request_is_as_the_protocol_asks() {
         assert_eq!(request.header("authorization"), Some("Bearer t0ken"));
         assert_eq!(request.header("x-team"), Some("blue"));
     }
-    let header = |name| -> Vec<_> { requests.iter().map(|request: &RecordedRequest| request.header(name)).collect() };
+    let header = |name| -> Vec<_> {
+        requests
+            .iter()
+            .map(|request: &RecordedRequest| request.header(name))
+            .collect()
+    };
     let session = Some("session-7");
     assert_eq!(header("mcp-session-id"), [None, session, session, session]);
     let version = Some("2025-03-26");
@@ -86,7 +91,10 @@ async fn an_answer_may_come_in_events() {
         TestResponse::body("text/event-stream", stream).stalling()
     })
     .await;
-    assert_eq!(call(tool(&server)).await.unwrap(), json!({ "content": [], "vendor": 1 }));
+    assert_eq!(
+        call(tool(&server)).await.unwrap(),
+        json!({ "content": [], "vendor": 1 })
+    );
 }
 
 #[tokio::test]
@@ -96,11 +104,26 @@ async fn what_breaks_the_protocol_is_an_error() {
         (|_| TestResponse::status(401), ErrorCode::Unauthenticated),
         (|_| TestResponse::status(404), ErrorCode::NotFound),
         (|_| TestResponse::status(503), ErrorCode::Unavailable),
-        (|_| TestResponse::body("text/html", "<p>Hi!"), ErrorCode::InvalidData),
-        (|_| TestResponse::body("application/json", "{"), ErrorCode::InvalidData),
-        (|_| TestResponse::json(&json!({ "jsonrpc": "2.0", "id": 99, "result": {} })), ErrorCode::Unavailable),
-        (|_| TestResponse::body("text/event-stream", ": bye\n\n"), ErrorCode::Unavailable),
-        (|_| TestResponse::body("text/event-stream", "data: {\n\n"), ErrorCode::InvalidData),
+        (
+            |_| TestResponse::body("text/html", "<p>Hi!"),
+            ErrorCode::InvalidData,
+        ),
+        (
+            |_| TestResponse::body("application/json", "{"),
+            ErrorCode::InvalidData,
+        ),
+        (
+            |_| TestResponse::json(&json!({ "jsonrpc": "2.0", "id": 99, "result": {} })),
+            ErrorCode::Unavailable,
+        ),
+        (
+            |_| TestResponse::body("text/event-stream", ": bye\n\n"),
+            ErrorCode::Unavailable,
+        ),
+        (
+            |_| TestResponse::body("text/event-stream", "data: {\n\n"),
+            ErrorCode::InvalidData,
+        ),
         (
             |message| {
                 let error = json!({ "code": -32601, "message": "no tools" });
@@ -120,7 +143,8 @@ async fn what_breaks_the_protocol_is_an_error() {
 
 #[tokio::test]
 async fn an_answer_that_is_too_long_is_refused() {
-    let server = server(|message| TestResponse::json(&result(message, &json!({ "x": "y".repeat(20_000) })))).await;
+    let server =
+        server(|message| TestResponse::json(&result(message, &json!({ "x": "y".repeat(20_000) })))).await;
     let config = HttpConfig {
         maximum_response_bytes: 10_000,
         ..open()
@@ -132,7 +156,10 @@ async fn an_answer_that_is_too_long_is_refused() {
 #[tokio::test]
 async fn private_addresses_are_refused() {
     let server = server(|_| TestResponse::status(500)).await;
-    let error = function(HttpConfig::default()).call(tool(&server), context()).await.unwrap_err();
+    let error = function(HttpConfig::default())
+        .call(tool(&server), context())
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), ErrorCode::PermissionDenied);
     assert!(server.requests().is_empty());
 }
@@ -162,6 +189,10 @@ async fn malformed_requests_are_refused() {
         json!({ "method": "tools/list", "transport": { "http": { "endpoint": "file:///x" } } }),
         json!({ "method": "tools/list", "transport": http, "timeout": { "years": 1 } }),
     ] {
-        assert_eq!(failure(arguments.clone()).await.code(), ErrorCode::InvalidRequest, "{arguments}");
+        assert_eq!(
+            failure(arguments.clone()).await.code(),
+            ErrorCode::InvalidRequest,
+            "{arguments}"
+        );
     }
 }

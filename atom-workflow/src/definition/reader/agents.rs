@@ -87,7 +87,10 @@ impl<'t> Reader<'t> {
             options.text_object()?;
             // The specification names no option, so each would be passed over.
             if let Some((name, option)) = options.any_object()?.members().next() {
-                self.lacks(&option, format!("call: mcp with the transport option '{}'", shortened(name)))?;
+                self.lacks(
+                    &option,
+                    format!("call: mcp with the transport option '{}'", shortened(name)),
+                )?;
             }
         }
         optional(with.get("client"), |client| {
