@@ -215,8 +215,8 @@ do:
                 assert_eq!(run.output, Some(json!({ "content": [] })), "{:?}", run.error);
             } else {
                 let error = run.error.unwrap();
-                assert_eq!(error.status, 403);
-                assert!(error.detail.unwrap().contains("processes.mcp"));
+                assert_eq!(error["status"], 403);
+                assert!(error["detail"].as_str().unwrap().contains("processes.mcp"));
             }
             engine.close().await.unwrap();
         }
@@ -231,14 +231,14 @@ do:
             json!({ "patience": "PT0.3S" }),
         )
         .await;
-        assert_eq!(ended(&engine, &run).await.error.unwrap().status, 408);
+        assert_eq!(ended(&engine, &run).await.error.unwrap()["status"], 408);
         let run = start(
             &engine,
             &document("sleep 1000", ""),
             json!({ "patience": "soon" }),
         )
         .await;
-        assert_eq!(ended(&engine, &run).await.error.unwrap().status, 400);
+        assert_eq!(ended(&engine, &run).await.error.unwrap()["status"], 400);
         engine.close().await.unwrap();
     }
 
@@ -269,7 +269,7 @@ do:
         .await;
         appears(&ready).await;
         clock.advance(Duration::from_secs(10));
-        assert_eq!(ended(&engine, &run).await.error.unwrap().status, 408);
+        assert_eq!(ended(&engine, &run).await.error.unwrap()["status"], 408);
         let pid = std::fs::read_to_string(&pid).unwrap();
         let alive = async {
             // A process that nobody has waited for yet still has an entry, without a command line.

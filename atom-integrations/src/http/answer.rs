@@ -37,7 +37,7 @@ pub(crate) struct Answer {
     pub(super) request_headers: HeaderMap,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {

@@ -2,6 +2,7 @@
 //! of the call, so that it ends with it.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use atom_core::{Error, ErrorCode, Result};
 use rmcp::RoleClient;
@@ -36,16 +37,22 @@ pub(super) struct Link {
 pub(super) struct Inbox {
     messages: mpsc::Sender<ServerJsonRpcMessage>,
     version: OnceLock<String>,
-    count: std::sync::atomic::AtomicUsize,
+    /// How many bytes the server may send in all.
+    limit: u64,
+    bytes: AtomicU64,
+    count: AtomicUsize,
 }
 
-pub(super) fn pair() -> (Channel, Link) {
+/// The two ends, for a server that may send `limit` bytes.
+pub(super) fn pair(limit: u64) -> (Channel, Link) {
     let (outgoing, to_server) = mpsc::channel(CAPACITY);
     let (messages, incoming) = mpsc::channel(CAPACITY);
     let inbox = Inbox {
         messages,
         version: OnceLock::new(),
-        count: 0.into(),
+        limit,
+        bytes: AtomicU64::new(0),
+        count: AtomicUsize::new(0),
     };
     let link = Link {
         outgoing: to_server,
@@ -81,18 +88,24 @@ impl Transport<RoleClient> for Channel {
 }
 
 impl Inbox {
-    /// Passes on what the server says, a message or a list of them, and gives the ids that were answered.
+    /// Passes on what the server says in so many bytes, a message or a list of them, and gives the ids that were
+    /// answered.
     ///
     /// # Errors
     /// `invalid_data` for what is no message, `limit_exceeded` for too many.
-    pub(super) async fn deliver(&self, value: Value) -> Result<Vec<RequestId>> {
+    pub(super) async fn deliver(&self, value: Value, length: usize) -> Result<Vec<RequestId>> {
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        let before = self.bytes.fetch_add(length, Ordering::Relaxed);
+        if before.saturating_add(length) > self.limit {
+            return Err(self.too_long());
+        }
         let values = match value {
             Value::Array(values) => values,
             value => vec![value],
         };
         let mut answered = Vec::new();
         for value in values {
-            if self.count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= MAXIMUM_MESSAGES {
+            if self.count.fetch_add(1, Ordering::Relaxed) >= MAXIMUM_MESSAGES {
                 let message = format!("the MCP server sent more than {MAXIMUM_MESSAGES} messages");
                 return Err(Error::new(ErrorCode::LimitExceeded, message));
             }
@@ -106,6 +119,15 @@ impl Inbox {
             let _ = self.messages.send(message).await;
         }
         Ok(answered)
+    }
+
+    /// The error for a server that sends more than it may.
+    pub(super) fn too_long(&self) -> Error {
+        let message = format!(
+            "the MCP server sent more than {} bytes; raise the setting http.maximum_response_bytes",
+            self.limit
+        );
+        Error::new(ErrorCode::LimitExceeded, message)
     }
 
     /// The version of the protocol, once the server has answered it.

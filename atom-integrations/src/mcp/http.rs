@@ -23,7 +23,7 @@ use crate::json_rpc::malformed;
 const SESSION_ID: &str = "mcp-session-id";
 const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 /// How long a server may take to end a session.
-const FAREWELL: Duration = Duration::from_secs(5);
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A server, and the session with it.
 pub(super) struct Server<'c> {
@@ -102,8 +102,9 @@ impl<'c> Server<'c> {
         let is_answered = if media_type == "text/event-stream" {
             events(&mut incoming, inbox, &asked).await?
         } else if is_json(&media_type) {
-            let value = incoming.answer().await?.output(Output::Content)?;
-            inbox.deliver(value).await?.contains(&asked)
+            let answer = incoming.answer().await?;
+            let value = answer.output(Output::Content)?;
+            inbox.deliver(value, answer.body.len()).await?.contains(&asked)
         } else {
             return Err(malformed(
                 "MCP server",
@@ -148,7 +149,7 @@ async fn events(incoming: &mut Incoming, inbox: &Inbox, asked: &RequestId) -> Re
             let value = serde_json::from_str(&event).map_err(|error| {
                 malformed("MCP server", "sent an event that is not JSON").with_source(error)
             })?;
-            if inbox.deliver(value).await?.contains(asked) {
+            if inbox.deliver(value, event.len()).await?.contains(asked) {
                 return Ok(true);
             }
         }

@@ -36,6 +36,7 @@ use std::sync::Arc;
 
 use atom_core::function::{FunctionContext, TypedFunction};
 use atom_core::{Error, ErrorCode, Function, Result};
+use futures::FutureExt;
 use futures::future::Either;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -79,19 +80,20 @@ async fn call(
         &context,
     )?;
     let limit = client.maximum_response_bytes();
-    let (channel, link) = channel::pair();
+    let (channel, link) = channel::pair(limit);
     match transport {
         Transport::Http(server) => {
             let server = http::Server::new(client, server)?;
-            let work = async {
-                let result = together(session.run(channel), server.serve(link)).await;
-                server.end().await;
-                result
+            let work = together(session.run(channel), server.serve(link));
+            // What is cut off gets no farewell.
+            let result = match client.guard(&context, work.map(Ok)).await {
+                Ok(result) => {
+                    server.end().await;
+                    result
+                }
+                Err(error) => Err(error),
             };
-            client
-                .guard(&context, work)
-                .await
-                .map_err(|error| server.located(error))
+            result.map_err(|error| server.located(error))
         }
         Transport::Stdio(_) if !processes.mcp => Err(Error::new(
             ErrorCode::PermissionDenied,
@@ -100,12 +102,10 @@ async fn call(
         Transport::Stdio(server) => {
             let mut process =
                 process::ServerProcess::start(&server, processes, context.directory.as_deref())?;
-            let work = async {
-                let result = together(session.run(channel), stdio::serve(&mut process, link, limit)).await;
-                process.end().await;
-                result
-            };
-            client.guard(&context, work).await
+            let work = together(session.run(channel), stdio::serve(&mut process, link, limit));
+            let result = client.guard(&context, work.map(Ok)).await?;
+            process.end().await;
+            result
         }
     }
 }

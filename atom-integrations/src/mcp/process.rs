@@ -14,6 +14,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::request::StdioServer;
+use crate::json_rpc::shown;
 use crate::process::ProcessConfig;
 
 /// How long a server may take to end by itself.
@@ -24,6 +25,8 @@ const NEEDED: &[&str] = if cfg!(windows) {
 } else {
     &[]
 };
+/// How much of what a server last wrote to its error stream an error shows, in characters.
+const SHOWN_STDERR: usize = 1000;
 /// Shorter values of the environment would hide ordinary text.
 const SHORTEST_SECRET: usize = 4;
 
@@ -109,18 +112,20 @@ impl ServerProcess {
         for value in &self.hidden {
             text = text.replace(value.as_str(), "***");
         }
-        let error = error.with_context("command", &self.command);
-        if text.trim().is_empty() {
-            error
-        } else {
-            error.with_context("stderr", crate::json_rpc::shown(&text))
+        let error = error.with_context("command", shown(&self.command));
+        let text = text.trim();
+        if text.is_empty() {
+            return error;
         }
+        let end = text.char_indices().rev().nth(SHOWN_STDERR - 1);
+        let start = end.map_or(0, |(start, _)| start);
+        error.with_context("stderr", shown(text.get(start..).unwrap_or_default()))
     }
 
     fn kill(&mut self) {
-        // The group is older than any process that could have got its number since.
+        // What the server has started outlives it. Once only, and at once: a number that is free is given out again.
         #[cfg(unix)]
-        if let Some(group) = self.group {
+        if let Some(group) = self.group.take() {
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
         // What has ended cannot be killed, and needs not be.
@@ -144,7 +149,7 @@ fn variables(environment: Option<&Map<String, Value>>) -> Result<BTreeMap<String
             }
             _ => Err(Error::invalid_request(format!(
                 "the environment variable '{}' needs a name without '=' and a text",
-                crate::json_rpc::shown(name)
+                shown(name)
             ))),
         })
         .collect()
@@ -161,7 +166,7 @@ fn search_path(config: &ProcessConfig) -> Result<OsString> {
 }
 
 fn of_start(command: &str, error: io::Error) -> Error {
-    let command = crate::json_rpc::shown(command);
+    let command = shown(command);
     let (code, advice) = match error.kind() {
         io::ErrorKind::NotFound => (
             ErrorCode::NotFound,

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::channel::Channel;
 use super::request::{McpClient, McpMethod};
-use crate::json_rpc::{error, malformed, tool_error};
+use crate::json_rpc::{error, malformed, shown, tool_error};
 
 /// The versions of the protocol that begin with a handshake.
 const VERSIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
@@ -89,7 +89,7 @@ fn spoken(version: &str) -> Result<ProtocolVersion> {
     }
     let message = format!(
         "this engine does not speak the version '{}' of MCP, but {}",
-        crate::json_rpc::shown(version),
+        shown(version),
         VERSIONS.join(", ")
     );
     Err(Error::new(ErrorCode::Unsupported, message))

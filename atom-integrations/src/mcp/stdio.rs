@@ -67,10 +67,7 @@ async fn read(stdout: impl AsyncRead + Unpin, inbox: &Inbox, limit: u64) -> Resu
             |error| Error::new(ErrorCode::Unavailable, "the MCP server cannot be read").with_source(error);
         let length = stdout.read_until(b'\n', &mut line).await.map_err(broken)?;
         if stdout.get_ref().limit() == 0 {
-            let message = format!(
-                "the MCP server wrote more than {limit} bytes; raise the setting http.maximum_response_bytes"
-            );
-            return Err(Error::new(ErrorCode::LimitExceeded, message));
+            return Err(inbox.too_long());
         }
         if length == 0 {
             return Ok(());
@@ -80,7 +77,7 @@ async fn read(stdout: impl AsyncRead + Unpin, inbox: &Inbox, limit: u64) -> Resu
         }
         match serde_json::from_slice(&line) {
             Ok(value) => {
-                inbox.deliver(value).await?;
+                inbox.deliver(value, line.len()).await?;
                 has_begun = true;
             }
             Err(_) if !has_begun && greeting < MAXIMUM_GREETING => greeting += 1,
