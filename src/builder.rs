@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use atom_core::storage::{MemoryStore, MemoryVault, Store, Vault};
 use atom_core::{Clock, Function, FunctionRegistry, RandomSource, Result};
+use atom_integrations::http::HttpClient;
 use atom_integrations::storage::SqliteStore;
 use atom_integrations::system::{SystemClock, SystemRandom};
 use atom_integrations::vault::SqliteVault;
-use atom_integrations::{http, local, text};
+use atom_integrations::{a2a, http, local, text};
 
 use crate::{Engine, EngineConfig, StorageKind};
 
@@ -94,8 +95,16 @@ impl EngineBuilder {
         for connector in local::connectors(access)? {
             connector.register(&functions)?;
         }
-        let http = http::functions(self.config.http.clone())?;
-        for function in http.into_iter().chain(text::functions()).chain(self.functions) {
+        let client = HttpClient::new(self.config.http.clone())?;
+        let mut built_in = http::functions(&client);
+        built_in.push(a2a::function(&client));
+        #[cfg(feature = "mcp")]
+        built_in.push(atom_integrations::mcp::function(
+            &client,
+            self.config.processes.clone(),
+        ));
+        built_in.extend(text::functions());
+        for function in built_in.into_iter().chain(self.functions) {
             functions.register(function)?;
         }
         // Everything that can be refused is checked before anything is written.

@@ -16,8 +16,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod a2a;
 pub mod http;
+mod json_rpc;
 pub mod local;
+#[cfg(feature = "mcp")]
+pub mod mcp;
+pub mod process;
 pub mod storage;
 pub mod system;
 pub mod text;

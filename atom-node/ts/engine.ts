@@ -22,6 +22,14 @@ export interface HttpOptions {
   timeoutSeconds?: number;
 }
 
+/** Which processes workflows may start on this machine: none unless it is said. */
+export interface ProcessOptions {
+  /** Whether `call: mcp` may start servers. */
+  mcp?: boolean;
+  /** Folders in which commands are looked for before those of the `PATH` of this program. */
+  path?: readonly string[];
+}
+
 /** What an engine is told when it is opened. */
 export interface OpenOptions {
   /**
@@ -43,6 +51,8 @@ export interface OpenOptions {
   fileRoots?: "everywhere" | readonly string[];
   /** What may be reached over HTTP, and how. */
   http?: HttpOptions;
+  /** Which processes workflows may start; none unless given. */
+  processes?: ProcessOptions;
   /** Whether runs that were under way when the store was last closed go on at once; yes unless given. */
   resume?: boolean;
   /** How long a function of this program may take to answer, in milliseconds; 5 minutes unless given. */

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use atom_engine::{Engine, EngineConfig, FileRoots, PrivateAddresses};
+use atom_engine::{Engine, EngineConfig, FileRoots, PrivateAddresses, ProcessConfig};
 use clap::Args;
 
 use super::error::CommandError;
@@ -37,6 +37,11 @@ impl SessionOptions {
         let mut config = EngineConfig {
             data_dir: self.data_dir.clone(),
             file_roots: FileRoots::Everywhere,
+            // The command acts for the person who started it, and starts what they may start.
+            processes: ProcessConfig {
+                mcp: true,
+                ..ProcessConfig::default()
+            },
             resume: false,
             ..EngineConfig::default()
         };

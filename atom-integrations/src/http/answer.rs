@@ -18,7 +18,7 @@ use super::sensitive::{MASK, is_sensitive, masked};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "HttpOutput")]
-pub(super) enum Output {
+pub(crate) enum Output {
     /// The body: JSON as its value, text as text, anything else in base64, `null` when it is empty.
     #[default]
     Content,
@@ -31,13 +31,13 @@ pub(super) enum Output {
 
 /// A whole response, and the request that it answers.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub(super) method: Method,
-    pub(super) uri: Url,
+    pub(crate) uri: Url,
     pub(super) request_headers: HeaderMap,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
@@ -45,7 +45,7 @@ impl Answer {
     ///
     /// # Errors
     /// `invalid_data` when the body is not what its headers say.
-    pub(super) fn output(&self, output: Output) -> Result<Value> {
+    pub(crate) fn output(&self, output: Output) -> Result<Value> {
         Ok(match output {
             Output::Raw => Value::String(STANDARD.encode(&self.body)),
             Output::Content => self.content()?,

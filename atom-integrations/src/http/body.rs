@@ -10,13 +10,13 @@ use crate::system::SystemRandom;
 
 /// A request body and its `Content-Type`.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Body {
-    pub(super) content_type: String,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Body {
+    pub(crate) content_type: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// Media types that hold JSON: `application/json`, `text/json` and the suffix `+json` of RFC 6839.
-pub(super) fn is_json(essence: &str) -> bool {
+pub(crate) fn is_json(essence: &str) -> bool {
     matches!(essence, "application/json" | "text/json") || essence.ends_with("+json")
 }
 

@@ -54,7 +54,7 @@ struct HttpRequest {
     expecting = "an endpoint must be a URI, or an object with 'uri' and 'authentication' alone"
 )]
 #[schemars(rename = "HttpEndpoint")]
-pub(super) enum Endpoint {
+pub(crate) enum Endpoint {
     /// The URI alone.
     Uri(String),
     /// The URI and how to authenticate there.
@@ -65,7 +65,7 @@ pub(super) enum Endpoint {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "HttpDetailedEndpoint")]
-pub(super) struct DetailedEndpoint {
+pub(crate) struct DetailedEndpoint {
     /// An absolute `http` or `https` URI.
     uri: String,
     /// How the call proves who it is.
@@ -76,12 +76,24 @@ pub(super) struct DetailedEndpoint {
 impl Endpoint {
     /// # Errors
     /// `invalid_request` for a URI that cannot be called.
-    pub(super) fn parse(self) -> Result<(Url, Option<Authentication>)> {
+    pub(crate) fn parse(self) -> Result<(Url, Option<Authentication>)> {
         match self {
             Self::Uri(uri) => Ok((parse_uri(&uri)?, None)),
             Self::Detailed(endpoint) => Ok((parse_uri(&endpoint.uri)?, endpoint.authentication)),
         }
     }
+}
+
+/// A document that is somewhere else.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "HttpExternalResource")]
+pub(crate) struct ExternalResource {
+    /// Where to get it, by `http` or `https`.
+    pub(crate) endpoint: Endpoint,
+    /// What it is called.
+    #[serde(default, rename = "name")]
+    _name: Option<String>,
 }
 
 /// The function `http`.

@@ -22,8 +22,8 @@ use super::target::{Target, TargetPolicy};
 
 /// Sends requests by the operator's rules.
 #[derive(Debug)]
-pub(super) struct Client {
-    pub(super) config: HttpConfig,
+pub(crate) struct Client {
+    config: HttpConfig,
     pub(super) policy: TargetPolicy,
     connections: OnceCell<Connections>,
     pub(super) tokens: Tokens,
@@ -44,7 +44,7 @@ struct Connections {
 impl Client {
     /// # Errors
     /// `invalid_request` for a malformed configuration.
-    pub(super) fn new(config: HttpConfig) -> Result<Self> {
+    pub(crate) fn new(config: HttpConfig) -> Result<Self> {
         config.validate()?;
         Ok(Self {
             policy: TargetPolicy::new(&config)?,
@@ -64,9 +64,28 @@ impl Client {
     ///
     /// # Cancel safety
     /// Dropping the future closes the connection; the service may have acted on the request already.
-    pub(super) async fn send(&self, mut request: Request, context: &FunctionContext) -> Result<Answer> {
+    pub(crate) async fn send(&self, mut request: Request, context: &FunctionContext) -> Result<Answer> {
         request.set_idempotency_key(&context.idempotency_key)?;
         let (method, uri) = (request.method.clone(), request.uri.clone());
+        let scope = context.principal.scope();
+        let exchange = async { self.open(request, &scope).await?.answer().await };
+        let answer = self.guard(context, exchange).await;
+        answer.map_err(|error| failure::located(error, &method, &uri))
+    }
+
+    /// Works until the caller's deadline, or for as long as a call may take that has none, and until the caller
+    /// cancels.
+    ///
+    /// # Errors
+    /// `timeout`, `cancelled`, or what the work says.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the work.
+    pub(crate) async fn guard<T>(
+        &self,
+        context: &FunctionContext,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let patience = match context.deadline {
             // A deadline that has passed is no time at all.
             Some(deadline) => {
@@ -74,13 +93,16 @@ impl Client {
             }
             None => self.config.timeout(),
         };
-        let scope = context.principal.scope();
-        let answer = tokio::select! {
+        tokio::select! {
             biased;
             () = context.cancellation.cancelled() => Err(Error::new(ErrorCode::Cancelled, "the call was cancelled")),
-            answer = within(patience, self.authenticated(request, &scope)) => answer,
-        };
-        answer.map_err(|error| failure::located(error, &method, &uri))
+            result = within(patience, work) => result,
+        }
+    }
+
+    /// How many bytes of one answer are read.
+    pub(crate) fn maximum_response_bytes(&self) -> u64 {
+        self.config.maximum_response_bytes
     }
 
     pub(super) async fn hop(&self, request: &Request, target: Target) -> Result<Response> {

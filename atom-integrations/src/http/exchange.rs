@@ -9,14 +9,13 @@ use reqwest::{Response, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::answer::Answer;
 use super::authentication::Scheme;
 use super::authentication::digest::{self, Credentials};
 use super::authentication::memory::Owner;
 use super::authentication::oauth::Settings;
 use super::authentication::token::AccessToken;
 use super::client::Client;
-use super::failure;
+use super::incoming::Incoming;
 use super::request::Request;
 use super::target;
 
@@ -26,23 +25,24 @@ const MAXIMUM_REDIRECTS: usize = 10;
 /// How much of what an authority answers is read, in bytes.
 const MAXIMUM_AUTHORITY_BYTES: u64 = 1024 * 1024;
 
-/// A response, and the request that it answers.
-struct Reply {
-    request: Request,
-    response: Response,
-}
-
 impl Client {
-    /// Sends a request on behalf of somebody and authenticates it as it asks.
-    pub(super) async fn authenticated(&self, mut request: Request, scope: &Scope) -> Result<Answer> {
+    /// Sends a request on behalf of somebody, authenticates it as it asks, follows its redirects and gives the answer
+    /// as soon as its head is there. The caller bounds the time, see [`guard`](Self::guard).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection; the service may have acted on the request already.
+    pub(crate) async fn open(&self, mut request: Request, scope: &Scope) -> Result<Incoming> {
         let Some(policy) = request.policy.take() else {
-            return self.answer(self.exchange(request).await?).await;
+            return self.exchange(request).await?.checked();
         };
         let owner = (scope.clone(), policy.hash);
         match policy.scheme {
             Scheme::Header(header) => {
                 request.headers.insert(AUTHORIZATION, header);
-                self.answer(self.exchange(request).await?).await
+                self.exchange(request).await?.checked()
             }
             Scheme::Digest(credentials) => self.with_digest(request, &credentials, &owner).await,
             Scheme::OAuth(settings) => self.with_token(request, &settings, &owner).await,
@@ -55,7 +55,7 @@ impl Client {
         mut request: Request,
         credentials: &Credentials,
         owner: &Owner,
-    ) -> Result<Answer> {
+    ) -> Result<Incoming> {
         let uri = request.uri.clone();
         let origin = uri.origin().ascii_serialization();
         if let Some((demand, count)) = self.demands.next(owner, &origin) {
@@ -65,19 +65,19 @@ impl Client {
         }
         let reply = self.exchange(request).await?;
         if !reply.refuses_credentials(&uri) {
-            return self.answer(reply).await;
+            return reply.checked();
         }
-        let demand = Arc::new(digest::demand(reply.response.headers())?);
-        let mut request = reply.request;
+        let demand = Arc::new(digest::demand(reply.headers())?);
+        let mut request = reply.into_request();
         let answer = demand.answer(credentials, &request.method, &request.uri, 1)?;
         self.demands.put(owner, &origin, demand);
         request.headers.insert(AUTHORIZATION, answer);
         request.is_bound = true;
-        self.answer(self.exchange(request).await?).await
+        self.exchange(request).await?.checked()
     }
 
     /// Sends a token along. One that was kept and is refused is replaced once.
-    async fn with_token(&self, mut request: Request, settings: &Settings, owner: &Owner) -> Result<Answer> {
+    async fn with_token(&self, mut request: Request, settings: &Settings, owner: &Owner) -> Result<Incoming> {
         let (mut token, is_new) = self.tokens.get(owner, || self.ask(settings)).await?;
         request.headers.insert(AUTHORIZATION, token.header());
         let mut reply = self.exchange(request.clone()).await?;
@@ -87,9 +87,9 @@ impl Client {
             request.headers.insert(AUTHORIZATION, token.header());
             reply = self.exchange(request).await?;
         }
-        let mut answer = self.answer(reply).await?;
-        answer.conceal(&token.text());
-        Ok(answer)
+        let mut incoming = reply.checked()?;
+        incoming.conceal(token.text());
+        Ok(incoming)
     }
 
     /// Asks an authority for a token.
@@ -117,70 +117,24 @@ impl Client {
     async fn ask_authority(&self, settings: &Settings, request: Request) -> Result<(StatusCode, Vec<u8>)> {
         let at_authority = |error: Error| error.with_context("authority", settings.host());
         let mut reply = self.exchange(request).await.map_err(at_authority)?;
-        let limit = MAXIMUM_AUTHORITY_BYTES.min(self.config.maximum_response_bytes);
-        let body = read(&mut reply.response, limit).await.map_err(at_authority)?;
-        Ok((reply.response.status(), body))
+        reply.limit_to(MAXIMUM_AUTHORITY_BYTES);
+        let answer = reply.answer().await.map_err(at_authority)?;
+        Ok((answer.status, answer.body))
     }
 
     /// Sends a request and follows redirects where it may.
-    async fn exchange(&self, mut request: Request) -> Result<Reply> {
+    async fn exchange(&self, mut request: Request) -> Result<Incoming> {
         for _ in 0..=MAXIMUM_REDIRECTS {
             let target = self.policy.target(&request.uri)?;
             let response = self.hop(&request, target).await?;
             match next_location(&request, &response)? {
                 Some(location) => request = request.redirected(response.status(), location),
-                None => return Ok(Reply { request, response }),
+                None => return Ok(Incoming::new(request, response, self.maximum_response_bytes())),
             }
         }
         let message = format!("the service redirected more than {MAXIMUM_REDIRECTS} times");
         Err(Error::new(ErrorCode::LimitExceeded, message))
     }
-
-    async fn answer(&self, reply: Reply) -> Result<Answer> {
-        let Reply {
-            request,
-            mut response,
-        } = reply;
-        let status = response.status();
-        let is_answer = status.is_success() || (status.is_redirection() && request.follows_redirects);
-        if !is_answer {
-            return Err(failure::of_status(status, response.headers(), Timestamp::now()));
-        }
-        let body = read(&mut response, self.config.maximum_response_bytes).await?;
-        let headers = std::mem::take(response.headers_mut());
-        Ok(Answer {
-            method: request.method,
-            uri: request.uri,
-            request_headers: request.headers,
-            status,
-            headers,
-            body,
-        })
-    }
-}
-
-impl Reply {
-    /// Whether the service to which the credentials belong does not take them.
-    fn refuses_credentials(&self, uri: &Url) -> bool {
-        self.response.status() == StatusCode::UNAUTHORIZED && self.request.uri.origin() == uri.origin()
-    }
-}
-
-/// Reads a body, decompressed, of at most so many bytes.
-async fn read(response: &mut Response, limit: u64) -> Result<Vec<u8>> {
-    let status = response.status();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failure::of_transport)? {
-        let length = u64::try_from(body.len().saturating_add(chunk.len())).unwrap_or(u64::MAX);
-        if length > limit {
-            let message = format!(
-                "the answer is longer than {limit} bytes; raise the setting http.maximum_response_bytes"
-            );
-            return Err(Error::new(ErrorCode::LimitExceeded, message).with_context("status", status.as_u16()));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 /// Where a followed redirect leads.

@@ -10,7 +10,7 @@ use url::Url;
 const SHOWN_PATH: usize = 200;
 
 /// Adds which exchange failed: method, host and path, never the query.
-pub(super) fn located(error: Error, method: &Method, uri: &Url) -> Error {
+pub(crate) fn located(error: Error, method: &Method, uri: &Url) -> Error {
     let path: String = uri.path().chars().take(SHOWN_PATH).collect();
     error
         .with_context("method", method)

@@ -8,11 +8,11 @@
 //!
 //! ```
 //! use atom_core::{ErrorCode, FunctionContext, FunctionRegistry, Principal};
-//! use atom_integrations::http::{self, HttpConfig};
+//! use atom_integrations::http::{self, HttpClient, HttpConfig};
 //! use serde_json::json;
 //!
 //! let functions = FunctionRegistry::default();
-//! for function in http::functions(HttpConfig::default())? {
+//! for function in http::functions(&HttpClient::new(HttpConfig::default())?) {
 //!     functions.register(function)?;
 //! }
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -28,20 +28,25 @@ use std::sync::Arc;
 
 use atom_core::{Function, Result};
 
+pub(crate) use client::Client;
+pub(crate) use incoming::Incoming;
+
 mod address;
-mod answer;
-mod authentication;
-mod body;
-mod call;
+pub(crate) mod answer;
+pub(crate) mod authentication;
+pub(crate) mod body;
+pub(crate) mod call;
 mod client;
 mod config;
 mod encoding;
+pub(crate) mod events;
 mod exchange;
-mod failure;
+pub(crate) mod failure;
+mod incoming;
 mod openapi;
-mod request;
+pub(crate) mod request;
 mod sensitive;
-mod target;
+pub(crate) mod target;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testing;
 #[cfg(test)]
@@ -49,14 +54,28 @@ mod tests;
 
 pub use config::{HttpConfig, PrivateAddresses};
 
-/// The functions `http` and `openapi`, which share one client. Nothing is read or opened before the first call.
-///
-/// # Errors
-/// `invalid_request` for a malformed configuration.
-pub fn functions(config: HttpConfig) -> Result<Vec<Arc<dyn Function>>> {
-    let client = Arc::new(client::Client::new(config)?);
-    Ok(vec![
-        call::function(Arc::clone(&client)),
-        openapi::function(client),
-    ])
+/// The client that everything which speaks HTTP shares. Cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    pub(crate) client: Arc<Client>,
+}
+
+impl HttpClient {
+    /// A client that keeps the operator's rules. Nothing is read or opened before the first request.
+    ///
+    /// # Errors
+    /// `invalid_request` for a malformed configuration.
+    pub fn new(config: HttpConfig) -> Result<Self> {
+        let client = Arc::new(Client::new(config)?);
+        Ok(Self { client })
+    }
+}
+
+/// The functions `http` and `openapi`.
+#[must_use]
+pub fn functions(client: &HttpClient) -> Vec<Arc<dyn Function>> {
+    vec![
+        call::function(Arc::clone(&client.client)),
+        openapi::function(Arc::clone(&client.client)),
+    ]
 }

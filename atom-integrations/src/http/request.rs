@@ -13,17 +13,17 @@ use super::sensitive::is_sensitive;
 
 /// A request that is ready to be sent.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) method: Method,
-    pub(super) uri: Url,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Option<Vec<u8>>,
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) uri: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Option<Vec<u8>>,
     /// How the request authenticates.
     pub(super) policy: Option<Policy>,
     /// Whether the `Authorization` header is good for this URI alone.
     pub(super) is_bound: bool,
     /// Whether redirects are followed and statuses from 300 to 399 are answers, not errors.
-    pub(super) follows_redirects: bool,
+    pub(crate) follows_redirects: bool,
 }
 
 /// Headers that belong to the connection: a caller who could set them could smuggle requests.
@@ -39,7 +39,7 @@ const CONNECTION_HEADERS: [HeaderName; 8] = [
 ];
 
 impl Request {
-    pub(super) fn new(method: Method, uri: Url) -> Self {
+    pub(crate) fn new(method: Method, uri: Url) -> Self {
         Self {
             method,
             uri,
@@ -55,7 +55,7 @@ impl Request {
     ///
     /// # Errors
     /// `invalid_request` for a header that is malformed or the connection's own.
-    pub(super) fn add_headers(&mut self, headers: &Map<String, Value>) -> Result<()> {
+    pub(crate) fn add_headers(&mut self, headers: &Map<String, Value>) -> Result<()> {
         for (name, value) in headers {
             let text = match value {
                 Value::Null => continue,
@@ -72,7 +72,7 @@ impl Request {
     ///
     /// # Errors
     /// `invalid_request` for a header that is malformed or the connection's own.
-    pub(super) fn add_header(&mut self, name: &str, text: &str) -> Result<()> {
+    pub(crate) fn add_header(&mut self, name: &str, text: &str) -> Result<()> {
         let key = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| Error::invalid_request(format!("'{name}' is not a header name")))?;
         if CONNECTION_HEADERS.contains(&key) {
@@ -93,7 +93,7 @@ impl Request {
     /// # Errors
     /// `invalid_request` when there is an `Authorization` header already or the policy is malformed, `unsupported` for
     /// a policy that is not carried out.
-    pub(super) fn authenticate(&mut self, authentication: &Authentication) -> Result<()> {
+    pub(crate) fn authenticate(&mut self, authentication: &Authentication) -> Result<()> {
         if self.headers.contains_key(header::AUTHORIZATION) {
             let message = "both 'authentication' and an Authorization header are given; remove one";
             return Err(Error::invalid_request(message));
@@ -106,7 +106,7 @@ impl Request {
     ///
     /// # Errors
     /// `invalid_request` when the content type is not one line of text.
-    pub(super) fn set_body(&mut self, body: Body) -> Result<()> {
+    pub(crate) fn set_body(&mut self, body: Body) -> Result<()> {
         let content_type = HeaderValue::from_str(&body.content_type)
             .map_err(|_| Error::invalid_request("the content type is not one line of text"))?;
         self.headers.insert(header::CONTENT_TYPE, content_type);
@@ -119,7 +119,7 @@ impl Request {
     ///
     /// # Errors
     /// `invalid_request` when the key is not one line of text.
-    pub(super) fn set_idempotency_key(&mut self, key: &str) -> Result<()> {
+    pub(crate) fn set_idempotency_key(&mut self, key: &str) -> Result<()> {
         const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
         if self.method.is_safe() || self.headers.contains_key(IDEMPOTENCY_KEY) {
             return Ok(());

@@ -14,7 +14,7 @@ use super::config::{HttpConfig, PrivateAddresses};
 ///
 /// # Errors
 /// `invalid_request`; the URI itself is not repeated, for its query may hold a secret.
-pub(super) fn parse_uri(text: &str) -> Result<Url> {
+pub(crate) fn parse_uri(text: &str) -> Result<Url> {
     let uri = Url::parse(text).map_err(|error| {
         Error::invalid_request(format!(
             "the URI is not valid: {error}; give an absolute http or https URI"
@@ -28,7 +28,7 @@ pub(super) fn parse_uri(text: &str) -> Result<Url> {
 ///
 /// # Errors
 /// `invalid_request`.
-pub(super) fn check_uri(uri: &Url) -> Result<()> {
+pub(crate) fn check_uri(uri: &Url) -> Result<()> {
     if !matches!(uri.scheme(), "http" | "https") {
         let message = format!(
             "URIs of the scheme '{}' cannot be called; use http or https",

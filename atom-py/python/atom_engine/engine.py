@@ -70,6 +70,7 @@ class Engine(Actor):
         permissions: Mapping[str, Sequence[str]] | None = None,
         file_roots: Literal["everywhere"] | Sequence[StrPath] | None = None,
         http: Mapping[str, Any] | None = None,
+        processes: Mapping[str, Any] | None = None,
         resume: bool | None = None,
         host_call_timeout_ms: int | None = None,
         close_grace_ms: int | None = None,
@@ -86,6 +87,8 @@ class Engine(Actor):
             permissions: The permissions of roles besides the built-in `admin` and `viewer`.
             file_roots: The folders that local connectors may read and write, none unless given; or `everywhere`.
             http: What may be reached over HTTP, and how.
+            processes: Which processes workflows may start, none unless given: `{"mcp": True}` lets `call: mcp`
+                start servers.
             resume: Whether runs that were under way when the store was last closed go on at once; yes unless
                 given.
             host_call_timeout_ms: How long a function of this program may take to answer; 5 minutes unless given.
@@ -104,6 +107,7 @@ class Engine(Actor):
             "permissions": permissions,
             "file_roots": file_roots,
             "http": http,
+            "processes": processes,
             "resume": resume,
             "host_call_timeout_ms": host_call_timeout_ms,
             "close_grace_ms": close_grace_ms,

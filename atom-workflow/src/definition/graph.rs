@@ -244,6 +244,8 @@ fn summary(task: &Task) -> String {
         TaskKind::Call(call) => match &call.target {
             CallTarget::Http => "call http".to_owned(),
             CallTarget::OpenApi => "call openapi".to_owned(),
+            CallTarget::A2a => "call a2a".to_owned(),
+            CallTarget::Mcp => "call mcp".to_owned(),
             CallTarget::Function(name) => format!("call {name}"),
             CallTarget::Defined(function) => format!("call {}", function.name),
         },

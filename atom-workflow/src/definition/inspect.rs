@@ -47,6 +47,8 @@ impl Workflow {
                     match &call.target {
                         CallTarget::Http => drop(functions.insert("http")),
                         CallTarget::OpenApi => drop(functions.insert("openapi")),
+                        CallTarget::A2a => drop(functions.insert("a2a")),
+                        CallTarget::Mcp => drop(functions.insert("mcp")),
                         CallTarget::Function(name) => drop(functions.insert(name.as_str())),
                         CallTarget::Defined(_) => {}
                     }

@@ -35,6 +35,10 @@ const EXTRA_RULES: &[(&str, &str)] = &[
         "expected an object, or an expression",
         "a text to set that is no expression is no data either",
     ),
+    (
+        "the agent is missing",
+        "the specification's text says that one of the two ways to name it is required",
+    ),
     ("calls itself", "a function that calls itself never ends"),
     ("cannot name a variable", "expressions could not read it"),
     ("are both named", "one variable would hide the other"),

@@ -320,6 +320,10 @@ pub enum CallTarget {
     Http,
     /// `call: openapi`.
     OpenApi,
+    /// `call: a2a`.
+    A2a,
+    /// `call: mcp`.
+    Mcp,
     /// A function registered with the engine.
     Function(String),
     /// A task of `use.functions`, run with the arguments as its input.

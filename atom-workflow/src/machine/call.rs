@@ -1,4 +1,4 @@
-//! Calls: what they reach, and the arguments of HTTP and OpenAPI calls.
+//! Calls: what they reach, and the arguments of those that the language defines.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::frame::{FrameId, List, Purpose};
 use super::{Command, Machine, WorkflowError};
-use crate::definition::{Call, CallTarget, Task};
+use crate::definition::{Call, CallTarget, Task, parse_duration};
 use crate::expression::{Variables, is_expression};
 
 type Result<T> = std::result::Result<T, WorkflowError>;
@@ -41,6 +41,28 @@ impl Machine {
                     *policy = self.resolve_policy(policy.take(), input, variables)?;
                 }
                 "openapi".to_owned()
+            }
+            CallTarget::A2a => {
+                let card = arguments
+                    .get_mut("agentCard")
+                    .and_then(|card| card.get_mut("endpoint"));
+                let source = task.source.pointer("/with/agentCard/endpoint");
+                self.resolve_endpoint(card, source, input, variables)?;
+                let source = task.source.pointer("/with/server");
+                self.resolve_endpoint(arguments.get_mut("server"), source, input, variables)?;
+                "a2a".to_owned()
+            }
+            CallTarget::Mcp => {
+                let source = task.source.pointer("/with/transport/http/endpoint");
+                let endpoint = arguments.pointer_mut("/transport/http/endpoint");
+                self.resolve_endpoint(endpoint, source, input, variables)?;
+                if let Some(timeout) = arguments.get_mut("timeout") {
+                    let length =
+                        parse_duration(timeout).map_err(|error| WorkflowError::validation(&error))?;
+                    let milliseconds = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+                    *timeout = json!({ "milliseconds": milliseconds });
+                }
+                "mcp".to_owned()
             }
             CallTarget::Defined(_) => {
                 self.push_list(id, List::Body(Arc::clone(task)), 0, Arc::new(arguments), None);

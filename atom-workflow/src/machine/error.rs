@@ -105,7 +105,10 @@ impl WorkflowError {
             .context
             .get("status")
             .and_then(|status| status.parse().ok());
+        // The other side was reached and says that it failed: an agent, a tool, a server of theirs.
+        let is_remote = report.context.contains_key("remote_error");
         let (name, status, title) = match report.code {
+            _ if is_remote => ("runtime", 500, "Runtime Error"),
             _ if http_status.is_some() => {
                 ("communication", http_status.unwrap_or(500), "Communication Error")
             }

@@ -1,5 +1,7 @@
 //! The example documents of the specification, each one run against stand-ins of what it calls.
 
+#[cfg(all(unix, feature = "mcp"))]
+mod agents;
 mod authentication;
 mod errors;
 mod events;
@@ -27,7 +29,9 @@ macro_rules! documents {
 }
 use documents;
 
-const DOCUMENTS: [&[(&str, Play)]; 5] = [
+const DOCUMENTS: &[&[(&str, Play)]] = &[
+    #[cfg(all(unix, feature = "mcp"))]
+    agents::DOCUMENTS,
     authentication::DOCUMENTS,
     errors::DOCUMENTS,
     events::DOCUMENTS,

@@ -32,6 +32,14 @@ impl Stage {
         Self { document, config }
     }
 
+    /// Lets the document start servers, whose commands are looked for in this folder first.
+    #[cfg(all(unix, feature = "mcp"))]
+    pub(super) fn with_commands(mut self, folder: &std::path::Path) -> Self {
+        self.config.processes.mcp = true;
+        self.config.processes.path = vec![folder.to_owned()];
+        self
+    }
+
     /// Sends what goes to a host to this base URL.
     pub(super) fn with_host(mut self, host: &str, base: String) -> Self {
         self.config.http.hosts.insert(host.to_owned(), base);

@@ -16,6 +16,8 @@ public struct EngineConfig: Encodable, Sendable {
     public var fileRoots: FileRoots?
     /// What may be reached over HTTP, and how.
     public var http: HTTPConfig?
+    /// Which processes workflows may start; none when absent.
+    public var processes: ProcessConfig?
     /// Whether runs that were under way when the store was last closed go on at once.
     public var resume: Bool?
     /// How long a function of the application may take to answer, in milliseconds.
@@ -35,6 +37,7 @@ public struct EngineConfig: Encodable, Sendable {
         case permissions
         case fileRoots = "file_roots"
         case http
+        case processes
         case resume
         case hostCallTimeoutMs = "host_call_timeout_ms"
         case closeGraceMs = "close_grace_ms"
@@ -80,6 +83,17 @@ public struct HTTPConfig: Encodable, Sendable {
         case connectTimeoutSeconds = "connect_timeout_seconds"
         case timeoutSeconds = "timeout_seconds"
     }
+}
+
+/// Which processes workflows may start on this machine. What is nil is the engine's default: none.
+public struct ProcessConfig: Encodable, Sendable {
+    /// Whether `call: mcp` may start servers.
+    public var mcp: Bool?
+    /// Folders in which commands are looked for before those of the `PATH` of this program.
+    public var path: [String]?
+
+    /// Everything as the engine's defaults are.
+    public init() {}
 }
 
 /// Whether requests may go to loopback, link-local, private and other addresses off the public internet.

@@ -29,7 +29,7 @@ use oauth::Settings;
 /// is read only when it is used, so that no complaint about its form can repeat a secret.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Authentication(Value);
+pub(crate) struct Authentication(Value);
 
 impl fmt::Debug for Authentication {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

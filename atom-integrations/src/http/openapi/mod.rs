@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::answer::Output;
 use super::authentication::Authentication;
-use super::call::Endpoint;
+use super::call::{Endpoint, ExternalResource};
 use super::client::Client;
 use super::failure;
 use super::request::Request;
@@ -47,18 +47,6 @@ struct OpenApiRequest {
     /// Whether redirects are followed and statuses from 300 to 399 are answers. Otherwise they are errors.
     #[serde(default)]
     redirect: Option<bool>,
-}
-
-/// Where the document is.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "HttpExternalResource")]
-struct ExternalResource {
-    /// Where to get it, by `http` or `https`.
-    endpoint: Endpoint,
-    /// What it is called.
-    #[serde(default, rename = "name")]
-    _name: Option<String>,
 }
 
 /// The function `openapi`.

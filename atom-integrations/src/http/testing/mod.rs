@@ -238,7 +238,7 @@ async fn serve(mut stream: TcpStream, log: Log, handler: Arc<Handler>) -> io::Re
     stream.shutdown().await
 }
 
-async fn read_request(stream: &mut TcpStream) -> io::Result<Option<RecordedRequest>> {
+pub(crate) async fn read_request(stream: &mut TcpStream) -> io::Result<Option<RecordedRequest>> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {

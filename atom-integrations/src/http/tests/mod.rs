@@ -13,7 +13,7 @@ use atom_core::{Error, Function, FunctionContext, Principal, Result};
 use serde_json::{Value, json};
 
 use super::testing::{RecordedRequest, TestResponse, TestServer};
-use super::{HttpConfig, PrivateAddresses, functions};
+use super::{HttpClient, HttpConfig, PrivateAddresses, functions};
 
 /// A configuration that lets calls reach the loopback server.
 pub(super) fn open() -> HttpConfig {
@@ -28,8 +28,7 @@ pub(super) fn context() -> FunctionContext {
 }
 
 pub(super) fn function(config: HttpConfig, name: &str) -> Arc<dyn Function> {
-    functions(config)
-        .unwrap()
+    functions(&HttpClient::new(config).unwrap())
         .into_iter()
         .find(|function| function.info().name == name)
         .unwrap()

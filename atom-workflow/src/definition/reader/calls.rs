@@ -28,13 +28,19 @@ impl<'t> Reader<'t> {
                 self.openapi(&task.require("with")?)?;
                 Some(CallTarget::OpenApi)
             }
-            "grpc" | "asyncapi" | "a2a" | "mcp" => {
+            "a2a" => {
+                self.a2a(&task.require("with")?)?;
+                Some(CallTarget::A2a)
+            }
+            "mcp" => {
+                self.mcp(&task.require("with")?)?;
+                Some(CallTarget::Mcp)
+            }
+            "grpc" | "asyncapi" => {
                 let with = task.require("with")?;
                 match name {
                     "grpc" => self.grpc(&with)?,
-                    "asyncapi" => self.asyncapi(&with, depth)?,
-                    "a2a" => self.a2a(&with)?,
-                    _ => self.mcp(&with)?,
+                    _ => self.asyncapi(&with, depth)?,
                 }
                 self.lacks(&call, format!("call: {name}"))?;
                 None

@@ -1,4 +1,4 @@
-//! Calls that are checked but not carried out: gRPC, AsyncAPI, A2A and MCP.
+//! Calls that are checked but not carried out: gRPC and AsyncAPI.
 
 use atom_core::Result;
 
@@ -26,30 +26,6 @@ const ASYNCAPI_PROTOCOLS: [&str; 19] = [
     "sqs",
     "stomp",
     "ws",
-];
-
-const A2A_METHODS: [&str; 11] = [
-    "message/send",
-    "message/stream",
-    "tasks/get",
-    "tasks/list",
-    "tasks/cancel",
-    "tasks/resubscribe",
-    "tasks/pushNotificationConfig/set",
-    "tasks/pushNotificationConfig/get",
-    "tasks/pushNotificationConfig/list",
-    "tasks/pushNotificationConfig/delete",
-    "agent/getAuthenticatedExtendedCard",
-];
-
-const MCP_METHODS: [&str; 7] = [
-    "tools/list",
-    "tools/call",
-    "prompts/list",
-    "prompts/get",
-    "resources/list",
-    "resources/read",
-    "resources/templates/list",
 ];
 
 impl<'t> Reader<'t> {
@@ -125,55 +101,6 @@ impl<'t> Reader<'t> {
         }
         optional(subscription.get("foreach"), |iterator| {
             self.iterator(iterator, depth).map(drop)
-        })
-    }
-
-    pub(super) fn a2a(&mut self, with: &Cursor<'t>) -> Result<()> {
-        let with = with.object(&["agentCard", "server", "method", "parameters"])?;
-        optional(with.get("agentCard"), |card| self.external_resource(card))?;
-        optional(with.get("server"), |server| self.endpoint(server))?;
-        with.require("method")?.choice(&A2A_METHODS)?;
-        optional(with.get("parameters"), |parameters| match parameters.as_text() {
-            Some(_) => Ok(()),
-            None => parameters.any_object()?.filled().map(drop),
-        })
-    }
-
-    pub(super) fn mcp(&mut self, with: &Cursor<'t>) -> Result<()> {
-        let with = with.object(&[
-            "protocolVersion",
-            "method",
-            "parameters",
-            "timeout",
-            "transport",
-            "client",
-        ])?;
-        optional(with.get("protocolVersion"), |version| version.text().map(drop))?;
-        with.require("method")?.choice(&MCP_METHODS)?;
-        optional(with.get("parameters"), |parameters| match parameters.as_text() {
-            Some(_) => Ok(()),
-            None => parameters.any_object().map(drop),
-        })?;
-        optional(with.get("timeout"), |timeout| self.duration(timeout).map(drop))?;
-        let transport = with.require("transport")?.object(&["http", "stdio", "options"])?;
-        match transport.one_of(&["http", "stdio"])? {
-            ("http", http) => {
-                let http = http.object(&["endpoint", "headers"])?;
-                self.endpoint(&http.require("endpoint")?)?;
-                optional(http.get("headers"), Cursor::text_object)?;
-            }
-            (_, stdio) => {
-                let stdio = stdio.object(&["command", "arguments", "environment"])?;
-                stdio.require("command")?.text()?;
-                optional(stdio.get("arguments"), |arguments| arguments.texts().map(drop))?;
-                optional(stdio.get("environment"), Cursor::text_object)?;
-            }
-        }
-        optional(transport.get("options"), Cursor::text_object)?;
-        optional(with.get("client"), |client| {
-            let client = client.object(&["name", "version"])?;
-            client.require("name")?.text()?;
-            client.require("version")?.text().map(drop)
         })
     }
 }

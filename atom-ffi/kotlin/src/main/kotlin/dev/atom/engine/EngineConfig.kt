@@ -27,6 +27,8 @@ data class EngineConfig(
     val fileRoots: FileRoots? = null,
     /** What may be reached over HTTP, and how. */
     val http: HttpConfig? = null,
+    /** Which processes workflows may start; none when absent. */
+    val processes: ProcessConfig? = null,
     /** Whether runs that were under way when the store was last closed go on at once. */
     val resume: Boolean? = null,
     /** How long a function of the application may take to answer, in milliseconds. */
@@ -67,6 +69,15 @@ data class HttpConfig(
     /** How long a call may take that has no deadline of its own, in seconds. */
     @SerialName("timeout_seconds")
     val timeoutSeconds: Long? = null,
+)
+
+/** Which processes workflows may start on this machine. What is null is the engine's default: none. */
+@Serializable
+data class ProcessConfig(
+    /** Whether `call: mcp` may start servers. */
+    val mcp: Boolean? = null,
+    /** Folders in which commands are looked for before those of the `PATH` of this program. */
+    val path: List<String>? = null,
 )
 
 /** Whether requests may go to loopback, link-local, private and other addresses off the public internet. */
