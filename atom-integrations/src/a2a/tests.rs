@@ -201,6 +201,36 @@ async fn a_card_leads_to_its_agent_and_lends_it_the_credential_of_one_origin() {
 }
 
 #[tokio::test]
+async fn a_token_that_an_agent_repeats_is_masked() {
+    let server = TestServer::start(|request| {
+        if request.target == "/oauth2/token" {
+            return TestResponse::json(&json!({ "access_token": "s3cret-token", "token_type": "Bearer" }));
+        }
+        let said = request.header("authorization").unwrap_or_default();
+        let call: Value = serde_json::from_slice(&request.body).unwrap();
+        let response = json!({ "jsonrpc": "2.0", "id": call["id"], "result": { "said": said } });
+        if call["method"] == "tasks/get" {
+            TestResponse::json(&response)
+        } else {
+            TestResponse::body("text/event-stream", format!("data: {response}\n\n"))
+        }
+    })
+    .await
+    .unwrap();
+    let oauth2 = json!({
+        "authority": server.uri(""), "grant": "client_credentials", "client": { "id": "a", "secret": "b" }
+    });
+    let endpoint = json!({ "uri": server.uri("/rpc"), "authentication": { "oauth2": oauth2 } });
+    for (method, expected) in [
+        ("tasks/get", json!({ "said": "Bearer ***" })),
+        ("tasks/resubscribe", json!([{ "said": "Bearer ***" }])),
+    ] {
+        let arguments = json!({ "server": endpoint, "method": method, "parameters": { "id": "t" } });
+        assert_eq!(call(arguments).await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
 async fn what_an_agent_says_wrongly_is_an_error() {
     type Answer = fn(&RecordedRequest) -> TestResponse;
     let cases: [(&str, Answer, ErrorCode); 9] = [
