@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use atom_core::storage::{MemoryStore, MemoryVault, Store, Vault};
 use atom_core::{Clock, Function, FunctionRegistry, RandomSource, Result};
+use atom_integrations::process::Processes;
 use atom_integrations::storage::SqliteStore;
 use atom_integrations::system::{SystemClock, SystemRandom};
 use atom_integrations::vault::SqliteVault;
 use atom_integrations::{http, local, text};
 
+use crate::engine::Assembly;
 use crate::{Engine, EngineConfig, StorageKind};
 
 /// Puts an engine together from a configuration and, for tests and special hosts, parts of one's own.
@@ -91,11 +93,13 @@ impl EngineBuilder {
             // Below a root or not, the root key and the database are nobody's files.
             access = access.without(self.config.data_folder()?)?;
         }
+        let http = self.config.http.clone();
+        let processes = Processes::new(&self.config.processes, http.clone(), access.clone())?;
         for connector in local::connectors(access)? {
             connector.register(&functions)?;
         }
-        let http = http::functions(self.config.http.clone())?;
-        for function in http.into_iter().chain(text::functions()).chain(self.functions) {
+        let built_in = http::functions(http)?.into_iter().chain(text::functions());
+        for function in built_in.chain(processes.functions()).chain(self.functions) {
             functions.register(function)?;
         }
         // Everything that can be refused is checked before anything is written.
@@ -103,15 +107,16 @@ impl EngineBuilder {
         let permissions = self.config.permission_table()?;
         let storage = open_storage(&self.config).await?;
         let close_grace = self.config.close_grace();
-        let engine = Engine::assemble(
+        let engine = Engine::assemble(Assembly {
             storage,
             functions,
-            self.clock,
-            self.random,
+            processes,
+            clock: self.clock,
+            random: self.random,
             principal,
             permissions,
             close_grace,
-        );
+        });
         if self.config.resume
             && let Err(error) = engine.resume().await
         {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use atom_core::{Error, Principal, Result};
 use atom_integrations::http::HttpConfig;
 use atom_integrations::local::FileAccess;
+use atom_integrations::process::ProcessConfig;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -47,6 +48,8 @@ pub struct EngineConfig {
     pub file_roots: FileRoots,
     /// What may be reached over HTTP, and how.
     pub http: HttpConfig,
+    /// Which processes workflows may run; none at all unless it says so.
+    pub processes: ProcessConfig,
     /// Whether runs that were under way when the store was last closed go on at once.
     pub resume: bool,
     /// How long a function of the host application may take to answer, in milliseconds.
@@ -66,6 +69,7 @@ impl Default for EngineConfig {
             permissions: BTreeMap::new(),
             file_roots: FileRoots::default(),
             http: HttpConfig::default(),
+            processes: ProcessConfig::default(),
             resume: true,
             host_call_timeout_ms: 5 * 60 * 1000,
             close_grace_ms: 5_000,

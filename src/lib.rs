@@ -40,6 +40,7 @@ pub use atom_core::{
     Principal, Result, Retry, RunId, Secret,
 };
 pub use atom_integrations::http::{HttpConfig, PrivateAddresses};
+pub use atom_integrations::process::ProcessConfig;
 pub use builder::EngineBuilder;
 pub use config::{EngineConfig, FileRoots, StorageKind};
 pub use engine::Engine;

@@ -18,6 +18,7 @@
 
 pub mod http;
 pub mod local;
+pub mod process;
 pub mod storage;
 pub mod system;
 pub mod text;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use atom_engine::{Engine, EngineConfig, FileRoots, PrivateAddresses};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::error::CommandError;
 
@@ -29,6 +29,17 @@ pub(super) struct SessionOptions {
     /// Let HTTP calls reach addresses off the public internet, e.g. localhost
     #[arg(long, global = true)]
     allow_private_network: bool,
+    /// Let workflows run processes with your rights: shell commands, scripts, containers
+    #[arg(long, global = true, value_name = "KINDS", value_delimiter = ',')]
+    allow: Vec<ProcessKind>,
+}
+
+/// A kind of process that workflows may be allowed to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProcessKind {
+    Shell,
+    Script,
+    Container,
 }
 
 impl SessionOptions {
@@ -49,6 +60,9 @@ impl SessionOptions {
         if self.allow_private_network {
             config.http.private_addresses = PrivateAddresses::Allow;
         }
+        config.processes.shell = self.allow.contains(&ProcessKind::Shell);
+        config.processes.script = self.allow.contains(&ProcessKind::Script);
+        config.processes.container = self.allow.contains(&ProcessKind::Container);
         config
     }
 

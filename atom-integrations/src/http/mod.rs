@@ -39,6 +39,7 @@ mod encoding;
 mod failure;
 mod openapi;
 mod request;
+pub(crate) mod resource;
 mod sensitive;
 mod target;
 #[cfg(any(test, feature = "testkit"))]
@@ -46,6 +47,8 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
+#[cfg(unix)]
+pub(crate) use client::distrusting_tls;
 pub use config::{HttpConfig, PrivateAddresses};
 
 /// The functions `http` and `openapi`, which share one client. Nothing is read or opened before the first call.

@@ -33,19 +33,20 @@ impl Workflow {
         .with_context("path", &first.path))
     }
 
-    /// The names of the registered functions that the document calls, `http` and `openapi` among them.
+    /// The names of the registered functions that the document calls, those among them that stand behind
+    /// `call: http`, `call: openapi` and `run`.
     #[must_use]
     pub fn called_functions(&self) -> BTreeSet<&str> {
         let mut functions = BTreeSet::new();
-        visit(&self.tasks, &mut |task| {
-            if let TaskKind::Call(call) = &task.kind {
-                match &call.target {
-                    CallTarget::Http => drop(functions.insert("http")),
-                    CallTarget::OpenApi => drop(functions.insert("openapi")),
-                    CallTarget::Function(name) => drop(functions.insert(name.as_str())),
-                    CallTarget::Defined(_) => {}
-                }
-            }
+        visit(&self.tasks, &mut |task| match &task.kind {
+            TaskKind::Call(call) => match &call.target {
+                CallTarget::Http => drop(functions.insert("http")),
+                CallTarget::OpenApi => drop(functions.insert("openapi")),
+                CallTarget::Function(name) => drop(functions.insert(name.as_str())),
+                CallTarget::Defined(_) => {}
+            },
+            TaskKind::Process(process) => drop(functions.insert(process.kind.function())),
+            _ => {}
         });
         functions
     }
