@@ -9,6 +9,7 @@ use rquickjs::function::Func;
 use rquickjs::loader::{ImportAttributes, Loader, Resolver};
 use rquickjs::module::Declared;
 use rquickjs::promise::PromiseState;
+use rquickjs::runtime::RejectionTracker;
 use rquickjs::{
     Array, CatchResultExt, CaughtError, Context, Ctx, Exception, Function, Module, Object, Persistent,
     Promise, Runtime, TypedArray, Value,
@@ -77,11 +78,15 @@ pub(super) fn run(code: String, given: Given, is_interrupted: Arc<AtomicBool>) -
     runtime.set_interrupt_handler(Some(Box::new(move || watched.has_ended())));
     runtime.set_loader(Known, Known);
     let context = Context::full(&runtime).map_err(unavailable)?;
-    let ended = context.with(|ctx| {
-        let ended = evaluate(&ctx, &runtime, &code, given, &console);
+    let prepared =
+        context.with(|ctx| prepare(&ctx, given, &console).map_err(|error| Failure::from(error).text(&ctx)));
+    let ended = prepared.and_then(|(tools, rejected)| {
+        runtime.set_host_promise_rejection_tracker(Some(tracker(rejected)));
+        let ended =
+            context.with(|ctx| evaluate(&ctx, tools, &code, &console).map_err(|failure| failure.text(&ctx)));
         // The tracker holds a function, which must not outlive the engine.
         runtime.set_host_promise_rejection_tracker(None);
-        ended.map_err(|failure| failure.text(&ctx))
+        ended
     });
     drop((context, runtime));
     if console.was_interrupted() {
@@ -139,18 +144,26 @@ impl Failure<'_> {
     }
 }
 
-/// Runs the script and everything it leaves to be done later; gives its exit code.
-fn evaluate<'js>(
-    ctx: &Ctx<'js>,
-    runtime: &Runtime,
-    code: &str,
-    given: Given,
-    console: &Rc<Console>,
-) -> std::result::Result<i32, Failure<'js>> {
+/// What the prelude gives, and the one of its functions that is told about rejected promises.
+type Tools = (Persistent<Object<'static>>, Persistent<Function<'static>>);
+
+/// Makes what the script finds.
+fn prepare<'js>(ctx: &Ctx<'js>, given: Given, console: &Rc<Console>) -> rquickjs::Result<Tools> {
     let prelude: Function<'js> = ctx.eval(PRELUDE)?;
     let tools: Object<'js> = prelude.call((host(ctx, given, console)?,))?;
     declare_modules(ctx, &tools.get("modules")?)?;
-    track_rejections(ctx, runtime, tools.get("rejected")?);
+    let rejected = tools.get::<_, Function<'js>>("rejected")?;
+    Ok((Persistent::save(ctx, tools), Persistent::save(ctx, rejected)))
+}
+
+/// Runs the script and everything it leaves to be done later; gives its exit code.
+fn evaluate<'js>(
+    ctx: &Ctx<'js>,
+    tools: Persistent<Object<'static>>,
+    code: &str,
+    console: &Rc<Console>,
+) -> std::result::Result<i32, Failure<'js>> {
+    let tools = tools.restore(ctx)?;
     let uncaught: Function<'js> = tools.get("uncaught")?;
     let thrown = |value| Failure::Thrown(value, uncaught.clone());
     let begun = Module::declare(ctx.clone(), "script.js", code).and_then(Module::eval);
@@ -160,7 +173,7 @@ fn evaluate<'js>(
         Err(error) => return Err(error.into()),
     };
     while !console.has_ended() && ctx.execute_pending_job() {}
-    settled(ctx, &promise).map_err(|error| match error {
+    settled(&promise).map_err(|error| match error {
         rquickjs::Error::Exception => thrown(ctx.catch()),
         other => other.into(),
     })?;
@@ -175,7 +188,7 @@ fn evaluate<'js>(
 }
 
 /// Throws what the script's module was rejected with, if it was.
-fn settled<'js>(_: &Ctx<'js>, promise: &Promise<'js>) -> rquickjs::Result<()> {
+fn settled<'js>(promise: &Promise<'js>) -> rquickjs::Result<()> {
     match promise.result::<Value<'js>>() {
         Some(Err(error)) => Err(error),
         Some(Ok(_)) | None => Ok(()),
@@ -234,15 +247,14 @@ fn declare_modules<'js>(ctx: &Ctx<'js>, modules: &Object<'js>) -> rquickjs::Resu
         let module = Module::declare(ctx.clone(), name, source)?;
         module.meta()?.set("whole", modules.get::<_, Value<'js>>(part)?)?;
         let (module, promise) = module.eval()?;
-        settled(ctx, &promise)?;
+        settled(&promise)?;
         module.meta()?.remove("whole")?;
     }
     Ok(())
 }
 
-fn track_rejections<'js>(ctx: &Ctx<'js>, runtime: &Runtime, rejected: Function<'js>) {
-    let rejected = Persistent::save(ctx, rejected);
-    runtime.set_host_promise_rejection_tracker(Some(Box::new(move |ctx, promise, reason, is_handled| {
+fn tracker(rejected: Persistent<Function<'static>>) -> RejectionTracker {
+    Box::new(move |ctx, promise, reason, is_handled| {
         let noted = rejected
             .clone()
             .restore(&ctx)
@@ -251,7 +263,7 @@ fn track_rejections<'js>(ctx: &Ctx<'js>, runtime: &Runtime, rejected: Function<'
         if noted.is_err() {
             drop(ctx.catch());
         }
-    })));
+    })
 }
 
 /// Finds the modules that were made beforehand, and no others.

@@ -2,12 +2,12 @@
 // Everything that is used later is taken now, so that a script which alters the built-in objects harms itself alone.
 (host) => {
   'use strict';
+  const { Error, TypeError, Function, JSON, Map, Number, Object, Proxy, String } = globalThis;
   const { stringify } = JSON;
   const { freeze, prototype: { toString: tag } } = Object;
   const bound = (method) => Function.prototype.call.bind(method);
   const describe = bound(tag);
   const wellFormed = bound(String.prototype.toWellFormed);
-  const { Error, TypeError, String, Number, Map, Proxy } = globalThis;
 
   const withoutBigint = (_, value) => (typeof value === 'bigint' ? `${value}` : value);
   const shown = (value) => {

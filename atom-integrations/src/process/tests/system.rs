@@ -124,11 +124,11 @@ async fn output_that_is_not_utf_8_is_replaced_and_endless_output_ends_the_proces
     );
 }
 
-/// A command that leaves the numbers of itself and of two descendants in a file, then goes on for ever.
+/// A command that leaves its own number and those of two descendants in a file, then goes on for ever.
 fn tree(file: &std::path::Path) -> String {
     let file = file.display();
     format!(
-        "(sleep 1000 & echo $! >> {file}; sleep 1000) & echo $! >> {file}; echo $$ >> {file}; while :; do sleep 1000; done"
+        "echo $$ >> {file}; (sleep 1000 & echo $! >> {file}; sleep 1000) & echo $! >> {file}; while :; do sleep 1000; done"
     )
 }
 
@@ -164,7 +164,7 @@ async fn a_dropped_call_and_a_closed_engine_leave_no_process() {
         if !is_dropped {
             assert_eq!(call.await.unwrap().unwrap_err().code(), ErrorCode::Closed);
         }
-        let leader = ids.last().unwrap();
+        let leader = &ids[0];
         assert!(!exists(leader), "the process {leader} was not waited for");
         for id in ids {
             gone(&id).await;
@@ -303,7 +303,7 @@ async fn a_script_may_stand_in_a_file_that_may_be_read() {
     let path = folder.path().canonicalize().unwrap().join("a b.py");
     std::fs::write(&path, "print('from a file')").unwrap();
     let uri = url::Url::from_file_path(&path).unwrap();
-    let script = json!({ "language": "python", "source": { "endpoint": { "uri": uri } } });
+    let script = json!({ "language": "python", "source": { "endpoint": { "uri": uri.as_str() } } });
     let open = Bench::with(
         json!({ "script": true }),
         FileAccess::below([folder.path()]).unwrap(),
