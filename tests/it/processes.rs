@@ -1,17 +1,14 @@
 //! `run` tasks through the engine.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use atom_engine::{Engine, EngineConfig, ErrorCode, Principal};
-use atom_integrations::process::testing::TestDocker;
 use serde_json::{Value, json};
 
-fn config(docker: Option<&TestDocker>) -> EngineConfig {
+fn config() -> EngineConfig {
     let mut config = EngineConfig::in_memory();
     config.processes.shell = true;
     config.processes.script = true;
-    config.processes.container = docker.is_some();
-    config.processes.container_socket = docker.map(TestDocker::socket);
     config
 }
 
@@ -103,7 +100,7 @@ async fn a_run_that_needs_what_is_off_is_refused_at_its_start() {
 
 #[tokio::test]
 async fn each_part_of_a_result_can_be_the_output() {
-    let fixture = Fixture::open(config(None)).await;
+    let fixture = Fixture::open(config()).await;
     let run = |rest: &str| {
         format!("do: [{{ a: {{ run: {{ shell: {{ command: 'echo out; echo err >&2' }}{rest} }} }} }}]")
     };
@@ -131,7 +128,7 @@ async fn each_part_of_a_result_can_be_the_output() {
 
 #[tokio::test]
 async fn a_workflow_that_was_run_may_keep_its_output_to_itself() {
-    let fixture = Fixture::open(config(None)).await;
+    let fixture = Fixture::open(config()).await;
     let child = "document: { dsl: 1.0.3, namespace: tests, name: child, version: 1.0.0 }\ndo: [{ a: { set: { b: 1 } } }]";
     fixture
         .call("workflows.deploy", json!({ "document": child }))
@@ -157,7 +154,7 @@ async fn a_workflow_that_was_run_may_keep_its_output_to_itself() {
 
 #[tokio::test]
 async fn a_failed_process_is_a_runtime_error_that_can_be_caught() {
-    let fixture = Fixture::open(config(None)).await;
+    let fixture = Fixture::open(config()).await;
     let tasks = "
 do:
   - attempt:
@@ -180,7 +177,7 @@ do:
 
 #[tokio::test]
 async fn secrets_reach_a_process_and_nothing_else() {
-    let fixture = Fixture::open(config(None)).await;
+    let fixture = Fixture::open(config()).await;
     fixture
         .call("secrets.set", json!({ "name": "token", "value": "s3cret-token" }))
         .await;
@@ -207,7 +204,7 @@ async fn secrets_reach_a_process_and_nothing_else() {
 async fn cancelling_a_run_ends_its_process() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pids");
-    let fixture = Fixture::open(config(None)).await;
+    let fixture = Fixture::open(config()).await;
     let command = format!(
         "sleep 1000 & echo $! >> {0}; echo $$ >> {0}; wait",
         file.display()
@@ -232,7 +229,7 @@ async fn cancelling_a_run_ends_its_process() {
 async fn a_process_that_was_interrupted_runs_again_with_the_same_key() {
     let folder = tempfile::tempdir().unwrap();
     let (keys, go) = (folder.path().join("keys"), folder.path().join("go"));
-    let mut config = config(None);
+    let mut config = config();
     config.storage = atom_engine::StorageKind::Sqlite;
     config.data_dir = Some(folder.path().join("data"));
     let command = format!(
@@ -264,7 +261,7 @@ async fn the_source_of_a_script_is_found_from_the_input() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().canonicalize().unwrap();
     std::fs::write(path.join("greet.js"), "console.log('Hello', process.argv[2])").unwrap();
-    let mut config = config(None);
+    let mut config = config();
     config.file_roots = atom_engine::FileRoots::Below(vec![path.clone()]);
     let fixture = Fixture::open(config).await;
     let tasks = format!(
@@ -276,76 +273,4 @@ async fn the_source_of_a_script_is_found_from_the_input() {
         .await;
     assert_eq!(output, "Hello Ada\n");
     fixture.engine.close().await.unwrap();
-}
-
-/// The specification's own documents that run something, where a checkout of it is at hand.
-fn examples() -> Vec<PathBuf> {
-    let specification = std::env::var_os("OPEN_WORKFLOW_SPECIFICATION");
-    let specification = specification.map_or_else(|| PathBuf::from("../shared/ows"), PathBuf::from);
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(specification)
-        .join("examples");
-    let Ok(files) = std::fs::read_dir(&folder) else {
-        println!("skipped: no examples at {}", folder.display());
-        return Vec::new();
-    };
-    let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
-    let is_wanted = |path: &PathBuf| {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        name.starts_with("run-")
-    };
-    files.retain(is_wanted);
-    files.sort();
-    files
-}
-
-#[tokio::test]
-async fn every_example_of_the_specification_that_runs_something_runs() {
-    let hello = "\nHello from Docker!\n";
-    let echo = "STDIN was: Hello World\nARGS are Foo Bar\n";
-    let script = "stdin >  Hello Workflow\narg >  hello\nenv >  bar\n";
-    let child = "document: { dsl: 1.0.3, namespace: test, name: register-customer, version: 0.1.0 }\ndo: [{ a: { set: { registered: '${ .customer }' } } }]";
-    for path in examples() {
-        let docker = TestDocker::start().await.unwrap();
-        let fixture = Fixture::open(config(Some(&docker))).await;
-        fixture
-            .call("workflows.deploy", json!({ "document": child }))
-            .await;
-        let text = std::fs::read_to_string(&path).unwrap();
-        let run = fixture.run(&text, json!({})).await;
-        assert_eq!(run["status"], "completed", "{}: {run}", path.display());
-        let name = path.file_stem().and_then(|name| name.to_str()).unwrap();
-        let expected = match name {
-            "run-container-stdin-and-arguments" | "run-shell-stdin-and-arguments" => json!(echo),
-            "run-script-with-stdin-and-arguments" => json!(script),
-            "run-return-all" => json!({ "code": 0, "stdout": hello, "stderr": "" }),
-            "run-return-code" => json!(0),
-            "run-return-none" => json!(null),
-            "run-return-stderr" => json!(""),
-            "run-subflow" => json!({ "registered": ".user" }),
-            _ => json!(hello),
-        };
-        assert_eq!(run["output"], expected, "{name}");
-        let containers = docker.containers();
-        match name {
-            "run-container-with-name" => {
-                let expected = format!(
-                    "hello-run-container-with-name-runContainer-{}",
-                    run["id"].as_str().unwrap()
-                );
-                assert!(containers.contains_key(&expected), "{containers:?}");
-            }
-            "run-container-cleanup-always" => assert!(containers.is_empty(), "{containers:?}"),
-            "run-container-cleanup-eventually" => {
-                let created = docker.created_with(containers.keys().next().unwrap()).unwrap();
-                assert_eq!(created["Labels"]["atom.remove-after-milliseconds"], "1800000");
-            }
-            _ => {}
-        }
-        fixture.engine.close().await.unwrap();
-        assert_eq!(docker.violations(), [""; 0], "{name}");
-    }
 }

@@ -4,6 +4,8 @@ mod errors;
 mod events;
 mod flow;
 mod http;
+#[cfg(unix)]
+mod processes;
 mod stage;
 
 use std::time::Duration;
@@ -26,11 +28,13 @@ macro_rules! documents {
 }
 use documents;
 
-const DOCUMENTS: [&[(&str, Play)]; 4] = [
+const DOCUMENTS: &[&[(&str, Play)]] = &[
     errors::DOCUMENTS,
     events::DOCUMENTS,
     flow::DOCUMENTS,
     http::DOCUMENTS,
+    #[cfg(unix)]
+    processes::DOCUMENTS,
 ];
 
 #[tokio::test]
