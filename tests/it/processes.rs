@@ -5,6 +5,9 @@ use std::path::Path;
 use atom_engine::{Engine, EngineConfig, ErrorCode, Principal};
 use serde_json::{Value, json};
 
+/// How often a test looks whether something has happened outside.
+const POLL: std::time::Duration = std::time::Duration::from_millis(5);
+
 fn config() -> EngineConfig {
     let mut config = EngineConfig::in_memory();
     config.processes.shell = true;
@@ -59,7 +62,7 @@ async fn lines(path: &Path, count: usize) -> Vec<String> {
         if text.ends_with('\n') && text.lines().count() >= count {
             return text.lines().map(str::to_owned).collect();
         }
-        tokio::task::yield_now().await;
+        tokio::time::sleep(POLL).await;
     }
 }
 
@@ -86,7 +89,7 @@ async fn a_run_that_needs_what_is_off_is_refused_at_its_start() {
             error.message().contains(&format!("'processes.{kind}'")),
             "{error}"
         );
-        let direct = json!({ "name": format!("run.{kind}"), "input": {} });
+        let direct = json!({ "name": format!("run.{kind}"), "arguments": {} });
         let error = fixture
             .engine
             .call_json(&fixture.ada, "functions.call", direct)
@@ -221,7 +224,7 @@ async fn cancelling_a_run_ends_its_process() {
     let state = |id: &String| std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     assert_eq!(state(&ids[1]), "");
     while !state(&ids[0]).is_empty() && !state(&ids[0]).contains(") Z") {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(POLL).await;
     }
 }
 

@@ -48,7 +48,8 @@ mod supervisor;
 mod system;
 #[cfg(all(unix, any(test, feature = "testkit")))]
 pub mod testing;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 pub use config::ProcessConfig;

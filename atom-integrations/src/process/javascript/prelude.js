@@ -97,7 +97,8 @@
       for (const reason of values(rejections)) return `Uncaught (in promise) ${shown(reason)}\n`;
       return undefined;
     },
-    uncaught: (error) => `Uncaught ${shown(error)}\n`,
+    // Without memory for an error, the engine throws null.
+    uncaught: (error) => (error === null ? 'Uncaught null: it was thrown, or the memory is used up\n' : `Uncaught ${shown(error)}\n`),
     exitCode: () => Number(process.exitCode ?? 0) | 0,
   };
 }

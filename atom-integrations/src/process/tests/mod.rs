@@ -17,6 +17,9 @@ use super::{ProcessConfig, Processes};
 use crate::http::HttpConfig;
 use crate::local::FileAccess;
 
+/// How often a test looks whether something has happened outside.
+const POLL: std::time::Duration = std::time::Duration::from_millis(5);
+
 pub(super) struct Bench {
     pub(super) processes: Arc<Processes>,
     pub(super) context: FunctionContext,
@@ -81,7 +84,7 @@ pub(super) async fn lines(path: &Path, count: usize) -> Vec<String> {
         if text.ends_with('\n') && text.lines().count() >= count {
             return text.lines().map(str::to_owned).collect();
         }
-        tokio::task::yield_now().await;
+        tokio::time::sleep(POLL).await;
     }
 }
 
@@ -101,7 +104,7 @@ pub(super) async fn gone(id: &str) {
             .is_some_and(|rest| rest.trim_start().starts_with('Z'))
     };
     while exists(id) && !is_zombie() {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(POLL).await;
     }
 }
 
