@@ -97,7 +97,7 @@ async fn a_run_that_needs_what_is_off_is_refused_at_its_start() {
             .unwrap_err();
         assert_eq!(error.code(), ErrorCode::PermissionDenied, "{error}");
     }
-    assert_eq!(fixture.call("events.list", json!({})).await["items"], json!([]));
+    assert_eq!(fixture.call("events.list", json!({})).await["events"], json!([]));
     fixture.engine.close().await.unwrap();
 }
 

@@ -141,7 +141,7 @@ async fn what_never_ends_is_ended() {
         "[].indexOf.call({ length: 2 ** 53 - 1 }, 1)",
         "new Proxy({}, { get() { for (;;) {} } }).x",
         "console.log({ toJSON() { for (;;) {} } })",
-        "throw { toString() { for (;;) {} } }",
+        "throw { toJSON() { for (;;) {} } }",
     ] {
         let error = error(code).await;
         assert_eq!(error.code(), ErrorCode::Timeout, "{code}: {error}");
