@@ -126,7 +126,9 @@ impl Supervisor {
         self.in_time(stop.clone(), context, |answer| async move {
             let started = process.start(&stop).await;
             let has_started = started.is_ok();
-            if answer.send(started).is_err() || !has_started {
+            // A caller that has gone meanwhile has asked it to stop, which it is about to notice.
+            let _ = answer.send(started);
+            if !has_started {
                 return;
             }
             let overdue = stop.token.clone();
