@@ -6,11 +6,13 @@ use std::sync::Arc;
 use atom_core::storage::{MemoryStore, MemoryVault, Store, Vault};
 use atom_core::{Clock, Function, FunctionRegistry, RandomSource, Result};
 use atom_integrations::http::HttpClient;
+use atom_integrations::process::Processes;
 use atom_integrations::storage::SqliteStore;
 use atom_integrations::system::{SystemClock, SystemRandom};
 use atom_integrations::vault::SqliteVault;
 use atom_integrations::{a2a, http, local, text};
 
+use crate::engine::Assembly;
 use crate::{Engine, EngineConfig, StorageKind};
 
 /// Puts an engine together from a configuration and, for tests and special hosts, parts of one's own.
@@ -92,10 +94,11 @@ impl EngineBuilder {
             // Below a root or not, the root key and the database are nobody's files.
             access = access.without(self.config.data_folder()?)?;
         }
+        let client = HttpClient::new(self.config.http.clone())?;
+        let processes = Processes::new(&self.config.processes, &client, access.clone());
         for connector in local::connectors(access)? {
             connector.register(&functions)?;
         }
-        let client = HttpClient::new(self.config.http.clone())?;
         let mut built_in = http::functions(&client);
         built_in.push(a2a::function(&client));
         #[cfg(feature = "mcp")]
@@ -104,6 +107,7 @@ impl EngineBuilder {
             self.config.processes.clone(),
         ));
         built_in.extend(text::functions());
+        built_in.extend(processes.functions());
         for function in built_in.into_iter().chain(self.functions) {
             functions.register(function)?;
         }
@@ -112,15 +116,16 @@ impl EngineBuilder {
         let permissions = self.config.permission_table()?;
         let storage = open_storage(&self.config).await?;
         let close_grace = self.config.close_grace();
-        let engine = Engine::assemble(
+        let engine = Engine::assemble(Assembly {
             storage,
             functions,
-            self.clock,
-            self.random,
+            processes,
+            clock: self.clock,
+            random: self.random,
             principal,
             permissions,
             close_grace,
-        );
+        });
         if self.config.resume
             && let Err(error) = engine.resume().await
         {

@@ -48,7 +48,7 @@ pub struct EngineConfig {
     pub file_roots: FileRoots,
     /// What may be reached over HTTP, and how.
     pub http: HttpConfig,
-    /// Which processes workflows may start.
+    /// Which processes workflows may run; none at all unless it says so.
     pub processes: ProcessConfig,
     /// Whether runs that were under way when the store was last closed go on at once.
     pub resume: bool,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atom_core::{CancellationToken, Clock, Error, FunctionRegistry, Principal, RandomSource, Result, RunId};
+use atom_integrations::process::Processes;
 use atom_integrations::storage::SqliteStore;
 use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts};
 use futures::FutureExt;
@@ -54,12 +55,25 @@ struct Inner {
     parts: Arc<Parts>,
     principal: Principal,
     sqlite: Option<Arc<SqliteStore>>,
+    processes: Processes,
     close_grace: Duration,
     /// The calls and streams under way.
     calls: TaskTracker,
     /// Cancelled when the grace of closing is over: whatever is under way then ends.
     overdue: CancellationToken,
     closed: OnceCell<Result<()>>,
+}
+
+/// What an engine is put together from.
+pub(crate) struct Assembly {
+    pub(crate) storage: Storage,
+    pub(crate) functions: Arc<FunctionRegistry>,
+    pub(crate) processes: Processes,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn RandomSource>,
+    pub(crate) principal: Principal,
+    pub(crate) permissions: PermissionTable,
+    pub(crate) close_grace: Duration,
 }
 
 impl Engine {
@@ -78,15 +92,17 @@ impl Engine {
         EngineBuilder::new(config)
     }
 
-    pub(crate) fn assemble(
-        storage: Storage,
-        functions: Arc<FunctionRegistry>,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn RandomSource>,
-        principal: Principal,
-        permissions: PermissionTable,
-        close_grace: Duration,
-    ) -> Self {
+    pub(crate) fn assemble(assembly: Assembly) -> Self {
+        let Assembly {
+            storage,
+            functions,
+            processes,
+            clock,
+            random,
+            principal,
+            permissions,
+            close_grace,
+        } = assembly;
         let runtime = Runtime::new(RuntimeParts {
             store: Arc::clone(&storage.store),
             vault: Arc::clone(&storage.vault),
@@ -112,6 +128,7 @@ impl Engine {
                 parts: Arc::new(parts),
                 principal,
                 sqlite: storage.sqlite,
+                processes,
                 close_grace,
                 calls: TaskTracker::new(),
                 overdue: CancellationToken::new(),
@@ -262,6 +279,7 @@ impl Engine {
 
     async fn shut_down(&self, grace: Duration) -> Result<()> {
         self.inner.parts.closing.cancel();
+        self.inner.processes.begin_close();
         self.inner.calls.close();
         let (calls, runtime) = (&self.inner.calls, &self.inner.parts.runtime);
         let finish_calls = async {
@@ -270,6 +288,7 @@ impl Engine {
             }
         };
         tokio::join!(finish_calls, runtime.close(grace));
+        self.inner.processes.close().await;
         match &self.inner.sqlite {
             Some(store) => store.close().await,
             None => Ok(()),

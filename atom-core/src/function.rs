@@ -122,6 +122,15 @@ pub trait Function: Send + Sync + std::fmt::Debug {
     /// What the function is called, takes and gives.
     fn info(&self) -> &FunctionInfo;
 
+    /// Says why no call can succeed as the engine is set up, e.g. because a setting forbids it. A run that needs the
+    /// function is then refused when it is started rather than when it gets there.
+    ///
+    /// # Errors
+    /// What every call would fail with.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Runs the function.
     ///
     /// # Errors
@@ -152,6 +161,7 @@ pub trait Function: Send + Sync + std::fmt::Debug {
 /// ```
 pub struct TypedFunction {
     info: FunctionInfo,
+    refusal: Option<Error>,
     handler: Box<dyn Fn(Value, FunctionContext) -> BoxFuture<'static, Result<Value>> + Send + Sync>,
 }
 
@@ -192,8 +202,16 @@ impl TypedFunction {
         };
         Self {
             info,
+            refusal: None,
             handler: Box::new(handler),
         }
+    }
+
+    /// Makes every call fail with this error, and [`check`](Function::check) say so.
+    #[must_use]
+    pub fn refused(mut self, error: Error) -> Self {
+        self.refusal = Some(error.with_operation(self.info.name.as_str()));
+        self
     }
 
     /// Marks the function as one that changes nothing outside.
@@ -231,7 +249,12 @@ impl Function for TypedFunction {
         &self.info
     }
 
+    fn check(&self) -> Result<()> {
+        self.refusal.clone().map_or(Ok(()), Err)
+    }
+
     async fn call(&self, arguments: Value, context: FunctionContext) -> Result<Value> {
+        self.check()?;
         (self.handler)(arguments, context).await
     }
 }

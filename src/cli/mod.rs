@@ -37,7 +37,7 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 success; 1 the run, the operation or the check failed; 2 wrong use, e.g. an unreadable file, \
 malformed JSON or an invalid workflow; 130 interrupted by Ctrl-C.
 
-The engine acts for whoever starts it: it may read and write every file that they may.";
+The engine acts for whoever starts it: it may read and write every file that they may. It runs processes only with --allow.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use atom_engine::{Engine, EngineConfig, FileRoots, PrivateAddresses, ProcessConfig};
-use clap::Args;
+use atom_engine::{Engine, EngineConfig, FileRoots, PrivateAddresses};
+use clap::{Args, ValueEnum};
 
 use super::error::CommandError;
 
@@ -29,6 +29,18 @@ pub(super) struct SessionOptions {
     /// Let HTTP calls reach addresses off the public internet, e.g. localhost
     #[arg(long, global = true)]
     allow_private_network: bool,
+    /// Let workflows run processes with your rights: shell commands, scripts, containers, MCP servers
+    #[arg(long, global = true, value_name = "KINDS", value_delimiter = ',')]
+    allow: Vec<ProcessKind>,
+}
+
+/// A kind of process that workflows may be allowed to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProcessKind {
+    Shell,
+    Script,
+    Container,
+    Mcp,
 }
 
 impl SessionOptions {
@@ -37,11 +49,6 @@ impl SessionOptions {
         let mut config = EngineConfig {
             data_dir: self.data_dir.clone(),
             file_roots: FileRoots::Everywhere,
-            // The command acts for the person who started it, and starts what they may start.
-            processes: ProcessConfig {
-                mcp: true,
-                ..ProcessConfig::default()
-            },
             resume: false,
             ..EngineConfig::default()
         };
@@ -54,6 +61,10 @@ impl SessionOptions {
         if self.allow_private_network {
             config.http.private_addresses = PrivateAddresses::Allow;
         }
+        config.processes.shell = self.allow.contains(&ProcessKind::Shell);
+        config.processes.script = self.allow.contains(&ProcessKind::Script);
+        config.processes.container = self.allow.contains(&ProcessKind::Container);
+        config.processes.mcp = self.allow.contains(&ProcessKind::Mcp);
         config
     }
 

@@ -36,6 +36,31 @@ fn the_morning_briefing_is_printed() {
 }
 
 #[test]
+#[cfg(unix)]
+fn processes_run_only_where_they_are_allowed() {
+    let sandbox = Sandbox::new();
+    let shell =
+        workflow("  - greet: { run: { shell: { command: 'echo Hello $1', arguments: ['${ .name }'] } } }");
+    std::fs::write(sandbox.path("shell.yaml"), shell).unwrap();
+    let run = ["run", "shell.yaml", "--input", r#"{"name": "Ada"}"#];
+    let refused = sandbox.atom(&run);
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.remarks.contains("permission_denied"),
+        "{}",
+        refused.remarks
+    );
+    let refused = sandbox.atom(&[&run[..], &["--allow", "script,container"]].concat());
+    assert_eq!(refused.code, Some(1));
+    let allowed = sandbox.atom(&[&run[..], &["--allow", "script,shell"]].concat());
+    assert_eq!(allowed.succeeded().output.trim_end(), "Hello Ada");
+    assert_eq!(
+        sandbox.atom(&["run", "shell.yaml", "--allow", "everything"]).code,
+        Some(2)
+    );
+}
+
+#[test]
 fn a_workshop_that_does_not_fit_is_called_off() {
     let sandbox = Sandbox::new();
     let example = crate::support::example("compensation").join("workflow.yaml");

@@ -7,6 +7,8 @@ mod api;
 mod bridge;
 mod conformance;
 mod engine;
+#[cfg(unix)]
+mod processes;
 mod schema;
 mod support;
 mod templates;

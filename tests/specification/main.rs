@@ -3,7 +3,7 @@
 //! Both belong to the specification, not to this repository. A checkout of the specification is looked for where
 //! `OPEN_WORKFLOW_SPECIFICATION` says, `../shared/ows` unless set; without it the tests say so and are skipped.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test")]
+#![expect(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 mod documents;
 mod kit;

@@ -199,7 +199,7 @@ fn system_tls() -> Result<ClientConfig, rustls::Error> {
 }
 
 /// TLS that trusts nobody, for machines without certificates.
-fn distrusting_tls() -> Result<ClientConfig> {
+pub(crate) fn distrusting_tls() -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -45,6 +45,7 @@ pub(crate) mod failure;
 mod incoming;
 mod openapi;
 pub(crate) mod request;
+pub(crate) mod resource;
 mod sensitive;
 pub(crate) mod target;
 #[cfg(any(test, feature = "testkit"))]
@@ -52,6 +53,8 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
+#[cfg(unix)]
+pub(crate) use client::distrusting_tls;
 pub use config::{HttpConfig, PrivateAddresses};
 
 /// The client that everything which speaks HTTP shares. Cloning it is cheap.

@@ -15,6 +15,7 @@ mod text;
 mod walk;
 
 pub use access::FileAccess;
+pub(crate) use access::read_error;
 
 use atom_core::{Connector, Result};
 

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::types::{
-    CallTarget, DurationSpec, EventStrategy, FlowDirective, Listen, Task, TaskKind, TaskList, Transform, Try,
-    Workflow,
+    CallTarget, DurationSpec, EventStrategy, FlowDirective, Listen, ProcessKind, Task, TaskKind, TaskList,
+    Transform, Try, Workflow,
 };
 
 /// The longest line of a label, in characters.
@@ -275,6 +275,11 @@ fn summary(task: &Task) -> String {
             EventStrategy::Any { .. } => "listen to any event".to_owned(),
         },
         TaskKind::Run(workflow) => format!("run {}/{}", workflow.namespace, workflow.name),
+        TaskKind::Process(process) => match process.kind {
+            ProcessKind::Shell => "run shell".to_owned(),
+            ProcessKind::Script => "run script".to_owned(),
+            ProcessKind::Container => "run container".to_owned(),
+        },
         TaskKind::Unsupported => {
             let kinds = ["call", "run", "listen"];
             let kind = kinds

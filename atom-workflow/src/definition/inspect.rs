@@ -33,7 +33,8 @@ impl Workflow {
         .with_context("path", &first.path))
     }
 
-    /// The names of the registered functions that the document calls, `http` and `openapi` among them.
+    /// The names of the registered functions that the document calls, those among them that stand behind
+    /// `call: http`, `call: openapi` and `run`.
     #[must_use]
     pub fn called_functions(&self) -> BTreeSet<&str> {
         let mut functions = BTreeSet::new();
@@ -42,17 +43,17 @@ impl Workflow {
             .iter()
             .flat_map(|extension| [&extension.before, &extension.after]);
         for list in lists.chain([&self.tasks]) {
-            visit(list, &mut |task| {
-                if let TaskKind::Call(call) = &task.kind {
-                    match &call.target {
-                        CallTarget::Http => drop(functions.insert("http")),
-                        CallTarget::OpenApi => drop(functions.insert("openapi")),
-                        CallTarget::A2a => drop(functions.insert("a2a")),
-                        CallTarget::Mcp => drop(functions.insert("mcp")),
-                        CallTarget::Function(name) => drop(functions.insert(name.as_str())),
-                        CallTarget::Defined(_) => {}
-                    }
-                }
+            visit(list, &mut |task| match &task.kind {
+                TaskKind::Call(call) => match &call.target {
+                    CallTarget::Http => drop(functions.insert("http")),
+                    CallTarget::OpenApi => drop(functions.insert("openapi")),
+                    CallTarget::A2a => drop(functions.insert("a2a")),
+                    CallTarget::Mcp => drop(functions.insert("mcp")),
+                    CallTarget::Function(name) => drop(functions.insert(name.as_str())),
+                    CallTarget::Defined(_) => {}
+                },
+                TaskKind::Process(process) => drop(functions.insert(process.kind.function())),
+                _ => {}
             });
         }
         functions

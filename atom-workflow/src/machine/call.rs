@@ -80,7 +80,7 @@ impl Machine {
 
     /// Turns an endpoint into `{"uri": …, "authentication": …}` with every part known.
     /// Only a URI that the document spells out is a template; what an expression gives is taken as it is.
-    fn resolve_endpoint(
+    pub(super) fn resolve_endpoint(
         &self,
         endpoint: Option<&mut Value>,
         source: Option<&Value>,

@@ -112,6 +112,8 @@ impl WorkflowError {
             _ if http_status.is_some() => {
                 ("communication", http_status.unwrap_or(500), "Communication Error")
             }
+            // A process is no service: it was reached, and failed by itself.
+            _ if report.context.contains_key("exit_code") => ("runtime", 500, "Runtime Error"),
             ErrorCode::InvalidRequest | ErrorCode::InvalidData => ("validation", 400, "Validation Error"),
             ErrorCode::Unauthenticated => ("authentication", 401, "Authentication Error"),
             ErrorCode::PermissionDenied => ("authorization", 403, "Authorization Error"),

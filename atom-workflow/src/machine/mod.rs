@@ -42,6 +42,7 @@ mod flow;
 mod frame;
 mod listen;
 mod listen_iterator;
+mod process;
 mod recover;
 mod task;
 

@@ -194,6 +194,7 @@ impl Machine {
                 };
                 self.begin(Some(id), Purpose::Work, command);
             }
+            TaskKind::Process(process) => self.begin_process(id, task, process, input, variables)?,
             TaskKind::Unsupported => {
                 return Err(WorkflowError::configuration(
                     "this engine does not carry out this kind of task",
@@ -207,9 +208,11 @@ impl Machine {
     pub(super) fn finish_work(&mut self, id: FrameId, output: Value) {
         let Some(frame) = self.task(id) else { return };
         let then = frame.task.then.clone();
-        // A run that is not awaited has no output of its own: data passes through, as with `wait`.
+        // What is not awaited has no output of its own: data passes through, as with `wait`.
         let output = match &frame.task.kind {
             TaskKind::Run(run) if !run.is_awaited => frame.input.as_ref().clone(),
+            TaskKind::Run(run) if !run.returns_output => Value::Null,
+            TaskKind::Process(process) if !process.is_awaited => frame.input.as_ref().clone(),
             _ => output,
         };
         self.work.push_back(Work::Finish {

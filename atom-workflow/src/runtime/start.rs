@@ -14,7 +14,7 @@ impl Runtime {
     ///
     /// # Errors
     /// `unsupported` for a document with parts this engine does not carry out, `not_found` for a function or
-    /// secret that is not there, `limit_exceeded` for an input over the limit, `already_exists` when the id is
+    /// secret that is not there, `permission_denied` for a function that a setting forbids, `limit_exceeded` for an input over the limit, `already_exists` when the id is
     /// taken by a run of another document, `closed`, `storage_full`, `storage_failed`.
     ///
     /// # Cancel safety
@@ -32,7 +32,7 @@ impl Runtime {
 
     pub(super) fn check_functions(&self, workflow: &Workflow) -> Result<()> {
         for function in workflow.called_functions() {
-            self.inner.parts.functions.get(function)?;
+            self.inner.parts.functions.get(function)?.check()?;
         }
         Ok(())
     }

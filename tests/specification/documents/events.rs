@@ -182,5 +182,8 @@ async fn one(stage: Stage) {
         .await;
     assert_eq!(scene.ended(&run).await.output, Some(json!({ "started": true })));
     // The call's input is the array of events, which has no 'carId'.
-    assert_eq!(scene.asked(), ["POST virtual-wf-powered-race.com/api/v4/cars//start"]);
+    assert_eq!(
+        scene.asked(),
+        ["POST virtual-wf-powered-race.com/api/v4/cars//start"]
+    );
 }

@@ -7,6 +7,8 @@ mod errors;
 mod events;
 mod flow;
 mod http;
+#[cfg(unix)]
+mod processes;
 mod stage;
 
 use std::time::Duration;
@@ -37,6 +39,8 @@ const DOCUMENTS: &[&[(&str, Play)]] = &[
     events::DOCUMENTS,
     flow::DOCUMENTS,
     http::DOCUMENTS,
+    #[cfg(unix)]
+    processes::DOCUMENTS,
 ];
 
 #[tokio::test]

@@ -8,6 +8,8 @@ use atom_engine::api::{
 };
 use atom_engine::{Engine, EngineConfig};
 use atom_integrations::http::testing::{RecordedRequest, TestResponse, TestServer};
+#[cfg(unix)]
+use atom_integrations::process::testing::TestDocker;
 use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -30,6 +32,16 @@ impl Stage {
     pub(super) fn new(document: String) -> Self {
         let config = EngineConfig::in_memory();
         Self { document, config }
+    }
+
+    /// Lets the document run processes, containers among them.
+    #[cfg(unix)]
+    pub(super) fn with_processes(mut self, docker: &TestDocker) -> Self {
+        self.config.processes.shell = true;
+        self.config.processes.script = true;
+        self.config.processes.container = true;
+        self.config.processes.container_socket = Some(docker.socket());
+        self
     }
 
     /// Lets the document start servers, whose commands are looked for in this folder first.

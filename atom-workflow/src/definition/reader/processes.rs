@@ -1,12 +1,13 @@
 //! The `run` task.
 
 use atom_core::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Reader;
-use super::cursor::{Cursor, Object};
+use super::cursor::{Cursor, Object, shortened};
 use super::data::optional;
-use crate::definition::types::{RunWorkflow, TaskKind};
+use super::{Reader, formats};
+use crate::definition::types::{DurationSpec, ProcessKind, RunProcess, RunWorkflow, TaskKind};
+use crate::expression::Template;
 
 impl<'t> Reader<'t> {
     pub(super) fn run(&mut self, task: &Object<'t>) -> Result<TaskKind> {
@@ -14,39 +15,79 @@ impl<'t> Reader<'t> {
         let run = cursor.object(&["await", "return", "container", "script", "shell", "workflow"])?;
         let is_awaited = run.get("await").map_or(Ok(true), |value| value.boolean())?;
         let returns = run.get("return");
-        optional(returns.clone(), |returns| {
-            returns
-                .choice(&["stdout", "stderr", "code", "all", "none"])
-                .map(drop)
+        let selected = returns.as_ref().map_or(Ok("stdout"), |returns| {
+            returns.choice(&["stdout", "stderr", "code", "all", "none"])
         })?;
         let (kind, process) = run.one_of(&["container", "script", "shell", "workflow"])?;
-        match kind {
-            "container" => self.container(&process)?,
-            "script" => self.script(&process)?,
+        let before = self.unsupported.len();
+        let (mut name, mut cleanup_after) = (None, None);
+        let kind = match kind {
+            "container" => {
+                (name, cleanup_after) = self.container(&process)?;
+                ProcessKind::Container
+            }
+            "script" => {
+                self.script(&process)?;
+                ProcessKind::Script
+            }
             "shell" => {
                 let shell = process.object(&["command", "stdin", "arguments", "environment"])?;
                 shell.require("command")?.text()?;
                 streams(&shell)?;
+                ProcessKind::Shell
             }
             _ => {
-                let workflow = self.workflow(&process, is_awaited)?;
-                return Ok(
-                    match returns.filter(|returns| returns.as_text() != Some("stdout")) {
-                        None => TaskKind::Run(workflow),
-                        Some(returns) => {
-                            self.lacks(&returns, "run: workflow with return")?;
-                            TaskKind::Unsupported
-                        }
-                    },
-                );
+                if let Some(returns) = returns.filter(|_| !matches!(selected, "stdout" | "none")) {
+                    // A workflow has neither an exit code nor a standard error.
+                    self.lacks(&returns, format!("run: workflow with return: {selected}"))?;
+                }
+                let workflow = self.workflow(&process, is_awaited, selected != "none")?;
+                return Ok(if self.unsupported.len() == before {
+                    TaskKind::Run(workflow)
+                } else {
+                    TaskKind::Unsupported
+                });
             }
-        }
-        self.template(&process)?;
-        self.lacks(&process, format!("run: {kind}"))?;
-        Ok(TaskKind::Unsupported)
+        };
+        let arguments = self.process_arguments(&process, selected, is_awaited)?;
+        Ok(if self.unsupported.len() == before {
+            TaskKind::Process(RunProcess {
+                kind,
+                arguments,
+                name,
+                cleanup_after,
+                is_awaited,
+            })
+        } else {
+            TaskKind::Unsupported
+        })
     }
 
-    fn workflow(&mut self, cursor: &Cursor<'t>, is_awaited: bool) -> Result<RunWorkflow> {
+    /// What the function behind a process is called with; what the machine computes by itself is left out.
+    fn process_arguments(
+        &mut self,
+        process: &Cursor<'t>,
+        returns: &str,
+        is_awaited: bool,
+    ) -> Result<Template> {
+        let mut arguments = process.json();
+        if let Value::Object(members) = &mut arguments {
+            members.shift_remove("name");
+            if let Some(Value::Object(lifetime)) = members.get_mut("lifetime") {
+                lifetime.shift_remove("after");
+            }
+            members.insert("return".to_owned(), json!(returns));
+            members.insert("await".to_owned(), json!(is_awaited));
+        }
+        self.compile_template(process, &arguments)
+    }
+
+    fn workflow(
+        &mut self,
+        cursor: &Cursor<'t>,
+        is_awaited: bool,
+        returns_output: bool,
+    ) -> Result<RunWorkflow> {
         let workflow = cursor.object(&["namespace", "name", "version", "input"])?;
         let text = |key| workflow.require(key)?.name().map(str::to_owned);
         Ok(RunWorkflow {
@@ -61,10 +102,12 @@ impl<'t> Reader<'t> {
                 None => self.compile_template(cursor, &json!({}))?,
             },
             is_awaited,
+            returns_output,
         })
     }
 
-    fn container(&mut self, cursor: &Cursor<'t>) -> Result<()> {
+    /// Checks a container and gives its name and how long it stays.
+    fn container(&mut self, cursor: &Cursor<'t>) -> Result<(Option<Template>, Option<DurationSpec>)> {
         let container = cursor.object(&[
             "image",
             "name",
@@ -78,35 +121,47 @@ impl<'t> Reader<'t> {
             "pullPolicy",
         ])?;
         container.require("image")?.text()?;
-        for key in ["name", "command"] {
-            optional(container.get(key), |text| text.text().map(drop))?;
-        }
+        optional(container.get("command"), |text| text.text().map(drop))?;
+        let name = container.get("name").map(|name| {
+            name.text()?;
+            self.template(&name)
+        });
         for key in ["ports", "volumes"] {
             optional(container.get(key), |object| object.any_object().map(drop))?;
         }
         streams(&container)?;
-        optional(container.get("lifetime"), |lifetime| {
-            let lifetime = lifetime.object(&["cleanup", "after"])?;
-            let cleanup = lifetime.require("cleanup")?;
-            match (
-                cleanup.choice(&["always", "never", "eventually"])?,
-                lifetime.get("after"),
-            ) {
-                ("eventually", _) => self.duration(&lifetime.require("after")?).map(drop),
-                (_, None) => Ok(()),
-                (other, Some(after)) => Err(after.error(format!(
-                    "'after' belongs to 'cleanup: eventually', not to '{other}'"
-                ))),
-            }
-        })?;
         optional(container.get("pullPolicy"), |policy| {
             policy.choice(&["ifNotPresent", "always", "never"]).map(drop)
-        })
+        })?;
+        let cleanup_after = match container.get("lifetime") {
+            Some(lifetime) => self.lifetime(&lifetime)?,
+            None => None,
+        };
+        Ok((name.transpose()?, cleanup_after))
+    }
+
+    fn lifetime(&mut self, cursor: &Cursor<'t>) -> Result<Option<DurationSpec>> {
+        let lifetime = cursor.object(&["cleanup", "after"])?;
+        let cleanup = lifetime.require("cleanup")?;
+        match (
+            cleanup.choice(&["always", "never", "eventually"])?,
+            lifetime.get("after"),
+        ) {
+            ("eventually", _) => self.duration(&lifetime.require("after")?).map(Some),
+            (_, None) => Ok(None),
+            (other, Some(after)) => Err(after.error(format!(
+                "'after' belongs to 'cleanup: eventually', not to '{other}'"
+            ))),
+        }
     }
 
     fn script(&mut self, cursor: &Cursor<'t>) -> Result<()> {
         let script = cursor.object(&["language", "code", "source", "stdin", "arguments", "environment"])?;
-        script.require("language")?.text()?;
+        let language = script.require("language")?;
+        let name = language.text()?;
+        if !formats::is_runtime_expression(name) && !matches!(name, "js" | "javascript" | "python") {
+            self.lacks(&language, format!("run: script in {}", shortened(name)))?;
+        }
         match script.one_of(&["code", "source"])? {
             ("code", code) => code.text().map(drop)?,
             (_, source) => self.external_resource(&source)?,
