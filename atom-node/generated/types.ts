@@ -316,6 +316,12 @@ export type HistoryEntry = {
 } | {
   type: "task_started";
 } | {
+  type: "task_extension_skipped";
+  /** The extension's name. */
+  extension: string;
+  /** Why. */
+  error: WorkflowError;
+} | {
   type: "task_skipped";
 } | {
   type: "task_received";

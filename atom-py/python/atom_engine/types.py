@@ -361,6 +361,27 @@ class TaskStarted(TypedDict):
     type: Literal["task_started"]
 
 
+class TaskExtensionSkipped(TypedDict):
+    """An extension did not apply to the task, as its condition could not be computed for it."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    type: Literal["task_extension_skipped"]
+
+    extension: str
+    """The extension's name."""
+
+    error: WorkflowError
+    """Why."""
+
+
 class TaskSkipped(TypedDict):
     """The task's `if` was not true."""
 
@@ -523,7 +544,7 @@ class TaskCancelled(TypedDict):
     type: Literal["task_cancelled"]
 
 
-HistoryEntry: TypeAlias = "RunStarted | RunCompleted | RunFaulted | RunCancelled | RunCompensating | RunSignalled | TaskStarted | TaskSkipped | TaskReceived | TaskCompleted | TaskFaulted | TaskRetried | TaskCompensating | TaskCompensated | TaskCompensationFaulted | TaskCancelled"
+HistoryEntry: TypeAlias = "RunStarted | RunCompleted | RunFaulted | RunCancelled | RunCompensating | RunSignalled | TaskStarted | TaskExtensionSkipped | TaskSkipped | TaskReceived | TaskCompleted | TaskFaulted | TaskRetried | TaskCompensating | TaskCompensated | TaskCompensationFaulted | TaskCancelled"
 """One line of a run's history."""
 
 

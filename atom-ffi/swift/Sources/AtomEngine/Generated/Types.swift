@@ -875,6 +875,8 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
         case runSignalled(eventType: String)
         /// The task began.
         case taskStarted
+        /// An extension did not apply to the task, as its condition could not be computed for it.
+        case taskExtensionSkipped(`extension`: String, error: WorkflowError)
         /// The task's `if` was not true.
         case taskSkipped
         /// The task consumed an event.
@@ -899,6 +901,7 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
             case attempt = "attempt"
             case error = "error"
             case eventType = "event_type"
+            case `extension` = "extension"
             case nextAt = "next_at"
             case output = "output"
             case reason = "reason"
@@ -922,6 +925,8 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
                 self = .runSignalled(eventType: try container.decode(String.self, forKey: .eventType))
             case "task_started":
                 self = .taskStarted
+            case "task_extension_skipped":
+                self = .taskExtensionSkipped(`extension`: try container.decode(String.self, forKey: .`extension`), error: try container.decode(WorkflowError.self, forKey: .error))
             case "task_skipped":
                 self = .taskSkipped
             case "task_received":
@@ -968,6 +973,10 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
                 try container.encode(eventType, forKey: .eventType)
             case .taskStarted:
                 try container.encode("task_started", forKey: .variantTag)
+            case .taskExtensionSkipped(let `extension`, let error):
+                try container.encode("task_extension_skipped", forKey: .variantTag)
+                try container.encode(`extension`, forKey: .`extension`)
+                try container.encode(error, forKey: .error)
             case .taskSkipped:
                 try container.encode("task_skipped", forKey: .variantTag)
             case .taskReceived(let eventType):

@@ -540,6 +540,19 @@ sealed interface HistoryEntry {
         override val task: String? = null,
     ) : HistoryEntry
 
+    /** An extension did not apply to the task, as its condition could not be computed for it. */
+    @Serializable
+    @SerialName("task_extension_skipped")
+    data class TaskExtensionSkipped(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        /** The extension's name. */
+        val extension: String,
+        /** Why. */
+        val error: WorkflowError,
+    ) : HistoryEntry
+
     /** The task's `if` was not true. */
     @Serializable
     @SerialName("task_skipped")
