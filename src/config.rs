@@ -47,7 +47,7 @@ pub struct EngineConfig {
     pub file_roots: FileRoots,
     /// What may be reached over HTTP, and how.
     pub http: HttpConfig,
-    /// Whether runs that were under way when the store was last closed go on at once.
+    /// Whether runs that were under way when the store was last closed go on at once, and schedules start runs.
     pub resume: bool,
     /// How long a function of the host application may take to answer, in milliseconds.
     pub host_call_timeout_ms: u64,

@@ -6,6 +6,7 @@ mod api;
 mod bridge;
 mod conformance;
 mod engine;
+mod schedules;
 mod schema;
 mod support;
 mod templates;

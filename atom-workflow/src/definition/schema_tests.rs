@@ -35,6 +35,14 @@ const EXTRA_RULES: &[(&str, &str)] = &[
         "expected an object, or an expression",
         "a text to set that is no expression is no data either",
     ),
+    (
+        "the schedule is empty",
+        "the text of the specification asks for one of its properties",
+    ),
+    (
+        "cron expression",
+        "an expression that cannot be read would start nothing",
+    ),
     ("calls itself", "a function that calls itself never ends"),
     ("cannot name a variable", "expressions could not read it"),
     ("are both named", "one variable would hide the other"),

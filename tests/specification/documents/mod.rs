@@ -5,6 +5,7 @@ mod errors;
 mod events;
 mod flow;
 mod http;
+mod schedules;
 mod stage;
 
 use std::time::Duration;
@@ -27,12 +28,13 @@ macro_rules! documents {
 }
 use documents;
 
-const DOCUMENTS: [&[(&str, Play)]; 5] = [
+const DOCUMENTS: [&[(&str, Play)]; 6] = [
     authentication::DOCUMENTS,
     errors::DOCUMENTS,
     events::DOCUMENTS,
     flow::DOCUMENTS,
     http::DOCUMENTS,
+    schedules::DOCUMENTS,
 ];
 
 #[tokio::test]
