@@ -132,6 +132,9 @@ impl EngineBuilder {
             engine.close().await?;
             return Err(error);
         }
+        if self.config.resume {
+            engine.start_schedules();
+        }
         Ok(engine)
     }
 }

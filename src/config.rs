@@ -50,7 +50,7 @@ pub struct EngineConfig {
     pub http: HttpConfig,
     /// Which processes workflows may run; none at all unless it says so.
     pub processes: ProcessConfig,
-    /// Whether runs that were under way when the store was last closed go on at once.
+    /// Whether runs that were under way when the store was last closed go on at once, and schedules start runs.
     pub resume: bool,
     /// How long a function of the host application may take to answer, in milliseconds.
     pub host_call_timeout_ms: u64,

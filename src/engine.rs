@@ -77,7 +77,8 @@ pub(crate) struct Assembly {
 }
 
 impl Engine {
-    /// Opens an engine. Runs that were under way when its store was last closed, or when the process died, go on.
+    /// Opens an engine. Runs that were under way when its store was last closed, or when the process died, go on,
+    /// and schedules start runs.
     /// Must be called within a tokio runtime that outlives the engine.
     ///
     /// # Errors
@@ -152,6 +153,12 @@ impl Engine {
     /// As [`resume`](Self::resume).
     pub async fn resume_as(&self, principal: &Principal) -> Result<Vec<RunId>> {
         self.inner.parts.runtime.resume(Some(&principal.scope())).await
+    }
+
+    /// Lets schedules start runs, those of every tenant and user, until the engine is closed. [`open`](Self::open) has
+    /// done so already unless the configuration says `resume: false`. Doing it again changes nothing.
+    pub fn start_schedules(&self) {
+        self.inner.parts.runtime.start_schedules();
     }
 
     /// Calls an operation as the principal of the configuration.

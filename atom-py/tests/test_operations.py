@@ -80,6 +80,16 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
                 assert event == logged
                 break
 
+            scheduled = workflow("note: { set: { done: true } }", name="scheduled")
+            scheduled = f"schedule: {{ every: PT1H }}\n{scheduled}"
+            await operations.workflows.deploy(document=scheduled)
+            one = {"namespace": "tests", "name": "scheduled"}
+            assert (await operations.schedules.list())["items"] == [await operations.schedules.get(**one)]
+            assert (await operations.schedules.pause(**one))["is_paused"]
+            assert not (await operations.schedules.resume(**one))["is_paused"]
+            assert len((await operations.schedules.preview(**one, count=3))["times"]) == 3
+            assert (await operations.schedules.trigger(**one))["trigger"]["type"] == "schedule"
+
             await operations.secrets.set(name="token", value="hush")
             assert [secret["name"] for secret in (await operations.secrets.list())["secrets"]] == ["token"]
             assert (await operations.secrets.delete(name="token"))["deleted"]

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod consumption;
 pub mod definition;
 pub mod expression;
 pub mod machine;

@@ -104,7 +104,7 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
         found,
         [
             "metadata.atom.retention",
-            "schedule",
+            "schedule: more than one of every, cron, after and on",
             "authentication: oidc with the grant authorization_code",
             "use.catalogs",
             "call: a function by its URL",
@@ -272,5 +272,189 @@ fn bad_templates_are_refused_with_the_place() {
         assert_ne!(text, TEMPLATE, "{from}");
         let error = WorkflowTemplate::parse(&text).unwrap_err();
         assert!(error.message().contains(expected), "{from} -> {to}: {error}");
+    }
+}
+
+fn with_schedule(schedule: &str, settings: &str) -> atom_core::Result<Workflow> {
+    Workflow::parse(&format!(
+        "document: {{dsl: 1.0.3, namespace: tests, name: scheduled, version: 1.0.0{settings}}}
+schedule: {schedule}
+do:
+  - a: {{set: {{b: 1}}}}
+"
+    ))
+}
+
+fn settings(text: &str) -> String {
+    format!(", metadata: {{atom: {{schedule: {text}}}}}")
+}
+
+#[test]
+fn schedules_are_read_with_what_stands_beside_them() {
+    for (schedule, settings, expected) in [
+        (
+            "{every: {minutes: 5}}",
+            String::new(),
+            json!({"type": "every", "interval_ms": 300_000, "missed": "latest"}),
+        ),
+        (
+            "{every: PT1H30M}",
+            settings("{missed: skip}"),
+            json!({"type": "every", "interval_ms": 5_400_000, "missed": "skip"}),
+        ),
+        (
+            "{cron: 0 0 * * *}",
+            String::new(),
+            json!({"type": "cron", "expression": "0 0 * * *", "time_zone": "UTC", "missed": "latest"}),
+        ),
+        (
+            "{cron: '@daily'}",
+            settings("{timeZone: europe/berlin, missed: all}"),
+            json!({"type": "cron", "expression": "@daily", "time_zone": "Europe/Berlin", "missed": "all"}),
+        ),
+        (
+            "{after: PT1S}",
+            String::new(),
+            json!({"type": "after", "delay_ms": 1000}),
+        ),
+        (
+            "{on: {one: {with: {type: a, data: '${ .b > 1 }'}}}, read: envelope}",
+            String::new(),
+            json!({"type": "events"}),
+        ),
+        (
+            "{on: {any: [], until: length > 3}}",
+            String::new(),
+            json!({"type": "events"}),
+        ),
+        (
+            "{on: {all: [{with: {type: a}, correlate: {room: {from: .data.room, expect: kitchen}}}]}}",
+            String::new(),
+            json!({"type": "events"}),
+        ),
+    ] {
+        let workflow = with_schedule(schedule, &settings).unwrap();
+        assert_eq!(workflow.unsupported, [], "{schedule}");
+        let trigger = workflow.schedule.unwrap().trigger();
+        assert_eq!(serde_json::to_value(trigger).unwrap(), expected, "{schedule}");
+    }
+}
+
+#[test]
+fn schedules_that_cannot_be_right_are_refused_with_the_place() {
+    for (schedule, settings, expected) in [
+        ("{}", String::new(), "/schedule: the schedule is empty"),
+        (
+            "{every: soon}",
+            String::new(),
+            "/schedule/every: 'soon' is not an ISO 8601 duration",
+        ),
+        (
+            "{cron: 0 0 * *}",
+            String::new(),
+            "/schedule/cron: '0 0 * *' is not a cron expression: it has 4 fields",
+        ),
+        (
+            "{cron: 0 25 * * *}",
+            String::new(),
+            "/schedule/cron: the hour of the cron expression",
+        ),
+        (
+            "{cron: 0 0 30 2 *}",
+            String::new(),
+            "/schedule/cron: the times of the cron expression",
+        ),
+        (
+            "{cron: 0 0 * * *}",
+            settings("{timeZone: Mars}"),
+            "/document/metadata/atom/schedule/timeZone: 'Mars' is not a time zone",
+        ),
+        (
+            "{cron: 0 0 * * *}",
+            settings("{timezone: UTC}"),
+            "unknown key 'timezone'; did you mean 'timeZone'?",
+        ),
+        ("{cron: 0 0 * * *}", settings("{missed: never}"), "found 'never'"),
+        (
+            "{every: PT1H}",
+            settings("{timeZone: UTC}"),
+            "a time zone belongs to 'cron', not to 'every'",
+        ),
+        (
+            "{after: PT1H}",
+            settings("{missed: all}"),
+            "nothing is missed with 'after'",
+        ),
+        (
+            "{on: {any: []}}",
+            settings("{missed: all}"),
+            "nothing is missed with 'on'",
+        ),
+        (
+            "{every: PT1H, read: data}",
+            String::new(),
+            "'read' needs 'on' beside it",
+        ),
+        (
+            "{on: {all: [{with: {type: a}}], until: 'true'}}",
+            String::new(),
+            "'until' belongs to 'any'",
+        ),
+    ] {
+        let error = with_schedule(schedule, &settings).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidWorkflow);
+        assert!(error.message().contains(expected), "{schedule}: {error}");
+    }
+    let without = Workflow::parse(
+        "document: {dsl: 1.0.3, namespace: a, name: b, version: 1.0.0, metadata: {atom: {schedule: {missed: all}}}}
+do:
+  - a: {set: {b: 1}}
+",
+    );
+    let error = without.unwrap_err();
+    assert!(
+        error
+            .message()
+            .contains("there is no schedule that this belongs to"),
+        "{error}"
+    );
+}
+
+#[test]
+fn schedules_beyond_the_engine_are_valid_and_listed() {
+    for (schedule, feature) in [
+        (
+            "{every: PT1H, cron: 0 0 * * *}",
+            "schedule: more than one of every, cron, after and on",
+        ),
+        ("{every: PT0.5S}", "schedule: a duration below a second"),
+        ("{after: {seconds: 0}}", "schedule: a duration below a second"),
+        ("{every: PT1.0005S}", "schedule: a fraction of a millisecond"),
+        (
+            "{every: '${ .every }'}",
+            "schedule: a duration that is an expression",
+        ),
+        ("{on: {all: []}}", "schedule.on: all of no events"),
+        (
+            "{on: {one: {with: {data: '${ . == $secrets.a }'}}}}",
+            "schedule.on: an expression with $secrets",
+        ),
+        (
+            "{on: {one: {with: {type: a}, correlate: {b: {from: .data, expect: '${ .c }'}}}}}",
+            "schedule.on: an expectation that is an expression",
+        ),
+        (
+            "{on: {any: [], until: '$context.done'}}",
+            "schedule.on: an expression with $context",
+        ),
+    ] {
+        let workflow = with_schedule(schedule, "").unwrap();
+        let features: Vec<_> = workflow
+            .unsupported
+            .iter()
+            .map(|part| part.feature.as_str())
+            .collect();
+        assert_eq!(features, [feature], "{schedule}");
+        assert!(workflow.schedule.is_none());
     }
 }

@@ -18,6 +18,7 @@ mod functions;
 mod json;
 mod permission;
 mod runs;
+mod schedules;
 mod secrets;
 mod table;
 mod templates;
@@ -39,6 +40,10 @@ pub use permission::Permission;
 pub use runs::{
     CancelRunRequest, Done, FollowRunRequest, GetRunHistoryRequest, GetRunRequest, ListRunsRequest,
     RerunRunRequest, Run, RunHistory, SignalRunRequest, StartRunRequest, WorkflowReference,
+};
+pub use schedules::{
+    GetScheduleRequest, ListSchedulesRequest, PauseScheduleRequest, PreviewScheduleRequest,
+    ResumeScheduleRequest, Schedule, SchedulePreview, ScheduledTime, TriggerScheduleRequest,
 };
 pub use secrets::{DeleteSecretRequest, DeletedSecret, ListSecretsRequest, SecretList, SetSecretRequest};
 pub use table::{OperationInfo, OperationKind, Request, StreamRequest};

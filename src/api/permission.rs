@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a role can be allowed. Every operation needs one; `runs.start` with the text of a document needs
-/// `workflows.write`, too.
+/// `workflows.write`, too, and `workflows.deploy` of one with a schedule `runs.write`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub enum Permission {
@@ -21,10 +21,10 @@ pub enum Permission {
     /// Call functions directly.
     #[serde(rename = "functions.call")]
     FunctionsCall,
-    /// See workflows.
+    /// See workflows and their schedules.
     #[serde(rename = "workflows.read")]
     WorkflowsRead,
-    /// Deploy and delete workflows, and run documents that are not deployed. Who may decide what a workflow does may,
+    /// Deploy and delete workflows, pause and resume their schedules, and run documents that are not deployed. Who may decide what a workflow does may,
     /// together with `runs.write`, call every function and read every secret of the owner.
     #[serde(rename = "workflows.write")]
     WorkflowsWrite,

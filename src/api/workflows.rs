@@ -122,13 +122,18 @@ impl DeployWorkflowRequest {
 
 impl Request for DeployWorkflowRequest {
     const NAME: &'static str = "workflows.deploy";
-    const SUMMARY: &'static str = "Deploys a workflow document; a deployed version never changes.";
+    const SUMMARY: &'static str =
+        "Deploys a workflow document, and sets its schedule; a deployed version never changes.";
     const PERMISSION: Permission = Permission::WorkflowsWrite;
     type Response = DeployedWorkflow;
 
     async fn handle(self, context: Context) -> Result<DeployedWorkflow> {
         let (workflow, text) = parse(self.document).await?;
         workflow.check_supported()?;
+        if workflow.schedule.is_some() {
+            // A schedule starts runs on behalf of who deployed it.
+            context.require(Permission::RunsWrite)?;
+        }
         let deployment = DeployedWorkflow {
             namespace: workflow.document.namespace.clone(),
             name: workflow.document.name.clone(),
@@ -144,7 +149,19 @@ impl Request for DeployWorkflowRequest {
             .store
             .put_document(&scope, &deployment.hash, &text)
             .await?;
-        context.parts.store.deploy(&scope, &deployment).await
+        let deployed = context.parts.store.deploy(&scope, &deployment).await?;
+        let DeployedWorkflow { namespace, name, .. } = &deployed;
+        let is_scheduled = context
+            .parts
+            .store
+            .schedule(&scope, namespace, name)
+            .await?
+            .is_some();
+        if is_scheduled || workflow.schedule.is_some() {
+            let runtime = &context.parts.runtime;
+            runtime.schedule(&context.principal, namespace, name).await?;
+        }
+        Ok(deployed)
     }
 }
 
@@ -231,7 +248,7 @@ pub(super) async fn find(
     Ok(WorkflowDocument { workflow, document })
 }
 
-/// Removes a deployed workflow. Runs that follow it go on.
+/// Removes a deployed workflow. Runs that follow it go on; its schedule ends with the last version that has one.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteWorkflowRequest {
@@ -267,6 +284,11 @@ impl Request for DeleteWorkflowRequest {
                 &self.name,
                 self.version.as_deref(),
             )
+            .await?;
+        // The version that is the latest now is the one that is scheduled.
+        let runtime = &context.parts.runtime;
+        runtime
+            .schedule(&context.principal, &self.namespace, &self.name)
             .await?;
         Ok(DeletedWorkflows { deleted })
     }

@@ -14,6 +14,7 @@ mod run;
 mod session;
 mod terminal;
 mod validate;
+mod work;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,7 @@ The engine acts for whoever starts it: it may read and write every file that the
 enum Command {
     Run(run::RunArguments),
     Resume(resume::ResumeArguments),
+    Work(work::WorkArguments),
     Call(call::CallArguments),
     Api(operations::ApiArguments),
     Validate(validate::ValidateArguments),
@@ -87,6 +89,7 @@ fn carry_out(cli: Cli, terminal: &mut Terminal) -> Result<ExitCode, CommandError
         match cli.command {
             Command::Run(arguments) => run::run(&session, arguments, terminal).await,
             Command::Resume(arguments) => resume::resume(&session, &arguments, terminal).await,
+            Command::Work(arguments) => work::work(&session, &arguments, terminal).await,
             Command::Call(arguments) => call::call(&session, arguments, terminal).await,
             Command::Api(arguments) => operations::show(&arguments, terminal),
             Command::Validate(arguments) => validate::validate(&arguments, terminal).await,

@@ -73,7 +73,24 @@ impl SessionOptions {
         &self,
         work: impl AsyncFnOnce(&Engine) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        let engine = Engine::open(self.config()).await?;
+        Self::with_engine_of(self.config(), work).await
+    }
+
+    /// Does the same with an engine that goes on with the runs and schedules of every tenant and user.
+    pub(super) async fn with_working_engine<T>(
+        &self,
+        work: impl AsyncFnOnce(&Engine) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let mut config = self.config();
+        config.resume = true;
+        Self::with_engine_of(config, work).await
+    }
+
+    async fn with_engine_of<T>(
+        config: EngineConfig,
+        work: impl AsyncFnOnce(&Engine) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let engine = Engine::open(config).await?;
         let outcome = tokio::select! {
             biased;
             signal = tokio::signal::ctrl_c() => Err(match signal {

@@ -10,7 +10,7 @@ fn files_are_checked_one_by_one() {
     sandbox.write(
         "cron.yaml",
         format!(
-            "schedule: {{ cron: '0 8 * * *' }}\n{}",
+            "schedule: {{ cron: '0 8 * * *', every: PT1H }}\n{}",
             workflow("  - nothing: { set: { x: 1 } }")
         ),
     );

@@ -9,3 +9,4 @@ mod full_disk;
 mod kill_loop;
 mod run;
 mod support;
+mod work;

@@ -205,7 +205,7 @@ fn wrong_use_exits_with_2_and_leaves_no_store() {
     sandbox.write("broken.yaml", "document: { dsl: 1.0.3 }\ndo: []\n");
     sandbox.write(
         "cron.yaml",
-        format!("schedule: {{ cron: '0 8 * * *' }}\n{}", echo()),
+        format!("schedule: {{ cron: '0 8 * * *', every: PT1H }}\n{}", echo()),
     );
     sandbox.write("latin1.yaml", b"do: \xe4");
     for (arguments, named) in [

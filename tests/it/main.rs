@@ -9,6 +9,7 @@ mod conformance;
 mod engine;
 #[cfg(unix)]
 mod processes;
+mod schedules;
 mod schema;
 mod support;
 mod templates;

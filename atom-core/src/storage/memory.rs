@@ -1,5 +1,7 @@
 //! A store that forgets everything when it is dropped.
 
+mod schedules;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,8 +11,8 @@ use tokio::sync::watch;
 
 use super::{
     Committed, DeployedWorkflow, JournalEntry, NewRun, Page, PageRequest, RunCommit, RunEnd, RunFilter,
-    RunRecord, RunStatus, RunStore, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore, is_latest,
-    latest,
+    RunRecord, RunStatus, RunStore, ScheduleRecord, StoredTemplate, TemplateInfo, TemplateStore,
+    WorkflowStore, is_latest, latest,
 };
 use crate::{CloudEvent, EventLog, LoggedEvent, Offset, Result, RunId, Scope};
 
@@ -50,6 +52,7 @@ struct Tables {
     workflows: BTreeMap<(Scope, String, String, String), DeployedWorkflow>,
     templates: BTreeMap<(Scope, String), StoredTemplate>,
     runs: BTreeMap<(Scope, RunId), Run>,
+    schedules: BTreeMap<(Scope, String, String), ScheduleRecord>,
     events: BTreeMap<Offset, (Scope, CloudEvent)>,
     /// The offsets of events by source and id.
     known_events: HashMap<(Scope, String, String), Offset>,
@@ -82,6 +85,7 @@ impl Run {
             output: None,
             error: None,
             rerun_of: run.rerun_of,
+            trigger: run.trigger,
             created_at: run.created_at,
             updated_at: journal.last().map_or(run.created_at, |entry| entry.at),
             ended_at: None,

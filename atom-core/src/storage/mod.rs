@@ -1,7 +1,8 @@
 //! What the engine keeps, and the rules every store must hold.
 //!
 //! * Every row belongs to a [`Scope`]: a method that takes one never touches another's rows. Only
-//!   [`RunStore::unfinished`] sees all scopes, because an engine that starts resumes everybody's runs.
+//!   [`RunStore::unfinished`] and the questions that a scheduler asks of [`ScheduleStore`] see all scopes, because an
+//!   engine serves everybody's runs and schedules.
 //! * What a method reports as written is on disk: it survives `kill -9` and a power cut.
 //! * An engine that has lost its place to a newer one can write nothing ([`ErrorCode::Conflict`](crate::ErrorCode)).
 //! * A failed write leaves everything stored before as it was.
@@ -13,6 +14,7 @@
 
 mod memory;
 mod run;
+mod schedule;
 mod template;
 mod vault;
 mod workflow;
@@ -20,8 +22,9 @@ mod workflow;
 pub use memory::MemoryStore;
 pub use run::{
     Committed, JournalEntry, NewRun, ParentStep, RunCommit, RunEnd, RunFilter, RunRecord, RunStatus,
-    RunStore, WorkflowKey,
+    RunStore, RunTrigger, WorkflowKey,
 };
+pub use schedule::{MissedRuns, ScheduleFailure, ScheduleRecord, ScheduleStore, ScheduleTrigger};
 pub use template::{StoredTemplate, TemplateInfo, TemplateStore};
 pub use vault::{MemoryVault, SecretInfo, Vault, validate_secret, validate_secret_name};
 pub use workflow::{DeployedWorkflow, WorkflowStore, is_latest, latest};
@@ -34,12 +37,12 @@ use crate::EventLog;
 #[cfg(doc)]
 use crate::Scope;
 
-/// A store of everything: workflows and templates, runs with their journals, and events.
+/// A store of everything: workflows and templates, runs with their journals, schedules and events.
 ///
 /// They are one trait because a run's commit writes journal entries, emitted events and child runs together.
-pub trait Store: WorkflowStore + TemplateStore + RunStore + EventLog {}
+pub trait Store: WorkflowStore + TemplateStore + RunStore + ScheduleStore + EventLog {}
 
-impl<T: WorkflowStore + TemplateStore + RunStore + EventLog> Store for T {}
+impl<T: WorkflowStore + TemplateStore + RunStore + ScheduleStore + EventLog> Store for T {}
 
 /// The most items one page of a list can hold.
 pub const MAX_PAGE: usize = 1000;

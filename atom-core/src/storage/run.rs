@@ -66,6 +66,19 @@ pub struct ParentStep {
     pub action: u64,
 }
 
+/// What started a run by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RunTrigger {
+    /// The schedule of its workflow.
+    #[schemars(title = "ScheduleRunTrigger")]
+    Schedule {
+        /// The time that the run was due at; for events, when they had all come.
+        #[schemars(with = "String")]
+        at: Timestamp,
+    },
+}
+
 /// A run to create.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewRun {
@@ -87,6 +100,8 @@ pub struct NewRun {
     pub first_entry: JournalEntry,
     /// The run that it repeats, for a run that was made from another.
     pub rerun_of: Option<RunId>,
+    /// What started it by itself, for a run that nobody asked for.
+    pub trigger: Option<RunTrigger>,
     /// Entries that follow the first, copied from the run that it repeats. When there are any, all entries, the first
     /// one too, keep their `event_head`: what the run listens for goes on where the other one was.
     pub copied: Vec<JournalEntry>,
@@ -115,6 +130,8 @@ pub struct RunRecord {
     pub error: Option<Value>,
     /// The run that it repeats, for a run that was made from another.
     pub rerun_of: Option<RunId>,
+    /// What started it by itself, for a run that nobody asked for.
+    pub trigger: Option<RunTrigger>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When the last journal entry was written.
@@ -249,6 +266,7 @@ impl RunRecord {
             parent: self.parent,
             directory: self.directory.clone(),
             rerun_of: self.rerun_of,
+            trigger: self.trigger,
             input: Value::Null,
             status: self.status,
             output: None,

@@ -94,6 +94,7 @@ pub fn new_run(principal: &Principal, number: u64) -> NewRun {
         created_at: second(number),
         first_entry: entry(0),
         rerun_of: None,
+        trigger: None,
         copied: Vec::new(),
     }
 }

@@ -20,6 +20,7 @@
 //! ```
 
 mod builder;
+mod cron;
 mod duration;
 mod graph;
 mod inspect;
@@ -33,6 +34,7 @@ mod yaml;
 #[cfg(test)]
 mod schema_tests;
 
+pub use cron::Cron;
 pub use duration::parse_duration;
 pub use graph::graph;
 pub use template::{Naming, WorkflowTemplate};

@@ -39,6 +39,14 @@ const EXTRA_RULES: &[(&str, &str)] = &[
         "the agent is missing",
         "the specification's text says that one of the two ways to name it is required",
     ),
+    (
+        "the schedule is empty",
+        "the text of the specification asks for one of its properties",
+    ),
+    (
+        "cron expression",
+        "an expression that cannot be read would start nothing",
+    ),
     ("calls itself", "a function that calls itself never ends"),
     ("cannot name a variable", "expressions could not read it"),
     ("are both named", "one variable would hide the other"),

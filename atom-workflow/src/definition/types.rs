@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use atom_core::storage::{MissedRuns, ScheduleTrigger};
 use atom_core::{Error, Result};
 use serde_json::Value;
 
+use super::Cron;
 use crate::expression::{Expression, Template, Variables};
 
 /// A whole workflow document.
@@ -24,6 +26,8 @@ pub struct Workflow {
     pub output: Output,
     /// What a run does.
     pub tasks: TaskList,
+    /// When runs start by themselves.
+    pub schedule: Option<Schedule>,
     /// How long a run may take.
     pub timeout: Option<DurationSpec>,
     /// The names of the secrets that expressions may read.
@@ -68,6 +72,64 @@ pub struct Document {
     pub title: Option<String>,
     /// What it does, in Markdown.
     pub summary: Option<String>,
+}
+
+/// When runs of a deployed workflow start by themselves.
+#[derive(Clone, Debug)]
+pub enum Schedule {
+    /// In equal intervals from its deployment, whether or not the run before has ended.
+    Every {
+        /// The interval, in whole milliseconds, a second or more.
+        interval: Duration,
+        /// What becomes of missed times.
+        missed: MissedRuns,
+    },
+    /// At times of the calendar.
+    Cron {
+        /// The times.
+        cron: Cron,
+        /// What becomes of missed times.
+        missed: MissedRuns,
+    },
+    /// Some time after the end of the run before.
+    After {
+        /// The time, in whole milliseconds, a second or more.
+        delay: Duration,
+    },
+    /// When events have come.
+    Events(EventSchedule),
+}
+
+/// The events that start a run, and become its input.
+#[derive(Clone, Debug)]
+pub struct EventSchedule {
+    /// Which events, and how many.
+    pub on: EventStrategy,
+    /// What of each event becomes part of the input.
+    pub read: ReadAs,
+}
+
+impl Schedule {
+    /// What a store keeps of it.
+    #[must_use]
+    pub fn trigger(&self) -> ScheduleTrigger {
+        let milliseconds = |length: &Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+        match self {
+            Self::Every { interval, missed } => ScheduleTrigger::Every {
+                interval_ms: milliseconds(interval),
+                missed: *missed,
+            },
+            Self::Cron { cron, missed } => ScheduleTrigger::Cron {
+                expression: cron.expression().to_owned(),
+                time_zone: cron.time_zone().to_owned(),
+                missed: *missed,
+            },
+            Self::After { delay } => ScheduleTrigger::After {
+                delay_ms: milliseconds(delay),
+            },
+            Self::Events(_) => ScheduleTrigger::Events,
+        }
+    }
 }
 
 /// A value computed from data: one expression, or a structure with expressions in it.

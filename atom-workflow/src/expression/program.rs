@@ -96,6 +96,11 @@ impl Expression {
         &self.inner.source
     }
 
+    /// The variables that the program uses and does not define, without `$`.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.inner.variables.iter().map(String::as_str)
+    }
+
     /// The first output of the program for `input`, or null when it has none.
     ///
     /// The result depends on the arguments alone. Values of variables that the program does not use are not

@@ -1,13 +1,13 @@
 //! What is under way in a run: a tree of lists and tasks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use atom_core::CloudEvent;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{ActionId, WorkflowError};
+use crate::consumption::Consumption;
 use crate::definition::{CallTarget, Extension, FlowDirective, Task, TaskKind, Workflow};
 use crate::expression::Variables;
 
@@ -113,14 +113,7 @@ pub(super) enum TryPhase {
 #[derive(Debug)]
 pub(super) struct Listening {
     pub(super) action: ActionId,
-    /// Events that are part of the output.
-    pub(super) consumed: Vec<CloudEvent>,
-    /// Which filters of `all` have had their event.
-    pub(super) satisfied: Vec<bool>,
-    /// The same for the strategy that ends the wait.
-    pub(super) until_satisfied: Vec<bool>,
-    /// What the events consumed so far have in common.
-    pub(super) correlated: BTreeMap<String, Value>,
+    pub(super) consumption: Consumption,
     /// What was done with the events, for a task with `foreach`.
     pub(super) outputs: Vec<Value>,
     /// Whether an event is being worked on now.

@@ -1,21 +1,22 @@
 //! Events: publishing them and waiting for them.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use atom_core::CloudEvent;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::event::RecordKind;
 use super::frame::{FrameId, FrameKind, Listening, Purpose, TaskState};
 use super::{ActionId, Command, Machine, WorkflowError};
-use crate::definition::{AttributeFilter, EventFilter, EventStrategy, Listen, ReadAs, TaskKind, Until};
-use crate::expression::{Variables, truthy};
+use crate::consumption::{Consumption, Wanted};
+use crate::definition::{EventStrategy, Listen, Task, TaskKind};
+use crate::expression::Variables;
 
 /// How many signals a run keeps for tasks that do not listen yet.
 const MAX_SIGNALS: usize = 1000;
 
-/// How many events one task can consume.
-const MAX_CONSUMED: usize = 10_000;
+/// How many events one task, or one run that events start, can consume.
+pub(crate) const MAX_CONSUMED: usize = 10_000;
 
 impl Machine {
     /// The listening actions that want an event of the log.
@@ -66,26 +67,12 @@ impl Machine {
     }
 
     pub(super) fn begin_listening(&mut self, id: FrameId, listen: &Listen) {
-        let filters = |strategy: &EventStrategy| match strategy {
-            EventStrategy::All(filters) => filters.len(),
-            _ => 0,
-        };
-        let until = match &listen.to {
-            EventStrategy::Any {
-                until: Some(Until::Consumed(strategy)),
-                ..
-            } => filters(strategy),
-            _ => 0,
-        };
         let action = self.begin(Some(id), Purpose::Work, Command::Listen);
         self.set_state(
             id,
             TaskState::Listening(Listening {
                 action,
-                consumed: Vec::new(),
-                satisfied: vec![false; filters(&listen.to)],
-                until_satisfied: vec![false; until],
-                correlated: BTreeMap::new(),
+                consumption: Consumption::new(&listen.to),
                 outputs: Vec::new(),
                 is_iterating: false,
                 is_over: false,
@@ -129,79 +116,55 @@ impl Machine {
         }
     }
 
-    fn listening(&self, id: FrameId) -> Option<Ear<'_>> {
+    /// What a task listens for.
+    fn ear(&self, id: FrameId) -> Option<Ear> {
         let frame = self.frames.get(&id)?;
         let FrameKind::Task(task) = &frame.kind else {
             return None;
         };
-        let (TaskKind::Listen(listen), TaskState::Listening(state)) = (&task.task.kind, &task.state) else {
-            return None;
-        };
         Some(Ear {
-            strategy: &listen.to,
-            until: match &listen.to {
-                EventStrategy::Any {
-                    until: Some(Until::Consumed(until)),
-                    ..
-                } => Some(until),
-                _ => None,
-            },
-            state,
-            input: &task.input,
             variables: self.variables(&frame.variables, task, None),
+            task: Arc::clone(&task.task),
+            input: Arc::clone(&task.input),
         })
     }
 
     fn accepts(&self, id: FrameId, event: &CloudEvent) -> bool {
-        self.listening(id)
-            .is_some_and(|ear| ear.part(event).is_some() || ear.ending(event).is_some())
+        let Some(FrameKind::Task(task)) = self.frames.get(&id).map(|frame| &frame.kind) else {
+            return false;
+        };
+        let TaskState::Listening(state) = &task.state else {
+            return false;
+        };
+        self.ear(id).is_some_and(|ear| {
+            ear.wanted()
+                .is_some_and(|wanted| state.consumption.accepts(&wanted, event))
+        })
     }
 
     fn consume(&mut self, id: FrameId, event: CloudEvent) {
-        let Some(ear) = self.listening(id) else {
-            return;
-        };
-        let (part, ending) = (ear.part(&event), ear.ending(&event));
-        let ending = ending.and_then(|matched| Some((ear.until?.clone(), matched)));
-        let (strategy, variables) = (ear.strategy.clone(), ear.variables);
         let event_type = event.kind.clone();
-        let Some(TaskState::Listening(state)) = self.state(id) else {
+        let Some(ear) = self.ear(id) else {
             return;
         };
-        let mut is_over = false;
-        let mut is_part = false;
-        if let Some((until, matched)) = ending {
-            state.correlate(matched.correlated);
-            is_over = satisfy(&until, &mut state.until_satisfied, matched.filter);
-        } else if let Some(matched) = part {
-            is_part = true;
-            state.correlate(matched.correlated);
-            state.consumed.push(event);
-            is_over = match &strategy {
-                EventStrategy::Any { until: Some(_), .. } => false,
-                other => satisfy(other, &mut state.satisfied, matched.filter),
-            };
-        }
-        let is_full = state.consumed.len() >= MAX_CONSUMED;
+        let (Some(wanted), Some(TaskState::Listening(state))) = (ear.wanted(), self.state(id)) else {
+            return;
+        };
+        let consumed = state.consumption.consume(&wanted, event);
+        let is_full = state.consumption.events.len() >= MAX_CONSUMED;
         let reference = self.task(id).map(|task| task.task.reference.clone());
         self.record(reference.as_deref(), || RecordKind::TaskReceived { event_type });
-        if let EventStrategy::Any {
-            until: Some(Until::Condition(condition)),
-            ..
-        } = &strategy
-        {
-            match condition.evaluate(&self.consumed(id), &variables) {
-                Ok(value) => is_over = truthy(&value),
-                Err(error) => return self.fail_listening(id, WorkflowError::expression(&error)),
-            }
-        }
-        if is_over {
+        let consumed = match consumed {
+            Ok(consumed) => consumed,
+            Err(error) => return self.fail_listening(id, WorkflowError::expression(&error)),
+        };
+        if consumed.is_over {
             self.finish_listening(id);
         } else if is_full {
             let detail = format!("the task consumed {MAX_CONSUMED} events without an end");
             return self.fail_listening(id, WorkflowError::runtime(detail));
         }
-        if is_part {
+        if consumed.is_part {
             self.begin_listen_iteration(id);
         }
     }
@@ -233,139 +196,27 @@ impl Machine {
         let (TaskKind::Listen(listen), TaskState::Listening(state)) = (&task.task.kind, &task.state) else {
             return Value::Null;
         };
-        Value::Array(
-            state
-                .consumed
-                .iter()
-                .map(|event| read(event, listen.read))
-                .collect(),
-        )
+        state.consumption.output(listen.read)
     }
 }
 
-/// What a task sees of an event.
-pub(super) fn read(event: &CloudEvent, read: ReadAs) -> Value {
-    match read {
-        ReadAs::Data | ReadAs::Raw => event.data.clone().unwrap_or(Value::Null),
-        ReadAs::Envelope => envelope(event),
-    }
-}
-
-impl Listening {
-    /// Notes what an event has in common with those that come later.
-    fn correlate(&mut self, values: Vec<(String, Value)>) {
-        for (name, value) in values {
-            self.correlated.entry(name).or_insert(value);
-        }
-    }
-}
-
-/// What a task listens for, and what decides whether an event is it.
-struct Ear<'a> {
-    strategy: &'a EventStrategy,
-    /// The events that end the wait.
-    until: Option<&'a EventStrategy>,
-    state: &'a Listening,
-    input: &'a Value,
+/// What a task listens for, apart from the machine that changes.
+struct Ear {
+    task: Arc<Task>,
+    input: Arc<Value>,
     variables: Variables,
 }
 
-/// How an event fits.
-struct Match {
-    /// The number of the filter that took it.
-    filter: usize,
-    /// What the events that follow must have in common with it.
-    correlated: Vec<(String, Value)>,
-}
-
-impl Ear<'_> {
-    /// How an event is one of those waited for.
-    fn part(&self, event: &CloudEvent) -> Option<Match> {
-        self.wanted(self.strategy, &self.state.satisfied, event)
-    }
-
-    /// How an event is one of those that end the wait.
-    fn ending(&self, event: &CloudEvent) -> Option<Match> {
-        self.wanted(self.until?, &self.state.until_satisfied, event)
-    }
-
-    /// Which filter of a strategy takes an event, if any does.
-    fn wanted(&self, strategy: &EventStrategy, satisfied: &[bool], event: &CloudEvent) -> Option<Match> {
-        let envelope = envelope(event);
-        let find = |filters: &[EventFilter], is_open: &dyn Fn(usize) -> bool| {
-            filters.iter().enumerate().find_map(|(index, filter)| {
-                let correlated = is_open(index).then(|| self.passes(filter, &envelope))??;
-                Some(Match {
-                    filter: index,
-                    correlated,
-                })
-            })
-        };
-        match strategy {
-            EventStrategy::One(filter) => find(std::slice::from_ref(filter), &|_| true),
-            EventStrategy::Any { filters, .. } if filters.is_empty() => Some(Match {
-                filter: 0,
-                correlated: Vec::new(),
-            }),
-            EventStrategy::Any { filters, .. } => find(filters, &|_| true),
-            EventStrategy::All(filters) => {
-                find(filters, &|index| !satisfied.get(index).copied().unwrap_or(true))
-            }
-        }
-    }
-
-    /// What an event that passes a filter has in common with those that follow; `None` when it does not pass.
-    fn passes(&self, filter: &EventFilter, envelope: &Value) -> Option<Vec<(String, Value)>> {
-        let fits = filter.attributes.iter().all(|(name, expected)| {
-            let actual = envelope.get(name).unwrap_or(&Value::Null);
-            match expected {
-                AttributeFilter::Text { text, pattern } => actual.as_str().is_some_and(|actual| {
-                    actual == text || pattern.as_ref().is_some_and(|pattern| pattern.is_match(actual))
-                }),
-                AttributeFilter::Value(value) => actual == value,
-                // An event of another shape than the expression expects is simply not the one waited for.
-                AttributeFilter::Expression(expression) => expression
-                    .evaluate(actual, &self.variables)
-                    .is_ok_and(|value| truthy(&value)),
-            }
-        });
-        if !fits {
+impl Ear {
+    fn wanted(&self) -> Option<Wanted<'_>> {
+        let TaskKind::Listen(listen) = &self.task.kind else {
             return None;
-        }
-        let mut correlated = Vec::new();
-        for (name, correlation) in &filter.correlations {
-            // The same holds here, and an event without the value has nothing in common with any other.
-            let value = correlation.from.evaluate(envelope, &self.variables).ok()?;
-            if value.is_null() {
-                return None;
-            }
-            let expected = match &correlation.expect {
-                Some(expect) => Some(expect.evaluate(self.input, &self.variables).ok()?),
-                None => self.state.correlated.get(name).cloned(),
-            };
-            match expected {
-                Some(expected) if expected != value => return None,
-                Some(_) => {}
-                None => correlated.push((name.clone(), value)),
-            }
-        }
-        Some(correlated)
+        };
+        Some(Wanted {
+            strategy: &listen.to,
+            read: listen.read,
+            input: &self.input,
+            variables: &self.variables,
+        })
     }
-}
-
-/// Notes that a filter had its event; tells whether the strategy has all it waits for.
-fn satisfy(strategy: &EventStrategy, satisfied: &mut [bool], index: usize) -> bool {
-    match strategy {
-        EventStrategy::One(_) | EventStrategy::Any { .. } => true,
-        EventStrategy::All(_) => {
-            if let Some(filter) = satisfied.get_mut(index) {
-                *filter = true;
-            }
-            satisfied.iter().all(|is_satisfied| *is_satisfied)
-        }
-    }
-}
-
-fn envelope(event: &CloudEvent) -> Value {
-    serde_json::to_value(event).unwrap_or_else(|_| Value::Object(Map::new()))
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::frame::{FrameId, FrameKind, List, TaskState};
-use super::{Machine, WorkflowError, listen};
+use super::{Machine, WorkflowError};
+use crate::consumption;
 use crate::definition::{ListenIterator, Task, TaskKind};
 use crate::expression::Variables;
 
@@ -31,7 +32,7 @@ impl Machine {
             return;
         }
         let index = state.outputs.len();
-        if index < state.consumed.len() {
+        if index < state.consumption.events.len() {
             state.is_iterating = true;
             let Some((item, variables)) = self.iteration(id, index) else {
                 return;
@@ -88,7 +89,7 @@ impl Machine {
             return None;
         };
         let iterator = definition.foreach.as_ref()?;
-        let item = listen::read(state.consumed.get(index)?, definition.read);
+        let item = consumption::read(state.consumption.events.get(index)?, definition.read);
         let mut variables = frame.variables.clone();
         variables.insert(&iterator.item, item.clone());
         variables.insert(&iterator.at, Value::from(index));

@@ -49,6 +49,7 @@ mod task;
 pub(crate) use data::check_depth;
 pub use error::WorkflowError;
 pub use event::{ActionId, Command, Event, Outcome, Record, RecordKind, Transition};
+pub(crate) use listen::MAX_CONSUMED;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -86,6 +86,7 @@ async fn run_to_end(
     // Read anew: it may have ended since the driver was asked for.
     let record = runtime.record(scope, run).await?;
     if record.status.has_ended() {
+        runtime.inner.bell.run_ended(&record);
         return Ok(());
     }
     let mut driver = Driver::rebuild(runtime, record, progress).await?;
@@ -128,6 +129,7 @@ async fn run_to_end(
         }
         has_news |= !was_listening && !driver.listening.is_empty();
     }
+    runtime.inner.bell.run_ended(&driver.record);
     Ok(())
 }
 

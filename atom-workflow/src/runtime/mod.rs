@@ -42,17 +42,19 @@ mod history;
 mod load;
 mod redact;
 mod rerun;
+mod schedule;
 mod start;
 
 pub use history::HistoryEntry;
 pub use rerun::Rerun;
+pub use schedule::upcoming;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use atom_core::storage::{RunRecord, Store, Vault};
+use atom_core::storage::{RunRecord, RunTrigger, Store, Vault};
 use atom_core::{
     CancellationToken, Clock, CloudEvent, Error, ErrorCode, FunctionRegistry, Offset, RandomSource, Result,
     RunId, Scope,
@@ -119,6 +121,8 @@ pub struct StartRun {
     pub input: Value,
     /// Where relative file paths start.
     pub directory: Option<PathBuf>,
+    /// What starts it by itself, for a run that nobody asked for.
+    pub trigger: Option<RunTrigger>,
 }
 
 impl StartRun {
@@ -130,6 +134,7 @@ impl StartRun {
             text: text.into(),
             input,
             directory: None,
+            trigger: None,
         }
     }
 }
@@ -147,9 +152,18 @@ struct Inner {
     /// within an owner.
     drivers: Mutex<Drivers>,
     workflows: load::WorkflowCache,
+    /// Tells the scheduler of changes.
+    bell: Arc<schedule::Bell>,
     calls: Arc<Semaphore>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The scheduler waits without keeping the runtime alive.
+        self.shutdown.cancel();
+    }
 }
 
 type Drivers = HashMap<(Scope, RunId), DriverHandle>;
@@ -208,6 +222,7 @@ impl Runtime {
                 parts,
                 drivers: Mutex::default(),
                 workflows: load::WorkflowCache::default(),
+                bell: Arc::default(),
                 calls,
                 tasks: TaskTracker::new(),
                 shutdown: CancellationToken::new(),

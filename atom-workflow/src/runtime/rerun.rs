@@ -81,6 +81,7 @@ impl Runtime {
             created_at: now,
             first_entry,
             rerun_of: Some(rerun.run),
+            trigger: None,
             copied,
         };
         let id = run.id;

@@ -87,6 +87,7 @@ impl Runtime {
                 event_head: 0,
             },
             rerun_of: None,
+            trigger: start.trigger,
             copied: Vec::new(),
         };
         // What is cached is stored already.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atom_core::storage::{
     Committed, DeployedWorkflow, JournalEntry, MemoryStore, MemoryVault, NewRun, Page, PageRequest,
-    RunCommit, RunFilter, RunRecord, RunStore, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore,
+    RunCommit, RunFilter, RunRecord, RunStore, ScheduleRecord, ScheduleStore, StoredTemplate, TemplateInfo,
+    TemplateStore, WorkflowStore,
 };
 use atom_core::{
     CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Result, RunId, Scope,
@@ -115,6 +116,33 @@ impl RunStore for MortalStore {
     }
     async fn unfinished(&self) -> Result<Vec<RunRecord>> {
         self.inner.unfinished().await
+    }
+}
+
+#[async_trait]
+impl ScheduleStore for MortalStore {
+    async fn put_schedule(&self, schedule: &ScheduleRecord) -> Result<bool> {
+        self.write()?;
+        self.inner.put_schedule(schedule).await
+    }
+    async fn schedule(&self, scope: &Scope, namespace: &str, name: &str) -> Result<Option<ScheduleRecord>> {
+        self.inner.schedule(scope, namespace, name).await
+    }
+    async fn schedules(&self, scope: &Scope, page: &PageRequest) -> Result<Page<ScheduleRecord>> {
+        self.inner.schedules(scope, page).await
+    }
+    async fn delete_schedule(&self, scope: &Scope, namespace: &str, name: &str) -> Result<bool> {
+        self.write()?;
+        self.inner.delete_schedule(scope, namespace, name).await
+    }
+    async fn earliest_schedules(&self, limit: usize) -> Result<Vec<ScheduleRecord>> {
+        self.inner.earliest_schedules(limit).await
+    }
+    async fn listening_schedules(&self, after: Option<Offset>) -> Result<Vec<ScheduleRecord>> {
+        self.inner.listening_schedules(after).await
+    }
+    async fn awaiting_schedules(&self) -> Result<Vec<ScheduleRecord>> {
+        self.inner.awaiting_schedules().await
     }
 }
 

@@ -12,6 +12,7 @@ mod engine;
 mod events;
 mod extend;
 mod rerun;
+mod schedules;
 mod support;
 mod sweep;
 mod tasks;

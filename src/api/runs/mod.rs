@@ -1,6 +1,8 @@
 //! Runs of workflows.
 
-use atom_core::storage::{Page, PageRequest, ParentStep, RunFilter, RunRecord, RunStatus, WorkflowKey};
+use atom_core::storage::{
+    Page, PageRequest, ParentStep, RunFilter, RunRecord, RunStatus, RunTrigger, WorkflowKey,
+};
 use atom_core::{Error, Result, RunId, Scope};
 use atom_workflow::machine::WorkflowError;
 use jiff::Timestamp;
@@ -54,6 +56,9 @@ pub struct Run {
     /// The run that it repeats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rerun_of: Option<RunId>,
+    /// What started it by itself, for a run that nobody asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<RunTrigger>,
     /// When it was created.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
@@ -77,6 +82,7 @@ impl From<RunRecord> for Run {
             error: record.error,
             parent: record.parent,
             rerun_of: record.rerun_of,
+            trigger: record.trigger,
             created_at: record.created_at,
             updated_at: record.updated_at,
             ended_at: record.ended_at,

@@ -156,6 +156,7 @@ impl Request for StartRunRequest {
             text,
             input: self.input.clone(),
             directory: self.directory,
+            trigger: None,
         };
         let started = runtime.start(&context.principal, start).await?;
         // Two starts at once with one id: the other one may have come first.

@@ -9,6 +9,7 @@ mod flow;
 mod http;
 #[cfg(unix)]
 mod processes;
+mod schedules;
 mod stage;
 
 use std::time::Duration;
@@ -41,6 +42,7 @@ const DOCUMENTS: &[&[(&str, Play)]] = &[
     http::DOCUMENTS,
     #[cfg(unix)]
     processes::DOCUMENTS,
+    schedules::DOCUMENTS,
 ];
 
 #[tokio::test]

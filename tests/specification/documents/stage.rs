@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use atom_core::testkit::ManualClock;
 use atom_engine::api::{
-    FollowRunRequest, GetRunRequest, PublishEventRequest, Run, SignalRunRequest, StartRunRequest,
+    DeployWorkflowRequest, FollowRunRequest, GetRunRequest, PublishEventRequest, Run, SignalRunRequest,
+    StartRunRequest,
 };
 use atom_engine::{Engine, EngineConfig};
 use atom_integrations::http::testing::{RecordedRequest, TestResponse, TestServer};
@@ -86,6 +87,12 @@ impl Stage {
 }
 
 impl Scene {
+    /// Deploys the document.
+    pub(super) async fn deploy(&self) {
+        let deploy = DeployWorkflowRequest::new(self.document.clone());
+        self.engine.call(deploy).await.expect("the document is deployed");
+    }
+
     /// Starts the document.
     pub(super) async fn start(&self, input: Value) -> Run {
         let start = StartRunRequest::document(self.document.clone()).with_input(input);

@@ -13,12 +13,14 @@
 
 mod events;
 mod runs;
+mod schedules;
 mod scopes;
 mod templates;
 mod workflows;
 
 pub use events::check_events;
 pub use runs::check_runs;
+pub use schedules::check_schedules;
 pub use scopes::check_scopes;
 pub use templates::check_templates;
 pub use workflows::check_workflows;
@@ -35,6 +37,7 @@ pub async fn check_all<S: Store>(make: impl AsyncFn() -> S) {
     check_templates(&make().await).await;
     check_runs(&make().await).await;
     check_events(&make().await).await;
+    check_schedules(&make().await).await;
     check_scopes(&make().await).await;
 }
 

@@ -104,6 +104,7 @@ fn record_of(run: &NewRun) -> RunRecord {
         directory: run.directory.clone(),
         input: run.input.clone(),
         rerun_of: run.rerun_of,
+        trigger: run.trigger,
         status: RunStatus::Running,
         output: None,
         error: None,

@@ -244,8 +244,8 @@ const EVENTS: Table = Table(
 );
 const RUNS: Table = Table(
     "INSERT INTO runs (tenant, user, id, roles, namespace, name, version, hash, parent_run, parent_action, \
-     directory, rerun_of, input, created_at) VALUES ",
-    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+     directory, rerun_of, started_by, input, created_at) VALUES ",
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 );
 const JOURNAL: Table = Table(
     "INSERT INTO journal (tenant, user, run, sequence, at, payload, event_head) VALUES ",
@@ -253,7 +253,7 @@ const JOURNAL: Table = Table(
 );
 const END: &str = "UPDATE runs SET status = ?, output = ?, error = ?, ended_at = ? WHERE tenant = ? AND user = ? AND id = ?;";
 
-fn run_row(run: &NewRun) -> Result<[Argument; 14]> {
+fn run_row(run: &NewRun) -> Result<[Argument; 15]> {
     let directory = run.directory.as_ref().map(|directory| {
         directory
             .to_str()
@@ -274,6 +274,7 @@ fn run_row(run: &NewRun) -> Result<[Argument; 14]> {
         })?,
         Argument::optional(directory, |directory| Ok(Argument::text(directory?)))?,
         Argument::optional(run.rerun_of, |run| Ok(Argument::id(run)))?,
+        Argument::optional(run.trigger, |trigger| json(&trigger).map(Argument::Text))?,
         Argument::Text(json(&run.input)?),
         Argument::Integer(nanoseconds(run.created_at)?),
     ])

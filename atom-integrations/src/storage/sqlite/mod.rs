@@ -12,6 +12,7 @@ mod migrations;
 mod open;
 mod rows;
 mod runs;
+mod schedules;
 mod script;
 mod templates;
 #[cfg(test)]

@@ -20,7 +20,7 @@ const WHOLE: &str = "SELECT input, output, ";
 const LISTED: &str = "SELECT 'null' AS input, NULL AS output, ";
 /// When a run was last written to stands in the last entry of its journal.
 const COLUMNS: &str = "tenant, user, id, roles, namespace, name, version, hash, parent_run, parent_action, \
-     directory, rerun_of, status, error, created_at, ended_at, \
+     directory, rerun_of, started_by, status, error, created_at, ended_at, \
      (SELECT at FROM journal WHERE journal.tenant = runs.tenant AND journal.user = runs.user \
       AND journal.run = runs.id ORDER BY sequence DESC LIMIT 1) AS updated_at FROM runs";
 
@@ -147,6 +147,10 @@ fn record(row: &SqliteRow) -> Decoded<RunRecord> {
         rerun_of: row
             .try_get::<Option<&[u8]>, _>("rerun_of")?
             .map(run_id)
+            .transpose()?,
+        trigger: row
+            .try_get::<Option<&str>, _>("started_by")?
+            .map(value)
             .transpose()?,
         input: value(row.try_get("input")?)?,
         status: status(row.try_get("status")?)?,

@@ -180,6 +180,18 @@ async fn lists_are_read_along_their_indexes() {
             "SELECT * FROM workflows WHERE tenant = ? AND user = ? ORDER BY namespace, name, deployed_at, version",
             "workflows_in_order",
         ),
+        (
+            "SELECT * FROM schedules WHERE wakes_at IS NOT NULL ORDER BY wakes_at LIMIT ?",
+            "schedules_by_time",
+        ),
+        (
+            "SELECT * FROM schedules WHERE tenant = ? AND user = ? AND listens_after IS NOT NULL",
+            "schedules_listening",
+        ),
+        (
+            "SELECT * FROM schedules WHERE awaits IS NOT NULL",
+            "schedules_awaiting",
+        ),
     ] {
         let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}")));
         let plan = plan.fetch_all(&store.database.readers).await.unwrap();
@@ -200,7 +212,8 @@ impl Write for FirstVersion {
     type Answer = ();
 
     async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<()> {
-        sqlx::raw_sql("ALTER TABLE runs DROP COLUMN rerun_of; PRAGMA user_version = 1;")
+        sqlx::raw_sql("ALTER TABLE runs DROP COLUMN rerun_of; ALTER TABLE runs DROP COLUMN started_by; DROP TABLE schedules; DROP TABLE templates; \
+             PRAGMA user_version = 1;")
             .execute(connection)
             .await?;
         Ok(())
@@ -216,7 +229,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date_with_its_runs() {
     store.close().await.unwrap();
 
     let store = SqliteStore::open(directory.path()).await.unwrap();
-    assert_eq!(execute(&store, "PRAGMA user_version").await, 2);
+    assert_eq!(execute(&store, "PRAGMA user_version").await, 4);
     let run = store.run(&scope(), run_id(1)).await.unwrap().unwrap();
     assert_eq!(run.rerun_of, None);
     store.commit(commit(&scope(), run_id(1), 1..2)).await.unwrap();

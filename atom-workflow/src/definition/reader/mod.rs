@@ -13,6 +13,7 @@ mod formats;
 mod processes;
 mod protocols;
 mod reuse;
+mod schedule;
 mod tasks;
 mod template;
 
@@ -65,9 +66,7 @@ pub(super) fn read(node: &Node) -> Result<Workflow> {
         .map(|input| reader.input(&input))
         .transpose()?
         .unwrap_or_default();
-    if let Some(schedule) = root.get("schedule") {
-        reader.schedule(&schedule)?;
-    }
+    let schedule = reader.schedule(&root)?;
     let tasks = reader.task_list(&root.require("do")?, 0)?;
     let timeout = root
         .get("timeout")
@@ -88,6 +87,7 @@ pub(super) fn read(node: &Node) -> Result<Workflow> {
         input,
         output,
         tasks,
+        schedule,
         timeout,
         secrets: reader.secrets,
         extensions: reader.extensions,
@@ -147,7 +147,7 @@ impl<'t> Reader<'t> {
         if let Some(tags) = document.get("tags") {
             tags.any_object()?;
         }
-        self.metadata(&document, &[])?;
+        self.metadata(&document, &["schedule"])?;
         Ok(Document {
             dsl: dsl.text()?.to_owned(),
             namespace: formats::label(&document.require("namespace")?)?.to_owned(),
@@ -186,31 +186,6 @@ impl<'t> Reader<'t> {
         if let Some(mode) = evaluate.get("mode") {
             self.is_loose = mode.choice(&["strict", "loose"])? == "loose";
         }
-        Ok(())
-    }
-
-    fn schedule(&mut self, cursor: &Cursor<'t>) -> Result<()> {
-        let schedule = cursor.object(&["every", "cron", "after", "on", "read"])?;
-        for key in ["every", "after"] {
-            if let Some(duration) = schedule.get(key) {
-                self.duration(&duration)?;
-            }
-        }
-        if let Some(cron) = schedule.get("cron") {
-            cron.text()?;
-        }
-        if let Some(on) = schedule.get("on") {
-            self.strategy(&on, true)?;
-        }
-        if let Some(read) = schedule.get("read") {
-            events::read_as(&read)?;
-            if !schedule.has("on") {
-                return Err(
-                    read.error("'read' needs 'on' beside it: it says how the events of 'on' are read")
-                );
-            }
-        }
-        self.lacks(cursor, "schedule")?;
         Ok(())
     }
 

@@ -1,0 +1,294 @@
+//! Starting the runs of a schedule.
+
+use atom_core::storage::{
+    MissedRuns, RunRecord, RunTrigger, ScheduleFailure, ScheduleRecord, ScheduleTrigger,
+};
+use atom_core::{CloudEvent, Error, ErrorCode, Result, RunId};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::due::{Due, Times};
+use super::{key, milliseconds};
+use crate::runtime::{Runtime, StartRun};
+
+/// How often a start is tried again: after 1, 2, 4, … seconds, for more than an hour in all.
+const MAX_RETRIES: u32 = 12;
+
+/// The attempt whose failure is published: whoever starts an engine needs a moment to register functions.
+const TELLING_ATTEMPT: u32 = 3;
+
+/// The type of the event that tells of a start that failed.
+const FAILED: &str = "dev.atom.schedule.failed";
+
+/// The namespace of the ids of scheduled runs (RFC 9562, section 5.5), made up once.
+const RUNS: [u8; 16] = *b"atom schedules 1";
+
+/// Where events about a schedule come from.
+pub(super) fn source(schedule: &ScheduleRecord) -> String {
+    let (namespace, name) = schedule.cursor();
+    format!("atom:/schedules/{namespace}/{name}")
+}
+
+impl Runtime {
+    /// Does what is due of a schedule that time decides about.
+    pub(super) async fn fire(&self, mut schedule: ScheduleRecord) -> Result<()> {
+        if !self.is_latest(&schedule).await? {
+            let (namespace, name) = schedule.cursor();
+            return self
+                .schedule(&schedule.principal.clone(), &namespace, &name)
+                .await
+                .map(drop);
+        }
+        let now = self.inner.parts.clock.now();
+        let Some(next_at) = schedule.next_at else {
+            // There is nothing to try again.
+            schedule.failure = None;
+            return self.put(&schedule).await.map(drop);
+        };
+        match Times::of(&schedule.trigger, schedule.since) {
+            Ok(Some(times)) => self.fire_at(schedule, &times, next_at, now).await,
+            Ok(None) => self.fire_after(schedule, next_at, now).await,
+            Err(error) => {
+                let give_up = |schedule: &mut ScheduleRecord| schedule.next_at = None;
+                self.fail(schedule, next_at, now, error, give_up).await
+            }
+        }
+    }
+
+    /// Starts the runs of the times up to now.
+    async fn fire_at(
+        &self,
+        mut schedule: ScheduleRecord,
+        times: &Times,
+        next_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<()> {
+        let retry = schedule
+            .failure
+            .as_ref()
+            .filter(|failure| failure.retry_at.is_some());
+        let due = match retry {
+            // A start that failed comes first; what came due meanwhile is looked at afterwards.
+            Some(failure) => Due {
+                fires: vec![failure.at],
+                next: times.next_after(failure.at),
+            },
+            None => times.due(missed(&schedule.trigger), next_at, now),
+        };
+        for at in due.fires {
+            let started = self
+                .start_scheduled(&schedule, &at.to_string(), at, json!({}))
+                .await;
+            match started {
+                Ok(run) => note_start(&mut schedule, &run, at),
+                Err(error) => {
+                    let give_up = |schedule: &mut ScheduleRecord| schedule.next_at = times.next_after(at);
+                    return self.fail(schedule, at, now, error, give_up).await;
+                }
+            }
+        }
+        schedule.next_at = due.next;
+        // Whoever has changed it meanwhile has the last word; the runs are found by their ids next time.
+        self.put(&schedule).await.map(drop)
+    }
+
+    /// Starts the run that follows the one before.
+    async fn fire_after(&self, mut schedule: ScheduleRecord, at: Timestamp, now: Timestamp) -> Result<()> {
+        // A clock that was set back may show the same time again, but each run has one that follows it.
+        let cause = match schedule.last_run {
+            Some(run) => format!("after {run}"),
+            None => format!("first {}", schedule.since),
+        };
+        match self.start_scheduled(&schedule, &cause, at, json!({})).await {
+            Ok(run) => {
+                note_start(&mut schedule, &run, at);
+                schedule.next_at = None;
+                schedule.awaits = Some(run.id);
+                self.put(&schedule).await?;
+                // It may have ended already, before anybody knew that this is waited for.
+                self.inner.bell.ring(key(&schedule));
+                Ok(())
+            }
+            Err(error) => {
+                let give_up =
+                    |schedule: &mut ScheduleRecord| schedule.next_at = delayed(&schedule.trigger, now);
+                self.fail(schedule, at, now, error, give_up).await
+            }
+        }
+    }
+
+    /// Notes when a schedule that waits for the end of a run goes on, if the run has ended.
+    pub(super) async fn settle(&self, mut schedule: ScheduleRecord) -> Result<()> {
+        let Some(run) = schedule.awaits else { return Ok(()) };
+        let store = &self.inner.parts.store;
+        let ended_at = match store.run(&schedule.principal.scope(), run).await? {
+            Some(run) if !run.status.has_ended() => return Ok(()),
+            Some(run) => run.ended_at,
+            None => None,
+        };
+        let ended_at = ended_at.unwrap_or_else(|| self.inner.parts.clock.now());
+        schedule.awaits = None;
+        schedule.next_at = delayed(&schedule.trigger, ended_at);
+        store.put_schedule(&schedule).await.map(drop)
+    }
+
+    /// Whether a schedule is that of the latest version. A process may have died between deploying and scheduling.
+    pub(super) async fn is_latest(&self, schedule: &ScheduleRecord) -> Result<bool> {
+        let (namespace, name) = schedule.cursor();
+        let store = &self.inner.parts.store;
+        let latest = store
+            .find(&schedule.principal.scope(), &namespace, &name, None)
+            .await?;
+        Ok(latest.is_some_and(|latest| {
+            latest.hash == schedule.workflow.hash && latest.version == schedule.workflow.version
+        }))
+    }
+
+    /// Starts the run for a cause. The same cause always gives the same run.
+    pub(super) async fn start_scheduled(
+        &self,
+        schedule: &ScheduleRecord,
+        cause: &str,
+        at: Timestamp,
+        input: Value,
+    ) -> Result<RunRecord> {
+        let scope = schedule.principal.scope();
+        let workflow = self.load(&scope, &schedule.workflow.hash).await?;
+        let text = self.document(&scope, &schedule.workflow.hash).await?;
+        let mut start = StartRun::new(workflow, text, input);
+        start.id = Some(run_id(schedule, cause));
+        start.trigger = Some(RunTrigger::Schedule { at });
+        self.start(&schedule.principal, start).await
+    }
+
+    /// Notes that a start has failed, to be tried again later or, after many attempts, not any more.
+    pub(super) async fn fail(
+        &self,
+        mut schedule: ScheduleRecord,
+        at: Timestamp,
+        now: Timestamp,
+        error: Error,
+        give_up: impl FnOnce(&mut ScheduleRecord),
+    ) -> Result<()> {
+        if is_of_the_engine(&error) {
+            return Err(error);
+        }
+        let before = schedule
+            .failure
+            .take()
+            .filter(|failure| failure.retry_at.is_some());
+        let attempts = before.map_or(0, |failure| failure.attempts) + 1;
+        let has_given_up = attempts > MAX_RETRIES;
+        let pause = milliseconds(1000 << attempts.saturating_sub(1).min(MAX_RETRIES));
+        let failure = ScheduleFailure {
+            at,
+            failed_at: now,
+            attempts,
+            retry_at: now.saturating_add(pause).ok().filter(|_| !has_given_up),
+            error: error.report(),
+        };
+        tracing::warn!(schedule = source(&schedule), %at, attempts, %error, "a scheduled run cannot start");
+        if attempts == TELLING_ATTEMPT || has_given_up {
+            self.tell(&schedule, &failure).await?;
+        }
+        if has_given_up {
+            give_up(&mut schedule);
+        } else if schedule.next_at.is_some() {
+            schedule.next_at = Some(at);
+        }
+        schedule.failure = Some(failure);
+        self.put(&schedule).await?;
+        if has_given_up {
+            // More events may wait behind those that are let go.
+            self.inner.bell.ring(key(&schedule));
+        }
+        Ok(())
+    }
+
+    /// Notes that events cannot be used; gives the schedule as it is stored then.
+    pub(super) async fn lose(
+        &self,
+        mut schedule: ScheduleRecord,
+        error: &Error,
+    ) -> Result<Option<ScheduleRecord>> {
+        let now = self.inner.parts.clock.now();
+        let failure = ScheduleFailure {
+            at: now,
+            failed_at: now,
+            attempts: 1,
+            retry_at: None,
+            error: error.report(),
+        };
+        self.tell(&schedule, &failure).await?;
+        schedule.failure = Some(failure);
+        self.put(&schedule).await
+    }
+
+    /// Writes a schedule; gives it as it is stored then, or `None` when somebody else has changed it.
+    pub(super) async fn put(&self, schedule: &ScheduleRecord) -> Result<Option<ScheduleRecord>> {
+        let is_written = self.inner.parts.store.put_schedule(schedule).await?;
+        Ok(is_written.then(|| ScheduleRecord {
+            revision: schedule.next_revision(),
+            ..schedule.clone()
+        }))
+    }
+
+    /// Publishes that a start has failed.
+    async fn tell(&self, schedule: &ScheduleRecord, failure: &ScheduleFailure) -> Result<()> {
+        let cause = format!("{} failed {}", failure.at, failure.attempts);
+        let mut event = CloudEvent::new(run_id(schedule, &cause).to_string(), source(schedule), FAILED);
+        event.time = Some(failure.failed_at);
+        event.data = Some(json!({
+            "namespace": schedule.workflow.namespace,
+            "name": schedule.workflow.name,
+            "version": schedule.workflow.version,
+            "failure": failure,
+        }));
+        self.publish(&schedule.principal.scope(), &event).await.map(drop)
+    }
+}
+
+/// Notes a run that was started.
+pub(super) fn note_start(schedule: &mut ScheduleRecord, run: &RunRecord, at: Timestamp) {
+    schedule.last_at = Some(at);
+    schedule.last_run = Some(run.id);
+    schedule.failure = None;
+}
+
+fn missed(trigger: &ScheduleTrigger) -> MissedRuns {
+    match trigger {
+        ScheduleTrigger::Every { missed, .. } | ScheduleTrigger::Cron { missed, .. } => *missed,
+        ScheduleTrigger::After { .. } | ScheduleTrigger::Events => MissedRuns::default(),
+    }
+}
+
+/// When the run follows that comes some time after a moment.
+fn delayed(trigger: &ScheduleTrigger, moment: Timestamp) -> Option<Timestamp> {
+    match trigger {
+        ScheduleTrigger::After { delay_ms } => moment.saturating_add(milliseconds(*delay_ms)).ok(),
+        _ => None,
+    }
+}
+
+/// The id of the run that a schedule starts for a cause, as JSON so that no two texts run into each other.
+fn run_id(schedule: &ScheduleRecord, cause: &str) -> RunId {
+    let scope = schedule.principal.scope();
+    let workflow = &schedule.workflow;
+    let name = json!([
+        scope.tenant,
+        scope.user,
+        workflow.namespace,
+        workflow.name,
+        workflow.hash,
+        cause
+    ]);
+    RunId::from_bytes(RUNS).derive(&name.to_string())
+}
+
+/// Whether an error is the store's or the closing engine's: it says nothing about the workflow.
+pub(super) fn is_of_the_engine(error: &Error) -> bool {
+    matches!(
+        error.code(),
+        ErrorCode::StorageFailed | ErrorCode::StorageFull | ErrorCode::Closed | ErrorCode::Conflict
+    )
+}
