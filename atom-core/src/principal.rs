@@ -64,6 +64,18 @@ impl Principal {
         Ok(())
     }
 
+    /// Whether the principal has a role; one without any has the role `admin`.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.effective_roles().any(|own| own == role)
+    }
+
+    /// The roles of the principal; `admin` when it has none.
+    pub fn effective_roles(&self) -> impl Iterator<Item = &str> {
+        let admin = self.roles.is_empty().then_some("admin");
+        self.roles.iter().map(String::as_str).chain(admin)
+    }
+
     /// What storage rows, events and keys of this principal are scoped by.
     #[must_use]
     pub fn scope(&self) -> Scope {

@@ -1,7 +1,9 @@
 //! What the engine keeps, and the rules every store must hold.
 //!
-//! * Every row belongs to a [`Scope`]: a method that takes one never touches another's rows. Only
+//! * Every row belongs to a [`Scope`]: a method that takes one never touches another's rows. Two places see more.
 //!   [`RunStore::unfinished`] sees all scopes, because an engine that starts resumes everybody's runs.
+//!   [`ApprovalStore`] takes a [`Principal`] and shows it approvals that runs of other users of its tenant ask it to
+//!   decide, never those of another tenant.
 //! * What a method reports as written is on disk: it survives `kill -9` and a power cut.
 //! * An engine that has lost its place to a newer one can write nothing ([`ErrorCode::Conflict`](crate::ErrorCode)).
 //! * A failed write leaves everything stored before as it was.
@@ -11,12 +13,17 @@
 //!
 //! [`MemoryStore`] holds these rules within one process; `testkit` has the suites that check them.
 
+mod approval;
 mod memory;
 mod run;
 mod template;
 mod vault;
 mod workflow;
 
+pub use approval::{
+    ApprovalChange, ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Assignees, Decision,
+    DecisionKind, OnDeadline,
+};
 pub use memory::MemoryStore;
 pub use run::{
     Committed, JournalEntry, NewRun, ParentStep, RunCommit, RunEnd, RunFilter, RunRecord, RunStatus,
@@ -32,14 +39,14 @@ use serde::{Deserialize, Serialize};
 use crate::EventLog;
 
 #[cfg(doc)]
-use crate::Scope;
+use crate::{Principal, Scope};
 
-/// A store of everything: workflows and templates, runs with their journals, and events.
+/// A store of everything: workflows and templates, runs with their journals, approvals, and events.
 ///
-/// They are one trait because a run's commit writes journal entries, emitted events and child runs together.
-pub trait Store: WorkflowStore + TemplateStore + RunStore + EventLog {}
+/// They are one trait because a run's commit writes journal entries, emitted events and approvals together.
+pub trait Store: WorkflowStore + TemplateStore + RunStore + ApprovalStore + EventLog {}
 
-impl<T: WorkflowStore + TemplateStore + RunStore + EventLog> Store for T {}
+impl<T: WorkflowStore + TemplateStore + RunStore + ApprovalStore + EventLog> Store for T {}
 
 /// The most items one page of a list can hold.
 pub const MAX_PAGE: usize = 1000;
