@@ -136,6 +136,8 @@ pub struct ApprovalRecord {
     pub owner: Scope,
     /// The run that waits for it.
     pub run: RunId,
+    /// The number of the action within the run that waits for it.
+    pub action: u64,
     /// The JSON pointer of the task that waits for it.
     pub task: String,
     /// Which document the run follows.

@@ -109,6 +109,7 @@ pub fn approval(owner: &Principal, run: u64, action: u64) -> ApprovalRecord {
         id: ApprovalId::new(&owner.scope(), run_id(run), action),
         owner: owner.scope(),
         run: run_id(run),
+        action,
         task: format!("/do/{action}/ask"),
         workflow: workflow_key(),
         title: format!("Question {action}"),

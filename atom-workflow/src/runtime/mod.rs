@@ -37,6 +37,7 @@
 //! ```
 
 mod action;
+mod approve;
 mod driver;
 mod history;
 mod load;
@@ -44,6 +45,7 @@ mod redact;
 mod rerun;
 mod start;
 
+pub use approve::{Decide, unknown_approval};
 pub use history::HistoryEntry;
 pub use rerun::Rerun;
 

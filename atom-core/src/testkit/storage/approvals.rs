@@ -81,10 +81,7 @@ async fn writing(store: &dyn Store) {
         close(first.id, ApprovalStatus::Withdrawn, None),
     ];
     assert_eq!(code(store.commit(refused).await), Some(ErrorCode::Conflict));
-    assert_eq!(
-        store.approval(&ada, approval(&ada, 1, 3).id).await.unwrap(),
-        None
-    );
+    assert_eq!(store.approval(&ada, approval(&ada, 1, 3).id).await.unwrap(), None);
     assert_eq!(
         store.approval(&ada, first.id).await.unwrap().as_ref(),
         Some(&first)
@@ -264,10 +261,7 @@ async fn visibility(store: &dyn Store) {
     let same_run = approval(&other, 2, 2);
     ask(store, &other, 2, vec![same_run.clone()]).await;
     assert_eq!(store.approval(&owner, same_run.id).await.unwrap(), None);
-    assert_eq!(
-        store.approval(&other, same_run.id).await.unwrap(),
-        Some(same_run)
-    );
+    assert_eq!(store.approval(&other, same_run.id).await.unwrap(), Some(same_run));
 }
 
 async fn lists(store: &dyn Store) {

@@ -3,6 +3,7 @@
 //! Beyond the schema the reader refuses what could only fail or be ignored later: unknown keys in objects
 //! that the schema leaves open by omission, names that lead nowhere, expressions that do not compile.
 
+mod approve;
 mod authentication;
 mod calls;
 mod cursor;
