@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::json::read_request;
-use super::{Context, Permission, engine, events, functions, runs, secrets, templates, workflows};
+use super::{
+    Context, Permission, approvals, engine, events, functions, runs, secrets, templates, workflows,
+};
 
 /// A request with one answer.
 pub trait Request: DeserializeOwned + JsonSchema + Send + 'static {
@@ -92,12 +94,13 @@ pub(crate) enum Handler {
     Stream(fn(Context, Value) -> Result<BoxStream<'static, Result<Value>>>),
 }
 
-static TABLE: [&[Operation]; 7] = [
+static TABLE: [&[Operation]; 8] = [
     engine::OPERATIONS,
     functions::OPERATIONS,
     workflows::OPERATIONS,
     templates::OPERATIONS,
     runs::OPERATIONS,
+    approvals::OPERATIONS,
     events::OPERATIONS,
     secrets::OPERATIONS,
 ];

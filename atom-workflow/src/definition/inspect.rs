@@ -33,6 +33,14 @@ impl Workflow {
         .with_context("path", &first.path))
     }
 
+    /// Whether any task waits for an approval.
+    #[must_use]
+    pub fn has_approvals(&self) -> bool {
+        let mut has_approvals = false;
+        visit(&self.tasks, &mut |task| has_approvals |= task.approve.is_some());
+        has_approvals
+    }
+
     /// The names of the registered functions that the document calls, `http` and `openapi` among them.
     #[must_use]
     pub fn called_functions(&self) -> BTreeSet<&str> {

@@ -189,6 +189,16 @@ impl Mail {
 }
 
 impl DriverHandle {
+    /// Waits until a run that was just started has asked what it asks first, so that whoever knows of the run finds it
+    /// among the approvals.
+    async fn begun(&self) {
+        let mut progress = self.progress.clone();
+        // A driver that is gone has nothing more to say; whoever waits for the run hears why.
+        let _ = progress
+            .wait_for(|progress| progress.entries > 0 || progress.has_ended || progress.stopped.is_some())
+            .await;
+    }
+
     /// Why the driver no longer answers.
     fn gone(&self) -> Error {
         let progress = self.progress.borrow();
