@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use atom_core::function::TypedFunction;
 use atom_core::storage::{
-    ApprovalFilter, ApprovalStatus, ApprovalStore, Decision, DecisionKind, MemoryStore, MemoryVault,
-    PageRequest, RunStatus, RunStore,
+    ApprovalFilter, ApprovalStatus, Decision, DecisionKind, MemoryStore, MemoryVault, PageRequest, RunStatus,
+    RunStore,
 };
 use atom_core::{Error, ErrorCode, EventLog};
 use atom_workflow::runtime::{Decide, RuntimeLimits};
@@ -140,10 +140,9 @@ async fn keep_deciding(bench: &Bench) {
             status: Some(ApprovalStatus::Pending),
             ..ApprovalFilter::default()
         };
-        let asked = bench
-            .store
-            .approvals(&bench.ada, &filter, &PageRequest::default());
-        for approval in asked.await.unwrap().items {
+        let page = PageRequest::default();
+        let asked = bench.store.approvals(&bench.ada, &filter, &page).await.unwrap();
+        for approval in asked.items {
             if approval.deadline.is_some() || !decided.insert(approval.id) {
                 continue;
             }
@@ -171,12 +170,10 @@ async fn keep_deciding(bench: &Bench) {
 /// How all approvals ended.
 async fn approvals(bench: &Bench) -> Vec<(String, ApprovalStatus, Option<Decision>)> {
     let mut ended = Vec::new();
+    let filter = ApprovalFilter::default();
     let mut page = PageRequest::default();
     loop {
-        let part = bench
-            .store
-            .approvals(&bench.ada, &ApprovalFilter::default(), &page);
-        let part = part.await.unwrap();
+        let part = bench.store.approvals(&bench.ada, &filter, &page).await.unwrap();
         for listed in part.items {
             let approval = bench
                 .store
