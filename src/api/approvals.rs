@@ -197,6 +197,20 @@ pub struct DecideApprovalRequest {
     pub input: Option<Value>,
 }
 
+impl DecideApprovalRequest {
+    /// A decision without a comment, form or input.
+    #[must_use]
+    pub fn new(id: ApprovalId, decision: DecisionKind) -> Self {
+        Self {
+            id,
+            decision,
+            comment: None,
+            form: None,
+            input: None,
+        }
+    }
+}
+
 impl Request for DecideApprovalRequest {
     const NAME: &'static str = "approvals.decide";
     const SUMMARY: &'static str =

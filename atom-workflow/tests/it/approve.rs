@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use atom_core::storage::{
-    ApprovalFilter, ApprovalRecord, ApprovalStatus, DecisionKind, MemoryVault, RunRecord, RunStatus, Vault,
+    ApprovalFilter, ApprovalRecord, ApprovalStatus, Decision, DecisionKind, MemoryVault, RunRecord,
+    RunStatus, Vault,
 };
 use atom_core::{ErrorCode, Principal, Result, Secret};
+use atom_workflow::definition::Workflow;
+use atom_workflow::machine::{ApprovalChange, Command, Event, Machine, Outcome, RunFacts};
 use atom_workflow::runtime::{Decide, Rerun, RuntimeLimits};
 use serde_json::{Value, json};
 
-use crate::support::Bench;
+use crate::support::{Bench, document};
 
 /// Asks before it calls, with everything that can be said.
 const SEND: &str = r#"
@@ -172,6 +175,80 @@ async fn a_task_runs_once_it_is_approved_and_sees_the_decision() {
     let refused = bench.runtime.decide(&cid, decide).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::Conflict);
     assert_eq!(refused.message(), "'bob' has decided otherwise already");
+}
+
+#[test]
+fn the_machine_says_what_to_ask_and_takes_each_answer_once() {
+    let tasks = r#"
+- race:
+    fork:
+      compete: true
+      branches:
+        - left: { set: { won: left }, metadata: { atom: { approve: { title: Left?, deadline: PT1H } } } }
+        - right: { set: { won: right }, metadata: { atom: { approve: { title: Right? } } } }
+"#;
+    let workflow = Arc::new(Workflow::parse(&document(tasks)).unwrap());
+    let ada = principal("acme", "ada", &[]);
+    let now = atom_core::testkit::fixtures::start();
+    let run = atom_core::testkit::fixtures::run_id(1);
+    let facts = RunFacts::new(ada.scope(), run, json!({}), now);
+    let mut machine = Machine::new(Arc::clone(&workflow), facts.clone());
+    let first = machine.advance(Event::started(), now);
+    let [ApprovalChange::Opened(left), ApprovalChange::Opened(right)] = &first.approvals[..] else {
+        panic!("{first:?}");
+    };
+    assert_eq!((left.title.as_str(), right.title.as_str()), ("Left?", "Right?"));
+    assert_eq!(
+        (left.deadline, right.deadline),
+        (Some(now + std::time::Duration::from_secs(3600)), None)
+    );
+    assert_ne!(left.id, right.id);
+    let asked = |command: &Command| matches!(command, Command::Approve { .. });
+    assert_eq!(
+        first.begin.iter().filter(|(_, command)| asked(command)).count(),
+        2
+    );
+
+    let answer = Event::Decided {
+        action: left.action,
+        decision: Decision {
+            decision: DecisionKind::Approve,
+            by: "bob".to_owned(),
+            comment: None,
+            form: None,
+            input: None,
+        },
+    };
+    let timer = Event::Decided {
+        action: first.begin.iter().find(|(_, command)| !asked(command)).unwrap().0,
+        decision: match &answer {
+            Event::Decided { decision, .. } => decision.clone(),
+            _ => unreachable!(),
+        },
+    };
+    assert!(!machine.expects(&timer), "only an approval is decided");
+    let last = machine.advance(answer.clone(), now);
+    let closed: Vec<_> = last
+        .approvals
+        .iter()
+        .map(|change| match change {
+            ApprovalChange::Closed { request, status, .. } => (request.title.as_str(), *status),
+            ApprovalChange::Opened(request) => panic!("{request:?}"),
+        })
+        .collect();
+    assert_eq!(
+        closed,
+        [
+            ("Left?", ApprovalStatus::Approved),
+            ("Right?", ApprovalStatus::Withdrawn)
+        ]
+    );
+    assert_eq!(last.outcome, Some(Outcome::Completed(json!({ "won": "left" }))));
+    assert!(!machine.expects(&answer));
+
+    let mut replayed = Machine::new(workflow, facts);
+    assert_eq!(replayed.advance(Event::started(), now), first);
+    assert_eq!(replayed.advance(answer, now), last);
 }
 
 #[tokio::test]
