@@ -8,9 +8,9 @@
 
 use std::sync::Arc;
 
+use atom_core::ApprovalId;
 use atom_core::principal::is_name;
 use atom_core::storage::{ApprovalStatus, Assignees, Decision, DecisionKind, OnDeadline};
-use atom_core::{ApprovalId, Error, ErrorCode, Result};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ const MAX_OPEN: usize = 1000;
 const MAX_TITLE_BYTES: usize = 1000;
 
 /// How long a message or a comment may be, in bytes.
-const MAX_TEXT_BYTES: usize = 16 * 1024;
+pub(super) const MAX_TEXT_BYTES: usize = 16 * 1024;
 
 /// How many roles and users may be named together.
 const MAX_ASSIGNEES: usize = 100;
@@ -97,7 +97,7 @@ pub enum ApprovalChange {
 
 impl Machine {
     /// Asks what a task that has its input wants to know before it runs.
-    pub(super) fn ask(&mut self, id: FrameId, approve: &Approve) -> std::result::Result<(), WorkflowError> {
+    pub(super) fn ask(&mut self, id: FrameId, approve: &Approve) -> Result<(), WorkflowError> {
         let open = self.actions.values().filter(|pending| is_approval(pending));
         if open.count() >= MAX_OPEN {
             return Err(WorkflowError::runtime(format!(
@@ -139,7 +139,7 @@ impl Machine {
         input: &Arc<Value>,
         variables: &Variables,
         deadline: Option<Timestamp>,
-    ) -> std::result::Result<ApprovalRequest, WorkflowError> {
+    ) -> Result<ApprovalRequest, WorkflowError> {
         let evaluate = |template: &crate::expression::Template| {
             template
                 .evaluate(input, variables)
@@ -150,10 +150,9 @@ impl Machine {
         let message = message.map(|message| text("message", message, MAX_TEXT_BYTES));
         let data = approve.data.as_ref().map(evaluate).transpose()?;
         let data = data.unwrap_or_else(|| input.as_ref().clone());
-        for shown in [Some(&data), approve.allow_edit.then_some(input.as_ref())] {
-            if let Some(shown) = shown {
-                check_size(shown).map_err(|error| WorkflowError::configuration(error.message()))?;
-            }
+        check_size(&data).map_err(WorkflowError::configuration)?;
+        if approve.allow_edit {
+            check_size(input).map_err(WorkflowError::configuration)?;
         }
         Ok(ApprovalRequest {
             id: ApprovalId::new(&self.facts.owner, self.facts.run, action),
@@ -172,78 +171,6 @@ impl Machine {
             deadline,
             on_deadline: approve.on_deadline,
         })
-    }
-
-    /// Checks that a decision answers what was asked.
-    ///
-    /// # Errors
-    /// `invalid_request` saying what does not fit, `limit_exceeded` for a decision that is too large, `conflict` when
-    /// nothing waits for it.
-    pub fn check_decision(&self, action: ActionId, decision: &Decision) -> Result<()> {
-        let frame = self.actions.get(&action).and_then(|pending| pending.frame);
-        let task = frame.and_then(|frame| self.task(frame));
-        let approve = task.and_then(|task| Some((&task.task, task.task.approve.as_ref()?)));
-        let Some((task, approve)) = approve else {
-            return Err(Error::new(
-                ErrorCode::Conflict,
-                "the run no longer waits for this approval",
-            ));
-        };
-        if decision
-            .comment
-            .as_ref()
-            .is_some_and(|comment| comment.len() > MAX_TEXT_BYTES)
-        {
-            return Err(Error::new(
-                ErrorCode::LimitExceeded,
-                format!("'comment' has more than {MAX_TEXT_BYTES} bytes"),
-            ));
-        }
-        for (field, value) in [("form", &decision.form), ("input", &decision.input)] {
-            if let Some(value) = value {
-                check_size(value).map_err(|error| {
-                    Error::new(
-                        ErrorCode::LimitExceeded,
-                        format!("'{field}': {}", error.message()),
-                    )
-                })?;
-            }
-        }
-        let refused = |field: &str, error: &Error| {
-            Error::invalid_request(format!("'{field}' does not fit its schema: {}", error.message()))
-        };
-        match (&approve.form, &decision.form) {
-            (None, None) => {}
-            (None, Some(_)) => {
-                return Err(Error::invalid_request(
-                    "the approval has no form; leave out 'form'",
-                ));
-            }
-            // Nothing has to be filled in to reject.
-            (Some(_), None) if decision.decision == DecisionKind::Reject => {}
-            (Some(form), filled) => {
-                let filled = filled.clone().unwrap_or_else(|| json!({}));
-                form.schema
-                    .check(&filled)
-                    .map_err(|error| refused("form", &error))?;
-            }
-        }
-        match (&decision.input, decision.decision) {
-            (None, DecisionKind::Approve | DecisionKind::Reject) => Ok(()),
-            (None, DecisionKind::Edit) => Err(Error::invalid_request(
-                "'edit' needs 'input': what replaces the task's input",
-            )),
-            (Some(_), DecisionKind::Approve | DecisionKind::Reject) => {
-                Err(Error::invalid_request("'input' belongs to the decision 'edit'"))
-            }
-            (Some(_), DecisionKind::Edit) if !approve.allow_edit => Err(Error::invalid_request(
-                "the input of this task must not be changed; approve or reject",
-            )),
-            (Some(input), DecisionKind::Edit) => match &task.input.schema {
-                Some(schema) => schema.check(input).map_err(|error| refused("input", &error)),
-                None => Ok(()),
-            },
-        }
     }
 
     /// Takes in what somebody decided.
@@ -385,7 +312,7 @@ pub(super) fn is_approval(pending: &Pending) -> bool {
     matches!(pending.command, Command::Approve { .. })
 }
 
-fn text(field: &str, value: Value, limit: usize) -> std::result::Result<String, WorkflowError> {
+fn text(field: &str, value: Value, limit: usize) -> Result<String, WorkflowError> {
     match value {
         Value::String(text) if text.len() <= limit => Ok(text),
         Value::String(_) => Err(WorkflowError::configuration(format!(
@@ -397,7 +324,7 @@ fn text(field: &str, value: Value, limit: usize) -> std::result::Result<String, 
     }
 }
 
-fn assignees(value: Value) -> std::result::Result<Assignees, WorkflowError> {
+fn assignees(value: Value) -> Result<Assignees, WorkflowError> {
     let assignees: Assignees = serde_json::from_value(value).map_err(|_| {
         WorkflowError::configuration("the 'assignees' of the approval must be lists of names")
     })?;
@@ -421,16 +348,13 @@ fn assignees(value: Value) -> std::result::Result<Assignees, WorkflowError> {
     Ok(assignees)
 }
 
-/// Refuses data that is too large for an approval, or nests too deep to be stored.
-fn check_size(value: &Value) -> Result<()> {
-    let is_too_large = || serde_json::to_string(value).map_or(true, |text| text.len() > MAX_DATA_BYTES);
-    if let Err(error) = data::check_depth(value) {
-        return Err(Error::invalid_request(error.detail.unwrap_or_default()));
+/// Refuses data that is too large for an approval, or nests too deep to be stored, and says why.
+pub(super) fn check_size(value: &Value) -> Result<(), String> {
+    data::check_depth(value).map_err(|error| error.detail.unwrap_or_default())?;
+    if serde_json::to_string(value).is_ok_and(|text| text.len() <= MAX_DATA_BYTES) {
+        return Ok(());
     }
-    if is_too_large() {
-        return Err(Error::invalid_request(format!(
-            "what an approval shows or takes may have {MAX_DATA_BYTES} bytes as JSON"
-        )));
-    }
-    Ok(())
+    Err(format!(
+        "what an approval shows or takes may have {MAX_DATA_BYTES} bytes as JSON"
+    ))
 }

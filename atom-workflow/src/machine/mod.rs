@@ -37,6 +37,7 @@ mod approve;
 mod call;
 mod compensate;
 mod data;
+mod decision;
 mod error;
 mod event;
 mod extend;
