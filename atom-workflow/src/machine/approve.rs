@@ -150,9 +150,15 @@ impl Machine {
         let message = message.map(|message| text("message", message, MAX_TEXT_BYTES));
         let data = approve.data.as_ref().map(evaluate).transpose()?;
         let data = data.unwrap_or_else(|| input.as_ref().clone());
-        check_size(&data).map_err(WorkflowError::configuration)?;
+        check_size(&data).map_err(|problem| {
+            let detail = format!("the approval cannot show this: {problem}; choose what to show with 'data'");
+            WorkflowError::configuration(detail)
+        })?;
         if approve.allow_edit {
-            check_size(input).map_err(WorkflowError::configuration)?;
+            check_size(input).map_err(|problem| {
+                let detail = format!("the task's input cannot be offered for a change: {problem}");
+                WorkflowError::configuration(detail)
+            })?;
         }
         Ok(ApprovalRequest {
             id: ApprovalId::new(&self.facts.owner, self.facts.run, action),
@@ -354,7 +360,5 @@ pub(super) fn check_size(value: &Value) -> Result<(), String> {
     if serde_json::to_string(value).is_ok_and(|text| text.len() <= MAX_DATA_BYTES) {
         return Ok(());
     }
-    Err(format!(
-        "what an approval shows or takes may have {MAX_DATA_BYTES} bytes as JSON"
-    ))
+    Err(format!("it has more than {MAX_DATA_BYTES} bytes as JSON"))
 }

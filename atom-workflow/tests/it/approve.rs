@@ -377,7 +377,7 @@ async fn a_decision_that_does_not_answer_the_question_is_refused_and_stored_nowh
         (
             edit(Some(json!({ "text": "x".repeat(1024 * 1024) }))),
             ErrorCode::LimitExceeded,
-            "'input': what an approval shows or takes",
+            "'input': it has more than 1048576 bytes as JSON",
         ),
         (
             Decide {
@@ -805,12 +805,12 @@ async fn what_cannot_be_asked_fails_the_task() {
             "the 'assignees' of the approval name more than 100; give them a role in common",
         ),
         (
-            "title: x, data: '${ .huge }'",
-            "what an approval shows or takes may have 1048576 bytes as JSON",
+            "title: x, data: '${ .long * 2000 }'",
+            "the approval cannot show this: it has more than 1048576 bytes as JSON; choose what to show with 'data'",
         ),
     ] {
         let tasks = format!("- ask: {{ call: fail, metadata: {{ atom: {{ approve: {{ {approve} }} }} }} }}");
-        let input = json!({ "number": 1, "long": "x".repeat(1001), "huge": "x".repeat(1024 * 1024) });
+        let input = json!({ "number": 1, "long": "x".repeat(1001) });
         let error = bench.error(&tasks, input).await;
         assert_eq!(error["detail"], detail, "{approve}");
         assert_eq!(error["status"], 400);
