@@ -12,9 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::json::read_request;
-use super::{
-    Context, Permission, approvals, engine, events, functions, runs, secrets, templates, workflows,
-};
+use super::{Context, Permission, approvals, engine, events, functions, runs, secrets, templates, workflows};
 
 /// A request with one answer.
 pub trait Request: DeserializeOwned + JsonSchema + Send + 'static {

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use super::{
     ApprovalChange, ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Committed,
-    DeployedWorkflow, JournalEntry, NewRun, Page, PageRequest, RunCommit, RunEnd, RunFilter, RunRecord, RunStatus,
-    RunStore, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore, is_latest, latest,
+    DeployedWorkflow, JournalEntry, NewRun, Page, PageRequest, RunCommit, RunEnd, RunFilter, RunRecord,
+    RunStatus, RunStore, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore, is_latest, latest,
 };
 use crate::{ApprovalId, CloudEvent, EventLog, LoggedEvent, Offset, Principal, Result, RunId, Scope};
 

@@ -37,7 +37,7 @@ impl Workflow {
     #[must_use]
     pub fn has_approvals(&self) -> bool {
         let mut has_approvals = false;
-        visit(&self.tasks, &mut |task| has_approvals |= task.approve.is_some());
+        self.visit(&mut |task| has_approvals |= task.approve.is_some());
         has_approvals
     }
 
@@ -45,23 +45,28 @@ impl Workflow {
     #[must_use]
     pub fn called_functions(&self) -> BTreeSet<&str> {
         let mut functions = BTreeSet::new();
+        self.visit(&mut |task| {
+            if let TaskKind::Call(call) = &task.kind {
+                match &call.target {
+                    CallTarget::Http => drop(functions.insert("http")),
+                    CallTarget::OpenApi => drop(functions.insert("openapi")),
+                    CallTarget::Function(name) => drop(functions.insert(name.as_str())),
+                    CallTarget::Defined(_) => {}
+                }
+            }
+        });
+        functions
+    }
+
+    /// Shows every task, those of extensions first.
+    fn visit<'a>(&'a self, see: &mut impl FnMut(&'a Task)) {
         let lists = self
             .extensions
             .iter()
             .flat_map(|extension| [&extension.before, &extension.after]);
         for list in lists.chain([&self.tasks]) {
-            visit(list, &mut |task| {
-                if let TaskKind::Call(call) = &task.kind {
-                    match &call.target {
-                        CallTarget::Http => drop(functions.insert("http")),
-                        CallTarget::OpenApi => drop(functions.insert("openapi")),
-                        CallTarget::Function(name) => drop(functions.insert(name.as_str())),
-                        CallTarget::Defined(_) => {}
-                    }
-                }
-            });
+            visit(list, see);
         }
-        functions
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atom_core::storage::{
     ApprovalFilter, ApprovalRecord, ApprovalStore, Committed, DeployedWorkflow, JournalEntry, MemoryStore,
-    MemoryVault, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord, RunStore, StoredTemplate, TemplateInfo,
-    TemplateStore, WorkflowStore,
+    MemoryVault, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord, RunStore, StoredTemplate,
+    TemplateInfo, TemplateStore, WorkflowStore,
 };
 use atom_core::{
     ApprovalId, CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Principal,
