@@ -28,9 +28,6 @@ CREATE TABLE approvals (
     FOREIGN KEY (tenant, user, run) REFERENCES runs (tenant, user, id)
 ) STRICT;
 
--- The approvals of a run, asked for whenever an engine resumes it.
-CREATE INDEX approvals_by_run ON approvals (tenant, user, run);
-
 -- Who sees an approval: 'owner:' and the owner of the run, 'user:' and who may decide it, 'role:' and whose role may.
 -- The tenant comes first as everywhere, because nothing is shown across tenants; the owner of the approval does not,
 -- because it is looked up by those who decide for others.
