@@ -36,8 +36,8 @@ pub mod schema;
 mod templates;
 
 pub use atom_core::{
-    CloudEvent, Error, ErrorCode, ErrorReport, Function, FunctionContext, FunctionInfo, FunctionRegistry,
-    Principal, Result, Retry, RunId, Secret,
+    ApprovalId, CloudEvent, Error, ErrorCode, ErrorReport, Function, FunctionContext, FunctionInfo,
+    FunctionRegistry, Principal, Result, Retry, RunId, Secret,
 };
 pub use atom_integrations::http::{HttpConfig, PrivateAddresses};
 pub use atom_integrations::process::ProcessConfig;

@@ -1,7 +1,7 @@
 //! Identifiers, and where their randomness comes from.
 //!
 //! Ids of runs are time-ordered (UUID version 7, RFC 9562 section 5.7), so that a list of runs is sorted by
-//! age. Ids of things that follow from a run (child runs, events a run emits) are derived from the run's id
+//! age. Ids of things that follow from a run (child runs, approvals, events a run emits) are derived from the run's id
 //! (UUID version 5, section 5.5): a replay gives the same ones.
 //!
 //! ```
@@ -67,6 +67,41 @@ impl RunId {
     #[must_use]
     pub fn derive(self, name: &str) -> Self {
         Self(Uuid::new_v5(&self.0, name.as_bytes()))
+    }
+}
+
+/// The id of one approval that a run waits for.
+///
+/// It follows from the run, its owner and the place in the run: asking again after a crash gives the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(with = "String")]
+pub struct ApprovalId(Uuid);
+
+impl ApprovalId {
+    /// The id of what a run asks with the action of this number. Ids of runs are unique within an owner only, approvals
+    /// are seen by others.
+    #[must_use]
+    pub fn new(owner: &crate::Scope, run: RunId, action: u64) -> Self {
+        Self(run.derive(&format!("{owner}:approval:{action}")).0)
+    }
+
+    /// The id whose 16 bytes these are, in the order of RFC 9562.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// The 16 bytes of the id, in the order of RFC 9562.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for ApprovalId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
     }
 }
 

@@ -18,6 +18,12 @@ use crate::{Error, Result};
 /// The longest tenant or user name, in bytes.
 pub const MAX_NAME_BYTES: usize = 128;
 
+/// Whether a text can name a tenant or a user: 1 to 128 bytes without control characters.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
 /// The tenant, user and roles that the host application supplies for every operation.
 ///
 /// It is never a field of a request: a request cannot choose whom it acts for.
@@ -55,13 +61,25 @@ impl Principal {
     /// `invalid_request` when a name is empty, too long or holds a control character.
     pub fn validate(&self) -> Result<()> {
         for (field, name) in [("tenant", &self.tenant), ("user", &self.user)] {
-            if name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
+            if !is_name(name) {
                 return Err(Error::invalid_request(format!(
                     "the principal's {field} must be 1 to {MAX_NAME_BYTES} bytes without control characters"
                 )));
             }
         }
         Ok(())
+    }
+
+    /// Whether the principal has a role; one without any has the role `admin`.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.effective_roles().any(|own| own == role)
+    }
+
+    /// The roles of the principal; `admin` when it has none.
+    pub fn effective_roles(&self) -> impl Iterator<Item = &str> {
+        let admin = self.roles.is_empty().then_some("admin");
+        self.roles.iter().map(String::as_str).chain(admin)
     }
 
     /// What storage rows, events and keys of this principal are scoped by.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,17 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
             assert len((await operations.runs.list(status="completed"))["items"]) == 1
             history = (await operations.runs.history(id=started["id"]))["records"]
             assert [entry async for entry in operations.runs.events(id=started["id"])] == history
+
+            approve = "metadata: { atom: { approve: { title: Sure? } } }"
+            asking = workflow(f"ask: {{ set: {{ by: '${{ $approval.by }}' }}, {approve} }}", name="asking")
+            asks = await operations.runs.start(document=asking)
+            while not (asked := (await operations.approvals.list(status="pending"))["items"]):
+                await asyncio.sleep(0)
+            assert (await operations.approvals.get(id=asked[0]["id"]))["is_assigned"]
+            decided = await operations.approvals.decide(id=asked[0]["id"], decision="approve")
+            assert decided["status"] == "approved"
+            answered = await operations.runs.get(id=asks["id"], wait=True, wait_timeout_ms=20_000)
+            assert answered["status"] == "completed", answered
 
             logged = await operations.events.publish(event={"type": "tests.note", "data": [1]})
             listed = await operations.events.list(type="tests.note")

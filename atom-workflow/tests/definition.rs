@@ -110,7 +110,7 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
             "call: a function by its URL",
             "schema.format: avro",
             "schema.resource",
-            "metadata.atom.approve",
+            "metadata.atom.escalate",
             "call: grpc",
             "call: asyncapi",
             "call: asyncapi",
@@ -132,6 +132,113 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
     for task in &workflow.tasks.tasks {
         assert!(is_unsupported(task), "{}", task.name);
     }
+}
+
+#[test]
+fn approvals_say_what_they_ask_whom_and_until_when() {
+    let parse = |task: &str| {
+        Workflow::parse(&format!(
+            "document: {{dsl: 1.0.3, namespace: tests, name: ask, version: 1.0.0}}\ndo:\n- ask: {{{task}}}\n"
+        ))
+    };
+    let asking = |approve: &str| {
+        parse(&format!(
+            "set: {{a: 1}}, metadata: {{atom: {{approve: {approve}}}}}"
+        ))
+    };
+    let workflow = asking(
+        "{title: '${ .what }', message: Why, assignees: {roles: [boss], users: '${ .who }'}, form: {type: object}, \
+         data: {a: '${ .a }'}, allowEdit: true, deadline: {hours: 24}, onDeadline: approve}",
+    )
+    .unwrap();
+    workflow.check_supported().unwrap();
+    assert!(workflow.has_approvals());
+    let approve = workflow.tasks.tasks[0].approve.as_ref().unwrap();
+    assert!(approve.allow_edit && approve.form.is_some() && approve.deadline.is_some());
+    assert!(!parse("set: {a: 1}").unwrap().has_approvals());
+
+    let place = "/do/0/ask/metadata/atom/approve";
+    for (approve, at, message) in [
+        ("{}", "", "the key 'title' is missing"),
+        ("{title: ''}", "/title", "expected a name, found an empty text"),
+        ("{title: {a: 1}}", "/title", "expected text, found an object"),
+        ("{title: x, by: manager}", "", "unknown key 'by'"),
+        (
+            "{title: x, allowedit: true}",
+            "",
+            "unknown key 'allowedit'; did you mean 'allowEdit'?",
+        ),
+        (
+            "{title: x, assignees: {}}",
+            "/assignees",
+            "expected at least one key",
+        ),
+        (
+            "{title: x, assignees: {roles: []}}",
+            "/assignees/roles",
+            "expected at least one name",
+        ),
+        (
+            "{title: x, assignees: {roles: boss}}",
+            "/assignees/roles",
+            "expected a list of names",
+        ),
+        (
+            "{title: x, assignees: {users: [ada, '']}}",
+            "/assignees/users/1",
+            "a name must be 1 to 128 bytes",
+        ),
+        (
+            "{title: x, form: {type: nonsense}}",
+            "/form/type",
+            "not a JSON Schema",
+        ),
+        ("{title: x, form: true}", "/form", "expected an object"),
+        ("{title: x, deadline: soon}", "/deadline", ""),
+        (
+            "{title: x, onDeadline: reject}",
+            "/onDeadline",
+            "'onDeadline' needs 'deadline' beside it",
+        ),
+        (
+            "{title: x, deadline: PT1H, onDeadline: wait}",
+            "/onDeadline",
+            "expected 'fault', 'reject' or 'approve'",
+        ),
+        ("{title: '${ .a | }'}", "/title", ""),
+    ] {
+        let error = asking(approve).unwrap_err();
+        let found = error.message().split_once(": ").unwrap().1;
+        assert!(
+            found.starts_with(&format!("{place}{at}: {message}")),
+            "{approve}: {error}"
+        );
+    }
+    let edited = parse(
+        "set: {a: 1}, input: {schema: {document: {}}, from: .a}, metadata: {atom: {approve: {title: x, allowEdit: true}}}",
+    );
+    assert!(
+        edited
+            .unwrap_err()
+            .message()
+            .contains("leave one of the three out")
+    );
+    let undoing = parse(
+        "set: {a: 1}, metadata: {atom: {compensate: [{undo: {set: {a: 1}, metadata: {atom: {approve: {title: x}}}}}]}}",
+    );
+    assert!(
+        undoing
+            .unwrap_err()
+            .message()
+            .contains("cannot wait for an approval")
+    );
+    let hidden = parse("for: {each: approval, in: .a}, do: []");
+    assert!(
+        hidden
+            .unwrap_err()
+            .message()
+            .contains("'approval' cannot name a variable")
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! assert!(start.request_schema["properties"]["workflow"].is_object());
 //! ```
 
+mod approvals;
 mod context;
 mod engine;
 mod events;
@@ -24,6 +25,7 @@ mod table;
 mod templates;
 mod workflows;
 
+pub use approvals::{Approval, DecideApprovalRequest, GetApprovalRequest, ListApprovalsRequest};
 pub use context::Context;
 use context::blocking;
 pub(crate) use context::{Parts, closed};

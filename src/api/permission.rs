@@ -35,6 +35,12 @@ pub enum Permission {
     /// that its workflow names, whatever the permissions of who started it.
     #[serde(rename = "runs.write")]
     RunsWrite,
+    /// See what runs ask the caller, and what the caller's own runs ask others.
+    #[serde(rename = "approvals.read")]
+    ApprovalsRead,
+    /// Decide what runs ask the caller.
+    #[serde(rename = "approvals.decide")]
+    ApprovalsDecide,
     /// See events.
     #[serde(rename = "events.read")]
     EventsRead,
@@ -61,6 +67,8 @@ impl Permission {
             Self::WorkflowsWrite => "workflows.write",
             Self::RunsRead => "runs.read",
             Self::RunsWrite => "runs.write",
+            Self::ApprovalsRead => "approvals.read",
+            Self::ApprovalsDecide => "approvals.decide",
             Self::EventsRead => "events.read",
             Self::EventsWrite => "events.write",
             Self::SecretsRead => "secrets.read",
@@ -77,6 +85,7 @@ impl Permission {
                 | Self::FunctionsRead
                 | Self::WorkflowsRead
                 | Self::RunsRead
+                | Self::ApprovalsRead
                 | Self::EventsRead
                 | Self::SecretsRead
         )

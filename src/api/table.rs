@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::json::read_request;
-use super::{Context, Permission, engine, events, functions, runs, schedules, secrets, templates, workflows};
+use super::{
+    Context, Permission, approvals, engine, events, functions, runs, schedules, secrets, templates, workflows,
+};
 
 /// A request with one answer.
 pub trait Request: DeserializeOwned + JsonSchema + Send + 'static {
@@ -92,13 +94,14 @@ pub(crate) enum Handler {
     Stream(fn(Context, Value) -> Result<BoxStream<'static, Result<Value>>>),
 }
 
-static TABLE: [&[Operation]; 8] = [
+static TABLE: [&[Operation]; 9] = [
     engine::OPERATIONS,
     functions::OPERATIONS,
     workflows::OPERATIONS,
     templates::OPERATIONS,
     runs::OPERATIONS,
     schedules::OPERATIONS,
+    approvals::OPERATIONS,
     events::OPERATIONS,
     secrets::OPERATIONS,
 ];

@@ -11,6 +11,8 @@ pub(super) struct Progress {
     since: Instant,
     /// JSON pointers, the latest last.
     tasks: Vec<String>,
+    /// Those that wait for an approval.
+    asking: Vec<String>,
 }
 
 impl Progress {
@@ -19,6 +21,7 @@ impl Progress {
             title: title.to_owned(),
             since: Instant::now(),
             tasks: Vec::new(),
+            asking: Vec::new(),
         }
     }
 
@@ -29,10 +32,13 @@ impl Progress {
         };
         match entry.record.what {
             RecordKind::TaskStarted => self.tasks.push(task.clone()),
+            RecordKind::TaskAwaitingApproval { .. } => self.asking.push(task.clone()),
+            RecordKind::TaskDecided { .. } => self.answered(task),
             RecordKind::TaskCompleted { .. }
             | RecordKind::TaskFaulted { .. }
             | RecordKind::TaskSkipped
             | RecordKind::TaskCancelled => {
+                self.answered(task);
                 if let Some(index) = self.tasks.iter().rposition(|active| active == task) {
                     self.tasks.remove(index);
                 }
@@ -41,10 +47,23 @@ impl Progress {
         }
     }
 
+    fn answered(&mut self, task: &str) {
+        if let Some(index) = self.asking.iter().position(|asking| asking == task) {
+            self.asking.remove(index);
+        }
+    }
+
     /// The line for now, e.g. `Morning briefing: render (3 s)`.
     pub(super) fn line(&self) -> String {
         let seconds = self.since.elapsed().as_secs();
         match self.tasks.last() {
+            Some(task) if self.asking.contains(task) => {
+                format!(
+                    "{}: {} waits for an approval ({seconds} s)",
+                    self.title,
+                    name(task)
+                )
+            }
             Some(task) => format!("{}: {} ({seconds} s)", self.title, name(task)),
             None => format!("{} ({seconds} s)", self.title),
         }
@@ -66,7 +85,7 @@ mod tests {
     fn the_latest_task_under_way_is_named() {
         let mut progress = Progress::new("Briefing");
         let mut line_after = |task: &str, kind: &str| {
-            let entry = json!({ "offset": 1, "at": "2026-03-09T08:00:00Z", "task": task, "type": kind, "output": null });
+            let entry = json!({ "offset": 1, "at": "2026-03-09T08:00:00Z", "task": task, "type": kind, "output": null, "approval": "0192f0c1-0000-7000-8000-000000000001", "title": "?", "decision": "approve" });
             progress.note(&serde_json::from_value(entry).unwrap());
             let line = progress.line();
             line[..line.find(" (").unwrap()].to_owned()
@@ -93,6 +112,12 @@ mod tests {
                 "task_skipped",
                 "Briefing: read",
             ),
+            (
+                "/do/0/read",
+                "task_awaiting_approval",
+                "Briefing: read waits for an approval",
+            ),
+            ("/do/0/read", "task_decided", "Briefing: read"),
             ("/do/0/read", "task_cancelled", "Briefing"),
         ] {
             assert_eq!(line_after(task, kind), expected);

@@ -10,11 +10,12 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
-    Committed, DeployedWorkflow, JournalEntry, NewRun, Page, PageRequest, RunCommit, RunEnd, RunFilter,
-    RunRecord, RunStatus, RunStore, ScheduleRecord, StoredTemplate, TemplateInfo, TemplateStore,
-    WorkflowStore, is_latest, latest,
+    ApprovalChange, ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Committed,
+    DeployedWorkflow, JournalEntry, NewRun, Page, PageRequest, RunCommit, RunEnd, RunFilter, RunRecord,
+    RunStatus, RunStore, ScheduleRecord, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore,
+    is_latest, latest,
 };
-use crate::{CloudEvent, EventLog, LoggedEvent, Offset, Result, RunId, Scope};
+use crate::{ApprovalId, CloudEvent, EventLog, LoggedEvent, Offset, Principal, Result, RunId, Scope};
 
 /// Keeps everything in memory.
 ///
@@ -53,6 +54,7 @@ struct Tables {
     templates: BTreeMap<(Scope, String), StoredTemplate>,
     runs: BTreeMap<(Scope, RunId), Run>,
     schedules: BTreeMap<(Scope, String, String), ScheduleRecord>,
+    approvals: BTreeMap<(Scope, ApprovalId), ApprovalRecord>,
     events: BTreeMap<Offset, (Scope, CloudEvent)>,
     /// The offsets of events by source and id.
     known_events: HashMap<(Scope, String, String), Offset>,
@@ -134,11 +136,37 @@ impl Tables {
         for event in &commit.events {
             self.append(&commit.scope, event);
         }
+        for change in commit.approvals {
+            self.change_approval(&commit.scope, change);
+        }
         let event_head = self.head;
         if let Some(run) = self.runs.get_mut(&key) {
             run.write(commit.entries, commit.end, event_head);
         }
         Ok(Committed { event_head })
+    }
+
+    fn change_approval(&mut self, scope: &Scope, change: ApprovalChange) {
+        match change {
+            ApprovalChange::Open(approval) => {
+                self.approvals
+                    .entry((scope.clone(), approval.id))
+                    .or_insert(*approval);
+            }
+            ApprovalChange::Close {
+                id,
+                status,
+                decision,
+                at,
+            } => {
+                let approval = self.approvals.get_mut(&(scope.clone(), id));
+                if let Some(approval) = approval.filter(|known| known.status == ApprovalStatus::Pending) {
+                    approval.status = status;
+                    approval.decision = decision;
+                    approval.closed_at = Some(at);
+                }
+            }
+        }
     }
 }
 
@@ -355,6 +383,37 @@ impl RunStore for MemoryStore {
         });
         runs.sort_by_key(RunRecord::cursor);
         Ok(runs)
+    }
+}
+
+#[async_trait]
+impl ApprovalStore for MemoryStore {
+    async fn approval(&self, principal: &Principal, id: ApprovalId) -> Result<Option<ApprovalRecord>> {
+        Ok(self.query(|tables| {
+            let mut approvals = tables.approvals.values();
+            approvals
+                .find(|approval| approval.id == id && approval.is_visible_to(principal))
+                .cloned()
+        }))
+    }
+
+    async fn approvals(
+        &self,
+        principal: &Principal,
+        filter: &ApprovalFilter,
+        page: &PageRequest,
+    ) -> Result<Page<ApprovalRecord>> {
+        let size = page.size()?;
+        let after: Option<(Timestamp, ApprovalId)> = page.cursor()?;
+        let mut items: Vec<_> = self.query(|tables| {
+            let is_next = |approval: &&ApprovalRecord| {
+                after.is_none_or(|after| approval.cursor() < after) && filter.matches(approval, principal)
+            };
+            let wanted = tables.approvals.values().filter(is_next);
+            wanted.map(ApprovalRecord::listed).collect()
+        });
+        items.sort_by_key(|approval| std::cmp::Reverse(approval.cursor()));
+        Page::cut(items, size, ApprovalRecord::cursor)
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the engine keeps, and the rules every store must hold.
 //!
-//! * Every row belongs to a [`Scope`]: a method that takes one never touches another's rows. Only
+//! * Every row belongs to a [`Scope`]: a method that takes one never touches another's rows. Two places see more.
 //!   [`RunStore::unfinished`] and the questions that a scheduler asks of [`ScheduleStore`] see all scopes, because an
-//!   engine serves everybody's runs and schedules.
+//!   engine serves everybody's runs and schedules. [`ApprovalStore`] takes a [`Principal`] and shows it approvals that
+//!   runs of other users of its tenant ask it to decide, never those of another tenant.
 //! * What a method reports as written is on disk: it survives `kill -9` and a power cut.
 //! * An engine that has lost its place to a newer one can write nothing ([`ErrorCode::Conflict`](crate::ErrorCode)).
 //! * A failed write leaves everything stored before as it was.
@@ -12,6 +13,7 @@
 //!
 //! [`MemoryStore`] holds these rules within one process; `testkit` has the suites that check them.
 
+mod approval;
 mod memory;
 mod run;
 mod schedule;
@@ -19,6 +21,10 @@ mod template;
 mod vault;
 mod workflow;
 
+pub use approval::{
+    ApprovalChange, ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Assignees, Decision,
+    DecisionKind, OnDeadline,
+};
 pub use memory::MemoryStore;
 pub use run::{
     Committed, JournalEntry, NewRun, ParentStep, RunCommit, RunEnd, RunFilter, RunRecord, RunStatus,
@@ -35,14 +41,14 @@ use serde::{Deserialize, Serialize};
 use crate::EventLog;
 
 #[cfg(doc)]
-use crate::Scope;
+use crate::{Principal, Scope};
 
-/// A store of everything: workflows and templates, runs with their journals, schedules and events.
+/// A store of everything: workflows and templates, runs with their journals, approvals, schedules and events.
 ///
-/// They are one trait because a run's commit writes journal entries, emitted events and child runs together.
-pub trait Store: WorkflowStore + TemplateStore + RunStore + ScheduleStore + EventLog {}
+/// They are one trait because a run's commit writes journal entries, emitted events, approvals and child runs together.
+pub trait Store: WorkflowStore + TemplateStore + RunStore + ApprovalStore + ScheduleStore + EventLog {}
 
-impl<T: WorkflowStore + TemplateStore + RunStore + ScheduleStore + EventLog> Store for T {}
+impl<T: WorkflowStore + TemplateStore + RunStore + ApprovalStore + ScheduleStore + EventLog> Store for T {}
 
 /// The most items one page of a list can hold.
 pub const MAX_PAGE: usize = 1000;

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Page, PageRequest};
+use super::{ApprovalChange, Page, PageRequest};
 use crate::{CloudEvent, Error, ErrorCode, Offset, Principal, Result, RunId, Scope};
 
 /// The state of a run.
@@ -178,6 +178,8 @@ pub struct RunCommit {
     pub entries: Vec<JournalEntry>,
     /// Events to append to the owner's log. An event with a known `source` and `id` is not appended again.
     pub events: Vec<CloudEvent>,
+    /// What the run asks people from now on, or no longer.
+    pub approvals: Vec<ApprovalChange>,
     /// How the run ends, when it does.
     pub end: Option<RunEnd>,
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::storage::{DeployedWorkflow, JournalEntry, NewRun, RunCommit, WorkflowKey};
-use crate::{Principal, RunId, Scope};
+use crate::storage::{
+    ApprovalRecord, ApprovalStatus, Assignees, DeployedWorkflow, JournalEntry, NewRun, OnDeadline, RunCommit,
+    WorkflowKey,
+};
+use crate::{ApprovalId, Principal, RunId, Scope};
 
 /// The moment at which tests start: 2026-01-01T00:00:00Z.
 #[must_use]
@@ -99,6 +102,32 @@ pub fn new_run(principal: &Principal, number: u64) -> NewRun {
     }
 }
 
+/// What the run [`run_id`]`(run)` of a principal asks its owner with the action of some number, `action` seconds after
+/// [`start`].
+#[must_use]
+pub fn approval(owner: &Principal, run: u64, action: u64) -> ApprovalRecord {
+    ApprovalRecord {
+        id: ApprovalId::new(&owner.scope(), run_id(run), action),
+        owner: owner.scope(),
+        run: run_id(run),
+        action,
+        task: format!("/do/{action}/ask"),
+        workflow: workflow_key(),
+        title: format!("Question {action}"),
+        message: None,
+        data: json!({ "action": action }),
+        input: None,
+        form: None,
+        assignees: Assignees::default(),
+        created_at: second(action),
+        deadline: None,
+        on_deadline: OnDeadline::default(),
+        status: ApprovalStatus::Pending,
+        decision: None,
+        closed_at: None,
+    }
+}
+
 /// A commit that writes the journal entries of some sequences and nothing else.
 #[must_use]
 pub fn commit(scope: &Scope, run: RunId, sequences: std::ops::Range<u64>) -> RunCommit {
@@ -107,6 +136,7 @@ pub fn commit(scope: &Scope, run: RunId, sequences: std::ops::Range<u64>) -> Run
         run,
         entries: sequences.map(entry).collect(),
         events: Vec::new(),
+        approvals: Vec::new(),
         end: None,
     }
 }

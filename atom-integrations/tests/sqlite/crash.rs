@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use atom_core::storage::{RunCommit, RunStore};
-use atom_core::testkit::fixtures::{commit, new_run, principal, run_id, scope};
+use atom_core::storage::{ApprovalChange, ApprovalStore, RunCommit, RunStore};
+use atom_core::testkit::fixtures::{approval, commit, new_run, principal, run_id, scope};
 use atom_core::{CloudEvent, EventLog};
 
 use super::{open, sequences};
@@ -14,6 +14,8 @@ use super::{open, sequences};
 fn step(sequence: u64) -> RunCommit {
     let mut step = commit(&scope(), run_id(0), sequence..sequence + 1);
     step.events = vec![CloudEvent::new(sequence.to_string(), "/step", "x")];
+    let asked = approval(&principal(), 0, sequence);
+    step.approvals = vec![ApprovalChange::Open(Box::new(asked))];
     step
 }
 
@@ -40,6 +42,11 @@ async fn whole_steps(directory: &Path) -> u64 {
             .collect::<Vec<_>>()
     );
     assert_eq!(store.head().await.unwrap(), steps);
+    for sequence in 1..=steps + 1 {
+        let asked = approval(&principal(), 0, sequence);
+        let stored = store.approval(&principal(), asked.id).await.unwrap();
+        assert_eq!(stored, (sequence <= steps).then_some(asked));
+    }
     let runs = store.unfinished().await.unwrap();
     assert_eq!(
         runs.len() as u64,

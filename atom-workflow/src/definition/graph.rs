@@ -226,6 +226,9 @@ fn label(task: &Task) -> String {
     if let Some(condition) = &task.condition {
         lines.push(format!("if {}", condition.source()));
     }
+    if task.approve.is_some() {
+        lines.push("after an approval".to_owned());
+    }
     if let Some(compensate) = &task.compensate {
         let names: Vec<_> = compensate.tasks.iter().map(|task| task.name.as_str()).collect();
         lines.push(format!("undone by {}", names.join(", ")));

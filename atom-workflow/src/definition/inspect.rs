@@ -33,30 +33,43 @@ impl Workflow {
         .with_context("path", &first.path))
     }
 
+    /// Whether any task waits for an approval.
+    #[must_use]
+    pub fn has_approvals(&self) -> bool {
+        let mut has_approvals = false;
+        self.visit(&mut |task| has_approvals |= task.approve.is_some());
+        has_approvals
+    }
+
     /// The names of the registered functions that the document calls, those among them that stand behind
     /// `call: http`, `call: openapi` and `run`.
     #[must_use]
     pub fn called_functions(&self) -> BTreeSet<&str> {
         let mut functions = BTreeSet::new();
+        self.visit(&mut |task| match &task.kind {
+            TaskKind::Call(call) => match &call.target {
+                CallTarget::Http => drop(functions.insert("http")),
+                CallTarget::OpenApi => drop(functions.insert("openapi")),
+                CallTarget::A2a => drop(functions.insert("a2a")),
+                CallTarget::Mcp => drop(functions.insert("mcp")),
+                CallTarget::Function(name) => drop(functions.insert(name.as_str())),
+                CallTarget::Defined(_) => {}
+            },
+            TaskKind::Process(process) => drop(functions.insert(process.kind.function())),
+            _ => {}
+        });
+        functions
+    }
+
+    /// Shows every task, those of extensions first.
+    fn visit<'a>(&'a self, see: &mut impl FnMut(&'a Task)) {
         let lists = self
             .extensions
             .iter()
             .flat_map(|extension| [&extension.before, &extension.after]);
         for list in lists.chain([&self.tasks]) {
-            visit(list, &mut |task| match &task.kind {
-                TaskKind::Call(call) => match &call.target {
-                    CallTarget::Http => drop(functions.insert("http")),
-                    CallTarget::OpenApi => drop(functions.insert("openapi")),
-                    CallTarget::A2a => drop(functions.insert("a2a")),
-                    CallTarget::Mcp => drop(functions.insert("mcp")),
-                    CallTarget::Function(name) => drop(functions.insert(name.as_str())),
-                    CallTarget::Defined(_) => {}
-                },
-                TaskKind::Process(process) => drop(functions.insert(process.kind.function())),
-                _ => {}
-            });
+            visit(list, see);
         }
-        functions
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use atom_core::storage::{MissedRuns, ScheduleTrigger};
+use atom_core::storage::{MissedRuns, OnDeadline, ScheduleTrigger};
 use atom_core::{Error, Result};
 use serde_json::Value;
 
@@ -250,9 +250,41 @@ pub struct Task {
     pub then: FlowDirective,
     /// What it does.
     pub kind: TaskKind,
+    /// `metadata.atom.approve`: what a person is asked before it runs.
+    pub approve: Option<Box<Approve>>,
     /// `metadata.atom.compensate`: what undoes it when the run fails or is cancelled later.
     pub compensate: Option<TaskList>,
     /// The task as JSON: what `$task.definition` shows.
+    pub source: Arc<Value>,
+}
+
+/// What a person is asked before a task runs.
+#[derive(Clone, Debug)]
+pub struct Approve {
+    /// Gives what is asked, in a line.
+    pub title: Template,
+    /// Gives what is asked, at length.
+    pub message: Option<Template>,
+    /// Gives who may decide: an object with the lists `roles` and `users`. Absent for the owner of the run.
+    pub assignees: Option<Template>,
+    /// What is to be filled in.
+    pub form: Option<Form>,
+    /// Gives what the decision is about; the task's input when absent.
+    pub data: Option<Template>,
+    /// Whether the task's input may be replaced.
+    pub allow_edit: bool,
+    /// How long there is to decide.
+    pub deadline: Option<DurationSpec>,
+    /// What happens then.
+    pub on_deadline: OnDeadline,
+}
+
+/// What a person fills in.
+#[derive(Clone, Debug)]
+pub struct Form {
+    /// Checks it.
+    pub schema: DataSchema,
+    /// The JSON Schema as written.
     pub source: Arc<Value>,
 }
 

@@ -87,6 +87,14 @@ impl WorkflowError {
         }
     }
 
+    /// A task that somebody rejected; an error of this engine, as the specification knows no approvals.
+    pub(crate) fn rejected(detail: impl Into<String>) -> Self {
+        Self {
+            kind: "urn:atom:error:rejected".to_owned(),
+            ..Self::standard("rejected", 403, "Rejected", detail)
+        }
+    }
+
     /// The error of a call that failed.
     pub(crate) fn from_call(report: &ErrorReport) -> Self {
         // A workflow that was run ends in an error of its own, which is passed on as it is.

@@ -1,12 +1,15 @@
 //! What goes into the machine, what comes out, and what a history shows.
 
-use atom_core::{CloudEvent, ErrorReport, RunId};
+use std::sync::Arc;
+
+use atom_core::storage::{Decision, DecisionKind};
+use atom_core::{ApprovalId, CloudEvent, ErrorReport, RunId};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::WorkflowError;
+use super::{ApprovalChange, ApprovalRequest, WorkflowError};
 
 /// Numbers the actions of one run: calls, timers, waits for events and child runs. Stable under replay.
 pub type ActionId = u64;
@@ -40,6 +43,13 @@ pub enum Event {
     Fired {
         /// The timer.
         action: ActionId,
+    },
+    /// Somebody decided on an approval.
+    Decided {
+        /// The action.
+        action: ActionId,
+        /// What they decided.
+        decision: Decision,
     },
     /// An event of the log that a listening action wants.
     Received {
@@ -92,6 +102,11 @@ pub enum Command {
     },
     /// Offer the events that follow in the owner's log, see [`Machine::wants`](super::Machine::wants).
     Listen,
+    /// Ask and report `Decided`; the [`ApprovalChange`] of the same transition says what to write.
+    Approve {
+        /// What is asked.
+        request: Arc<ApprovalRequest>,
+    },
     /// Start another workflow and report `Completed` with its output, or `Failed`.
     StartRun {
         /// The id of the run to start.
@@ -120,6 +135,7 @@ impl std::fmt::Debug for Command {
                 .finish_non_exhaustive(),
             Self::Timer { at } => formatter.debug_struct("Timer").field("at", at).finish(),
             Self::Listen => formatter.write_str("Listen"),
+            Self::Approve { request } => formatter.debug_tuple("Approve").field(request).finish(),
             Self::StartRun {
                 run,
                 namespace,
@@ -155,6 +171,8 @@ pub struct Transition {
     pub stop: Vec<ActionId>,
     /// Events to publish, exactly once, together with the journal entry.
     pub publish: Vec<CloudEvent>,
+    /// What changed among the approvals, together with the journal entry.
+    pub approvals: Vec<ApprovalChange>,
     /// How the run ended, when it did.
     pub outcome: Option<Outcome>,
     /// What happened, task by task; only filled when the machine keeps records.
@@ -228,6 +246,30 @@ pub enum RecordKind {
     /// The task's `if` was not true.
     #[schemars(title = "TaskSkipped")]
     TaskSkipped,
+    /// The task waits for somebody's decision.
+    #[schemars(title = "TaskAwaitingApproval")]
+    TaskAwaitingApproval {
+        /// The id of the approval.
+        approval: ApprovalId,
+        /// What is asked.
+        title: String,
+        /// Until when it can be decided.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>")]
+        deadline: Option<Timestamp>,
+    },
+    /// Somebody decided, or the deadline decided for them.
+    #[schemars(title = "TaskDecided")]
+    TaskDecided {
+        /// What was decided.
+        decision: DecisionKind,
+        /// The user who decided; absent when nobody did before the deadline.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// What they said about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<String>,
+    },
     /// The task consumed an event.
     #[schemars(title = "TaskReceived")]
     TaskReceived {

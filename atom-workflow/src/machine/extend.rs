@@ -184,13 +184,6 @@ impl Machine {
         let variables = frame.variables.clone().set("task", Value::Object(fields));
         Some((Arc::clone(&task.input), variables))
     }
-
-    fn task_mut(&mut self, id: FrameId) -> Option<&mut TaskFrame> {
-        match &mut self.frames.get_mut(&id)?.kind {
-            FrameKind::Task(task) => Some(task),
-            FrameKind::List { .. } => None,
-        }
-    }
 }
 
 /// `$task`: the specification's task descriptor.

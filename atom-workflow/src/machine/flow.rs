@@ -223,6 +223,7 @@ impl Machine {
                     self.work.push_back(Work::Fail { frame: list, error });
                 }
             }
+            Purpose::Deadline => self.expire(frame),
             Purpose::Retry => self.begin_attempt(frame),
             Purpose::Compensation => {}
         }

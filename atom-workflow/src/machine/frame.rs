@@ -70,6 +70,12 @@ pub(super) struct TaskFrame {
 pub(super) enum TaskState {
     /// One list inside it, or the answer to its one action.
     Busy,
+    /// Somebody's decision, before its own work begins.
+    Asking {
+        approval: ActionId,
+        /// The timer that bounds it.
+        deadline: Option<ActionId>,
+    },
     For {
         items: Vec<Value>,
         index: usize,
@@ -185,10 +191,12 @@ pub(super) struct Pending {
 /// Why an action was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// The task's own work.
+    /// The task's own work, or what it asks before that.
     Work,
     /// Bounds the task, or the workflow.
     Timeout,
+    /// Bounds the time there is to decide.
+    Deadline,
     /// Bounds one attempt of a `try`.
     Attempt,
     /// The pause before the next attempt of a `try`.

@@ -20,7 +20,8 @@
 //!       with: { name: '${ .name }' }
 //! ")?);
 //! let now = "2026-03-09T08:00:00Z".parse().unwrap();
-//! let facts = RunFacts::new("0192f0c1-0000-7000-8000-000000000001".parse()?, json!({ "name": "Ada" }), now);
+//! let owner = atom_core::Principal::new("acme", "ada")?.scope();
+//! let facts = RunFacts::new(owner, "0192f0c1-0000-7000-8000-000000000001".parse()?, json!({ "name": "Ada" }), now);
 //! let mut machine = Machine::new(workflow, facts);
 //!
 //! let first = machine.advance(Event::started(), now);
@@ -32,9 +33,11 @@
 //! # Ok::<(), atom_core::Error>(())
 //! ```
 
+mod approve;
 mod call;
 mod compensate;
 mod data;
+mod decision;
 mod error;
 mod event;
 mod extend;
@@ -46,6 +49,7 @@ mod process;
 mod recover;
 mod task;
 
+pub use approve::{ApprovalChange, ApprovalRequest};
 pub(crate) use data::check_depth;
 pub use error::WorkflowError;
 pub use event::{ActionId, Command, Event, Outcome, Record, RecordKind, Transition};
@@ -54,7 +58,7 @@ pub(crate) use listen::MAX_CONSUMED;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use atom_core::{CloudEvent, RunId};
+use atom_core::{CloudEvent, RunId, Scope};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -73,6 +77,8 @@ const MAX_STEPS: u32 = 100_000;
 /// What the machine is told about its run, apart from events.
 #[derive(Clone)]
 pub struct RunFacts {
+    /// The owner, within whom the run's id is unique.
+    pub owner: Scope,
     /// The run's id.
     pub run: RunId,
     /// Its input as given.
@@ -97,8 +103,9 @@ impl std::fmt::Debug for RunFacts {
 impl RunFacts {
     /// The facts of a run without secrets.
     #[must_use]
-    pub fn new(run: RunId, input: Value, started_at: Timestamp) -> Self {
+    pub fn new(owner: Scope, run: RunId, input: Value, started_at: Timestamp) -> Self {
         Self {
+            owner,
             run,
             input: Arc::new(input),
             started_at,
@@ -200,6 +207,7 @@ impl Machine {
             | Event::Failed { action, .. }
             | Event::Fired { action }
             | Event::Received { action, .. } => self.actions.contains_key(action),
+            Event::Decided { action, .. } => self.actions.get(action).is_some_and(approve::is_approval),
             Event::Signalled { .. } => true,
             // What is being undone is undone to the end.
             Event::Cancelled { .. } => self.undoing.is_none(),
@@ -236,6 +244,7 @@ impl Machine {
                 }
             }
             Event::Fired { action } => self.fire(action),
+            Event::Decided { action, decision } => self.decide(action, decision),
             Event::Received { action, event, .. } => self.receive(action, event),
             Event::Signalled { event } => self.signal(event),
             Event::Cancelled { reason } => self.give_up(Failure::Cancelled { reason }),
@@ -326,9 +335,12 @@ impl Machine {
         self.work.clear();
         self.frames.clear();
         self.transition.begin.clear();
-        self.transition
-            .stop
-            .extend(std::mem::take(&mut self.actions).into_keys());
+        for (action, pending) in std::mem::take(&mut self.actions) {
+            self.transition.stop.push(action);
+            if let Command::Approve { request } = pending.command {
+                self.withdraw(request);
+            }
+        }
     }
 
     fn number(&mut self) -> u64 {
@@ -389,7 +401,10 @@ impl Machine {
 
     /// Forgets an action whose answer is no longer wanted.
     fn stop_action(&mut self, action: ActionId) {
-        if self.forget_action(action).is_some() {
+        if let Some(pending) = self.forget_action(action) {
+            if let Command::Approve { request } = pending.command {
+                self.withdraw(request);
+            }
             let begun_now = self
                 .transition
                 .begin

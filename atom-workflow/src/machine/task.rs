@@ -64,11 +64,31 @@ impl Machine {
             frame.input = Arc::clone(input);
         }
         let id = self.number();
-        let variables = self.variables(&enclosing, &frame, None);
         self.insert(id, Frame::new(Some(list_id), enclosing, FrameKind::Task(frame)));
-        let begun = shaped.and_then(|input| {
-            if let Some(timeout) = &task.timeout {
-                let length = data::duration(timeout, &input, &variables)?;
+        let begun = shaped.and_then(|_| match &task.approve {
+            Some(approve) => self.ask(id, approve),
+            None => {
+                self.begin_work(id);
+                Ok(())
+            }
+        });
+        if let Err(error) = begun {
+            self.work.push_back(Work::Fail { frame: id, error });
+        }
+    }
+
+    /// Begins the own work of a task, and the time that this may take.
+    pub(super) fn begin_work(&mut self, id: FrameId) {
+        let Some(frame) = self.frames.get(&id) else { return };
+        let FrameKind::Task(task_frame) = &frame.kind else {
+            return;
+        };
+        let variables = self.variables(&frame.variables, task_frame, None);
+        let (task, input) = (Arc::clone(&task_frame.task), Arc::clone(&task_frame.input));
+        let timeout = task.timeout.as_ref();
+        let timeout = timeout.map(|timeout| data::duration(timeout, &input, &variables));
+        let begun = timeout.transpose().and_then(|timeout| {
+            if let Some(length) = timeout {
                 self.start_timer(Some(id), Purpose::Timeout, length);
             }
             if self.is_extended(id) {
@@ -287,6 +307,13 @@ impl Machine {
         }
     }
 
+    pub(super) fn task_mut(&mut self, id: FrameId) -> Option<&mut TaskFrame> {
+        match &mut self.frames.get_mut(&id)?.kind {
+            FrameKind::Task(task) => Some(task),
+            FrameKind::List { .. } => None,
+        }
+    }
+
     pub(super) fn set_state(&mut self, id: FrameId, new: TaskState) {
         if let Some(state) = self.state(id) {
             *state = new;
@@ -294,10 +321,7 @@ impl Machine {
     }
 
     pub(super) fn state(&mut self, id: FrameId) -> Option<&mut TaskState> {
-        match &mut self.frames.get_mut(&id)?.kind {
-            FrameKind::Task(task) => Some(&mut task.state),
-            FrameKind::List { .. } => None,
-        }
+        self.task_mut(id).map(|task| &mut task.state)
     }
 }
 

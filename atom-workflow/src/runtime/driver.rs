@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::redact::Redactor;
-use super::{Mail, Progress, Runtime, closed, ended, history};
+use super::{Mail, Progress, Runtime, approve, closed, ended, history};
 use crate::machine::{ActionId, Command, Event, Machine, Outcome, Transition};
 
 /// How many events of the log are read at a time.
@@ -193,7 +193,16 @@ impl<'a> Driver<'a> {
         }
         // A run is created with its first entry before the machine has seen it: what that entry leads to at
         // once, without waiting for anything, is still to be written. Events are not appended twice.
-        if driver.next_sequence == 1 && !(last.publish.is_empty() && last.outcome.is_none()) {
+        if driver.next_sequence > 1 {
+            last = Transition::default();
+        }
+        last.approvals = Vec::new();
+        // What the entries of a repeated run ask, it has not asked before either.
+        if driver.next_sequence == 1 || driver.record.rerun_of.is_some() {
+            let asked = approve::asked(driver.machine.pending());
+            last.approvals = driver.unwritten_approvals(asked).await?;
+        }
+        if !(last.publish.is_empty() && last.approvals.is_empty() && last.outcome.is_none()) {
             let at = runtime.inner.parts.clock.now();
             driver.write(Vec::new(), &mut last, at).await?;
         }
@@ -255,17 +264,7 @@ impl<'a> Driver<'a> {
     }
 
     async fn take_mail(&mut self, mail: Mail) -> Result<()> {
-        let is_unwanted = match &mail.event {
-            Event::Signalled { event } => {
-                !self.machine.can_take_signal() && self.machine.wants(event).is_empty()
-            }
-            _ => false,
-        };
-        if is_unwanted {
-            let error = Error::new(
-                ErrorCode::LimitExceeded,
-                "the run has too many events that no task listened for; wait until it has caught up",
-            );
+        if let Err(error) = self.check_mail(&mail.event) {
             // Nobody waits any more when this fails.
             let _ = mail.answer.send(Err(error));
             return Ok(());
@@ -274,6 +273,22 @@ impl<'a> Driver<'a> {
         // Nobody waits any more when this fails.
         let _ = mail.answer.send(result.clone());
         result
+    }
+
+    /// Whether the run takes what somebody asks of it.
+    fn check_mail(&self, event: &Event) -> Result<()> {
+        match event {
+            Event::Signalled { event }
+                if !self.machine.can_take_signal() && self.machine.wants(event).is_empty() =>
+            {
+                Err(Error::new(
+                    ErrorCode::LimitExceeded,
+                    "the run has too many events that no task listened for; wait until it has caught up",
+                ))
+            }
+            Event::Decided { action, decision } => self.machine.check_decision(*action, decision),
+            _ => Ok(()),
+        }
     }
 
     /// Takes one event through the machine, makes it durable, and does what follows from it.
@@ -314,6 +329,8 @@ impl<'a> Driver<'a> {
         now: Timestamp,
     ) -> Result<Offset> {
         let mut events = std::mem::take(&mut transition.publish);
+        let (approvals, told) = self.write_approvals(std::mem::take(&mut transition.approvals));
+        events.extend(told);
         events
             .iter_mut()
             .filter_map(|event| event.data.as_mut())
@@ -323,6 +340,7 @@ impl<'a> Driver<'a> {
             run: self.record.id,
             entries,
             events,
+            approvals,
             end: transition
                 .outcome
                 .take()
@@ -392,6 +410,14 @@ impl<'a> Driver<'a> {
                     .values_mut()
                     .for_each(|value| self.redactor.text(value));
             }
+            Event::Decided { decision, .. } => {
+                decision
+                    .comment
+                    .iter_mut()
+                    .for_each(|text| self.redactor.text(text));
+                let data = decision.form.iter_mut().chain(&mut decision.input);
+                data.for_each(|data| self.redactor.value(data));
+            }
             _ => {}
         }
     }
@@ -438,6 +464,8 @@ impl<'a> Driver<'a> {
             Command::Timer { at } => drop(self.timers.insert((at, action))),
             // Where it starts was noted when its journal entry was written.
             Command::Listen => {}
+            // It was written with its journal entry.
+            Command::Approve { .. } => {}
             Command::Call {
                 function,
                 arguments,

@@ -67,7 +67,8 @@ impl Runtime {
             }
         }
         let redactor = Redactor::new(&secrets);
-        let facts = RunFacts::new(record.id, record.input.clone(), record.created_at).with_secrets(secrets);
+        let facts = RunFacts::new(scope, record.id, record.input.clone(), record.created_at);
+        let facts = facts.with_secrets(secrets);
         Ok((Machine::new(workflow, facts), redactor))
     }
 }

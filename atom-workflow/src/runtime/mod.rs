@@ -37,6 +37,7 @@
 //! ```
 
 mod action;
+mod approve;
 mod driver;
 mod history;
 mod load;
@@ -45,6 +46,7 @@ mod rerun;
 mod schedule;
 mod start;
 
+pub use approve::{Decide, unknown_approval};
 pub use history::HistoryEntry;
 pub use rerun::Rerun;
 pub use schedule::upcoming;
@@ -201,6 +203,16 @@ impl Mail {
 }
 
 impl DriverHandle {
+    /// Waits until a run that was just started has asked what it asks first, so that whoever knows of the run finds it
+    /// among the approvals.
+    async fn begun(&self) {
+        let mut progress = self.progress.clone();
+        // A driver that is gone has nothing more to say; whoever waits for the run hears why.
+        let _ = progress
+            .wait_for(|progress| progress.entries > 0 || progress.has_ended || progress.stopped.is_some())
+            .await;
+    }
+
     /// Why the driver no longer answers.
     fn gone(&self) -> Error {
         let progress = self.progress.borrow();

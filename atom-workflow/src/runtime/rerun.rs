@@ -93,7 +93,10 @@ impl Runtime {
             other => other?,
         };
         let record = self.record(&scope, id).await?;
-        self.drive(&record)?;
+        let handle = self.drive(&record)?;
+        if workflow.has_approvals() {
+            handle.begun().await;
+        }
         Ok(record)
     }
 

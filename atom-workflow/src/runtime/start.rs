@@ -67,6 +67,7 @@ impl Runtime {
         let id = start.id.unwrap_or_else(|| RunId::new(now, parts.random.as_ref()));
         let payload = driver::encode(&Event::started())?;
         let workflow = Arc::clone(&start.workflow);
+        let asks = workflow.has_approvals();
         let run = NewRun {
             id,
             principal: principal.clone(),
@@ -107,7 +108,10 @@ impl Runtime {
             other => other?,
         };
         let record = self.record(&scope, id).await?;
-        self.drive(&record)?;
+        let handle = self.drive(&record)?;
+        if asks {
+            handle.begun().await;
+        }
         Ok(record)
     }
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atom_core::storage::{
-    Committed, DeployedWorkflow, JournalEntry, MemoryStore, MemoryVault, NewRun, Page, PageRequest,
-    RunCommit, RunFilter, RunRecord, RunStore, ScheduleRecord, ScheduleStore, StoredTemplate, TemplateInfo,
-    TemplateStore, WorkflowStore,
+    ApprovalFilter, ApprovalRecord, ApprovalStore, Committed, DeployedWorkflow, JournalEntry, MemoryStore,
+    MemoryVault, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord, RunStore, ScheduleRecord,
+    ScheduleStore, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore,
 };
 use atom_core::{
-    CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Result, RunId, Scope,
+    ApprovalId, CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Principal,
+    Result, RunId, Scope,
 };
 use atom_workflow::runtime::RuntimeLimits;
 use serde_json::{Value, json};
@@ -143,6 +144,21 @@ impl ScheduleStore for MortalStore {
     }
     async fn awaiting_schedules(&self) -> Result<Vec<ScheduleRecord>> {
         self.inner.awaiting_schedules().await
+    }
+}
+
+#[async_trait]
+impl ApprovalStore for MortalStore {
+    async fn approval(&self, principal: &Principal, id: ApprovalId) -> Result<Option<ApprovalRecord>> {
+        self.inner.approval(principal, id).await
+    }
+    async fn approvals(
+        &self,
+        principal: &Principal,
+        filter: &ApprovalFilter,
+        page: &PageRequest,
+    ) -> Result<Page<ApprovalRecord>> {
+        self.inner.approvals(principal, filter, page).await
     }
 }
 

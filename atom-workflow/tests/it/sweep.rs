@@ -3,14 +3,17 @@
 //! `PROPTEST_CASES` says how many workflows are made up, the same 300 unless set, and `CRASHES` at how many of its writes each one
 //! dies, 6 unless set. `cargo xtask soak` raises both.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use atom_core::function::TypedFunction;
-use atom_core::storage::{MemoryStore, MemoryVault, RunStatus, RunStore};
+use atom_core::storage::{
+    ApprovalFilter, ApprovalStatus, Decision, DecisionKind, MemoryStore, MemoryVault, PageRequest, RunStatus,
+    RunStore,
+};
 use atom_core::{Error, ErrorCode, EventLog};
-use atom_workflow::runtime::RuntimeLimits;
+use atom_workflow::runtime::{Decide, RuntimeLimits};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRng, TestRunner};
 use serde_json::{Value, json};
@@ -86,6 +89,8 @@ struct Ending {
     error: Option<Value>,
     effects: BTreeMap<String, usize>,
     events: usize,
+    /// The titles of the approvals, and how each ended.
+    approvals: Vec<(String, ApprovalStatus, Option<Decision>)>,
 }
 
 /// Runs a workflow in a process that dies after so many writes, and then in another. Gives the ending, the number of
@@ -102,6 +107,7 @@ async fn run(document: &str, writes: i64) -> (Ending, usize, i64) {
         _ = first.runtime.wait(&scope, run.id) => {}
         () = death.cancelled() => {}
         () = keep_time_moving(&first) => {}
+        () = keep_deciding(&first) => {}
     }
     first.runtime.close(Duration::from_secs(5)).await;
 
@@ -111,6 +117,7 @@ async fn run(document: &str, writes: i64) -> (Ending, usize, i64) {
     let ended = tokio::select! {
         ended = second.runtime.wait(&scope, run.id) => ended.unwrap(),
         () = keep_time_moving(&second) => unreachable!("time never ends"),
+        () = keep_deciding(&second) => unreachable!("there is always more to decide"),
     };
     assert!(memory.unfinished().await.unwrap().is_empty());
     let ending = Ending {
@@ -119,9 +126,74 @@ async fn run(document: &str, writes: i64) -> (Ending, usize, i64) {
         error: ended.error,
         effects: effects.distinct(),
         events: memory.read(&scope, 0, 1000).await.unwrap().len(),
+        approvals: approvals(&second).await,
     };
     let repeated = effects.total() - ending.effects.values().sum::<usize>();
     (ending, repeated, mortal.written(writes))
+}
+
+/// Decides everything that is asked and not left to its deadline: always the same about the same title.
+async fn keep_deciding(bench: &Bench) {
+    let mut decided = HashSet::new();
+    loop {
+        let filter = ApprovalFilter {
+            status: Some(ApprovalStatus::Pending),
+            ..ApprovalFilter::default()
+        };
+        let page = PageRequest::default();
+        let asked = bench.store.approvals(&bench.ada, &filter, &page).await.unwrap();
+        for approval in asked.items {
+            if approval.deadline.is_some() || !decided.insert(approval.id) {
+                continue;
+            }
+            let decision = match approval.title[1..].parse::<u32>().unwrap() % 4 {
+                0 => DecisionKind::Reject,
+                1 => DecisionKind::Edit,
+                _ => DecisionKind::Approve,
+            };
+            let decide = Decide {
+                approval: approval.id,
+                decision,
+                comment: Some(approval.title.clone()),
+                form: None,
+                input: (decision == DecisionKind::Edit).then(|| json!({ "edited": approval.title })),
+            };
+            // A process that has died decides nothing.
+            if bench.runtime.decide(&bench.ada, decide).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// How all approvals ended.
+async fn approvals(bench: &Bench) -> Vec<(String, ApprovalStatus, Option<Decision>)> {
+    let mut ended = Vec::new();
+    let filter = ApprovalFilter::default();
+    let mut page = PageRequest::default();
+    loop {
+        let part = bench.store.approvals(&bench.ada, &filter, &page).await.unwrap();
+        for listed in part.items {
+            let approval = bench
+                .store
+                .approval(&bench.ada, listed.id)
+                .await
+                .unwrap()
+                .unwrap();
+            assert_ne!(
+                approval.status,
+                ApprovalStatus::Pending,
+                "a run that has ended asks nothing"
+            );
+            ended.push((approval.title, approval.status, approval.decision));
+        }
+        page.after = part.next;
+        if page.after.is_none() {
+            ended.sort_by(|left, right| left.0.cmp(&right.0));
+            return ended;
+        }
+    }
 }
 
 /// One task without a name: what stands after `- name:`.
@@ -134,7 +206,20 @@ fn task() -> impl Strategy<Value = Value> {
         task
     };
     let call = |failures: u64| json!({ "call": "effect", "with": { "name": "NAME", "failures": failures } });
+    let approve = |task: Value, more: Value| {
+        let mut task = task;
+        task["metadata"]["atom"]["approve"] = json!({ "title": "NAME", "allowEdit": true });
+        for (key, value) in more.as_object().cloned().unwrap_or_default() {
+            task["metadata"]["atom"]["approve"][key] = value;
+        }
+        task
+    };
     let leaf = prop_oneof![
+        3 => Just(approve(json!({ "set": { "input": "${ . }", "by": "${ $approval.by }" } }), json!({}))),
+        2 => Just(approve(compensate(call(0)), json!({}))),
+        2 => prop::sample::select(vec!["fault", "reject", "approve"]).prop_map(move |on_deadline| {
+            approve(call(0), json!({ "deadline": { "seconds": 2 }, "onDeadline": on_deadline }))
+        }),
         2 => Just(json!({ "set": { "value": 1 }, "export": { "as": "${ $context + { NAME: 1 } }" } })),
         4 => Just(call(0)),
         4 => Just(compensate(call(0))),

@@ -11,6 +11,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod approvals;
 mod events;
 mod runs;
 mod schedules;
@@ -18,6 +19,7 @@ mod scopes;
 mod templates;
 mod workflows;
 
+pub use approvals::check_approvals;
 pub use events::check_events;
 pub use runs::check_runs;
 pub use schedules::check_schedules;
@@ -36,6 +38,7 @@ pub async fn check_all<S: Store>(make: impl AsyncFn() -> S) {
     check_workflows(&make().await).await;
     check_templates(&make().await).await;
     check_runs(&make().await).await;
+    check_approvals(&make().await).await;
     check_events(&make().await).await;
     check_schedules(&make().await).await;
     check_scopes(&make().await).await;

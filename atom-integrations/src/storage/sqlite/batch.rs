@@ -7,12 +7,13 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use atom_core::storage::{JournalEntry, NewRun, RunCommit};
+use atom_core::storage::{ApprovalChange, JournalEntry, NewRun, RunCommit};
 use atom_core::{CloudEvent, Offset, Result, RunId, Scope};
 use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
+use super::approvals::{APPROVALS, CLOSE, VIEWERS, approval_row, close_row, viewer_rows};
 use super::fence;
 use super::rows::{Decoded, integer, json, nanoseconds, run_id, unsigned};
 use super::script::{Argument, Rows, Script, Table};
@@ -42,7 +43,7 @@ impl Change {
                     .end
                     .as_ref()
                     .map_or(0, |end| json_bytes(&end.output) + json_bytes(&end.error));
-                entries + json_bytes(&commit.events) + end
+                entries + json_bytes(&commit.events) + json_bytes(&commit.approvals) + end
             }
             Self::Append(_, event) => json_bytes(event),
         }
@@ -91,7 +92,15 @@ pub(super) struct Batch<'a> {
     events: Rows,
     runs: Rows,
     journal: Rows,
+    approvals: Vec<ApprovalRows>,
     ends: Rows,
+}
+
+/// What one change of an approval writes. They stay in order: an approval may begin and end in one transaction.
+#[derive(Debug)]
+enum ApprovalRows {
+    Open { approval: Rows, viewers: Rows },
+    Close(Rows),
 }
 
 impl<'a> Batch<'a> {
@@ -115,6 +124,7 @@ impl<'a> Batch<'a> {
             events: Rows::default(),
             runs: Rows::default(),
             journal: Rows::default(),
+            approvals: Vec::new(),
             ends: Rows::default(),
         })
     }
@@ -171,12 +181,14 @@ impl<'a> Batch<'a> {
         for entry in &commit.entries {
             journal.push(entry_row(&commit.scope, commit.run, entry, new_head)?);
         }
+        let approvals = approval_rows(commit)?;
         let end = end_row(commit)?;
 
         for (event, text) in commit.events.iter().zip(events) {
             self.append(&commit.scope, event, text)?;
         }
         self.journal.append(journal);
+        self.approvals.extend(approvals);
         if let Some(end) = end {
             self.ends.push(end);
         }
@@ -232,6 +244,15 @@ impl<'a> Batch<'a> {
         script.insert(EVENTS, self.events);
         script.insert(RUNS, self.runs);
         script.insert(JOURNAL, self.journal);
+        for change in self.approvals {
+            match change {
+                ApprovalRows::Open { approval, viewers } => {
+                    script.insert(APPROVALS, approval);
+                    script.insert(VIEWERS, viewers);
+                }
+                ApprovalRows::Close(rows) => script.repeat(CLOSE, rows),
+            }
+        }
         script.repeat(END, self.ends);
         script.sql.push_str(finish);
         script.run(connection).await.map(drop)
@@ -290,6 +311,25 @@ fn entry_row(scope: &Scope, run: RunId, entry: &JournalEntry, event_head: Offset
         Argument::text(&entry.payload),
         Argument::Integer(integer(event_head)?),
     ])
+}
+
+fn approval_rows(commit: &RunCommit) -> Result<Vec<ApprovalRows>> {
+    let changes = commit.approvals.iter().map(|change| match change {
+        ApprovalChange::Open(approval) => Ok(ApprovalRows::Open {
+            approval: Rows::one(approval_row(approval)?),
+            viewers: viewer_rows(approval),
+        }),
+        ApprovalChange::Close {
+            id,
+            status,
+            decision,
+            at,
+        } => {
+            let row = close_row(&commit.scope, *id, *status, decision.as_ref(), *at)?;
+            Ok(ApprovalRows::Close(Rows::one(row)))
+        }
+    });
+    changes.collect()
 }
 
 fn end_row(commit: &RunCommit) -> Result<Option<[Argument; 7]>> {

@@ -17,6 +17,12 @@ pub(super) struct Rows {
 }
 
 impl Rows {
+    pub(super) fn one<const N: usize>(row: [Argument; N]) -> Self {
+        let mut rows = Self::default();
+        rows.push(row);
+        rows
+    }
+
     pub(super) fn append(&mut self, other: Self) {
         self.count += other.count;
         self.arguments.extend(other.arguments);

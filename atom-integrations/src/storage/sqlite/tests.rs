@@ -212,10 +212,12 @@ impl Write for FirstVersion {
     type Answer = ();
 
     async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<()> {
-        sqlx::raw_sql("ALTER TABLE runs DROP COLUMN rerun_of; ALTER TABLE runs DROP COLUMN started_by; DROP TABLE schedules; DROP TABLE templates; \
-             PRAGMA user_version = 1;")
-            .execute(connection)
-            .await?;
+        sqlx::raw_sql(
+            "DROP TABLE approval_viewers; DROP TABLE approvals; DROP TABLE schedules; DROP TABLE templates; \
+             ALTER TABLE runs DROP COLUMN rerun_of; ALTER TABLE runs DROP COLUMN started_by; PRAGMA user_version = 1;",
+        )
+        .execute(connection)
+        .await?;
         Ok(())
     }
 }
@@ -229,7 +231,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date_with_its_runs() {
     store.close().await.unwrap();
 
     let store = SqliteStore::open(directory.path()).await.unwrap();
-    assert_eq!(execute(&store, "PRAGMA user_version").await, 4);
+    assert_eq!(execute(&store, "PRAGMA user_version").await, 5);
     let run = store.run(&scope(), run_id(1)).await.unwrap().unwrap();
     assert_eq!(run.rerun_of, None);
     store.commit(commit(&scope(), run_id(1), 1..2)).await.unwrap();

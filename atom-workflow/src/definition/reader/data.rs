@@ -111,8 +111,13 @@ impl<'t> Reader<'t> {
         if kind == "resource" {
             return Ok(None);
         }
-        self.count_patterns(&content, count_patterns(content.node))?;
-        json_schema(&content).map(Some)
+        self.schema_document(&content).map(Some)
+    }
+
+    /// A JSON Schema.
+    pub(super) fn schema_document(&mut self, cursor: &Cursor<'t>) -> Result<DataSchema> {
+        self.count_patterns(cursor, count_patterns(cursor.node))?;
+        json_schema(cursor)
     }
 
     /// A timeout, or the name of one.

@@ -4,6 +4,7 @@
 //! that the schema leaves open by omission, names that lead nowhere, expressions that do not compile.
 
 mod agents;
+mod approve;
 mod authentication;
 mod calls;
 mod cursor;

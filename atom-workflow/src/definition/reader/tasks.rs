@@ -10,7 +10,7 @@ use super::cursor::{Cursor, Member, Object, shortened};
 use super::{MAXIMUM_TASK_DEPTH, Reader, check_target, find};
 use crate::definition::problem::{choices, problem};
 use crate::definition::types::{
-    FlowDirective, For, Fork, Raise, SwitchCase, Task, TaskKind, TaskList, Transform, Try,
+    Approve, FlowDirective, For, Fork, Raise, SwitchCase, Task, TaskKind, TaskList, Transform, Try,
 };
 
 /// The keys that every task may have.
@@ -31,7 +31,8 @@ const KINDS: [(&str, &[&str]); 12] = [
     ("wait", &[]),
 ];
 /// The variables that every expression has, which a task of the document must not hide.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 9] = [
+    "approval",
     "authorization",
     "context",
     "input",
@@ -89,7 +90,7 @@ impl<'t> Reader<'t> {
     ) -> Result<Arc<Task>> {
         let task = cursor.any_object()?;
         let kind = kind(&task)?;
-        let compensate = self.task_metadata(&task, depth)?;
+        let (approve, compensate) = self.task_metadata(&task, depth)?;
         Ok(Arc::new(Task {
             name: name.to_owned(),
             reference,
@@ -121,24 +122,40 @@ impl<'t> Reader<'t> {
                 .map(|then| directive(&then, siblings))
                 .transpose()?
                 .unwrap_or_default(),
+            approve: approve.map(Box::new),
             compensate,
             source: Arc::new(cursor.json()),
         }))
     }
 
-    /// Reads what is written for this engine beside a task: `compensate`.
-    fn task_metadata(&mut self, task: &Object<'t>, depth: usize) -> Result<Option<TaskList>> {
-        let atom = self.metadata(task, &["compensate"])?;
-        let Some(compensate) = atom.and_then(|atom| atom.get("compensate")) else {
-            return Ok(None);
+    /// Reads what is written for this engine beside a task: `approve` and `compensate`.
+    fn task_metadata(
+        &mut self,
+        task: &Object<'t>,
+        depth: usize,
+    ) -> Result<(Option<Approve>, Option<TaskList>)> {
+        let Some(atom) = self.metadata(task, &["approve", "compensate"])? else {
+            return Ok((None, None));
         };
+        let approve = atom
+            .get("approve")
+            .map(|approve| self.approve(&approve, task))
+            .transpose()?;
+        let compensate = atom
+            .get("compensate")
+            .map(|compensate| self.compensate(&compensate, depth))
+            .transpose()?;
+        Ok((approve, compensate))
+    }
+
+    fn compensate(&mut self, compensate: &Cursor<'t>, depth: usize) -> Result<TaskList> {
         if self.is_compensating {
             return Err(compensate.error("a task that undoes another has no compensation of its own"));
         }
         self.is_compensating = true;
-        let tasks = self.task_list(&compensate, depth);
+        let tasks = self.task_list(compensate, depth);
         self.is_compensating = false;
-        tasks.map(Some)
+        tasks
     }
 
     fn kind(

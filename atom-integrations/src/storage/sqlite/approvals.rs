@@ -1,0 +1,246 @@
+//! Approvals: what runs ask people.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use atom_core::storage::{
+    ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Decision, OnDeadline, Page, PageRequest,
+    WorkflowKey,
+};
+use atom_core::{ApprovalId, Principal, Result, Scope};
+use jiff::Timestamp;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{AssertSqlSafe, Row};
+
+use super::SqliteStore;
+use super::rows::{
+    Decoded, approval_id, decode_error, integer, json, limit as row_limit, moment, nanoseconds, run_id,
+    unsigned, value,
+};
+use super::script::{Argument, Rows, Table};
+
+pub(super) const APPROVALS: Table = Table(
+    "INSERT OR IGNORE INTO approvals (tenant, user, id, run, action, task, namespace, name, version, hash, title, message, \
+     assignees, created_at, deadline, on_deadline, form, data, input) VALUES ",
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+);
+pub(super) const VIEWERS: Table = Table(
+    "INSERT OR IGNORE INTO approval_viewers (tenant, viewer, id, user) VALUES ",
+    "(?,?,?,?)",
+);
+pub(super) const CLOSE: &str = "UPDATE approvals SET status = ?, decision = ?, closed_at = ? \
+     WHERE tenant = ? AND user = ? AND id = ? AND status = 'pending';";
+
+/// What [`record`] reads, but for what can be large.
+const WHOLE: &str = "SELECT form, data, input, decision, ";
+/// The same for a list, which shows none of it.
+const LISTED: &str = "SELECT NULL AS form, 'null' AS data, NULL AS input, \
+     json_remove(decision, '$.form', '$.input') AS decision, ";
+const COLUMNS: &str = "tenant, user, id, run, action, task, namespace, name, version, hash, title, message, assignees, \
+     created_at, deadline, on_deadline, status, closed_at FROM approvals";
+
+#[async_trait]
+impl ApprovalStore for SqliteStore {
+    async fn approval(&self, principal: &Principal, id: ApprovalId) -> Result<Option<ApprovalRecord>> {
+        let viewers = viewers_of(principal, false);
+        let sql = format!(
+            "{WHOLE}{COLUMNS} WHERE tenant = ? AND (user, id) IN \
+             (SELECT user, id FROM approval_viewers WHERE tenant = ? AND viewer IN ({}) AND id = ?)",
+            places(viewers.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql))
+            .bind(principal.tenant.clone())
+            .bind(principal.tenant.clone());
+        for viewer in viewers {
+            query = query.bind(viewer);
+        }
+        let records = self.approval_records(query.bind(id.as_bytes().to_vec())).await?;
+        Ok(records.into_iter().next())
+    }
+
+    async fn approvals(
+        &self,
+        principal: &Principal,
+        filter: &ApprovalFilter,
+        page: &PageRequest,
+    ) -> Result<Page<ApprovalRecord>> {
+        let size = page.size()?;
+        let after: Option<(Timestamp, ApprovalId)> = page.cursor()?;
+        let viewers = viewers_of(principal, filter.is_assigned);
+        let mut sql = format!(
+            "{LISTED}{COLUMNS} WHERE tenant = ? AND (user, id) IN \
+             (SELECT user, id FROM approval_viewers WHERE tenant = ? AND viewer IN ({}))",
+            places(viewers.len())
+        );
+        for (condition, is_wanted) in [
+            (" AND status = ?", filter.status.is_some()),
+            (" AND namespace = ?", filter.namespace.is_some()),
+            (" AND name = ?", filter.name.is_some()),
+            (" AND run = ?", filter.run.is_some()),
+            (" AND (created_at, id) < (?, ?)", after.is_some()),
+        ] {
+            sql.push_str(if is_wanted { condition } else { "" });
+        }
+        sql.push_str(" ORDER BY created_at DESC, id DESC LIMIT ?");
+
+        let mut query = sqlx::query(AssertSqlSafe(sql))
+            .bind(principal.tenant.clone())
+            .bind(principal.tenant.clone());
+        for viewer in viewers {
+            query = query.bind(viewer);
+        }
+        if let Some(status) = filter.status {
+            query = query.bind(status.as_str());
+        }
+        for text in [&filter.namespace, &filter.name].into_iter().flatten() {
+            query = query.bind(text.clone());
+        }
+        if let Some(run) = filter.run {
+            query = query.bind(run.as_bytes().to_vec());
+        }
+        if let Some((created_at, id)) = after {
+            query = query.bind(nanoseconds(created_at)?).bind(id.as_bytes().to_vec());
+        }
+        // One more than wanted tells whether the list goes on.
+        Page::cut(
+            self.approval_records(query.bind(row_limit(size + 1))).await?,
+            size,
+            ApprovalRecord::cursor,
+        )
+    }
+}
+
+type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
+
+impl SqliteStore {
+    async fn approval_records(&self, query: Query) -> Result<Vec<ApprovalRecord>> {
+        let rows = query.fetch_all(&self.database.readers).await;
+        rows.and_then(|rows| rows.iter().map(record).collect::<Decoded<_>>())
+            .map_err(|error| self.database.error(error))
+    }
+}
+
+/// Whose approvals a principal sees, or may decide.
+fn viewers_of(principal: &Principal, is_assigned: bool) -> Vec<String> {
+    let owner = (!is_assigned).then(|| format!("owner:{}", principal.user));
+    let roles: BTreeSet<_> = principal.effective_roles().collect();
+    std::iter::once(format!("user:{}", principal.user))
+        .chain(owner)
+        .chain(roles.into_iter().map(|role| format!("role:{role}")))
+        .collect()
+}
+
+/// So many places for values of a statement.
+fn places(count: usize) -> String {
+    vec!["?"; count].join(",")
+}
+
+pub(super) fn approval_row(approval: &ApprovalRecord) -> Result<[Argument; 19]> {
+    let moment = |moment| nanoseconds(moment).map(Argument::Integer);
+    let text = |value: &serde_json::Value| json(value).map(Argument::Text);
+    Ok([
+        Argument::text(&approval.owner.tenant),
+        Argument::text(&approval.owner.user),
+        Argument::Bytes(approval.id.as_bytes().to_vec()),
+        Argument::id(approval.run),
+        Argument::Integer(integer(approval.action)?),
+        Argument::text(&approval.task),
+        Argument::text(&approval.workflow.namespace),
+        Argument::text(&approval.workflow.name),
+        Argument::text(&approval.workflow.version),
+        Argument::text(&approval.workflow.hash),
+        Argument::text(&approval.title),
+        Argument::optional(approval.message.as_deref(), |text| Ok(Argument::text(text)))?,
+        Argument::Text(json(&approval.assignees)?),
+        moment(approval.created_at)?,
+        Argument::optional(approval.deadline, moment)?,
+        Argument::text(approval.on_deadline.as_str()),
+        Argument::optional(approval.form.as_ref(), text)?,
+        text(&approval.data)?,
+        Argument::optional(approval.input.as_ref(), text)?,
+    ])
+}
+
+/// A row for each who sees an approval.
+pub(super) fn viewer_rows(approval: &ApprovalRecord) -> Rows {
+    let (owner, assignees) = (&approval.owner, &approval.assignees);
+    let mut viewers = BTreeSet::from([format!("owner:{}", owner.user)]);
+    if assignees.is_empty() {
+        viewers.insert(format!("user:{}", owner.user));
+    }
+    viewers.extend(assignees.users.iter().map(|user| format!("user:{user}")));
+    viewers.extend(assignees.roles.iter().map(|role| format!("role:{role}")));
+    let mut rows = Rows::default();
+    for viewer in viewers {
+        rows.push([
+            Argument::text(&owner.tenant),
+            Argument::Text(viewer),
+            Argument::Bytes(approval.id.as_bytes().to_vec()),
+            Argument::text(&owner.user),
+        ]);
+    }
+    rows
+}
+
+pub(super) fn close_row(
+    scope: &Scope,
+    id: ApprovalId,
+    status: ApprovalStatus,
+    decision: Option<&Decision>,
+    at: Timestamp,
+) -> Result<[Argument; 6]> {
+    Ok([
+        Argument::text(status.as_str()),
+        Argument::optional(decision, |decision| json(decision).map(Argument::Text))?,
+        Argument::Integer(nanoseconds(at)?),
+        Argument::text(&scope.tenant),
+        Argument::text(&scope.user),
+        Argument::Bytes(id.as_bytes().to_vec()),
+    ])
+}
+
+fn record(row: &SqliteRow) -> Decoded<ApprovalRecord> {
+    let optional_json = |column: &str| row.try_get::<Option<&str>, _>(column)?.map(value).transpose();
+    let optional_moment = |column: &str| row.try_get::<Option<i64>, _>(column)?.map(moment).transpose();
+    Ok(ApprovalRecord {
+        id: approval_id(row.try_get("id")?)?,
+        owner: Scope {
+            tenant: row.try_get("tenant")?,
+            user: row.try_get("user")?,
+        },
+        run: run_id(row.try_get("run")?)?,
+        action: unsigned(row.try_get("action")?)?,
+        task: row.try_get("task")?,
+        workflow: WorkflowKey {
+            namespace: row.try_get("namespace")?,
+            name: row.try_get("name")?,
+            version: row.try_get("version")?,
+            hash: row.try_get("hash")?,
+        },
+        title: row.try_get("title")?,
+        message: row.try_get("message")?,
+        data: value(row.try_get("data")?)?,
+        input: optional_json("input")?,
+        form: optional_json("form")?,
+        assignees: value(row.try_get("assignees")?)?,
+        created_at: moment(row.try_get("created_at")?)?,
+        deadline: optional_moment("deadline")?,
+        on_deadline: named(row.try_get("on_deadline")?, &OnDeadline::ALL, OnDeadline::as_str)?,
+        status: named(
+            row.try_get("status")?,
+            &ApprovalStatus::ALL,
+            ApprovalStatus::as_str,
+        )?,
+        decision: row
+            .try_get::<Option<&str>, _>("decision")?
+            .map(value)
+            .transpose()?,
+        closed_at: optional_moment("closed_at")?,
+    })
+}
+
+/// The one of these that has a name.
+fn named<T: Copy>(text: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Decoded<T> {
+    let found = all.iter().copied().find(|one| name(*one) == text);
+    found.ok_or_else(|| decode_error(std::io::Error::other("the state of an approval is unknown")))
+}
