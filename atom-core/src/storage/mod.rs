@@ -13,14 +13,19 @@
 
 mod memory;
 mod run;
+mod selection;
 mod template;
 mod vault;
 mod workflow;
 
 pub use memory::MemoryStore;
 pub use run::{
-    Committed, JournalEntry, NewRun, ParentStep, RunCommit, RunEnd, RunFilter, RunRecord, RunStatus,
-    RunStore, WorkflowKey,
+    Committed, JournalEntry, NewRun, ParentStep, RunCommit, RunEnd, RunRecord, RunStatus, RunStore,
+    WorkflowKey,
+};
+pub use selection::{
+    MAX_LABEL_NAME, MAX_LABEL_TEXT, MAX_LABELS, RunFilter, RunLabels, TimeRange, check_idempotency_key,
+    indexed,
 };
 pub use template::{StoredTemplate, TemplateInfo, TemplateStore};
 pub use vault::{MemoryVault, SecretInfo, Vault, validate_secret, validate_secret_name};

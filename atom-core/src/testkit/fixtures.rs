@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::storage::{DeployedWorkflow, JournalEntry, NewRun, RunCommit, WorkflowKey};
+use crate::storage::{DeployedWorkflow, JournalEntry, NewRun, RunCommit, RunLabels, WorkflowKey};
 use crate::{Principal, RunId, Scope};
 
 /// The moment at which tests start: 2026-01-01T00:00:00Z.
@@ -94,6 +94,8 @@ pub fn new_run(principal: &Principal, number: u64) -> NewRun {
         created_at: second(number),
         first_entry: entry(0),
         rerun_of: None,
+        labels: RunLabels::default(),
+        idempotency_key: None,
         copied: Vec::new(),
     }
 }
@@ -107,5 +109,6 @@ pub fn commit(scope: &Scope, run: RunId, sequences: std::ops::Range<u64>) -> Run
         entries: sequences.map(entry).collect(),
         events: Vec::new(),
         end: None,
+        is_paused: None,
     }
 }

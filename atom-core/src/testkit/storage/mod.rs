@@ -14,12 +14,14 @@
 mod events;
 mod runs;
 mod scopes;
+mod selection;
 mod templates;
 mod workflows;
 
 pub use events::check_events;
 pub use runs::check_runs;
 pub use scopes::check_scopes;
+pub use selection::check_selection;
 pub use templates::check_templates;
 pub use workflows::check_workflows;
 
@@ -34,6 +36,7 @@ pub async fn check_all<S: Store>(make: impl AsyncFn() -> S) {
     check_workflows(&make().await).await;
     check_templates(&make().await).await;
     check_runs(&make().await).await;
+    check_selection(&make().await).await;
     check_events(&make().await).await;
     check_scopes(&make().await).await;
 }

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_reruns.sql"),
     include_str!("migrations/0003_templates.sql"),
+    include_str!("migrations/0004_operating.sql"),
 ];
 
 /// Refuses another program's database and one of a newer engine.

@@ -13,6 +13,7 @@ mod open;
 mod rows;
 mod runs;
 mod script;
+mod selection;
 mod templates;
 #[cfg(test)]
 mod tests;
