@@ -70,6 +70,17 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
             assert again["rerun_of"] == other["id"]
             await operations.runs.cancel(id=again["id"])
             assert len((await operations.runs.list(status="completed"))["items"]) == 1
+            paused = await operations.runs.start(
+                workflow={"namespace": "tests", "name": "listener"}, tags={"batch": "a"}, idempotency_key="k"
+            )
+            assert (await operations.runs.pause(id=paused["id"]))["status"] == "paused"
+            assert (await operations.runs.resume(id=paused["id"]))["status"] == "running"
+            assert (await operations.runs.steps(id=paused["id"]))["items"][0]["status"] == "running"
+            batch = {"tags": {"batch": "a"}}
+            assert (await operations.runs.cancel_all(filter=batch, dry_run=True))["matched"] == 1
+            assert (await operations.runs.cancel_all(filter=batch))["items"][0]["status"] == "cancelled"
+            repeated = await operations.runs.rerun_all(filter=batch | {"statuses": ["cancelled"]})
+            await operations.runs.cancel(id=repeated["items"][0]["new_id"])
             history = (await operations.runs.history(id=started["id"]))["records"]
             assert [entry async for entry in operations.runs.events(id=started["id"])] == history
 

@@ -37,8 +37,10 @@ pub use functions::{
 pub use json::{MAX_REQUEST_BYTES, MAX_REQUEST_DEPTH};
 pub use permission::Permission;
 pub use runs::{
-    CancelRunRequest, Done, FollowRunRequest, GetRunHistoryRequest, GetRunRequest, ListRunsRequest,
-    RerunRunRequest, Run, RunHistory, SignalRunRequest, StartRunRequest, WorkflowReference,
+    CancelRunRequest, CancelRunsRequest, ChangedRun, ChangedRuns, Done, FollowRunRequest,
+    GetRunHistoryRequest, GetRunRequest, ListRunStepsRequest, ListRunsRequest, PauseRunRequest,
+    RerunRunRequest, RerunRunsRequest, ResumeRunRequest, Run, RunHistory, RunSelection, RunSteps,
+    SignalRunRequest, StartRunRequest, WorkflowReference,
 };
 pub use secrets::{DeleteSecretRequest, DeletedSecret, ListSecretsRequest, SecretList, SetSecretRequest};
 pub use table::{OperationInfo, OperationKind, Request, StreamRequest};

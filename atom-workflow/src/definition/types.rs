@@ -32,6 +32,10 @@ pub struct Workflow {
     pub extensions: Vec<Arc<Extension>>,
     /// Authentication policies by name, as templates.
     pub authentications: BTreeMap<String, Template>,
+    /// `document.metadata.atom.idempotencyKey`: gives the key under which a run is started once, from its input.
+    pub idempotency_key: Option<Expression>,
+    /// `document.metadata.atom.index`: what runs can be found by, computed from their input.
+    pub index: BTreeMap<String, Expression>,
     /// Valid parts of the document that this engine does not carry out; a document with any cannot be deployed.
     pub unsupported: Vec<UnsupportedFeature>,
     /// The document as JSON: what `$workflow.definition` shows.
@@ -68,6 +72,8 @@ pub struct Document {
     pub title: Option<String>,
     /// What it does, in Markdown.
     pub summary: Option<String>,
+    /// Its tags, which its runs have too: those whose values are texts, numbers or booleans, as text.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// A value computed from data: one expression, or a structure with expressions in it.
@@ -190,6 +196,8 @@ pub struct Task {
     pub kind: TaskKind,
     /// `metadata.atom.compensate`: what undoes it when the run fails or is cancelled later.
     pub compensate: Option<TaskList>,
+    /// `metadata.atom.idempotencyKey`: gives the idempotency key of a call, from the task's input.
+    pub idempotency_key: Option<Expression>,
     /// The task as JSON: what `$task.definition` shows.
     pub source: Arc<Value>,
 }

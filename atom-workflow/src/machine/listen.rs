@@ -184,7 +184,9 @@ impl Machine {
         }
         let is_full = state.consumed.len() >= MAX_CONSUMED;
         let reference = self.task(id).map(|task| task.task.reference.clone());
-        self.record(reference.as_deref(), || RecordKind::TaskReceived { event_type });
+        self.record_step(reference.as_deref(), Some(id), || RecordKind::TaskReceived {
+            event_type,
+        });
         if let EventStrategy::Any {
             until: Some(Until::Condition(condition)),
             ..

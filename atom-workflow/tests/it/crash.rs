@@ -107,6 +107,18 @@ impl RunStore for MortalStore {
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {
         self.inner.run(scope, id).await
     }
+    async fn run_with_key(
+        &self,
+        scope: &Scope,
+        namespace: &str,
+        name: &str,
+        key: &str,
+    ) -> Result<Option<RunId>> {
+        self.inner.run_with_key(scope, namespace, name, key).await
+    }
+    async fn count_runs(&self, scope: &Scope, filter: &RunFilter) -> Result<u64> {
+        self.inner.count_runs(scope, filter).await
+    }
     async fn runs(&self, scope: &Scope, filter: &RunFilter, page: &PageRequest) -> Result<Page<RunRecord>> {
         self.inner.runs(scope, filter, page).await
     }

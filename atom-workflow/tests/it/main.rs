@@ -11,6 +11,7 @@ mod crash;
 mod engine;
 mod events;
 mod extend;
+mod operating;
 mod rerun;
 mod support;
 mod sweep;

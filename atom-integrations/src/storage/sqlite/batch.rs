@@ -16,6 +16,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::fence;
 use super::rows::{Decoded, integer, json, nanoseconds, run_id, unsigned};
 use super::script::{Argument, Rows, Script, Table};
+use super::selection::label_values;
 
 /// A frequent change.
 #[derive(Debug)]
@@ -324,19 +325,8 @@ fn run_row(run: &NewRun) -> Result<[Argument; 17]> {
 }
 
 fn label_rows(run: &NewRun) -> Result<Rows> {
-    let tags = run
-        .labels
-        .tags
-        .iter()
-        .map(|(name, tag)| Ok(("tag", name, tag.clone())));
-    let fields = run
-        .labels
-        .fields
-        .iter()
-        .map(|(name, field)| Ok(("field", name, json(field)?)));
     let mut rows = Rows::default();
-    for label in tags.chain(fields) {
-        let (kind, name, value) = label?;
+    for (kind, name, value) in label_values(&run.labels)? {
         rows.push([
             Argument::text(&run.principal.tenant),
             Argument::text(&run.principal.user),

@@ -1,7 +1,7 @@
 //! Which runs a list shows, as SQL.
 
-use atom_core::storage::{RunFilter, RunStatus};
-use atom_core::{Result, RunId, Scope};
+use atom_core::storage::{RunFilter, RunLabels, RunStatus};
+use atom_core::{Error, Result, RunId, Scope};
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite};
 
@@ -17,7 +17,7 @@ pub(super) fn query(
     filter: &RunFilter,
     after: Option<(Timestamp, RunId)>,
 ) -> Result<QueryBuilder<Sqlite>> {
-    let mut labels = labels(filter)?.into_iter();
+    let mut labels = label_values(&filter.labels)?.into_iter();
     let mut query = QueryBuilder::new(columns);
     let list = match labels.next() {
         None => {
@@ -107,13 +107,12 @@ pub(super) fn query(
 /// The table that a list is read from, and its column with the run's id.
 struct Source(&'static str, &'static str);
 
-fn labels(filter: &RunFilter) -> Result<Vec<(&'static str, &String, String)>> {
-    let tags = &filter.labels.tags;
-    let tags = tags.iter().map(|(name, tag)| Ok(("tag", name, tag.clone())));
-    let fields = &filter.labels.fields;
-    let fields = fields
-        .iter()
-        .map(|(name, field)| Ok(("field", name, json(field)?)));
+/// The kind, name and value of each label as they stand in their rows.
+pub(super) fn label_values(labels: &RunLabels) -> Result<Vec<(&'static str, &String, String)>> {
+    let tags = labels.tags.iter();
+    let tags = tags.map(|(name, tag)| Ok::<_, Error>(("tag", name, tag.clone())));
+    let fields = labels.fields.iter();
+    let fields = fields.map(|(name, field)| Ok(("field", name, json(field)?)));
     // A field tells more runs apart than a tag, so it comes first.
     fields.chain(tags).collect()
 }

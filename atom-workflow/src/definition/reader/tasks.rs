@@ -12,6 +12,7 @@ use crate::definition::problem::{choices, problem};
 use crate::definition::types::{
     FlowDirective, For, Fork, Raise, SwitchCase, Task, TaskKind, TaskList, Transform, Try,
 };
+use crate::expression::Expression;
 
 /// The keys that every task may have.
 const COMMON: [&str; 7] = ["if", "input", "output", "export", "timeout", "then", "metadata"];
@@ -89,7 +90,9 @@ impl<'t> Reader<'t> {
     ) -> Result<Arc<Task>> {
         let task = cursor.any_object()?;
         let kind = kind(&task)?;
-        let compensate = self.task_metadata(&task, depth)?;
+        let atom = self.task_metadata(&task, kind)?;
+        let compensate = self.compensation(atom.as_ref(), depth)?;
+        let idempotency_key = self.call_key(atom.as_ref(), &task)?;
         Ok(Arc::new(Task {
             name: name.to_owned(),
             reference,
@@ -122,13 +125,33 @@ impl<'t> Reader<'t> {
                 .transpose()?
                 .unwrap_or_default(),
             compensate,
+            idempotency_key,
             source: Arc::new(cursor.json()),
         }))
     }
 
-    /// Reads what is written for this engine beside a task: `compensate`.
-    fn task_metadata(&mut self, task: &Object<'t>, depth: usize) -> Result<Option<TaskList>> {
-        let atom = self.metadata(task, &["compensate"])?;
+    /// What is written for this engine beside a task.
+    fn task_metadata(&mut self, task: &Object<'t>, kind: &str) -> Result<Option<Object<'t>>> {
+        match kind {
+            "call" => self.metadata(task, &["compensate", "idempotencyKey"]),
+            _ => self.metadata(task, &["compensate"]),
+        }
+    }
+
+    /// The idempotency key of a call that leaves the engine.
+    fn call_key(&mut self, atom: Option<&Object<'t>>, task: &Object<'t>) -> Result<Option<Expression>> {
+        let Some(key) = atom.and_then(|atom| atom.get("idempotencyKey")) else {
+            return Ok(None);
+        };
+        let target = task.get("call").and_then(|call| call.as_text());
+        if target.is_some_and(|name| self.functions.contains_key(name)) {
+            return Err(key.error("a function of 'use.functions' has no key; give one to the call within it"));
+        }
+        self.expression(&key).map(Some)
+    }
+
+    /// Reads how a task is undone.
+    fn compensation(&mut self, atom: Option<&Object<'t>>, depth: usize) -> Result<Option<TaskList>> {
         let Some(compensate) = atom.and_then(|atom| atom.get("compensate")) else {
             return Ok(None);
         };
