@@ -1,7 +1,7 @@
 //! A process that dies between any two writes loses nothing and repeats nothing that was finished.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +10,8 @@ use atom_core::storage::{
     RunCommit, RunFilter, RunRecord, RunStore, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore,
 };
 use atom_core::{
-    CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Result, RunId, Scope,
+    CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Result, Retry, RunId,
+    Scope,
 };
 use atom_workflow::runtime::RuntimeLimits;
 use serde_json::{Value, json};
@@ -24,6 +25,8 @@ pub(crate) struct MortalStore {
     writes_left: AtomicI64,
     /// Cancelled when the process has died.
     pub(crate) death: CancellationToken,
+    /// Whether journals cannot be read for the moment.
+    pub(crate) is_unreadable: AtomicBool,
 }
 
 impl MortalStore {
@@ -33,6 +36,7 @@ impl MortalStore {
             inner,
             writes_left: AtomicI64::new(writes),
             death: CancellationToken::new(),
+            is_unreadable: AtomicBool::new(false),
         })
     }
 
@@ -123,6 +127,10 @@ impl RunStore for MortalStore {
         self.inner.runs(scope, filter, page).await
     }
     async fn journal(&self, scope: &Scope, id: RunId, from: u64, limit: usize) -> Result<Vec<JournalEntry>> {
+        if self.is_unreadable.load(Ordering::SeqCst) {
+            let error = Error::new(ErrorCode::StorageFailed, "the store cannot be read now");
+            return Err(error.with_retry(Retry::Maybe));
+        }
         self.inner.journal(scope, id, from, limit).await
     }
     async fn unfinished(&self) -> Result<Vec<RunRecord>> {

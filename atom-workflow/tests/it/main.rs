@@ -13,6 +13,7 @@ mod events;
 mod extend;
 mod operating;
 mod rerun;
+mod stuck;
 mod support;
 mod sweep;
 mod tasks;

@@ -18,6 +18,7 @@ mod list;
 mod pause;
 mod rerun;
 mod start;
+mod stuck;
 
 pub use bulk::{CancelRunsRequest, ChangedRun, ChangedRuns, RerunRunsRequest};
 pub use history::{FollowRunRequest, GetRunHistoryRequest, ListRunStepsRequest, RunHistory, RunSteps};
@@ -25,6 +26,8 @@ pub use list::{ListRunsRequest, RunSelection};
 pub use pause::{PauseRunRequest, ResumeRunRequest};
 pub use rerun::RerunRunRequest;
 pub use start::{StartRunRequest, WorkflowReference};
+pub use stuck::{ListRunWaitsRequest, ListStuckRunsRequest, RunWaits, StuckRun};
+pub(super) use stuck::{PATIENCE_MS, before};
 
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation::call::<StartRunRequest>(),
@@ -38,6 +41,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::call::<RerunRunsRequest>(),
     Operation::call::<GetRunHistoryRequest>(),
     Operation::call::<ListRunStepsRequest>(),
+    Operation::call::<ListRunWaitsRequest>(),
+    Operation::call::<ListStuckRunsRequest>(),
     Operation::stream::<FollowRunRequest>(),
     Operation::call::<SignalRunRequest>(),
 ];
