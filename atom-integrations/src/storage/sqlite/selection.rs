@@ -85,8 +85,6 @@ pub(super) fn query(
         (age.as_str(), "<", filter.created.before),
         ("ended_at", ">=", filter.ended.from),
         ("ended_at", "<", filter.ended.before),
-        // What had ended by then was created by then: the list need not begin with what is newer.
-        (age.as_str(), "<=", filter.ended.before),
     ] {
         if let Some(limit) = limit {
             query
