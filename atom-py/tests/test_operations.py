@@ -78,6 +78,8 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
             assert (await operations.runs.steps(id=paused["id"]))["items"][0]["status"] == "running"
             assert (await operations.runs.waits(id=paused["id"]))["items"][0]["type"] == "event"
             assert (await operations.runs.stuck())["items"] == []
+            recording = await operations.runs.export(id=started["id"])
+            assert "divergence" not in await operations.runs.replay(recording=recording)
             batch = {"tags": {"batch": "a"}}
             assert (await operations.runs.cancel_all(filter=batch, dry_run=True))["matched"] == 1
             assert (await operations.runs.cancel_all(filter=batch))["items"][0]["status"] == "cancelled"

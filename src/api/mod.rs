@@ -37,11 +37,11 @@ pub use functions::{
 pub use json::{MAX_REQUEST_BYTES, MAX_REQUEST_DEPTH};
 pub use permission::Permission;
 pub use runs::{
-    CancelRunRequest, CancelRunsRequest, ChangedRun, ChangedRuns, Done, FollowRunRequest,
+    CancelRunRequest, CancelRunsRequest, ChangedRun, ChangedRuns, Done, ExportRunRequest, FollowRunRequest,
     GetRunHistoryRequest, GetRunRequest, ListRunStepsRequest, ListRunWaitsRequest, ListRunsRequest,
-    ListStuckRunsRequest, PauseRunRequest, RerunRunRequest, RerunRunsRequest, ResumeRunRequest, Run,
-    RunHistory, RunSelection, RunSteps, RunWaits, SignalRunRequest, StartRunRequest, StuckRun,
-    WorkflowReference,
+    ListStuckRunsRequest, PauseRunRequest, ReplayRunRequest, RerunRunRequest, RerunRunsRequest,
+    ResumeRunRequest, Run, RunHistory, RunSelection, RunSteps, RunWaits, SignalRunRequest, StartRunRequest,
+    StuckRun, WorkflowReference,
 };
 pub use secrets::{DeleteSecretRequest, DeletedSecret, ListSecretsRequest, SecretList, SetSecretRequest};
 pub use table::{OperationInfo, OperationKind, Request, StreamRequest};

@@ -6,6 +6,7 @@ mod api;
 mod bridge;
 mod conformance;
 mod engine;
+mod histories;
 mod schema;
 mod support;
 mod templates;

@@ -40,6 +40,7 @@ mod action;
 mod driver;
 mod history;
 mod load;
+mod recording;
 mod redact;
 mod rerun;
 mod start;
@@ -47,6 +48,7 @@ mod steps;
 mod stuck;
 
 pub use history::HistoryEntry;
+pub use recording::{Divergence, RecordedEntry, Recording, Replayed};
 pub use rerun::Rerun;
 pub use steps::{Step, StepStatus};
 pub use stuck::{Stuck, StuckCause};

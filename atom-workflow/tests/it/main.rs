@@ -12,6 +12,7 @@ mod engine;
 mod events;
 mod extend;
 mod operating;
+mod recording;
 mod rerun;
 mod stuck;
 mod support;

@@ -16,6 +16,7 @@ mod bulk;
 mod history;
 mod list;
 mod pause;
+mod recording;
 mod rerun;
 mod start;
 mod stuck;
@@ -24,6 +25,7 @@ pub use bulk::{CancelRunsRequest, ChangedRun, ChangedRuns, RerunRunsRequest};
 pub use history::{FollowRunRequest, GetRunHistoryRequest, ListRunStepsRequest, RunHistory, RunSteps};
 pub use list::{ListRunsRequest, RunSelection};
 pub use pause::{PauseRunRequest, ResumeRunRequest};
+pub use recording::{ExportRunRequest, ReplayRunRequest};
 pub use rerun::RerunRunRequest;
 pub use start::{StartRunRequest, WorkflowReference};
 pub use stuck::{ListRunWaitsRequest, ListStuckRunsRequest, RunWaits, StuckRun};
@@ -42,6 +44,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::call::<GetRunHistoryRequest>(),
     Operation::call::<ListRunStepsRequest>(),
     Operation::call::<ListRunWaitsRequest>(),
+    Operation::call::<ExportRunRequest>(),
+    Operation::call::<ReplayRunRequest>(),
     Operation::call::<ListStuckRunsRequest>(),
     Operation::stream::<FollowRunRequest>(),
     Operation::call::<SignalRunRequest>(),

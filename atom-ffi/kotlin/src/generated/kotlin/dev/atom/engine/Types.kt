@@ -34,6 +34,47 @@ data class CancelRunRequest(
     val reason: String? = null,
 )
 
+/** Cancels many runs, some with each call. Without states in the filter these are all that have not ended. */
+@Serializable
+data class CancelRunsRequest(
+    /** Which runs; all of the owner that have not ended when absent. */
+    val filter: RunSelection? = null,
+    /** Why, for their history. */
+    val reason: String? = null,
+    /** Whether only to count the runs and change nothing. */
+    @SerialName("dry_run")
+    val dryRun: Boolean = false,
+    /** The `next` of the call before; absent for the first call. */
+    val after: String? = null,
+    /** How many runs to cancel at most, 1 to 1000; 100 when absent. */
+    val limit: Long? = null,
+)
+
+/** What became of one run. */
+@Serializable
+data class ChangedRun(
+    /** Its id. */
+    val id: RunId,
+    /** Its state now; absent when it could not be changed. */
+    val status: RunStatus? = null,
+    /** The run that repeats it. */
+    @SerialName("new_id")
+    val newId: RunId? = null,
+    /** Why it could not be changed. */
+    val error: ErrorReport? = null,
+)
+
+/** What became of the runs that one call was to change. */
+@Serializable
+data class ChangedRuns(
+    /** How many runs the filter showed when the call began, on this page or another. */
+    val matched: Long,
+    /** The runs of this call, the newest first; none in a dry run. */
+    val items: List<ChangedRun>,
+    /** What to pass as `after` to go on; absent when there are no more. */
+    val next: String? = null,
+)
+
 /** One event in the CloudEvents 1.0.2 JSON format, with `data` as JSON. */
 @KeepGeneratedSerializer
 @Serializable(with = CloudEventSerializer::class)
@@ -72,13 +113,6 @@ data class DeleteSecretRequest(
     val name: String,
 )
 
-/** Removes an imported template. */
-@Serializable
-data class DeleteTemplateRequest(
-    /** Its name. */
-    val name: String,
-)
-
 /** Removes a deployed workflow. Runs that follow it go on. */
 @Serializable
 data class DeleteWorkflowRequest(
@@ -93,13 +127,6 @@ data class DeleteWorkflowRequest(
 /** Whether a secret was removed. */
 @Serializable
 data class DeletedSecret(
-    /** Whether there was one. */
-    val deleted: Boolean,
-)
-
-/** Whether a template was removed. */
-@Serializable
-data class DeletedTemplate(
     /** Whether there was one. */
     val deleted: Boolean,
 )
@@ -406,6 +433,10 @@ data class GetFunctionRequest(
 data class GetRunHistoryRequest(
     /** Its id. */
     val id: RunId,
+    /** The offset of the history after which to begin: the `next` of the page before; the beginning when absent. */
+    val after: Long = 0,
+    /** How many records at most, 1 to 1000; 1000 when absent. */
+    val limit: Long? = null,
 )
 
 /** Asks for one run. */
@@ -421,13 +452,6 @@ data class GetRunRequest(
      */
     @SerialName("wait_timeout_ms")
     val waitTimeoutMs: Long? = null,
-)
-
-/** Asks for a template. */
-@Serializable
-data class GetTemplateRequest(
-    /** Its name. */
-    val name: String,
 )
 
 /** Asks for one deployed workflow. */
@@ -466,6 +490,9 @@ sealed interface HistoryEntry {
     /** The JSON pointer of the task in the document; absent for the run itself. */
     val task: String?
 
+    /** The number of the execution of the task, unique within the run: a task in a loop is executed many times. */
+    val step: Long?
+
     /** The run began. */
     @Serializable
     @SerialName("run_started")
@@ -473,6 +500,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
     ) : HistoryEntry
 
     /** The run ended with an output. */
@@ -482,6 +510,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The output. */
         val output: JsonElement,
     ) : HistoryEntry
@@ -493,6 +522,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The error. */
         val error: WorkflowError,
     ) : HistoryEntry
@@ -504,8 +534,31 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** Why, in the caller's words. */
         val reason: String? = null,
+    ) : HistoryEntry
+
+    /** The run was paused. */
+    @Serializable
+    @SerialName("run_paused")
+    data class RunPaused(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        override val step: Long? = null,
+        /** Why, in the caller's words. */
+        val reason: String? = null,
+    ) : HistoryEntry
+
+    /** The run was resumed. */
+    @Serializable
+    @SerialName("run_resumed")
+    data class RunResumed(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        override val step: Long? = null,
     ) : HistoryEntry
 
     /** The run failed, or was cancelled, and what it has done is being undone. */
@@ -515,6 +568,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** Why it failed; absent when it was cancelled. */
         val error: WorkflowError? = null,
     ) : HistoryEntry
@@ -526,6 +580,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The event's type. */
         @SerialName("event_type")
         val eventType: String,
@@ -538,6 +593,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
     ) : HistoryEntry
 
     /** The task's `if` was not true. */
@@ -547,6 +603,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
     ) : HistoryEntry
 
     /** The task consumed an event. */
@@ -556,6 +613,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The event's type. */
         @SerialName("event_type")
         val eventType: String,
@@ -568,6 +626,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The output, as passed on. */
         val output: JsonElement,
     ) : HistoryEntry
@@ -579,6 +638,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The error. */
         val error: WorkflowError,
     ) : HistoryEntry
@@ -590,6 +650,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The error that was caught. */
         val error: WorkflowError,
         /** The number of the retry, from 1. */
@@ -606,6 +667,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The number of the attempt, from 1. */
         val attempt: Long,
     ) : HistoryEntry
@@ -617,6 +679,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
     ) : HistoryEntry
 
     /** Undoing the completed task failed. */
@@ -626,6 +689,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The error. */
         val error: WorkflowError,
         /** When the next attempt begins; absent when there is none any more. */
@@ -640,35 +704,9 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
     ) : HistoryEntry
 }
-
-/** Makes a document from a template. */
-@Serializable
-data class InstantiateTemplateRequest(
-    /** The template's name. */
-    val name: String,
-    /** The values of its form; the defaults where absent. */
-    val parameters: Map<String, JsonElement> = emptyMap(),
-    /** The namespace to give to the workflow; the template's when absent. */
-    @SerialName("workflow_namespace")
-    val workflowNamespace: String? = null,
-    /** The name to give to the workflow; the template's when absent. */
-    @SerialName("workflow_name")
-    val workflowName: String? = null,
-    /** The version to give to the workflow; the template's when absent. */
-    @SerialName("workflow_version")
-    val workflowVersion: String? = null,
-)
-
-/** A document made from a template, to be deployed or run. */
-@Serializable
-data class InstantiatedTemplate(
-    /** The document's text, JSON. */
-    val document: String,
-    /** The secrets that must be set before it can run. */
-    val secrets: List<String>,
-)
 
 /** Asks for events of the caller's log. */
 @Serializable
@@ -688,17 +726,58 @@ data class ListFunctionsRequest(
     val prefix: String? = null,
 )
 
-/** Asks which runs there are. */
+/** Asks what the tasks of a run took. */
+@Serializable
+data class ListRunStepsRequest(
+    /** The run's id. */
+    val id: RunId,
+    /** The number of the step after which to begin: the `next` of the page before; the beginning when absent. */
+    val after: Long = 0,
+    /** How many steps at most, 1 to 1000; 1000 when absent. */
+    val limit: Long? = null,
+)
+
+/** Asks what a run waits for. */
+@Serializable
+data class ListRunWaitsRequest(
+    /** The run's id. */
+    val id: RunId,
+)
+
+/** Asks which runs there are: those that meet every condition. */
 @Serializable
 data class ListRunsRequest(
     /** Only runs in this state. */
     val status: RunStatus? = null,
+    /** Only runs in one of these states; not together with `status`. */
+    val statuses: List<RunStatus> = emptyList(),
     /** Only runs of workflows in this namespace. */
     val namespace: String? = null,
     /** Only runs of workflows with this name. */
     val name: String? = null,
+    /** Only runs of this version. */
+    val version: String? = null,
     /** Only runs started by this run. */
     val parent: RunId? = null,
+    /** Only runs created at this time or later. */
+    @SerialName("created_from")
+    val createdFrom: String? = null,
+    /** Only runs created before this time. */
+    @SerialName("created_before")
+    val createdBefore: String? = null,
+    /** Only runs that ended at this time or later. */
+    @SerialName("ended_from")
+    val endedFrom: String? = null,
+    /** Only runs that ended before this time. */
+    @SerialName("ended_before")
+    val endedBefore: String? = null,
+    /** Only faulted runs whose error has this type. */
+    @SerialName("error_type")
+    val errorType: String? = null,
+    /** Only runs with all these tags. */
+    val tags: Map<String, String> = emptyMap(),
+    /** Only runs with all these indexed fields: texts, numbers or booleans. */
+    val fields: Map<String, JsonElement> = emptyMap(),
     /** The `next` of the page before; absent for the first page. */
     val after: String? = null,
     /** How many runs at most, 1 to 1000; 100 when absent. */
@@ -709,12 +788,18 @@ data class ListRunsRequest(
 @Serializable
 data object ListSecretsRequest
 
-/** Asks which templates there are. */
+/** Asks which runs cannot go on although they wait for nothing that will come by itself. */
 @Serializable
-data class ListTemplatesRequest(
+data class ListStuckRunsRequest(
+    /** For how long they must have been unable to go on, in milliseconds; a minute when absent. */
+    @SerialName("older_than_ms")
+    val olderThanMs: Long? = null,
     /** The `next` of the page before; absent for the first page. */
     val after: String? = null,
-    /** How many templates at most, 1 to 1000; 100 when absent. */
+    /**
+     * How many running runs to look at, 1 to 1000; 100 when absent. A page shows those of them that are stuck, so
+     * it can be empty and still have a `next`.
+     */
     val limit: Long? = null,
 )
 
@@ -743,6 +828,15 @@ data class ParentStep(
     val run: RunId,
     /** The number of the action within the other run that waits for this one. */
     val action: Long,
+)
+
+/** Pauses a run. Calls and child runs that are under way finish, and what they answer is kept; nothing new begins. */
+@Serializable
+data class PauseRunRequest(
+    /** Its id. */
+    val id: RunId,
+    /** Why, for its history. */
+    val reason: String? = null,
 )
 
 /**
@@ -782,6 +876,32 @@ data class RerunRunRequest(
      */
     @SerialName("wait_timeout_ms")
     val waitTimeoutMs: Long? = null,
+)
+
+/**
+ * Repeats many runs, some with each call. Without states in the filter these are all that faulted. Repeating a run
+ * again in this way gives its first repetition.
+ */
+@Serializable
+data class RerunRunsRequest(
+    /** Which runs; all of the owner that faulted when absent. */
+    val filter: RunSelection? = null,
+    /** The JSON pointer of the task to begin with, as in `runs.rerun`. */
+    val from: String? = null,
+    /** Whether only to count the runs and change nothing. */
+    @SerialName("dry_run")
+    val dryRun: Boolean = false,
+    /** The `next` of the call before; absent for the first call. */
+    val after: String? = null,
+    /** How many runs to repeat at most, 1 to 1000; 100 when absent. */
+    val limit: Long? = null,
+)
+
+/** Lets a paused run go on. */
+@Serializable
+data class ResumeRunRequest(
+    /** Its id. */
+    val id: RunId,
 )
 
 /** Whether, and when, the same call is worth trying again. */
@@ -832,6 +952,13 @@ data class Run(
     /** The run that it repeats. */
     @SerialName("rerun_of")
     val rerunOf: RunId? = null,
+    /** The words that were given to it and its document, by name. */
+    val tags: Map<String, String>? = null,
+    /** What its document computed from its input to find it by, by name: texts, numbers and booleans. */
+    val fields: Map<String, JsonElement>? = null,
+    /** The key under which it was started. */
+    @SerialName("idempotency_key")
+    val idempotencyKey: String? = null,
     /** When it was created. */
     @SerialName("created_at")
     val createdAt: String,
@@ -848,6 +975,8 @@ data class Run(
 data class RunHistory(
     /** What happened. */
     val records: List<HistoryEntry>,
+    /** What to pass as `after` for the records that follow; absent when there are none so far. */
+    val next: Long? = null,
 )
 
 /** The id of one run of a workflow. */
@@ -862,12 +991,50 @@ data class RunPage(
     val next: String? = null,
 )
 
+/** Runs that meet every condition, as `runs.list` shows them. */
+@Serializable
+data class RunSelection(
+    /** Only runs in one of these states. */
+    val statuses: List<RunStatus> = emptyList(),
+    /** Only runs of workflows in this namespace. */
+    val namespace: String? = null,
+    /** Only runs of workflows with this name. */
+    val name: String? = null,
+    /** Only runs of this version. */
+    val version: String? = null,
+    /** Only runs started by this run. */
+    val parent: RunId? = null,
+    /** Only runs created at this time or later. */
+    @SerialName("created_from")
+    val createdFrom: String? = null,
+    /** Only runs created before this time. */
+    @SerialName("created_before")
+    val createdBefore: String? = null,
+    /** Only runs that ended at this time or later. */
+    @SerialName("ended_from")
+    val endedFrom: String? = null,
+    /** Only runs that ended before this time. */
+    @SerialName("ended_before")
+    val endedBefore: String? = null,
+    /** Only faulted runs whose error has this type. */
+    @SerialName("error_type")
+    val errorType: String? = null,
+    /** Only runs with all these tags. */
+    val tags: Map<String, String> = emptyMap(),
+    /** Only runs with all these indexed fields: texts, numbers or booleans. */
+    val fields: Map<String, JsonElement> = emptyMap(),
+)
+
 /** The state of a run. */
 @Serializable
 enum class RunStatus {
     /** It is under way; after a crash it goes on when an engine opens the store. */
     @SerialName("running")
     RUNNING,
+
+    /** Somebody paused it: nothing new begins until it is resumed. */
+    @SerialName("paused")
+    PAUSED,
 
     /** It ended with an output. */
     @SerialName("completed")
@@ -882,18 +1049,122 @@ enum class RunStatus {
     CANCELLED,
 }
 
+/** One execution of a task: a task in a loop has as many as it was run times. */
+@Serializable
+data class RunStep(
+    /** Its number, unique within the run and larger than those of the steps that began before it. */
+    val step: Long,
+    /** The JSON pointer of the task in the document. */
+    val task: String,
+    /** How it is. */
+    val status: StepStatus,
+    /** When it began. */
+    @SerialName("started_at")
+    val startedAt: String,
+    /** When it ended. */
+    @SerialName("ended_at")
+    val endedAt: String? = null,
+    /** How long it took, in milliseconds, once it has ended. */
+    @SerialName("duration_ms")
+    val durationMs: Long? = null,
+    /** How often it was tried: more than once only for a `try` that retried. */
+    val attempts: Long,
+    /** The error it ended with. */
+    val error: WorkflowError? = null,
+)
+
+/** What the tasks of a run took, in the order in which they began. */
+@Serializable
+data class RunSteps(
+    /** The executions of tasks. */
+    val items: List<RunStep>,
+    /** What to pass as `after` for the steps that follow; absent when there are none so far. */
+    val next: Long? = null,
+)
+
+/** One thing that a run waits for. */
+@Serializable
+@JsonClassDiscriminator("type")
+sealed interface RunWait {
+    /** The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation. */
+    val task: String?
+
+    /** When the task began. */
+    val since: String?
+
+    /** The answer of a call. */
+    @Serializable
+    @SerialName("call")
+    data class WaitsForCall(
+        override val task: String? = null,
+        override val since: String? = null,
+        /** The function. */
+        val function: String,
+    ) : RunWait
+
+    /** A pause to end: its own, or the one before another attempt. */
+    @Serializable
+    @SerialName("time")
+    data class WaitsForTime(
+        override val task: String? = null,
+        override val since: String? = null,
+        /** When it ends. */
+        val at: String,
+    ) : RunWait
+
+    /** Nothing: this is when it is stopped if it has not ended. */
+    @Serializable
+    @SerialName("timeout")
+    data class TimesOut(
+        override val task: String? = null,
+        override val since: String? = null,
+        /** When. */
+        val at: String,
+    ) : RunWait
+
+    /** An event. */
+    @Serializable
+    @SerialName("event")
+    data class WaitsForEvent(
+        override val task: String? = null,
+        override val since: String? = null,
+    ) : RunWait
+
+    /** Another run. */
+    @Serializable
+    @SerialName("run")
+    data class WaitsForRun(
+        override val task: String? = null,
+        override val since: String? = null,
+        /** The other run. */
+        val run: RunId,
+    ) : RunWait
+}
+
+/** What a run waits for. */
+@Serializable
+data class RunWaits(
+    /** The run's state. */
+    val status: RunStatus,
+    /** Whether this engine drives it: an interrupted run has to be resumed first. */
+    @SerialName("is_driven")
+    val isDriven: Boolean,
+    /** What it waits for, in the order in which it began to; nothing once it has ended. */
+    val items: List<RunWait>,
+    /** What keeps it from going on at this moment. */
+    val stuck: List<Stuck>? = null,
+)
+
 /** How the runs are. */
 @Serializable
 data class RunsHealth(
     /** How many runs are under way in this process, over all users. */
     val running: Long,
-)
-
-/** Keeps a template. */
-@Serializable
-data class SaveTemplateRequest(
-    /** The whole file, YAML or JSON. */
-    val text: String,
+    /**
+     * How many runs of this process have not been able to go on for a minute, over all users; `runs.stuck` tells
+     * their owners which and why.
+     */
+    val stuck: Long,
 )
 
 /** A secret text: redacted in `Debug`, not serialisable, wiped from memory when dropped. */
@@ -964,6 +1235,15 @@ data class StartRunRequest(
     val directory: String? = null,
     /** The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run. */
     val id: RunId? = null,
+    /**
+     * The key under which to start the run once: starting a run of a workflow with the same namespace and name
+     * again with the same key, document and input gives the first run, whatever became of it. When absent, the
+     * document may compute one with `metadata.atom.idempotencyKey`.
+     */
+    @SerialName("idempotency_key")
+    val idempotencyKey: String? = null,
+    /** Words to find the run by, beside the tags of its document: at most 32, of 256 characters each. */
+    val tags: Map<String, String> = emptyMap(),
     /** Whether to answer only when the run has ended. */
     val wait: Boolean = false,
     /**
@@ -973,6 +1253,26 @@ data class StartRunRequest(
     @SerialName("wait_timeout_ms")
     val waitTimeoutMs: Long? = null,
 )
+
+/** How an execution of a task is. */
+@Serializable
+enum class StepStatus {
+    /** It is under way. */
+    @SerialName("running")
+    RUNNING,
+
+    /** It ended with an output. */
+    @SerialName("completed")
+    COMPLETED,
+
+    /** It ended with an error. */
+    @SerialName("faulted")
+    FAULTED,
+
+    /** It was stopped before it ended. */
+    @SerialName("cancelled")
+    CANCELLED,
+}
 
 /** Whether the store works: something was written to it, read again and deleted just now. */
 @Serializable
@@ -998,6 +1298,68 @@ enum class StorageKind {
     MEMORY,
 }
 
+/** Since when a run cannot go on, and why. */
+@Serializable
+@JsonClassDiscriminator("type")
+sealed interface Stuck {
+    /** Since when. */
+    val since: String
+
+    /** A task calls a function that nobody has registered. */
+    @Serializable
+    @SerialName("function_missing")
+    data class FunctionMissing(
+        override val since: String,
+        /** The function. */
+        val function: String,
+        /** The JSON pointer of the task. */
+        val task: String,
+    ) : Stuck
+
+    /** The store cannot be read or written; the run tries again and again. */
+    @Serializable
+    @SerialName("store_failing")
+    data class StoreFailing(
+        override val since: String,
+        /** The latest error. */
+        val error: ErrorReport,
+    ) : Stuck
+
+    /** The engine has given the run up until it is resumed. */
+    @Serializable
+    @SerialName("driver_stopped")
+    data class DriverStopped(
+        override val since: String,
+        /** Why. */
+        val error: ErrorReport,
+    ) : Stuck
+
+    /** The run was interrupted and nobody has resumed it. */
+    @Serializable
+    @SerialName("not_resumed")
+    data class NotResumed(
+        override val since: String,
+    ) : Stuck
+}
+
+/** A run that cannot go on. */
+@Serializable
+data class StuckRun(
+    /** The run, without its input and output. */
+    val run: Run,
+    /** What keeps it from going on. */
+    val stuck: List<Stuck>,
+)
+
+/** A part of a list. */
+@Serializable
+data class StuckRunPage(
+    /** The items. */
+    val items: List<StuckRun>,
+    /** What to pass as `after` to get the following page; absent on the last. */
+    val next: String? = null,
+)
+
 /** Follows the caller's log. */
 @Serializable
 data class SubscribeEventsRequest(
@@ -1005,44 +1367,6 @@ data class SubscribeEventsRequest(
     val after: Long? = null,
     /** Only events of this type. */
     val type: String? = null,
-)
-
-/** A template with its form and its whole file. */
-@Serializable
-data class TemplateDetails(
-    /** What lists show of it. */
-    val template: TemplateInfo,
-    /** The form: a JSON Schema of an object. */
-    val parameters: JsonElement,
-    /** The whole file: what another engine imports. */
-    val text: String,
-)
-
-/** What a list of templates shows of one. */
-@Serializable
-data class TemplateInfo(
-    /** Its name. */
-    val name: String,
-    /** Its semantic version. */
-    val version: String,
-    /** The name people read. */
-    val title: String,
-    /** What workflows made from it do, in Markdown. */
-    val summary: String? = null,
-    /** Where it stands in a list of templates, e.g. `calendar`. */
-    val category: String? = null,
-    /** When it was imported; absent for those that come with the engine. */
-    @SerialName("imported_at")
-    val importedAt: String? = null,
-)
-
-/** A part of a list. */
-@Serializable
-data class TemplateInfoPage(
-    /** The items. */
-    val items: List<TemplateInfo>,
-    /** What to pass as `after` to get the following page; absent on the last. */
-    val next: String? = null,
 )
 
 /** A valid part of a document that the engine does not carry out. */
