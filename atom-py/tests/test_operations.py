@@ -46,6 +46,7 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
             assert called["output"]["text"] == "1"
 
             assert (await operations.workflows.validate(document=document))["is_valid"]
+            assert (await operations.workflows.dry_run(document=document))["waits"][0]["type"] == "event"
             deployed = await operations.workflows.deploy(document=document)
             assert (await operations.workflows.list())["items"] == [deployed]
             kept = await operations.workflows.get(namespace="tests", name="listener")

@@ -50,8 +50,9 @@ pub use templates::{
     InstantiatedTemplate, ListTemplatesRequest, SaveTemplateRequest, TemplateDetails,
 };
 pub use workflows::{
-    DeleteWorkflowRequest, DeletedWorkflows, DeployWorkflowRequest, GetWorkflowRequest, ListWorkflowsRequest,
-    ValidateWorkflowRequest, ValidatedWorkflow, WorkflowDocument, WorkflowValidation,
+    DeleteWorkflowRequest, DeletedWorkflows, DeployWorkflowRequest, DryRunWorkflowRequest,
+    GetWorkflowRequest, ListWorkflowsRequest, ValidateWorkflowRequest, ValidatedWorkflow, WorkflowDocument,
+    WorkflowValidation,
 };
 
 pub(crate) use json::{check_length, parse_request};

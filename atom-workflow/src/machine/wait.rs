@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::frame::{FrameKind, Purpose};
-use super::{Command, Machine};
+use super::{ActionId, Command, Machine};
 
 /// One thing that a run waits for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,28 +63,33 @@ impl Machine {
     /// What the run waits for, in the order in which it began to.
     #[must_use]
     pub fn waits(&self) -> Vec<Wait> {
-        let waits = self.actions.values().map(|pending| {
-            let frame = pending.frame.and_then(|frame| self.frames.get(&frame));
-            let task = frame.and_then(|frame| match &frame.kind {
-                FrameKind::Task(task) => Some(task),
-                FrameKind::List { .. } => None,
-            });
-            Wait {
-                task: task.map(|task| task.task.reference.clone()),
-                since: task.map(|task| task.started_at),
-                what: match (&pending.command, pending.purpose) {
-                    (Command::Call { function, .. }, _) => WaitKind::Call {
-                        function: function.clone(),
-                    },
-                    (Command::Timer { at }, Purpose::Timeout | Purpose::Attempt) => {
-                        WaitKind::Timeout { at: *at }
-                    }
-                    (Command::Timer { at }, _) => WaitKind::Time { at: *at },
-                    (Command::Listen, _) => WaitKind::Event,
-                    (Command::StartRun { run, .. }, _) => WaitKind::Run { run: *run },
-                },
-            }
+        self.actions
+            .keys()
+            .filter_map(|action| self.wait(*action))
+            .collect()
+    }
+
+    /// What an action waits for.
+    #[must_use]
+    pub fn wait(&self, action: ActionId) -> Option<Wait> {
+        let pending = self.actions.get(&action)?;
+        let frame = pending.frame.and_then(|frame| self.frames.get(&frame));
+        let task = frame.and_then(|frame| match &frame.kind {
+            FrameKind::Task(task) => Some(task),
+            FrameKind::List { .. } => None,
         });
-        waits.collect()
+        Some(Wait {
+            task: task.map(|task| task.task.reference.clone()),
+            since: task.map(|task| task.started_at),
+            what: match (&pending.command, pending.purpose) {
+                (Command::Call { function, .. }, _) => WaitKind::Call {
+                    function: function.clone(),
+                },
+                (Command::Timer { at }, Purpose::Timeout | Purpose::Attempt) => WaitKind::Timeout { at: *at },
+                (Command::Timer { at }, _) => WaitKind::Time { at: *at },
+                (Command::Listen, _) => WaitKind::Event,
+                (Command::StartRun { run, .. }, _) => WaitKind::Run { run: *run },
+            },
+        })
     }
 }

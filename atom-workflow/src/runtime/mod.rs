@@ -38,6 +38,7 @@
 
 mod action;
 mod driver;
+mod dry_run;
 mod history;
 mod load;
 mod recording;
@@ -47,6 +48,7 @@ mod start;
 mod steps;
 mod stuck;
 
+pub use dry_run::{DryRun, DryRunCall, DryRunReport};
 pub use history::HistoryEntry;
 pub use recording::{Divergence, RecordedEntry, Recording, Replayed};
 pub use rerun::Rerun;

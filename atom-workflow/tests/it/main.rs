@@ -8,6 +8,7 @@
 
 mod compensate;
 mod crash;
+mod dry_run;
 mod engine;
 mod events;
 mod extend;

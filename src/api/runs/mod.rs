@@ -27,6 +27,7 @@ pub use list::{ListRunsRequest, RunSelection};
 pub use pause::{PauseRunRequest, ResumeRunRequest};
 pub use recording::{ExportRunRequest, ReplayRunRequest};
 pub use rerun::RerunRunRequest;
+pub(super) use start::no_input;
 pub use start::{StartRunRequest, WorkflowReference};
 pub use stuck::{ListRunWaitsRequest, ListStuckRunsRequest, RunWaits, StuckRun};
 pub(super) use stuck::{PATIENCE_MS, before};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use atom_core::{Error, Result, RunId};
+use atom_core::{Result, RunId};
 use atom_workflow::runtime::StartRun;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ pub struct StartRunRequest {
     pub wait_timeout_ms: Option<u64>,
 }
 
-fn no_input() -> Value {
+pub(in crate::api) fn no_input() -> Value {
     Value::Object(serde_json::Map::new())
 }
 
@@ -140,25 +140,12 @@ impl Request for StartRunRequest {
     type Response = Run;
 
     async fn handle(self, context: Context) -> Result<Run> {
-        let scope = context.scope();
         let runtime = &context.parts.runtime;
-        let (workflow, text) = match (self.workflow, self.document) {
-            (Some(reference), None) => {
-                let WorkflowReference {
-                    namespace,
-                    name,
-                    version,
-                } = reference;
-                let found = workflows::find(&context, &namespace, &name, version.as_deref()).await?;
-                (runtime.load(&scope, &found.workflow.hash).await?, found.document)
-            }
-            (None, Some(document)) => {
-                // A document decides which functions are called and which secrets are read.
-                context.require(Permission::WorkflowsWrite)?;
-                workflows::parse(document).await?
-            }
-            _ => return Err(Error::invalid_request("give either 'workflow' or 'document'")),
-        };
+        if self.document.is_some() {
+            // A document decides which functions are called and which secrets are read.
+            context.require(Permission::WorkflowsWrite)?;
+        }
+        let (workflow, text) = workflows::referred(&context, self.workflow, self.document).await?;
         workflow.check_supported()?;
         let start = StartRun {
             id: self.id,
