@@ -65,7 +65,7 @@ pub(super) struct StuckRuns {
 struct Noted {
     next: u64,
     /// What will be over by itself, or when somebody helps.
-    waiting: BTreeMap<u64, (RunKey, Stuck)>,
+    waiting: BTreeMap<(RunKey, u64), Stuck>,
     /// The runs that were given up.
     stopped: HashMap<RunKey, Stuck>,
 }
@@ -74,12 +74,12 @@ struct Noted {
 #[derive(Debug)]
 pub(super) struct StuckNote {
     inner: Arc<Inner>,
-    number: u64,
+    key: (RunKey, u64),
 }
 
 impl Drop for StuckNote {
     fn drop(&mut self) {
-        self.inner.stuck.lock().waiting.remove(&self.number);
+        self.inner.stuck.lock().waiting.remove(&self.key);
     }
 }
 
@@ -106,7 +106,8 @@ impl StuckRuns {
 
     fn of(&self, run: &RunKey) -> Vec<Stuck> {
         let noted = self.lock();
-        let waiting = noted.waiting.values().filter(|(other, _)| other == run);
+        let of_run = (run.clone(), 0)..=(run.clone(), u64::MAX);
+        let waiting = noted.waiting.range(of_run);
         let mut found: Vec<_> = waiting.map(|(_, stuck)| stuck.clone()).collect();
         found.extend(noted.stopped.get(run).cloned());
         found
@@ -114,7 +115,7 @@ impl StuckRuns {
 
     fn count(&self, until: Timestamp) -> usize {
         let noted = self.lock();
-        let waiting = noted.waiting.values().map(|(run, stuck)| (run, stuck));
+        let waiting = noted.waiting.iter().map(|((run, _), stuck)| (run, stuck));
         let old = waiting
             .chain(&noted.stopped)
             .filter(|(_, stuck)| stuck.since <= until);
@@ -127,13 +128,13 @@ impl Inner {
     pub(super) fn note_stuck(self: &Arc<Self>, run: RunKey, cause: StuckCause) -> StuckNote {
         let since = self.parts.clock.now();
         let mut noted = self.stuck.lock();
-        let number = noted.next;
+        let key = (run, noted.next);
         noted.next += 1;
-        noted.waiting.insert(number, (run, Stuck { since, cause }));
+        noted.waiting.insert(key.clone(), Stuck { since, cause });
         drop(noted);
         StuckNote {
             inner: Arc::clone(self),
-            number,
+            key,
         }
     }
 }
@@ -208,7 +209,7 @@ impl Runtime {
         self.driver(scope, run).is_some()
     }
 
-    /// Whether a function that a run waits for is registered.
+    /// Notes that a run waits for a function that nobody has registered, if it does.
     pub(super) fn note_missing(&self, run: RunKey, command: &Command) -> Option<StuckNote> {
         let Command::Call { function, task, .. } = command else {
             return None;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atom_core::storage::{PageRequest, RunFilter, RunRecord, RunStatus};
+use atom_core::storage::{MemoryStore, MemoryVault, PageRequest, RunFilter, RunRecord, RunStatus};
 use atom_core::{CloudEvent, ErrorCode, Result};
 use atom_workflow::definition::Workflow;
 use atom_workflow::runtime::{Rerun, RuntimeLimits, StartRun, StepStatus};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use crate::crash::{MortalStore, keep_time_moving};
 use crate::support::{Bench, document};
 
 fn start_of(text: &str, input: Value) -> StartRun {
@@ -524,5 +525,51 @@ async fn a_history_is_read_in_pages() {
             pages.extend(page);
         }
         assert_eq!(pages, whole);
+    }
+}
+
+#[tokio::test]
+async fn a_crash_at_any_write_of_a_pause_changes_nothing() {
+    let tasks =
+        "- a: { call: echo, with: { n: 1 } }\n- b: { wait: PT1S }\n- c: { call: echo, with: { n: 2 } }\n";
+    for writes in 2.. {
+        let memory = Arc::new(MemoryStore::default());
+        let mortal = MortalStore::new(Arc::clone(&memory), writes);
+        let death = mortal.death.clone();
+        let vault = Arc::new(MemoryVault::default());
+        let first = Bench::over(mortal, Arc::clone(&vault) as _, RuntimeLimits::default());
+        let (scope, run) = (first.scope(), first.start(tasks, json!({})).await);
+        let is_alive = tokio::select! {
+            biased;
+            () = death.cancelled() => false,
+            ended = async {
+                first.runtime.pause_run(&scope, run.id, None).await?;
+                first.runtime.resume_run(&scope, run.id).await?;
+                tokio::select! {
+                    ended = first.runtime.wait(&scope, run.id) => ended,
+                    () = keep_time_moving(&first) => unreachable!("time never ends"),
+                }
+            } => ended.is_ok(),
+        };
+        first.runtime.close(Duration::from_secs(5)).await;
+        let second = Bench::over(memory, vault, RuntimeLimits::default());
+        second.clock.set(first.clock_now());
+        second.runtime.resume(None).await.unwrap();
+        if status(&second, &run).await == RunStatus::Paused {
+            second.runtime.resume_run(&scope, run.id).await.unwrap();
+        }
+        let ended = tokio::select! {
+            ended = second.wait(&run) => ended,
+            () = keep_time_moving(&second) => unreachable!("time never ends"),
+        };
+        assert_eq!(ended.output, Some(json!({ "n": 2 })), "after {writes} writes");
+        let mut keys = [first.calls.keys(), second.calls.keys()].concat();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), 2, "after {writes} writes");
+        if is_alive {
+            assert!(writes > 5, "the pause was written");
+            return;
+        }
     }
 }

@@ -185,7 +185,9 @@ async fn calls_that_hang_and_panic_give_their_places_back() {
             .await,
         json!({ "n": 1 })
     );
-    assert_eq!(bench.runtime.running(), 0);
+    while bench.runtime.running() > 0 {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// As twentyhq/twenty#22995: a step that was under way when its worker was restarted stays under way for ever.

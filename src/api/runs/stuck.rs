@@ -42,9 +42,10 @@ impl Request for ListRunWaitsRequest {
     async fn handle(self, context: Context) -> Result<RunWaits> {
         let (runtime, scope) = (&context.parts.runtime, context.scope());
         let items = runtime.waits(&scope, self.id).await?;
+        let status = record(&context, &scope, self.id).await?.status;
         Ok(RunWaits {
-            status: record(&context, &scope, self.id).await?.status,
-            is_driven: runtime.is_driven(&scope, self.id),
+            status,
+            is_driven: !status.has_ended() && runtime.is_driven(&scope, self.id),
             items,
             stuck: runtime.stuck_now(&scope, self.id),
         })
