@@ -269,7 +269,7 @@ impl Write for FirstVersion {
     type Answer = ();
 
     async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<()> {
-        let script = "DROP TABLE run_labels;
+        let script = "DROP TABLE templates; DROP TABLE run_labels;
             DROP INDEX runs_by_key; DROP INDEX runs_by_workflow; DROP INDEX runs_faulted;
             ALTER TABLE runs DROP COLUMN idempotency_key; ALTER TABLE runs DROP COLUMN is_paused;
             ALTER TABLE runs DROP COLUMN tags; ALTER TABLE runs DROP COLUMN fields;
@@ -288,7 +288,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date_with_its_runs() {
     store.close().await.unwrap();
 
     let store = SqliteStore::open(directory.path()).await.unwrap();
-    assert_eq!(execute(&store, "PRAGMA user_version").await, 3);
+    assert_eq!(execute(&store, "PRAGMA user_version").await, 4);
     let run = store.run(&scope(), run_id(1)).await.unwrap().unwrap();
     assert_eq!(
         (run.rerun_of, run.idempotency_key, run.status),
