@@ -88,6 +88,15 @@ export class WorkflowsOperations {
   }
 
   /**
+   * Shows what a run of a workflow would do, with given answers and without any effect.
+   *
+   * Needs the permission `workflows.read`.
+   */
+  dry_run(request: types.DryRunWorkflowRequest = {}, options?: CallOptions): Promise<types.DryRunReport> {
+    return this.#caller.call("workflows.dry_run", request, options) as Promise<types.DryRunReport>;
+  }
+
+  /**
    * Deploys a workflow document; a deployed version never changes.
    *
    * Needs the permission `workflows.write`.
@@ -294,6 +303,24 @@ export class RunsOperations {
    */
   waits(request: types.ListRunWaitsRequest, options?: CallOptions): Promise<types.RunWaits> {
     return this.#caller.call("runs.waits", request, options) as Promise<types.RunWaits>;
+  }
+
+  /**
+   * Gives a run with its document and its journal, to be kept or replayed elsewhere.
+   *
+   * Needs the permission `runs.read`.
+   */
+  export(request: types.ExportRunRequest, options?: CallOptions): Promise<types.RunRecording> {
+    return this.#caller.call("runs.export", request, options) as Promise<types.RunRecording>;
+  }
+
+  /**
+   * Replays an exported run with this version of the engine, and tells where it would do something else.
+   *
+   * Needs the permission `runs.read`.
+   */
+  replay(request: types.ReplayRunRequest, options?: CallOptions): Promise<types.RunReplay> {
+    return this.#caller.call("runs.replay", request, options) as Promise<types.RunReplay>;
   }
 
   /**

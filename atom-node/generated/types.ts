@@ -87,6 +87,12 @@ export interface DeleteSecretRequest {
   name: string;
 }
 
+/** Removes an imported template. */
+export interface DeleteTemplateRequest {
+  /** Its name. */
+  name: string;
+}
+
 /** Removes a deployed workflow. Runs that follow it go on. */
 export interface DeleteWorkflowRequest {
   /** Its namespace. */
@@ -99,6 +105,12 @@ export interface DeleteWorkflowRequest {
 
 /** Whether a secret was removed. */
 export interface DeletedSecret {
+  /** Whether there was one. */
+  deleted: boolean;
+}
+
+/** Whether a template was removed. */
+export interface DeletedTemplate {
   /** Whether there was one. */
   deleted: boolean;
 }
@@ -143,6 +155,64 @@ export interface DeployedWorkflowPage {
 
 /** Nothing more to tell: it is done. */
 export type Done = Record<string, unknown>;
+
+/** A call that would be made, or a run that would be started. */
+export interface DryRunCall {
+  /** The JSON pointer of the task. */
+  task: string;
+  /** The function that would be called. */
+  function?: string | null;
+  /** The workflow that would be run, as `namespace/name version`. */
+  workflow?: string | null;
+  /** Its arguments or input, with `***` in the place of secrets. */
+  arguments: unknown;
+  /** Whether an answer was given for it. */
+  is_answered: boolean;
+  /** Whether it is certain that the call would be made like this: no call before it was without an answer. */
+  is_certain: boolean;
+}
+
+/** What a run would do, as far as that can be known. */
+export interface DryRunReport {
+  /** How it would end; `running` when it would wait for an event, or goes on beyond the limits of a dry run. */
+  status: RunStatus;
+  /**
+   * Whether all of this follows from the given answers. From the first call without one on it is a guess: the call is
+   * taken to succeed, and its answer is `{"unknown": task}`.
+   */
+  is_certain: boolean;
+  /** Whether it was stopped because it goes on for too long. */
+  is_cut: boolean;
+  /** Its output, if it would complete. */
+  output?: unknown;
+  /** Its error, if it would fault. */
+  error?: WorkflowError | null;
+  /** The calls it would make and the runs it would start, in order. */
+  calls: Array<DryRunCall>;
+  /** The events it would publish. */
+  events: Array<CloudEvent>;
+  /** What it would wait for in the end. */
+  waits: Array<RunWait>;
+  /** What would happen, task by task. Time passes as if every call answered at once. */
+  records: Array<HistoryEntry>;
+}
+
+/** Carries a workflow out without any effect, to show what a run of it would do. */
+export interface DryRunWorkflowRequest {
+  /** The deployed workflow; either this or `document`. */
+  workflow?: WorkflowReference | null;
+  /** The text of the document, YAML or JSON; either this or `workflow`. */
+  document?: string | null;
+  /** The input; an empty object when absent. */
+  input?: unknown;
+  /**
+   * What calls and awaited runs answer, by the JSON pointer of their task, e.g. `/do/0/read`: the same each time the
+   * task runs. A call without an answer gives `{"unknown": task}`.
+   */
+  answers?: Record<string, unknown>;
+  /** The events that come, in order, each when the run has nothing else to do. */
+  events?: Array<EventDraft>;
+}
 
 /** Whether the engine works. */
 export interface EngineHealth {
@@ -223,6 +293,12 @@ export interface EventPage {
   next: number;
 }
 
+/** Takes a run out as one JSON document, with its workflow's document and its journal. It holds no secret. */
+export interface ExportRunRequest {
+  /** The run's id. */
+  id: RunId;
+}
+
 /** Follows what happens to a run. */
 export interface FollowRunRequest {
   /** Its id. */
@@ -290,6 +366,12 @@ export interface GetRunRequest {
    * answered as it is.
    */
   wait_timeout_ms?: number | null;
+}
+
+/** Asks for a template. */
+export interface GetTemplateRequest {
+  /** Its name. */
+  name: string;
 }
 
 /** Asks for one deployed workflow. */
@@ -383,6 +465,28 @@ export type HistoryEntry = {
   type: "task_cancelled";
 });
 
+/** Makes a document from a template. */
+export interface InstantiateTemplateRequest {
+  /** The template's name. */
+  name: string;
+  /** The values of its form; the defaults where absent. */
+  parameters?: Record<string, unknown>;
+  /** The namespace to give to the workflow; the template's when absent. */
+  workflow_namespace?: string | null;
+  /** The name to give to the workflow; the template's when absent. */
+  workflow_name?: string | null;
+  /** The version to give to the workflow; the template's when absent. */
+  workflow_version?: string | null;
+}
+
+/** A document made from a template, to be deployed or run. */
+export interface InstantiatedTemplate {
+  /** The document's text, JSON. */
+  document: string;
+  /** The secrets that must be set before it can run. */
+  secrets: Array<string>;
+}
+
 /** Asks for events of the caller's log. */
 export interface ListEventsRequest {
   /** The offset after which to begin; the beginning when absent. */
@@ -465,6 +569,14 @@ export interface ListStuckRunsRequest {
   limit?: number | null;
 }
 
+/** Asks which templates there are. */
+export interface ListTemplatesRequest {
+  /** The `next` of the page before; absent for the first page. */
+  after?: string | null;
+  /** How many templates at most, 1 to 1000; 100 when absent. */
+  limit?: number | null;
+}
+
 /** Asks which workflows are deployed. */
 export interface ListWorkflowsRequest {
   /** The `next` of the page before; absent for the first page. */
@@ -504,6 +616,22 @@ export interface PauseRunRequest {
 export interface PublishEventRequest {
   /** The event. */
   event: EventDraft;
+}
+
+/** One entry of a journal, and what it led to. */
+export interface RecordedEntry {
+  /** When it happened. */
+  at: string;
+  /** What happened, as the machine stores it. */
+  event: unknown;
+  /** What the machine began, stopped and published then. */
+  effects: Array<string>;
+}
+
+/** Replays a run that was exported, without any effect. */
+export interface ReplayRunRequest {
+  /** What `runs.export` gave. */
+  recording: RunRecording;
 }
 
 /**
@@ -597,6 +725,16 @@ export interface Run {
   ended_at?: string | null;
 }
 
+/** Where a replay leaves the recorded way. */
+export interface RunDivergence {
+  /** The entry of the journal, from 0; the number of entries for the end of the run. */
+  entry: number;
+  /** What is recorded. */
+  expected: string;
+  /** What this version of the machine does. */
+  found: string;
+}
+
 /** What has happened to a run, the oldest first. */
 export interface RunHistory {
   /** What happened. */
@@ -614,6 +752,40 @@ export interface RunPage {
   items: Array<Run>;
   /** What to pass as `after` to get the following page; absent on the last. */
   next?: string | null;
+}
+
+/** A run with everything that is needed to replay it. It holds no secret: what a run met of one is masked. */
+export interface RunRecording {
+  /** The version of this form. */
+  format: number;
+  /** The version of the engine that made the recording. */
+  engine: string;
+  /** The run's id. */
+  id: RunId;
+  /** Which document it follows. */
+  workflow: WorkflowKey;
+  /** The text of the document. */
+  document: string;
+  /** Its input as given. */
+  input: unknown;
+  /** When it was created. */
+  created_at: string;
+  /** Its state when the recording was made. */
+  status: RunStatus;
+  /** Its output, once completed. */
+  output?: unknown;
+  /** Its error, once faulted. */
+  error?: unknown;
+  /** Its journal. */
+  entries: Array<RecordedEntry>;
+}
+
+/** What a replay came to. */
+export interface RunReplay {
+  /** How many entries of the journal led to what is recorded. */
+  entries: number;
+  /** Where this version of the machine first does something else; absent when it does the same throughout. */
+  divergence?: RunDivergence | null;
 }
 
 /** Runs that meet every condition, as `runs.list` shows them. */
@@ -722,6 +894,12 @@ export interface RunsHealth {
    * owners which and why.
    */
   stuck: number;
+}
+
+/** Keeps a template. */
+export interface SaveTemplateRequest {
+  /** The whole file, YAML or JSON. */
+  text: string;
 }
 
 /** A secret text: redacted in `Debug`, not serialisable, wiped from memory when dropped. */
@@ -857,6 +1035,40 @@ export interface SubscribeEventsRequest {
   after?: number | null;
   /** Only events of this type. */
   type?: string | null;
+}
+
+/** A template with its form and its whole file. */
+export interface TemplateDetails {
+  /** What lists show of it. */
+  template: TemplateInfo;
+  /** The form: a JSON Schema of an object. */
+  parameters: unknown;
+  /** The whole file: what another engine imports. */
+  text: string;
+}
+
+/** What a list of templates shows of one. */
+export interface TemplateInfo {
+  /** Its name. */
+  name: string;
+  /** Its semantic version. */
+  version: string;
+  /** The name people read. */
+  title: string;
+  /** What workflows made from it do, in Markdown. */
+  summary?: string | null;
+  /** Where it stands in a list of templates, e.g. `calendar`. */
+  category?: string | null;
+  /** When it was imported; absent for those that come with the engine. */
+  imported_at?: string | null;
+}
+
+/** A part of a list. */
+export interface TemplateInfoPage {
+  /** The items. */
+  items: Array<TemplateInfo>;
+  /** What to pass as `after` to get the following page; absent on the last. */
+  next?: string | null;
 }
 
 /** A valid part of a document that the engine does not carry out. */

@@ -318,7 +318,7 @@ pub struct DryRunWorkflowRequest {
     /// task runs. A call without an answer gives `{"unknown": task}`.
     #[serde(default)]
     pub answers: BTreeMap<String, Value>,
-    /// The events that come, in order, each when the run has nothing else to do.
+    /// The events that come, in order, each once a task listens and no call is under way.
     #[serde(default)]
     pub events: Vec<EventDraft>,
 }

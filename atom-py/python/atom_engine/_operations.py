@@ -25,6 +25,7 @@ KINDS: dict[str, Literal["call", "stream"]] = {
     "functions.get": "call",
     "functions.call": "call",
     "workflows.validate": "call",
+    "workflows.dry_run": "call",
     "workflows.deploy": "call",
     "workflows.list": "call",
     "workflows.get": "call",
@@ -46,6 +47,8 @@ KINDS: dict[str, Literal["call", "stream"]] = {
     "runs.history": "call",
     "runs.steps": "call",
     "runs.waits": "call",
+    "runs.export": "call",
+    "runs.replay": "call",
     "runs.stuck": "call",
     "runs.events": "stream",
     "runs.signal": "call",
@@ -154,6 +157,28 @@ class WorkflowsOperations:
         Needs the permission `workflows.read`.
         """
         return cast("types.WorkflowValidation", await self._caller.call("workflows.validate", {"document": document}))
+
+    async def dry_run(
+        self,
+        *,
+        workflow: types.WorkflowReference | None = None,
+        document: str | None = None,
+        input: Any = None,
+        answers: Mapping[str, Any] | None = None,
+        events: Sequence[types.EventDraft] | None = None,
+    ) -> types.DryRunReport:
+        """Shows what a run of a workflow would do, with given answers and without any effect.
+
+        Args:
+            workflow: The deployed workflow; either this or `document`.
+            document: The text of the document, YAML or JSON; either this or `workflow`.
+            input: The input; an empty object when absent.
+            answers: What calls and awaited runs answer, by the JSON pointer of their task, e.g. `/do/0/read`: the same each time the task runs. A call without an answer gives `{'unknown': task}`.
+            events: The events that come, in order, each when the run has nothing else to do.
+
+        Needs the permission `workflows.read`.
+        """
+        return cast("types.DryRunReport", await self._caller.call("workflows.dry_run", _given({"workflow": workflow, "document": document, "input": input, "answers": answers, "events": events})))
 
     async def deploy(
         self,
@@ -566,6 +591,34 @@ class RunsOperations:
         Needs the permission `runs.read`.
         """
         return cast("types.RunWaits", await self._caller.call("runs.waits", {"id": id}))
+
+    async def export(
+        self,
+        *,
+        id: types.RunId,
+    ) -> types.RunRecording:
+        """Gives a run with its document and its journal, to be kept or replayed elsewhere.
+
+        Args:
+            id: The run's id.
+
+        Needs the permission `runs.read`.
+        """
+        return cast("types.RunRecording", await self._caller.call("runs.export", {"id": id}))
+
+    async def replay(
+        self,
+        *,
+        recording: types.RunRecording,
+    ) -> types.RunReplay:
+        """Replays an exported run with this version of the engine, and tells where it would do something else.
+
+        Args:
+            recording: What `runs.export` gave.
+
+        Needs the permission `runs.read`.
+        """
+        return cast("types.RunReplay", await self._caller.call("runs.replay", {"recording": recording}))
 
     async def stuck(
         self,

@@ -78,6 +78,13 @@ class DeletedSecret(TypedDict):
     """Whether there was one."""
 
 
+class DeletedTemplate(TypedDict):
+    """Whether a template was removed."""
+
+    deleted: bool
+    """Whether there was one."""
+
+
 class DeletedWorkflows(TypedDict):
     """How many versions of a workflow were removed."""
 
@@ -122,6 +129,59 @@ class DeployedWorkflowPage(TypedDict):
 
 Done: TypeAlias = "Mapping[str, Any]"
 """Nothing more to tell: it is done."""
+
+
+class DryRunCall(TypedDict):
+    """A call that would be made, or a run that would be started."""
+
+    task: str
+    """The JSON pointer of the task."""
+
+    function: NotRequired[str | None]
+    """The function that would be called."""
+
+    workflow: NotRequired[str | None]
+    """The workflow that would be run, as `namespace/name version`."""
+
+    arguments: Any
+    """Its arguments or input, with `***` in the place of secrets."""
+
+    is_answered: bool
+    """Whether an answer was given for it."""
+
+    is_certain: bool
+    """Whether it is certain that the call would be made like this: no call before it was without an answer."""
+
+
+class DryRunReport(TypedDict):
+    """What a run would do, as far as that can be known."""
+
+    status: RunStatus
+    """How it would end; `running` when it would wait for an event, or goes on beyond the limits of a dry run."""
+
+    is_certain: bool
+    """Whether all of this follows from the given answers. From the first call without one on it is a guess: the call is taken to succeed, and its answer is `{'unknown': task}`."""
+
+    is_cut: bool
+    """Whether it was stopped because it goes on for too long."""
+
+    output: NotRequired[Any]
+    """Its output, if it would complete."""
+
+    error: NotRequired[WorkflowError | None]
+    """Its error, if it would fault."""
+
+    calls: Sequence[DryRunCall]
+    """The calls it would make and the runs it would start, in order."""
+
+    events: Sequence[CloudEvent]
+    """The events it would publish."""
+
+    waits: Sequence[RunWait]
+    """What it would wait for in the end."""
+
+    records: Sequence[HistoryEntry]
+    """What would happen, task by task. Time passes as if every call answered at once."""
 
 
 class EngineHealth(TypedDict):
@@ -636,6 +696,16 @@ HistoryEntry: TypeAlias = "RunStarted | RunCompleted | RunFaulted | RunCancelled
 """One line of a run's history."""
 
 
+class InstantiatedTemplate(TypedDict):
+    """A document made from a template, to be deployed or run."""
+
+    document: str
+    """The document's text, JSON."""
+
+    secrets: Sequence[str]
+    """The secrets that must be set before it can run."""
+
+
 class LoggedEvent(TypedDict):
     """An event as the log keeps it."""
 
@@ -654,6 +724,19 @@ class ParentStep(TypedDict):
 
     action: int
     """The number of the action within the other run that waits for this one."""
+
+
+class RecordedEntry(TypedDict):
+    """One entry of a journal, and what it led to."""
+
+    at: str
+    """When it happened."""
+
+    event: Any
+    """What happened, as the machine stores it."""
+
+    effects: Sequence[str]
+    """What the machine began, stopped and published then."""
 
 
 class RetryNo(TypedDict):
@@ -733,6 +816,19 @@ class Run(TypedDict):
     """When it ended."""
 
 
+class RunDivergence(TypedDict):
+    """Where a replay leaves the recorded way."""
+
+    entry: int
+    """The entry of the journal, from 0; the number of entries for the end of the run."""
+
+    expected: str
+    """What is recorded."""
+
+    found: str
+    """What this version of the machine does."""
+
+
 class RunHistory(TypedDict):
     """What has happened to a run, the oldest first."""
 
@@ -755,6 +851,53 @@ class RunPage(TypedDict):
 
     next: NotRequired[str | None]
     """What to pass as `after` to get the following page; absent on the last."""
+
+
+class RunRecording(TypedDict):
+    """A run with everything that is needed to replay it. It holds no secret: what a run met of one is masked."""
+
+    format: int
+    """The version of this form."""
+
+    engine: str
+    """The version of the engine that made the recording."""
+
+    id: RunId
+    """The run's id."""
+
+    workflow: WorkflowKey
+    """Which document it follows."""
+
+    document: str
+    """The text of the document."""
+
+    input: Any
+    """Its input as given."""
+
+    created_at: str
+    """When it was created."""
+
+    status: RunStatus
+    """Its state when the recording was made."""
+
+    output: NotRequired[Any]
+    """Its output, once completed."""
+
+    error: NotRequired[Any]
+    """Its error, once faulted."""
+
+    entries: Sequence[RecordedEntry]
+    """Its journal."""
+
+
+class RunReplay(TypedDict):
+    """What a replay came to."""
+
+    entries: int
+    """How many entries of the journal led to what is recorded."""
+
+    divergence: NotRequired[RunDivergence | None]
+    """Where this version of the machine first does something else; absent when it does the same throughout."""
 
 
 class RunSelection(TypedDict):
@@ -1052,6 +1195,51 @@ class StuckRunPage(TypedDict):
     """A part of a list."""
 
     items: Sequence[StuckRun]
+    """The items."""
+
+    next: NotRequired[str | None]
+    """What to pass as `after` to get the following page; absent on the last."""
+
+
+class TemplateDetails(TypedDict):
+    """A template with its form and its whole file."""
+
+    template: TemplateInfo
+    """What lists show of it."""
+
+    parameters: Any
+    """The form: a JSON Schema of an object."""
+
+    text: str
+    """The whole file: what another engine imports."""
+
+
+class TemplateInfo(TypedDict):
+    """What a list of templates shows of one."""
+
+    name: str
+    """Its name."""
+
+    version: str
+    """Its semantic version."""
+
+    title: str
+    """The name people read."""
+
+    summary: NotRequired[str | None]
+    """What workflows made from it do, in Markdown."""
+
+    category: NotRequired[str | None]
+    """Where it stands in a list of templates, e.g. `calendar`."""
+
+    imported_at: NotRequired[str | None]
+    """When it was imported; absent for those that come with the engine."""
+
+
+class TemplateInfoPage(TypedDict):
+    """A part of a list."""
+
+    items: Sequence[TemplateInfo]
     """The items."""
 
     next: NotRequired[str | None]

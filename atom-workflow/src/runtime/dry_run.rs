@@ -31,7 +31,7 @@ pub struct DryRun {
     pub input: Value,
     /// What calls and awaited runs answer, by the JSON pointer of their task: the same each time the task runs.
     pub answers: BTreeMap<String, Value>,
-    /// The events that come, in order: each when the run has nothing else to do.
+    /// The events that come, in order: each once a task listens and no call is under way.
     pub events: Vec<CloudEvent>,
     /// When it begins.
     pub at: Timestamp,
@@ -175,7 +175,8 @@ impl World {
         if let Some((action, command)) = called {
             return Some(self.answer_call(machine, action, command));
         }
-        while let Some(event) = self.events.pop_front() {
+        let listens = machine.pending().any(|(_, command)| *command == Command::Listen);
+        while listens && let Some(event) = self.events.pop_front() {
             self.offset += 1;
             if let Some(action) = machine.wants(&event).first().copied() {
                 let offset = self.offset;

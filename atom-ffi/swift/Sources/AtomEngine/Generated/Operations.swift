@@ -45,6 +45,12 @@ public struct WorkflowsOperations: Sendable {
         try await caller.call("workflows.validate", request)
     }
 
+    /// Shows what a run of a workflow would do, with given answers and without any effect. Needs the permission
+    /// `workflows.read`.
+    public func dryRun(_ request: DryRunWorkflowRequest = DryRunWorkflowRequest()) async throws -> DryRunReport {
+        try await caller.call("workflows.dry_run", request)
+    }
+
     /// Deploys a workflow document; a deployed version never changes. Needs the permission `workflows.write`.
     public func deploy(_ request: DeployWorkflowRequest) async throws -> DeployedWorkflow {
         try await caller.call("workflows.deploy", request)
@@ -167,6 +173,18 @@ public struct RunsOperations: Sendable {
     /// Tells what a run waits for, and what keeps it from going on. Needs the permission `runs.read`.
     public func waits(_ request: ListRunWaitsRequest) async throws -> RunWaits {
         try await caller.call("runs.waits", request)
+    }
+
+    /// Gives a run with its document and its journal, to be kept or replayed elsewhere. Needs the permission
+    /// `runs.read`.
+    public func export(_ request: ExportRunRequest) async throws -> RunRecording {
+        try await caller.call("runs.export", request)
+    }
+
+    /// Replays an exported run with this version of the engine, and tells where it would do something else. Needs
+    /// the permission `runs.read`.
+    public func replay(_ request: ReplayRunRequest) async throws -> RunReplay {
+        try await caller.call("runs.replay", request)
     }
 
     /// Lists runs that cannot go on although they wait for nothing that will come by itself, and why. Needs the

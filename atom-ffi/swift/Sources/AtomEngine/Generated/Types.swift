@@ -249,6 +249,22 @@ public struct DeleteSecretRequest: Codable, Sendable, Equatable {
     }
 }
 
+/// Removes an imported template.
+public struct DeleteTemplateRequest: Codable, Sendable, Equatable {
+    /// Its name.
+    public var name: String
+
+    public init(
+        name: String
+    ) {
+        self.name = name
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+    }
+}
+
 /// Removes a deployed workflow. Runs that follow it go on.
 public struct DeleteWorkflowRequest: Codable, Sendable, Equatable {
     /// Its namespace.
@@ -277,6 +293,22 @@ public struct DeleteWorkflowRequest: Codable, Sendable, Equatable {
 
 /// Whether a secret was removed.
 public struct DeletedSecret: Codable, Sendable, Equatable {
+    /// Whether there was one.
+    public var deleted: Bool
+
+    public init(
+        deleted: Bool
+    ) {
+        self.deleted = deleted
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case deleted = "deleted"
+    }
+}
+
+/// Whether a template was removed.
+public struct DeletedTemplate: Codable, Sendable, Equatable {
     /// Whether there was one.
     public var deleted: Bool
 
@@ -393,6 +425,141 @@ public struct DeployedWorkflowPage: Codable, Sendable, Equatable {
 /// Nothing more to tell: it is done.
 public struct Done: Codable, Sendable, Equatable {
     public init() {}
+}
+
+/// A call that would be made, or a run that would be started.
+public struct DryRunCall: Codable, Sendable, Equatable {
+    /// The JSON pointer of the task.
+    public var task: String
+    /// The function that would be called.
+    public var function: String?
+    /// The workflow that would be run, as `namespace/name version`.
+    public var workflow: String?
+    /// Its arguments or input, with `***` in the place of secrets.
+    public var arguments: JSONValue
+    /// Whether an answer was given for it.
+    public var isAnswered: Bool
+    /// Whether it is certain that the call would be made like this: no call before it was without an answer.
+    public var isCertain: Bool
+
+    public init(
+        task: String,
+        function: String? = nil,
+        workflow: String? = nil,
+        arguments: JSONValue,
+        isAnswered: Bool,
+        isCertain: Bool
+    ) {
+        self.task = task
+        self.function = function
+        self.workflow = workflow
+        self.arguments = arguments
+        self.isAnswered = isAnswered
+        self.isCertain = isCertain
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case task = "task"
+        case function = "function"
+        case workflow = "workflow"
+        case arguments = "arguments"
+        case isAnswered = "is_answered"
+        case isCertain = "is_certain"
+    }
+}
+
+/// What a run would do, as far as that can be known.
+public struct DryRunReport: Codable, Sendable, Equatable {
+    /// How it would end; `running` when it would wait for an event, or goes on beyond the limits of a dry run.
+    public var status: RunStatus
+    /// Whether all of this follows from the given answers. From the first call without one on it is a guess: the
+    /// call is taken to succeed, and its answer is `{"unknown": task}`.
+    public var isCertain: Bool
+    /// Whether it was stopped because it goes on for too long.
+    public var isCut: Bool
+    /// Its output, if it would complete.
+    public var output: JSONValue?
+    /// Its error, if it would fault.
+    public var error: WorkflowError?
+    /// The calls it would make and the runs it would start, in order.
+    public var calls: [DryRunCall]
+    /// The events it would publish.
+    public var events: [CloudEvent]
+    /// What it would wait for in the end.
+    public var waits: [RunWait]
+    /// What would happen, task by task. Time passes as if every call answered at once.
+    public var records: [HistoryEntry]
+
+    public init(
+        status: RunStatus,
+        isCertain: Bool,
+        isCut: Bool,
+        output: JSONValue? = nil,
+        error: WorkflowError? = nil,
+        calls: [DryRunCall],
+        events: [CloudEvent],
+        waits: [RunWait],
+        records: [HistoryEntry]
+    ) {
+        self.status = status
+        self.isCertain = isCertain
+        self.isCut = isCut
+        self.output = output
+        self.error = error
+        self.calls = calls
+        self.events = events
+        self.waits = waits
+        self.records = records
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case status = "status"
+        case isCertain = "is_certain"
+        case isCut = "is_cut"
+        case output = "output"
+        case error = "error"
+        case calls = "calls"
+        case events = "events"
+        case waits = "waits"
+        case records = "records"
+    }
+}
+
+/// Carries a workflow out without any effect, to show what a run of it would do.
+public struct DryRunWorkflowRequest: Codable, Sendable, Equatable {
+    /// The deployed workflow; either this or `document`.
+    public var workflow: WorkflowReference?
+    /// The text of the document, YAML or JSON; either this or `workflow`.
+    public var document: String?
+    /// The input; an empty object when absent.
+    public var input: JSONValue?
+    /// What calls and awaited runs answer, by the JSON pointer of their task, e.g. `/do/0/read`: the same each time
+    /// the task runs. A call without an answer gives `{"unknown": task}`.
+    public var answers: [String: JSONValue]
+    /// The events that come, in order, each when the run has nothing else to do.
+    public var events: [EventDraft]?
+
+    public init(
+        workflow: WorkflowReference? = nil,
+        document: String? = nil,
+        input: JSONValue? = nil,
+        answers: [String: JSONValue] = [:],
+        events: [EventDraft]? = nil
+    ) {
+        self.workflow = workflow
+        self.document = document
+        self.input = input
+        self.answers = answers
+        self.events = events
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case workflow = "workflow"
+        case document = "document"
+        case input = "input"
+        case answers = "answers"
+        case events = "events"
+    }
 }
 
 /// Whether the engine works.
@@ -667,6 +834,22 @@ public struct EventPage: Codable, Sendable, Equatable {
     }
 }
 
+/// Takes a run out as one JSON document, with its workflow's document and its journal. It holds no secret.
+public struct ExportRunRequest: Codable, Sendable, Equatable {
+    /// The run's id.
+    public var id: RunId
+
+    public init(
+        id: RunId
+    ) {
+        self.id = id
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+    }
+}
+
 /// Follows what happens to a run.
 public struct FollowRunRequest: Codable, Sendable, Equatable {
     /// Its id.
@@ -832,6 +1015,22 @@ public struct GetRunRequest: Codable, Sendable, Equatable {
         case id = "id"
         case wait = "wait"
         case waitTimeoutMs = "wait_timeout_ms"
+    }
+}
+
+/// Asks for a template.
+public struct GetTemplateRequest: Codable, Sendable, Equatable {
+    /// Its name.
+    public var name: String
+
+    public init(
+        name: String
+    ) {
+        self.name = name
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
     }
 }
 
@@ -1075,6 +1274,63 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
     }
 }
 
+/// Makes a document from a template.
+public struct InstantiateTemplateRequest: Codable, Sendable, Equatable {
+    /// The template's name.
+    public var name: String
+    /// The values of its form; the defaults where absent.
+    public var parameters: [String: JSONValue]
+    /// The namespace to give to the workflow; the template's when absent.
+    public var workflowNamespace: String?
+    /// The name to give to the workflow; the template's when absent.
+    public var workflowName: String?
+    /// The version to give to the workflow; the template's when absent.
+    public var workflowVersion: String?
+
+    public init(
+        name: String,
+        parameters: [String: JSONValue] = [:],
+        workflowNamespace: String? = nil,
+        workflowName: String? = nil,
+        workflowVersion: String? = nil
+    ) {
+        self.name = name
+        self.parameters = parameters
+        self.workflowNamespace = workflowNamespace
+        self.workflowName = workflowName
+        self.workflowVersion = workflowVersion
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case parameters = "parameters"
+        case workflowNamespace = "workflow_namespace"
+        case workflowName = "workflow_name"
+        case workflowVersion = "workflow_version"
+    }
+}
+
+/// A document made from a template, to be deployed or run.
+public struct InstantiatedTemplate: Codable, Sendable, Equatable {
+    /// The document's text, JSON.
+    public var document: String
+    /// The secrets that must be set before it can run.
+    public var secrets: [String]
+
+    public init(
+        document: String,
+        secrets: [String]
+    ) {
+        self.document = document
+        self.secrets = secrets
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case document = "document"
+        case secrets = "secrets"
+    }
+}
+
 /// Asks for events of the caller's log.
 public struct ListEventsRequest: Codable, Sendable, Equatable {
     /// The offset after which to begin; the beginning when absent.
@@ -1277,6 +1533,27 @@ public struct ListStuckRunsRequest: Codable, Sendable, Equatable {
     }
 }
 
+/// Asks which templates there are.
+public struct ListTemplatesRequest: Codable, Sendable, Equatable {
+    /// The `next` of the page before; absent for the first page.
+    public var after: String?
+    /// How many templates at most, 1 to 1000; 100 when absent.
+    public var limit: Int?
+
+    public init(
+        after: String? = nil,
+        limit: Int? = nil
+    ) {
+        self.after = after
+        self.limit = limit
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case after = "after"
+        case limit = "limit"
+    }
+}
+
 /// Asks which workflows are deployed.
 public struct ListWorkflowsRequest: Codable, Sendable, Equatable {
     /// The `next` of the page before; absent for the first page.
@@ -1375,6 +1652,48 @@ public struct PublishEventRequest: Codable, Sendable, Equatable {
 
     private enum CodingKeys: String, CodingKey {
         case event = "event"
+    }
+}
+
+/// One entry of a journal, and what it led to.
+public struct RecordedEntry: Codable, Sendable, Equatable {
+    /// When it happened.
+    public var at: String
+    /// What happened, as the machine stores it.
+    public var event: JSONValue
+    /// What the machine began, stopped and published then.
+    public var effects: [String]
+
+    public init(
+        at: String,
+        event: JSONValue,
+        effects: [String]
+    ) {
+        self.at = at
+        self.event = event
+        self.effects = effects
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case at = "at"
+        case event = "event"
+        case effects = "effects"
+    }
+}
+
+/// Replays a run that was exported, without any effect.
+public struct ReplayRunRequest: Codable, Sendable, Equatable {
+    /// What `runs.export` gave.
+    public var recording: RunRecording
+
+    public init(
+        recording: RunRecording
+    ) {
+        self.recording = recording
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case recording = "recording"
     }
 }
 
@@ -1601,6 +1920,32 @@ public struct Run: Codable, Sendable, Equatable {
     }
 }
 
+/// Where a replay leaves the recorded way.
+public struct RunDivergence: Codable, Sendable, Equatable {
+    /// The entry of the journal, from 0; the number of entries for the end of the run.
+    public var entry: Int
+    /// What is recorded.
+    public var expected: String
+    /// What this version of the machine does.
+    public var found: String
+
+    public init(
+        entry: Int,
+        expected: String,
+        found: String
+    ) {
+        self.entry = entry
+        self.expected = expected
+        self.found = found
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case entry = "entry"
+        case expected = "expected"
+        case found = "found"
+    }
+}
+
 /// What has happened to a run, the oldest first.
 public struct RunHistory: Codable, Sendable, Equatable {
     /// What happened.
@@ -1643,6 +1988,93 @@ public struct RunPage: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case items = "items"
         case next = "next"
+    }
+}
+
+/// A run with everything that is needed to replay it. It holds no secret: what a run met of one is masked.
+public struct RunRecording: Codable, Sendable, Equatable {
+    /// The version of this form.
+    public var format: Int
+    /// The version of the engine that made the recording.
+    public var engine: String
+    /// The run's id.
+    public var id: RunId
+    /// Which document it follows.
+    public var workflow: WorkflowKey
+    /// The text of the document.
+    public var document: String
+    /// Its input as given.
+    public var input: JSONValue
+    /// When it was created.
+    public var createdAt: String
+    /// Its state when the recording was made.
+    public var status: RunStatus
+    /// Its output, once completed.
+    public var output: JSONValue?
+    /// Its error, once faulted.
+    public var error: JSONValue?
+    /// Its journal.
+    public var entries: [RecordedEntry]
+
+    public init(
+        format: Int,
+        engine: String,
+        id: RunId,
+        workflow: WorkflowKey,
+        document: String,
+        input: JSONValue,
+        createdAt: String,
+        status: RunStatus,
+        output: JSONValue? = nil,
+        error: JSONValue? = nil,
+        entries: [RecordedEntry]
+    ) {
+        self.format = format
+        self.engine = engine
+        self.id = id
+        self.workflow = workflow
+        self.document = document
+        self.input = input
+        self.createdAt = createdAt
+        self.status = status
+        self.output = output
+        self.error = error
+        self.entries = entries
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case format = "format"
+        case engine = "engine"
+        case id = "id"
+        case workflow = "workflow"
+        case document = "document"
+        case input = "input"
+        case createdAt = "created_at"
+        case status = "status"
+        case output = "output"
+        case error = "error"
+        case entries = "entries"
+    }
+}
+
+/// What a replay came to.
+public struct RunReplay: Codable, Sendable, Equatable {
+    /// How many entries of the journal led to what is recorded.
+    public var entries: Int
+    /// Where this version of the machine first does something else; absent when it does the same throughout.
+    public var divergence: RunDivergence?
+
+    public init(
+        entries: Int,
+        divergence: RunDivergence? = nil
+    ) {
+        self.entries = entries
+        self.divergence = divergence
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case entries = "entries"
+        case divergence = "divergence"
     }
 }
 
@@ -1952,6 +2384,22 @@ public struct RunsHealth: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case running = "running"
         case stuck = "stuck"
+    }
+}
+
+/// Keeps a template.
+public struct SaveTemplateRequest: Codable, Sendable, Equatable {
+    /// The whole file, YAML or JSON.
+    public var text: String
+
+    public init(
+        text: String
+    ) {
+        self.text = text
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case text = "text"
     }
 }
 
@@ -2331,6 +2779,94 @@ public struct SubscribeEventsRequest: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case after = "after"
         case type = "type"
+    }
+}
+
+/// A template with its form and its whole file.
+public struct TemplateDetails: Codable, Sendable, Equatable {
+    /// What lists show of it.
+    public var template: TemplateInfo
+    /// The form: a JSON Schema of an object.
+    public var parameters: JSONValue
+    /// The whole file: what another engine imports.
+    public var text: String
+
+    public init(
+        template: TemplateInfo,
+        parameters: JSONValue,
+        text: String
+    ) {
+        self.template = template
+        self.parameters = parameters
+        self.text = text
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case template = "template"
+        case parameters = "parameters"
+        case text = "text"
+    }
+}
+
+/// What a list of templates shows of one.
+public struct TemplateInfo: Codable, Sendable, Equatable {
+    /// Its name.
+    public var name: String
+    /// Its semantic version.
+    public var version: String
+    /// The name people read.
+    public var title: String
+    /// What workflows made from it do, in Markdown.
+    public var summary: String?
+    /// Where it stands in a list of templates, e.g. `calendar`.
+    public var category: String?
+    /// When it was imported; absent for those that come with the engine.
+    public var importedAt: String?
+
+    public init(
+        name: String,
+        version: String,
+        title: String,
+        summary: String? = nil,
+        category: String? = nil,
+        importedAt: String? = nil
+    ) {
+        self.name = name
+        self.version = version
+        self.title = title
+        self.summary = summary
+        self.category = category
+        self.importedAt = importedAt
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case version = "version"
+        case title = "title"
+        case summary = "summary"
+        case category = "category"
+        case importedAt = "imported_at"
+    }
+}
+
+/// A part of a list.
+public struct TemplateInfoPage: Codable, Sendable, Equatable {
+    /// The items.
+    public var items: [TemplateInfo]
+    /// What to pass as `after` to get the following page; absent on the last.
+    public var next: String?
+
+    public init(
+        items: [TemplateInfo],
+        next: String? = nil
+    ) {
+        self.items = items
+        self.next = next
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case items = "items"
+        case next = "next"
     }
 }
 

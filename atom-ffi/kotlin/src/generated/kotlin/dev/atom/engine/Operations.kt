@@ -39,6 +39,13 @@ class WorkflowsOperations internal constructor(private val caller: Caller) {
     suspend fun validate(request: ValidateWorkflowRequest): WorkflowValidation =
         caller.call("workflows.validate", request)
 
+    /**
+     * Shows what a run of a workflow would do, with given answers and without any effect. Needs the permission
+     * `workflows.read`.
+     */
+    suspend fun dryRun(request: DryRunWorkflowRequest = DryRunWorkflowRequest()): DryRunReport =
+        caller.call("workflows.dry_run", request)
+
     /** Deploys a workflow document; a deployed version never changes. Needs the permission `workflows.write`. */
     suspend fun deploy(request: DeployWorkflowRequest): DeployedWorkflow =
         caller.call("workflows.deploy", request)
@@ -152,6 +159,20 @@ class RunsOperations internal constructor(private val caller: Caller) {
     /** Tells what a run waits for, and what keeps it from going on. Needs the permission `runs.read`. */
     suspend fun waits(request: ListRunWaitsRequest): RunWaits =
         caller.call("runs.waits", request)
+
+    /**
+     * Gives a run with its document and its journal, to be kept or replayed elsewhere. Needs the permission
+     * `runs.read`.
+     */
+    suspend fun export(request: ExportRunRequest): RunRecording =
+        caller.call("runs.export", request)
+
+    /**
+     * Replays an exported run with this version of the engine, and tells where it would do something else. Needs
+     * the permission `runs.read`.
+     */
+    suspend fun replay(request: ReplayRunRequest): RunReplay =
+        caller.call("runs.replay", request)
 
     /**
      * Lists runs that cannot go on although they wait for nothing that will come by itself, and why. Needs the

@@ -113,6 +113,13 @@ data class DeleteSecretRequest(
     val name: String,
 )
 
+/** Removes an imported template. */
+@Serializable
+data class DeleteTemplateRequest(
+    /** Its name. */
+    val name: String,
+)
+
 /** Removes a deployed workflow. Runs that follow it go on. */
 @Serializable
 data class DeleteWorkflowRequest(
@@ -127,6 +134,13 @@ data class DeleteWorkflowRequest(
 /** Whether a secret was removed. */
 @Serializable
 data class DeletedSecret(
+    /** Whether there was one. */
+    val deleted: Boolean,
+)
+
+/** Whether a template was removed. */
+@Serializable
+data class DeletedTemplate(
     /** Whether there was one. */
     val deleted: Boolean,
 )
@@ -177,6 +191,71 @@ data class DeployedWorkflowPage(
 /** Nothing more to tell: it is done. */
 @Serializable
 data object Done
+
+/** A call that would be made, or a run that would be started. */
+@Serializable
+data class DryRunCall(
+    /** The JSON pointer of the task. */
+    val task: String,
+    /** The function that would be called. */
+    val function: String? = null,
+    /** The workflow that would be run, as `namespace/name version`. */
+    val workflow: String? = null,
+    /** Its arguments or input, with `***` in the place of secrets. */
+    val arguments: JsonElement,
+    /** Whether an answer was given for it. */
+    @SerialName("is_answered")
+    val isAnswered: Boolean,
+    /** Whether it is certain that the call would be made like this: no call before it was without an answer. */
+    @SerialName("is_certain")
+    val isCertain: Boolean,
+)
+
+/** What a run would do, as far as that can be known. */
+@Serializable
+data class DryRunReport(
+    /** How it would end; `running` when it would wait for an event, or goes on beyond the limits of a dry run. */
+    val status: RunStatus,
+    /**
+     * Whether all of this follows from the given answers. From the first call without one on it is a guess: the
+     * call is taken to succeed, and its answer is `{"unknown": task}`.
+     */
+    @SerialName("is_certain")
+    val isCertain: Boolean,
+    /** Whether it was stopped because it goes on for too long. */
+    @SerialName("is_cut")
+    val isCut: Boolean,
+    /** Its output, if it would complete. */
+    val output: JsonElement? = null,
+    /** Its error, if it would fault. */
+    val error: WorkflowError? = null,
+    /** The calls it would make and the runs it would start, in order. */
+    val calls: List<DryRunCall>,
+    /** The events it would publish. */
+    val events: List<CloudEvent>,
+    /** What it would wait for in the end. */
+    val waits: List<RunWait>,
+    /** What would happen, task by task. Time passes as if every call answered at once. */
+    val records: List<HistoryEntry>,
+)
+
+/** Carries a workflow out without any effect, to show what a run of it would do. */
+@Serializable
+data class DryRunWorkflowRequest(
+    /** The deployed workflow; either this or `document`. */
+    val workflow: WorkflowReference? = null,
+    /** The text of the document, YAML or JSON; either this or `workflow`. */
+    val document: String? = null,
+    /** The input; an empty object when absent. */
+    val input: JsonElement? = null,
+    /**
+     * What calls and awaited runs answer, by the JSON pointer of their task, e.g. `/do/0/read`: the same each time
+     * the task runs. A call without an answer gives `{"unknown": task}`.
+     */
+    val answers: Map<String, JsonElement> = emptyMap(),
+    /** The events that come, in order, each when the run has nothing else to do. */
+    val events: List<EventDraft>? = null,
+)
 
 /** Whether the engine works. */
 @Serializable
@@ -372,6 +451,13 @@ data class EventPage(
     val next: Long,
 )
 
+/** Takes a run out as one JSON document, with its workflow's document and its journal. It holds no secret. */
+@Serializable
+data class ExportRunRequest(
+    /** The run's id. */
+    val id: RunId,
+)
+
 /** Follows what happens to a run. */
 @Serializable
 data class FollowRunRequest(
@@ -452,6 +538,13 @@ data class GetRunRequest(
      */
     @SerialName("wait_timeout_ms")
     val waitTimeoutMs: Long? = null,
+)
+
+/** Asks for a template. */
+@Serializable
+data class GetTemplateRequest(
+    /** Its name. */
+    val name: String,
 )
 
 /** Asks for one deployed workflow. */
@@ -708,6 +801,33 @@ sealed interface HistoryEntry {
     ) : HistoryEntry
 }
 
+/** Makes a document from a template. */
+@Serializable
+data class InstantiateTemplateRequest(
+    /** The template's name. */
+    val name: String,
+    /** The values of its form; the defaults where absent. */
+    val parameters: Map<String, JsonElement> = emptyMap(),
+    /** The namespace to give to the workflow; the template's when absent. */
+    @SerialName("workflow_namespace")
+    val workflowNamespace: String? = null,
+    /** The name to give to the workflow; the template's when absent. */
+    @SerialName("workflow_name")
+    val workflowName: String? = null,
+    /** The version to give to the workflow; the template's when absent. */
+    @SerialName("workflow_version")
+    val workflowVersion: String? = null,
+)
+
+/** A document made from a template, to be deployed or run. */
+@Serializable
+data class InstantiatedTemplate(
+    /** The document's text, JSON. */
+    val document: String,
+    /** The secrets that must be set before it can run. */
+    val secrets: List<String>,
+)
+
 /** Asks for events of the caller's log. */
 @Serializable
 data class ListEventsRequest(
@@ -803,6 +923,15 @@ data class ListStuckRunsRequest(
     val limit: Long? = null,
 )
 
+/** Asks which templates there are. */
+@Serializable
+data class ListTemplatesRequest(
+    /** The `next` of the page before; absent for the first page. */
+    val after: String? = null,
+    /** How many templates at most, 1 to 1000; 100 when absent. */
+    val limit: Long? = null,
+)
+
 /** Asks which workflows are deployed. */
 @Serializable
 data class ListWorkflowsRequest(
@@ -847,6 +976,24 @@ data class PauseRunRequest(
 data class PublishEventRequest(
     /** The event. */
     val event: EventDraft,
+)
+
+/** One entry of a journal, and what it led to. */
+@Serializable
+data class RecordedEntry(
+    /** When it happened. */
+    val at: String,
+    /** What happened, as the machine stores it. */
+    val event: JsonElement,
+    /** What the machine began, stopped and published then. */
+    val effects: List<String>,
+)
+
+/** Replays a run that was exported, without any effect. */
+@Serializable
+data class ReplayRunRequest(
+    /** What `runs.export` gave. */
+    val recording: RunRecording,
 )
 
 /**
@@ -970,6 +1117,17 @@ data class Run(
     val endedAt: String? = null,
 )
 
+/** Where a replay leaves the recorded way. */
+@Serializable
+data class RunDivergence(
+    /** The entry of the journal, from 0; the number of entries for the end of the run. */
+    val entry: Long,
+    /** What is recorded. */
+    val expected: String,
+    /** What this version of the machine does. */
+    val found: String,
+)
+
 /** What has happened to a run, the oldest first. */
 @Serializable
 data class RunHistory(
@@ -989,6 +1147,43 @@ data class RunPage(
     val items: List<Run>,
     /** What to pass as `after` to get the following page; absent on the last. */
     val next: String? = null,
+)
+
+/** A run with everything that is needed to replay it. It holds no secret: what a run met of one is masked. */
+@Serializable
+data class RunRecording(
+    /** The version of this form. */
+    val format: Long,
+    /** The version of the engine that made the recording. */
+    val engine: String,
+    /** The run's id. */
+    val id: RunId,
+    /** Which document it follows. */
+    val workflow: WorkflowKey,
+    /** The text of the document. */
+    val document: String,
+    /** Its input as given. */
+    val input: JsonElement,
+    /** When it was created. */
+    @SerialName("created_at")
+    val createdAt: String,
+    /** Its state when the recording was made. */
+    val status: RunStatus,
+    /** Its output, once completed. */
+    val output: JsonElement? = null,
+    /** Its error, once faulted. */
+    val error: JsonElement? = null,
+    /** Its journal. */
+    val entries: List<RecordedEntry>,
+)
+
+/** What a replay came to. */
+@Serializable
+data class RunReplay(
+    /** How many entries of the journal led to what is recorded. */
+    val entries: Long,
+    /** Where this version of the machine first does something else; absent when it does the same throughout. */
+    val divergence: RunDivergence? = null,
 )
 
 /** Runs that meet every condition, as `runs.list` shows them. */
@@ -1165,6 +1360,13 @@ data class RunsHealth(
      * their owners which and why.
      */
     val stuck: Long,
+)
+
+/** Keeps a template. */
+@Serializable
+data class SaveTemplateRequest(
+    /** The whole file, YAML or JSON. */
+    val text: String,
 )
 
 /** A secret text: redacted in `Debug`, not serialisable, wiped from memory when dropped. */
@@ -1367,6 +1569,44 @@ data class SubscribeEventsRequest(
     val after: Long? = null,
     /** Only events of this type. */
     val type: String? = null,
+)
+
+/** A template with its form and its whole file. */
+@Serializable
+data class TemplateDetails(
+    /** What lists show of it. */
+    val template: TemplateInfo,
+    /** The form: a JSON Schema of an object. */
+    val parameters: JsonElement,
+    /** The whole file: what another engine imports. */
+    val text: String,
+)
+
+/** What a list of templates shows of one. */
+@Serializable
+data class TemplateInfo(
+    /** Its name. */
+    val name: String,
+    /** Its semantic version. */
+    val version: String,
+    /** The name people read. */
+    val title: String,
+    /** What workflows made from it do, in Markdown. */
+    val summary: String? = null,
+    /** Where it stands in a list of templates, e.g. `calendar`. */
+    val category: String? = null,
+    /** When it was imported; absent for those that come with the engine. */
+    @SerialName("imported_at")
+    val importedAt: String? = null,
+)
+
+/** A part of a list. */
+@Serializable
+data class TemplateInfoPage(
+    /** The items. */
+    val items: List<TemplateInfo>,
+    /** What to pass as `after` to get the following page; absent on the last. */
+    val next: String? = null,
 )
 
 /** A valid part of a document that the engine does not carry out. */
