@@ -88,6 +88,15 @@ export class WorkflowsOperations {
   }
 
   /**
+   * Shows what a run of a workflow would do, with given answers and without any effect.
+   *
+   * Needs the permission `workflows.read`.
+   */
+  dry_run(request: types.DryRunWorkflowRequest = {}, options?: CallOptions): Promise<types.DryRunReport> {
+    return this.#caller.call("workflows.dry_run", request, options) as Promise<types.DryRunReport>;
+  }
+
+  /**
    * Deploys a workflow document; a deployed version never changes.
    *
    * Needs the permission `workflows.write`.
@@ -225,6 +234,33 @@ export class RunsOperations {
   }
 
   /**
+   * Cancels the runs that a filter shows, some with each call, or only counts them.
+   *
+   * Needs the permission `runs.write`.
+   */
+  cancel_all(request: types.CancelRunsRequest = {}, options?: CallOptions): Promise<types.ChangedRuns> {
+    return this.#caller.call("runs.cancel_all", request, options) as Promise<types.ChangedRuns>;
+  }
+
+  /**
+   * Pauses a run: what is under way finishes, and nothing new begins until it is resumed.
+   *
+   * Needs the permission `runs.write`.
+   */
+  pause(request: types.PauseRunRequest, options?: CallOptions): Promise<types.Run> {
+    return this.#caller.call("runs.pause", request, options) as Promise<types.Run>;
+  }
+
+  /**
+   * Lets a paused run go on; one that is not paused stays as it is.
+   *
+   * Needs the permission `runs.write`.
+   */
+  resume(request: types.ResumeRunRequest, options?: CallOptions): Promise<types.Run> {
+    return this.#caller.call("runs.resume", request, options) as Promise<types.Run>;
+  }
+
+  /**
    * Repeats a run from the step it failed at, or from any other, in a new run.
    *
    * Needs the permission `runs.write`.
@@ -234,12 +270,66 @@ export class RunsOperations {
   }
 
   /**
+   * Repeats the runs that a filter shows, some with each call, or only counts them.
+   *
+   * Needs the permission `runs.write`.
+   */
+  rerun_all(request: types.RerunRunsRequest = {}, options?: CallOptions): Promise<types.ChangedRuns> {
+    return this.#caller.call("runs.rerun_all", request, options) as Promise<types.ChangedRuns>;
+  }
+
+  /**
    * Tells what has happened to a run, task by task.
    *
    * Needs the permission `runs.read`.
    */
   history(request: types.GetRunHistoryRequest, options?: CallOptions): Promise<types.RunHistory> {
     return this.#caller.call("runs.history", request, options) as Promise<types.RunHistory>;
+  }
+
+  /**
+   * Tells when each execution of a task began and ended, how often it was tried, and how it ended.
+   *
+   * Needs the permission `runs.read`.
+   */
+  steps(request: types.ListRunStepsRequest, options?: CallOptions): Promise<types.RunSteps> {
+    return this.#caller.call("runs.steps", request, options) as Promise<types.RunSteps>;
+  }
+
+  /**
+   * Tells what a run waits for, and what keeps it from going on.
+   *
+   * Needs the permission `runs.read`.
+   */
+  waits(request: types.ListRunWaitsRequest, options?: CallOptions): Promise<types.RunWaits> {
+    return this.#caller.call("runs.waits", request, options) as Promise<types.RunWaits>;
+  }
+
+  /**
+   * Gives a run with its document and its journal, to be kept or replayed elsewhere.
+   *
+   * Needs the permission `runs.read`.
+   */
+  export(request: types.ExportRunRequest, options?: CallOptions): Promise<types.RunRecording> {
+    return this.#caller.call("runs.export", request, options) as Promise<types.RunRecording>;
+  }
+
+  /**
+   * Replays an exported run with this version of the engine, and tells where it would do something else.
+   *
+   * Needs the permission `runs.read`.
+   */
+  replay(request: types.ReplayRunRequest, options?: CallOptions): Promise<types.RunReplay> {
+    return this.#caller.call("runs.replay", request, options) as Promise<types.RunReplay>;
+  }
+
+  /**
+   * Lists runs that cannot go on although they wait for nothing that will come by itself, and why.
+   *
+   * Needs the permission `runs.read`.
+   */
+  stuck(request: types.ListStuckRunsRequest = {}, options?: CallOptions): Promise<types.StuckRunPage> {
+    return this.#caller.call("runs.stuck", request, options) as Promise<types.StuckRunPage>;
   }
 
   /**

@@ -22,6 +22,42 @@ export interface CancelRunRequest {
   reason?: string | null;
 }
 
+/** Cancels many runs, some with each call. Without states in the filter these are all that have not ended. */
+export interface CancelRunsRequest {
+  /** Which runs; all of the owner that have not ended when absent. */
+  filter?: RunSelection;
+  /** Why, for their history. */
+  reason?: string | null;
+  /** Whether only to count the runs and change nothing. */
+  dry_run?: boolean;
+  /** The `next` of the call before; absent for the first call. */
+  after?: string | null;
+  /** How many runs to cancel at most, 1 to 1000; 100 when absent. */
+  limit?: number | null;
+}
+
+/** What became of one run. */
+export interface ChangedRun {
+  /** Its id. */
+  id: RunId;
+  /** Its state now; absent when it could not be changed. */
+  status?: RunStatus | null;
+  /** The run that repeats it. */
+  new_id?: RunId | null;
+  /** Why it could not be changed. */
+  error?: ErrorReport | null;
+}
+
+/** What became of the runs that one call was to change. */
+export interface ChangedRuns {
+  /** How many runs the filter showed when the call began, on this page or another. */
+  matched: number;
+  /** The runs of this call, the newest first; none in a dry run. */
+  items: Array<ChangedRun>;
+  /** What to pass as `after` to go on; absent when there are no more. */
+  next?: string | null;
+}
+
 /** One event in the CloudEvents 1.0.2 JSON format, with `data` as JSON. */
 export interface CloudEvent {
   /** Identifies the event together with `source`; the log stores such a pair once. */
@@ -120,6 +156,64 @@ export interface DeployedWorkflowPage {
 /** Nothing more to tell: it is done. */
 export type Done = Record<string, unknown>;
 
+/** A call that would be made, or a run that would be started. */
+export interface DryRunCall {
+  /** The JSON pointer of the task. */
+  task: string;
+  /** The function that would be called. */
+  function?: string | null;
+  /** The workflow that would be run, as `namespace/name version`. */
+  workflow?: string | null;
+  /** Its arguments or input, with `***` in the place of secrets. */
+  arguments: unknown;
+  /** Whether an answer was given for it. */
+  is_answered: boolean;
+  /** Whether it is certain that the call would be made like this: no call before it was without an answer. */
+  is_certain: boolean;
+}
+
+/** What a run would do, as far as that can be known. */
+export interface DryRunReport {
+  /** How it would end; `running` when it would wait for an event, or goes on beyond the limits of a dry run. */
+  status: RunStatus;
+  /**
+   * Whether all of this follows from the given answers. From the first call without one on it is a guess: the call is
+   * taken to succeed, and its answer is `{"unknown": task}`.
+   */
+  is_certain: boolean;
+  /** Whether it was stopped because it goes on for too long. */
+  is_cut: boolean;
+  /** Its output, if it would complete. */
+  output?: unknown;
+  /** Its error, if it would fault. */
+  error?: WorkflowError | null;
+  /** The calls it would make and the runs it would start, in order. */
+  calls: Array<DryRunCall>;
+  /** The events it would publish. */
+  events: Array<CloudEvent>;
+  /** What it would wait for in the end. */
+  waits: Array<RunWait>;
+  /** What would happen, task by task. Time passes as if every call answered at once. */
+  records: Array<HistoryEntry>;
+}
+
+/** Carries a workflow out without any effect, to show what a run of it would do. */
+export interface DryRunWorkflowRequest {
+  /** The deployed workflow; either this or `document`. */
+  workflow?: WorkflowReference | null;
+  /** The text of the document, YAML or JSON; either this or `workflow`. */
+  document?: string | null;
+  /** The input; an empty object when absent. */
+  input?: unknown;
+  /**
+   * What calls and awaited runs answer, by the JSON pointer of their task, e.g. `/do/0/read`: the same each time the
+   * task runs. A call without an answer gives `{"unknown": task}`.
+   */
+  answers?: Record<string, unknown>;
+  /** The events that come, in order, each when the run has nothing else to do. */
+  events?: Array<EventDraft>;
+}
+
 /** Whether the engine works. */
 export interface EngineHealth {
   /** The state of the whole. */
@@ -199,6 +293,12 @@ export interface EventPage {
   next: number;
 }
 
+/** Takes a run out as one JSON document, with its workflow's document and its journal. It holds no secret. */
+export interface ExportRunRequest {
+  /** The run's id. */
+  id: RunId;
+}
+
 /** Follows what happens to a run. */
 export interface FollowRunRequest {
   /** Its id. */
@@ -249,6 +349,10 @@ export interface GetFunctionRequest {
 export interface GetRunHistoryRequest {
   /** Its id. */
   id: RunId;
+  /** The offset of the history after which to begin: the `next` of the page before; the beginning when absent. */
+  after?: number;
+  /** How many records at most, 1 to 1000; 1000 when absent. */
+  limit?: number | null;
 }
 
 /** Asks for one run. */
@@ -291,6 +395,8 @@ export type HistoryEntry = {
   at: string;
   /** The JSON pointer of the task in the document; absent for the run itself. */
   task?: string | null;
+  /** The number of the execution of the task, unique within the run: a task in a loop is executed many times. */
+  step?: number | null;
 } & ({
   type: "run_started";
 } | {
@@ -305,6 +411,12 @@ export type HistoryEntry = {
   type: "run_cancelled";
   /** Why, in the caller's words. */
   reason: string | null;
+} | {
+  type: "run_paused";
+  /** Why, in the caller's words. */
+  reason: string | null;
+} | {
+  type: "run_resumed";
 } | {
   type: "run_compensating";
   /** Why it failed; absent when it was cancelled. */
@@ -397,16 +509,50 @@ export interface ListFunctionsRequest {
   prefix?: string | null;
 }
 
-/** Asks which runs there are. */
+/** Asks what the tasks of a run took. */
+export interface ListRunStepsRequest {
+  /** The run's id. */
+  id: RunId;
+  /** The number of the step after which to begin: the `next` of the page before; the beginning when absent. */
+  after?: number;
+  /** How many steps at most, 1 to 1000; 1000 when absent. */
+  limit?: number | null;
+}
+
+/** Asks what a run waits for. */
+export interface ListRunWaitsRequest {
+  /** The run's id. */
+  id: RunId;
+}
+
+/** Asks which runs there are: those that meet every condition. */
 export interface ListRunsRequest {
   /** Only runs in this state. */
   status?: RunStatus | null;
+  /** Only runs in one of these states; not together with `status`. */
+  statuses?: Array<RunStatus>;
   /** Only runs of workflows in this namespace. */
   namespace?: string | null;
   /** Only runs of workflows with this name. */
   name?: string | null;
+  /** Only runs of this version. */
+  version?: string | null;
   /** Only runs started by this run. */
   parent?: RunId | null;
+  /** Only runs created at this time or later. */
+  created_from?: string | null;
+  /** Only runs created before this time. */
+  created_before?: string | null;
+  /** Only runs that ended at this time or later. */
+  ended_from?: string | null;
+  /** Only runs that ended before this time. */
+  ended_before?: string | null;
+  /** Only faulted runs whose error has this type. */
+  error_type?: string | null;
+  /** Only runs with all these tags. */
+  tags?: Record<string, string>;
+  /** Only runs with all these indexed fields: texts, numbers or booleans. */
+  fields?: Record<string, unknown>;
   /** The `next` of the page before; absent for the first page. */
   after?: string | null;
   /** How many runs at most, 1 to 1000; 100 when absent. */
@@ -415,6 +561,19 @@ export interface ListRunsRequest {
 
 /** Asks which secrets there are. */
 export type ListSecretsRequest = Record<string, unknown>;
+
+/** Asks which runs cannot go on although they wait for nothing that will come by itself. */
+export interface ListStuckRunsRequest {
+  /** For how long they must have been unable to go on, in milliseconds; a minute when absent. */
+  older_than_ms?: number | null;
+  /** The `next` of the page before; absent for the first page. */
+  after?: string | null;
+  /**
+   * How many running runs to look at, 1 to 1000; 100 when absent. A page shows those of them that are stuck, so it can
+   * be empty and still have a `next`.
+   */
+  limit?: number | null;
+}
 
 /** Asks which templates there are. */
 export interface ListTemplatesRequest {
@@ -448,6 +607,14 @@ export interface ParentStep {
   action: number;
 }
 
+/** Pauses a run. Calls and child runs that are under way finish, and what they answer is kept; nothing new begins. */
+export interface PauseRunRequest {
+  /** Its id. */
+  id: RunId;
+  /** Why, for its history. */
+  reason?: string | null;
+}
+
 /**
  * Publishes an event. One that the log has already, with the same `source` and `id`, is not appended again: the
  * answer is the event as it was logged, or `already_exists` when the two differ.
@@ -455,6 +622,22 @@ export interface ParentStep {
 export interface PublishEventRequest {
   /** The event. */
   event: EventDraft;
+}
+
+/** One entry of a journal, and what it led to. */
+export interface RecordedEntry {
+  /** When it happened. */
+  at: string;
+  /** What happened, as the machine stores it. */
+  event: unknown;
+  /** What the machine began, stopped and published then. */
+  effects: Array<string>;
+}
+
+/** Replays a run that was exported, without any effect. */
+export interface ReplayRunRequest {
+  /** What `runs.export` gave. */
+  recording: RunRecording;
 }
 
 /**
@@ -478,6 +661,29 @@ export interface RerunRunRequest {
    * answered as it is.
    */
   wait_timeout_ms?: number | null;
+}
+
+/**
+ * Repeats many runs, some with each call. Without states in the filter these are all that faulted. Repeating a run
+ * again in this way gives its first repetition.
+ */
+export interface RerunRunsRequest {
+  /** Which runs; all of the owner that faulted when absent. */
+  filter?: RunSelection;
+  /** The JSON pointer of the task to begin with, as in `runs.rerun`. */
+  from?: string | null;
+  /** Whether only to count the runs and change nothing. */
+  dry_run?: boolean;
+  /** The `next` of the call before; absent for the first call. */
+  after?: string | null;
+  /** How many runs to repeat at most, 1 to 1000; 100 when absent. */
+  limit?: number | null;
+}
+
+/** Lets a paused run go on. */
+export interface ResumeRunRequest {
+  /** Its id. */
+  id: RunId;
 }
 
 /** Whether, and when, the same call is worth trying again. */
@@ -511,6 +717,12 @@ export interface Run {
   parent?: ParentStep | null;
   /** The run that it repeats. */
   rerun_of?: RunId | null;
+  /** The words that were given to it and its document, by name. */
+  tags?: Record<string, string>;
+  /** What its document computed from its input to find it by, by name: texts, numbers and booleans. */
+  fields?: Record<string, unknown>;
+  /** The key under which it was started. */
+  idempotency_key?: string | null;
   /** When it was created. */
   created_at: string;
   /** When something last happened to it. */
@@ -519,10 +731,22 @@ export interface Run {
   ended_at?: string | null;
 }
 
+/** Where a replay leaves the recorded way. */
+export interface RunDivergence {
+  /** The entry of the journal, from 0; the number of entries for the end of the run. */
+  entry: number;
+  /** What is recorded. */
+  expected: string;
+  /** What this version of the machine does. */
+  found: string;
+}
+
 /** What has happened to a run, the oldest first. */
 export interface RunHistory {
   /** What happened. */
   records: Array<HistoryEntry>;
+  /** What to pass as `after` for the records that follow; absent when there are none so far. */
+  next?: number | null;
 }
 
 /** The id of one run of a workflow. */
@@ -536,13 +760,146 @@ export interface RunPage {
   next?: string | null;
 }
 
+/** A run with everything that is needed to replay it. It holds no secret: what a run met of one is masked. */
+export interface RunRecording {
+  /** The version of this form. */
+  format: number;
+  /** The version of the engine that made the recording. */
+  engine: string;
+  /** The run's id. */
+  id: RunId;
+  /** Which document it follows. */
+  workflow: WorkflowKey;
+  /** The text of the document. */
+  document: string;
+  /** Its input as given. */
+  input: unknown;
+  /** When it was created. */
+  created_at: string;
+  /** Its state when the recording was made. */
+  status: RunStatus;
+  /** Its output, once completed. */
+  output?: unknown;
+  /** Its error, once faulted. */
+  error?: unknown;
+  /** Its journal. */
+  entries: Array<RecordedEntry>;
+}
+
+/** What a replay came to. */
+export interface RunReplay {
+  /** How many entries of the journal led to what is recorded. */
+  entries: number;
+  /** Where this version of the machine first does something else; absent when it does the same throughout. */
+  divergence?: RunDivergence | null;
+}
+
+/** Runs that meet every condition, as `runs.list` shows them. */
+export interface RunSelection {
+  /** Only runs in one of these states. */
+  statuses?: Array<RunStatus>;
+  /** Only runs of workflows in this namespace. */
+  namespace?: string | null;
+  /** Only runs of workflows with this name. */
+  name?: string | null;
+  /** Only runs of this version. */
+  version?: string | null;
+  /** Only runs started by this run. */
+  parent?: RunId | null;
+  /** Only runs created at this time or later. */
+  created_from?: string | null;
+  /** Only runs created before this time. */
+  created_before?: string | null;
+  /** Only runs that ended at this time or later. */
+  ended_from?: string | null;
+  /** Only runs that ended before this time. */
+  ended_before?: string | null;
+  /** Only faulted runs whose error has this type. */
+  error_type?: string | null;
+  /** Only runs with all these tags. */
+  tags?: Record<string, string>;
+  /** Only runs with all these indexed fields: texts, numbers or booleans. */
+  fields?: Record<string, unknown>;
+}
+
 /** The state of a run. */
-export type RunStatus = "running" | "completed" | "faulted" | "cancelled";
+export type RunStatus = "running" | "paused" | "completed" | "faulted" | "cancelled";
+
+/** One execution of a task: a task in a loop has as many as it was run times. */
+export interface RunStep {
+  /** Its number, unique within the run and larger than those of the steps that began before it. */
+  step: number;
+  /** The JSON pointer of the task in the document. */
+  task: string;
+  /** How it is. */
+  status: StepStatus;
+  /** When it began. */
+  started_at: string;
+  /** When it ended. */
+  ended_at?: string | null;
+  /** How long it took, in milliseconds, once it has ended. */
+  duration_ms?: number | null;
+  /** How often it was tried: more than once only for a `try` that retried. */
+  attempts: number;
+  /** The error it ended with. */
+  error?: WorkflowError | null;
+}
+
+/** What the tasks of a run took, in the order in which they began. */
+export interface RunSteps {
+  /** The executions of tasks. */
+  items: Array<RunStep>;
+  /** What to pass as `after` for the steps that follow; absent when there are none so far. */
+  next?: number | null;
+}
+
+/** One thing that a run waits for. */
+export type RunWait = {
+  /** The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation. */
+  task?: string | null;
+  /** When the task began. */
+  since?: string | null;
+} & ({
+  type: "call";
+  /** The function. */
+  function: string;
+} | {
+  type: "time";
+  /** When it ends. */
+  at: string;
+} | {
+  type: "timeout";
+  /** When. */
+  at: string;
+} | {
+  type: "event";
+} | {
+  type: "run";
+  /** The other run. */
+  run: RunId;
+});
+
+/** What a run waits for. */
+export interface RunWaits {
+  /** The run's state. */
+  status: RunStatus;
+  /** Whether this engine drives it: an interrupted run has to be resumed first. */
+  is_driven: boolean;
+  /** What it waits for, in the order in which it began to; nothing once it has ended. */
+  items: Array<RunWait>;
+  /** What keeps it from going on at this moment. */
+  stuck?: Array<Stuck>;
+}
 
 /** How the runs are. */
 export interface RunsHealth {
   /** How many runs are under way in this process, over all users. */
   running: number;
+  /**
+   * How many runs of this process have not been able to go on for a minute, over all users; `runs.stuck` tells their
+   * owners which and why.
+   */
+  stuck: number;
 }
 
 /** Keeps a template. */
@@ -607,6 +964,14 @@ export interface StartRunRequest {
   directory?: string | null;
   /** The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run. */
   id?: RunId | null;
+  /**
+   * The key under which to start the run once: starting a run of a workflow with the same namespace and name again with
+   * the same key, document and input gives the first run, whatever became of it. When absent, the document may
+   * compute one with `metadata.atom.idempotencyKey`.
+   */
+  idempotency_key?: string | null;
+  /** Words to find the run by, beside the tags of its document: at most 32, of 256 characters each. */
+  tags?: Record<string, string>;
   /** Whether to answer only when the run has ended. */
   wait?: boolean;
   /**
@@ -615,6 +980,9 @@ export interface StartRunRequest {
    */
   wait_timeout_ms?: number | null;
 }
+
+/** How an execution of a task is. */
+export type StepStatus = "running" | "completed" | "faulted" | "cancelled";
 
 /** Whether the store works: something was written to it, read again and deleted just now. */
 export interface StorageHealth {
@@ -628,6 +996,44 @@ export interface StorageHealth {
 
 /** Where an engine keeps what it is given. */
 export type StorageKind = "sqlite" | "memory";
+
+/** Since when a run cannot go on, and why. */
+export type Stuck = {
+  /** Since when. */
+  since: string;
+} & ({
+  type: "function_missing";
+  /** The function. */
+  function: string;
+  /** The JSON pointer of the task. */
+  task: string;
+} | {
+  type: "store_failing";
+  /** The latest error. */
+  error: ErrorReport;
+} | {
+  type: "driver_stopped";
+  /** Why. */
+  error: ErrorReport;
+} | {
+  type: "not_resumed";
+});
+
+/** A run that cannot go on. */
+export interface StuckRun {
+  /** The run, without its input and output. */
+  run: Run;
+  /** What keeps it from going on. */
+  stuck: Array<Stuck>;
+}
+
+/** A part of a list. */
+export interface StuckRunPage {
+  /** The items. */
+  items: Array<StuckRun>;
+  /** What to pass as `after` to get the following page; absent on the last. */
+  next?: string | null;
+}
 
 /** Follows the caller's log. */
 export interface SubscribeEventsRequest {

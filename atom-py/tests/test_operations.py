@@ -47,6 +47,7 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
             assert called["output"]["text"] == "1"
 
             assert (await operations.workflows.validate(document=document))["is_valid"]
+            assert (await operations.workflows.dry_run(document=document))["waits"][0]["type"] == "event"
             deployed = await operations.workflows.deploy(document=document)
             assert (await operations.workflows.list())["items"] == [deployed]
             kept = await operations.workflows.get(namespace="tests", name="listener")
@@ -71,6 +72,21 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
             assert again["rerun_of"] == other["id"]
             await operations.runs.cancel(id=again["id"])
             assert len((await operations.runs.list(status="completed"))["items"]) == 1
+            paused = await operations.runs.start(
+                workflow={"namespace": "tests", "name": "listener"}, tags={"batch": "a"}, idempotency_key="k"
+            )
+            assert (await operations.runs.pause(id=paused["id"]))["status"] == "paused"
+            assert (await operations.runs.resume(id=paused["id"]))["status"] == "running"
+            assert (await operations.runs.steps(id=paused["id"]))["items"][0]["status"] == "running"
+            assert (await operations.runs.waits(id=paused["id"]))["items"][0]["type"] == "event"
+            assert (await operations.runs.stuck())["items"] == []
+            recording = await operations.runs.export(id=started["id"])
+            assert "divergence" not in await operations.runs.replay(recording=recording)
+            batch = {"tags": {"batch": "a"}}
+            assert (await operations.runs.cancel_all(filter=batch, dry_run=True))["matched"] == 1
+            assert (await operations.runs.cancel_all(filter=batch))["items"][0]["status"] == "cancelled"
+            repeated = await operations.runs.rerun_all(filter=batch | {"statuses": ["cancelled"]})
+            await operations.runs.cancel(id=repeated["items"][0]["new_id"])
             history = (await operations.runs.history(id=started["id"]))["records"]
             assert [entry async for entry in operations.runs.events(id=started["id"])] == history
 

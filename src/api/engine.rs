@@ -6,6 +6,7 @@ use atom_workflow::machine::MACHINE_VERSION;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::runs::{PATIENCE_MS, before};
 use super::{Context, Operation, Permission, Request, infos};
 use crate::StorageKind;
 
@@ -102,6 +103,9 @@ pub struct StorageHealth {
 pub struct RunsHealth {
     /// How many runs are under way in this process, over all users.
     pub running: usize,
+    /// How many runs of this process have not been able to go on for a minute, over all users; `runs.stuck` tells their
+    /// owners which and why.
+    pub stuck: usize,
 }
 
 impl Request for GetEngineHealthRequest {
@@ -130,6 +134,7 @@ impl Request for GetEngineHealthRequest {
             storage,
             runs: RunsHealth {
                 running: context.parts.runtime.running(),
+                stuck: context.parts.runtime.stuck_count(before(&context, PATIENCE_MS)),
             },
         })
     }

@@ -40,8 +40,11 @@ pub use functions::{
 pub use json::{MAX_REQUEST_BYTES, MAX_REQUEST_DEPTH};
 pub use permission::Permission;
 pub use runs::{
-    CancelRunRequest, Done, FollowRunRequest, GetRunHistoryRequest, GetRunRequest, ListRunsRequest,
-    RerunRunRequest, Run, RunHistory, SignalRunRequest, StartRunRequest, WorkflowReference,
+    CancelRunRequest, CancelRunsRequest, ChangedRun, ChangedRuns, Done, ExportRunRequest, FollowRunRequest,
+    GetRunHistoryRequest, GetRunRequest, ListRunStepsRequest, ListRunWaitsRequest, ListRunsRequest,
+    ListStuckRunsRequest, PauseRunRequest, ReplayRunRequest, RerunRunRequest, RerunRunsRequest,
+    ResumeRunRequest, Run, RunHistory, RunSelection, RunSteps, RunWaits, SignalRunRequest, StartRunRequest,
+    StuckRun, WorkflowReference,
 };
 pub use schedules::{
     GetScheduleRequest, ListSchedulesRequest, PauseScheduleRequest, PreviewScheduleRequest,
@@ -54,8 +57,9 @@ pub use templates::{
     InstantiatedTemplate, ListTemplatesRequest, SaveTemplateRequest, TemplateDetails,
 };
 pub use workflows::{
-    DeleteWorkflowRequest, DeletedWorkflows, DeployWorkflowRequest, GetWorkflowRequest, ListWorkflowsRequest,
-    ValidateWorkflowRequest, ValidatedWorkflow, WorkflowDocument, WorkflowValidation,
+    DeleteWorkflowRequest, DeletedWorkflows, DeployWorkflowRequest, DryRunWorkflowRequest,
+    GetWorkflowRequest, ListWorkflowsRequest, ValidateWorkflowRequest, ValidatedWorkflow, WorkflowDocument,
+    WorkflowValidation,
 };
 
 pub(crate) use json::{check_length, parse_request};

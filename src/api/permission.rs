@@ -31,7 +31,7 @@ pub enum Permission {
     /// See runs and what happened to them.
     #[serde(rename = "runs.read")]
     RunsRead,
-    /// Start runs of deployed workflows, cancel and signal runs. A run may call every function and read every secret
+    /// Start runs of deployed workflows; cancel, pause and signal runs. A run may call every function and read every secret
     /// that its workflow names, whatever the permissions of who started it.
     #[serde(rename = "runs.write")]
     RunsWrite,

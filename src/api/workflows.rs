@@ -1,17 +1,21 @@
 //! Workflow documents of the caller.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use atom_core::storage::{DeployedWorkflow, Page, PageRequest};
-use atom_core::{Error, ErrorCode, ErrorReport, Result};
+use atom_core::storage::{Decision, DeployedWorkflow, Page, PageRequest};
+use atom_core::{Error, ErrorCode, ErrorReport, Result, RunId};
 use atom_workflow::definition::{UnsupportedFeature, Workflow};
+use atom_workflow::runtime::{DryRun, DryRunReport};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Context, Operation, Permission, Request};
+use super::{Context, EventDraft, Operation, Permission, Request, WorkflowReference};
 
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation::call::<ValidateWorkflowRequest>(),
+    Operation::call::<DryRunWorkflowRequest>(),
     Operation::call::<DeployWorkflowRequest>(),
     Operation::call::<ListWorkflowsRequest>(),
     Operation::call::<GetWorkflowRequest>(),
@@ -21,6 +25,31 @@ pub(super) const OPERATIONS: &[Operation] = &[
 /// Reads a document where its size holds nobody up.
 pub(super) async fn parse(text: String) -> Result<(Arc<Workflow>, String)> {
     super::blocking(move || Ok((Arc::new(Workflow::parse(&text)?), text))).await
+}
+
+/// The deployed workflow or the document that a request names, with its text.
+pub(super) async fn referred(
+    context: &Context,
+    workflow: Option<WorkflowReference>,
+    document: Option<String>,
+) -> Result<(Arc<Workflow>, String)> {
+    match (workflow, document) {
+        (Some(reference), None) => {
+            let WorkflowReference {
+                namespace,
+                name,
+                version,
+            } = reference;
+            let found = find(context, &namespace, &name, version.as_deref()).await?;
+            let runtime = &context.parts.runtime;
+            Ok((
+                runtime.load(&context.scope(), &found.workflow.hash).await?,
+                found.document,
+            ))
+        }
+        (None, Some(document)) => parse(document).await,
+        _ => Err(Error::invalid_request("give either 'workflow' or 'document'")),
+    }
 }
 
 /// The error for a workflow that is not deployed.
@@ -291,5 +320,58 @@ impl Request for DeleteWorkflowRequest {
             .schedule(&context.principal, &self.namespace, &self.name)
             .await?;
         Ok(DeletedWorkflows { deleted })
+    }
+}
+
+/// Carries a workflow out without any effect, to show what a run of it would do.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DryRunWorkflowRequest {
+    /// The deployed workflow; either this or `document`.
+    #[serde(default)]
+    pub workflow: Option<WorkflowReference>,
+    /// The text of the document, YAML or JSON; either this or `workflow`.
+    #[serde(default)]
+    pub document: Option<String>,
+    /// The input; an empty object when absent.
+    #[serde(default = "super::runs::no_input")]
+    pub input: Value,
+    /// What calls and awaited runs answer, by the JSON pointer of their task, e.g. `/do/0/read`: the same each time the
+    /// task runs. A call without an answer gives `{"unknown": task}`.
+    #[serde(default)]
+    pub answers: BTreeMap<String, Value>,
+    /// What people decide where a task asks for an approval, by the JSON pointer of the task; approved, by nobody known,
+    /// where nothing is given.
+    #[serde(default)]
+    pub decisions: BTreeMap<String, Decision>,
+    /// The events that come, in order, each once a task listens and no call is under way.
+    #[serde(default)]
+    pub events: Vec<EventDraft>,
+}
+
+impl Request for DryRunWorkflowRequest {
+    const NAME: &'static str = "workflows.dry_run";
+    const SUMMARY: &'static str =
+        "Shows what a run of a workflow would do, with given answers and without any effect.";
+    const PERMISSION: Permission = Permission::WorkflowsRead;
+    type Response = DryRunReport;
+
+    async fn handle(self, context: Context) -> Result<DryRunReport> {
+        let (workflow, _) = referred(&context, self.workflow, self.document).await?;
+        workflow.check_supported()?;
+        let events = self.events.into_iter().map(|draft| draft.complete(&context));
+        let at = context.parts.clock.now();
+        let dry_run = DryRun {
+            workflow,
+            input: self.input,
+            answers: self.answers,
+            decisions: self.decisions,
+            events: events.collect::<Result<_>>()?,
+            at,
+            owner: context.scope(),
+            id: RunId::new(at, context.parts.random.as_ref()),
+        };
+        let report = tokio::task::spawn_blocking(move || dry_run.carry_out()).await;
+        report.map_err(|error| Error::internal("the dry run ended in a panic").with_source(error))?
     }
 }

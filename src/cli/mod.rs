@@ -9,6 +9,7 @@ mod json;
 mod operations;
 mod paths;
 mod progress;
+mod replay;
 mod resume;
 mod run;
 mod session;
@@ -49,6 +50,7 @@ enum Command {
     Api(operations::ApiArguments),
     Validate(validate::ValidateArguments),
     Graph(graph::GraphArguments),
+    Replay(replay::ReplayArguments),
     Completions(completions::CompletionsArguments),
 }
 
@@ -94,6 +96,7 @@ fn carry_out(cli: Cli, terminal: &mut Terminal) -> Result<ExitCode, CommandError
             Command::Api(arguments) => operations::show(&arguments, terminal),
             Command::Validate(arguments) => validate::validate(&arguments, terminal).await,
             Command::Graph(arguments) => graph::draw(&arguments, terminal),
+            Command::Replay(arguments) => replay::replay(&arguments, terminal),
             Command::Completions(arguments) => completions::write(&arguments, terminal),
         }
     });

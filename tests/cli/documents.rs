@@ -73,3 +73,30 @@ fn shells_can_complete_the_command() {
     }
     sandbox.atom(&["completions", "abacus"]).ended_with(2);
 }
+
+#[test]
+fn an_exported_run_is_replayed_and_a_changed_one_is_told_apart() {
+    let sandbox = Sandbox::new();
+    sandbox.write("wait.yaml", workflow("  - wait: { wait: { milliseconds: 1 } }"));
+    sandbox.atom(&["run", "wait.yaml"]).succeeded();
+    let listed: serde_json::Value =
+        serde_json::from_str(&sandbox.atom(&["call", "runs.list"]).succeeded().output).unwrap();
+    let request = serde_json::json!({ "id": listed["items"][0]["id"] }).to_string();
+    let exported = sandbox
+        .atom(&["call", "runs.export", "--with", &request])
+        .succeeded()
+        .output;
+    sandbox.write("run.json", &exported);
+    let outcome = sandbox.atom(&["replay", "run.json"]).succeeded();
+    assert_eq!(outcome.output, "run.json: the same, 2 entries\n");
+    sandbox.write("other.json", exported.replace("wait until", "wait for"));
+    let outcome = sandbox.atom(&["replay", "run.json", "other.json"]).ended_with(1);
+    assert!(
+        outcome
+            .remarks
+            .starts_with("other.json: entry 0: the run had 'begin"),
+        "{outcome:?}"
+    );
+    sandbox.write("none.json", "{}");
+    sandbox.atom(&["replay", "none.json"]).ended_with(2);
+}

@@ -7,6 +7,7 @@ mod api;
 mod bridge;
 mod conformance;
 mod engine;
+mod histories;
 #[cfg(unix)]
 mod processes;
 mod schedules;

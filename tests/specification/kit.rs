@@ -61,7 +61,7 @@ impl State {
         };
         let run = engine.call(request).await.expect("the run starts");
         let history = engine
-            .call(GetRunHistoryRequest { id: run.id })
+            .call(GetRunHistoryRequest::new(run.id))
             .await
             .expect("the run has a history");
         self.tasks = history

@@ -11,9 +11,8 @@ use tokio::sync::watch;
 
 use super::{
     ApprovalChange, ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Committed,
-    DeployedWorkflow, JournalEntry, NewRun, Page, PageRequest, RunCommit, RunEnd, RunFilter, RunRecord,
-    RunStatus, RunStore, ScheduleRecord, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore,
-    is_latest, latest,
+    DeployedWorkflow, JournalEntry, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord, RunStatus,
+    RunStore, ScheduleRecord, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore, is_latest, latest,
 };
 use crate::{ApprovalId, CloudEvent, EventLog, LoggedEvent, Offset, Principal, Result, RunId, Scope};
 
@@ -55,10 +54,26 @@ struct Tables {
     runs: BTreeMap<(Scope, RunId), Run>,
     schedules: BTreeMap<(Scope, String, String), ScheduleRecord>,
     approvals: BTreeMap<(Scope, ApprovalId), ApprovalRecord>,
+    /// Runs by their idempotency key.
+    started: HashMap<StartKey, RunId>,
     events: BTreeMap<Offset, (Scope, CloudEvent)>,
     /// The offsets of events by source and id.
     known_events: HashMap<(Scope, String, String), Offset>,
     head: Offset,
+}
+
+/// An owner, the namespace and name of a workflow, and the key under which a run of it was started.
+type StartKey = (Scope, String, String, String);
+
+fn start_key(run: &NewRun) -> Option<StartKey> {
+    let key = run.idempotency_key.clone()?;
+    let workflow = &run.workflow;
+    Some((
+        run.principal.scope(),
+        workflow.namespace.clone(),
+        workflow.name.clone(),
+        key,
+    ))
 }
 
 #[derive(Debug)]
@@ -88,6 +103,8 @@ impl Run {
             error: None,
             rerun_of: run.rerun_of,
             trigger: run.trigger,
+            labels: run.labels,
+            idempotency_key: run.idempotency_key,
             created_at: run.created_at,
             updated_at: journal.last().map_or(run.created_at, |entry| entry.at),
             ended_at: None,
@@ -99,16 +116,24 @@ impl Run {
         self.journal.last().map_or(0, |entry| entry.sequence + 1)
     }
 
-    fn write(&mut self, entries: Vec<JournalEntry>, end: Option<RunEnd>, event_head: Offset) {
+    fn write(&mut self, commit: RunCommit, event_head: Offset) {
         self.journal.extend(
-            entries
+            commit
+                .entries
                 .into_iter()
                 .map(|entry| JournalEntry { event_head, ..entry }),
         );
         if let Some(last) = self.journal.last() {
             self.record.updated_at = last.at;
         }
-        if let Some(end) = end {
+        if let Some(is_paused) = commit.is_paused {
+            self.record.status = if is_paused {
+                RunStatus::Paused
+            } else {
+                RunStatus::Running
+            };
+        }
+        if let Some(end) = commit.end {
             self.record.status = end.status;
             self.record.output = end.output;
             self.record.error = end.error;
@@ -129,19 +154,19 @@ impl Tables {
         self.head
     }
 
-    fn commit(&mut self, commit: RunCommit) -> Result<Committed> {
+    fn commit(&mut self, mut commit: RunCommit) -> Result<Committed> {
         let key = (commit.scope.clone(), commit.run);
         let run = self.runs.get(&key).ok_or_else(|| commit.unknown_run())?;
         commit.check(run.next_sequence(), run.record.status.has_ended())?;
         for event in &commit.events {
             self.append(&commit.scope, event);
         }
-        for change in commit.approvals {
+        for change in std::mem::take(&mut commit.approvals) {
             self.change_approval(&commit.scope, change);
         }
         let event_head = self.head;
         if let Some(run) = self.runs.get_mut(&key) {
-            run.write(commit.entries, commit.end, event_head);
+            run.write(commit, event_head);
         }
         Ok(Committed { event_head })
     }
@@ -283,6 +308,13 @@ impl Tables {
             .filter(move |((owner, ..), _)| owner == scope)
             .map(|(_, workflow)| workflow)
     }
+
+    fn runs_of<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a RunRecord> {
+        self.runs
+            .iter()
+            .filter(move |((owner, _), _)| owner == scope)
+            .map(|(_, run)| &run.record)
+    }
 }
 
 #[async_trait]
@@ -325,6 +357,12 @@ impl RunStore for MemoryStore {
             if tables.runs.contains_key(&key) {
                 return Err(run.already_exists());
             }
+            if let Some(start_key) = start_key(&run) {
+                if tables.started.contains_key(&start_key) {
+                    return Err(run.key_taken());
+                }
+                tables.started.insert(start_key, run.id);
+            }
             let event_head = tables.head;
             tables.runs.insert(key, Run::new(run, event_head));
             Ok(Committed { event_head })
@@ -344,18 +382,34 @@ impl RunStore for MemoryStore {
         }))
     }
 
+    async fn run_with_key(
+        &self,
+        scope: &Scope,
+        namespace: &str,
+        name: &str,
+        key: &str,
+    ) -> Result<Option<RunId>> {
+        let key = (
+            scope.clone(),
+            namespace.to_owned(),
+            name.to_owned(),
+            key.to_owned(),
+        );
+        Ok(self.query(|tables| tables.started.get(&key).copied()))
+    }
+
+    async fn count_runs(&self, scope: &Scope, filter: &RunFilter) -> Result<u64> {
+        Ok(self.query(|tables| tables.runs_of(scope).filter(|run| filter.matches(run)).count() as u64))
+    }
+
     async fn runs(&self, scope: &Scope, filter: &RunFilter, page: &PageRequest) -> Result<Page<RunRecord>> {
         let size = page.size()?;
         let after: Option<(Timestamp, RunId)> = page.cursor()?;
         let mut items: Vec<_> = self.query(|tables| {
-            let of_scope = tables
-                .runs
-                .iter()
-                .filter(|((owner, _), _)| owner == scope)
-                .map(|(_, run)| &run.record);
             let is_next =
                 |run: &&RunRecord| after.is_none_or(|after| run.cursor() < after) && filter.matches(run);
-            of_scope.filter(is_next).map(RunRecord::listed).collect()
+            let runs = tables.runs_of(scope).filter(is_next);
+            runs.map(RunRecord::listed).collect()
         });
         items.sort_by_key(|run| std::cmp::Reverse(run.cursor()));
         Page::cut(items, size, RunRecord::cursor)

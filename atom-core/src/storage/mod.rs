@@ -17,6 +17,7 @@ mod approval;
 mod memory;
 mod run;
 mod schedule;
+mod selection;
 mod template;
 mod vault;
 mod workflow;
@@ -27,10 +28,14 @@ pub use approval::{
 };
 pub use memory::MemoryStore;
 pub use run::{
-    Committed, JournalEntry, NewRun, ParentStep, RunCommit, RunEnd, RunFilter, RunRecord, RunStatus,
-    RunStore, RunTrigger, WorkflowKey,
+    Committed, JournalEntry, NewRun, ParentStep, RunCommit, RunEnd, RunRecord, RunStatus, RunStore,
+    RunTrigger, WorkflowKey,
 };
 pub use schedule::{MissedRuns, ScheduleFailure, ScheduleRecord, ScheduleStore, ScheduleTrigger};
+pub use selection::{
+    MAX_LABEL_NAME, MAX_LABEL_TEXT, MAX_LABELS, RunFilter, RunLabels, TimeRange, check_idempotency_key,
+    indexed,
+};
 pub use template::{StoredTemplate, TemplateInfo, TemplateStore};
 pub use vault::{MemoryVault, SecretInfo, Vault, validate_secret, validate_secret_name};
 pub use workflow::{DeployedWorkflow, WorkflowStore, is_latest, latest};

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ApprovalChange, Page, PageRequest};
+use super::{ApprovalChange, Page, PageRequest, RunFilter, RunLabels, check_idempotency_key};
 use crate::{CloudEvent, Error, ErrorCode, Offset, Principal, Result, RunId, Scope};
 
 /// The state of a run.
@@ -17,6 +17,8 @@ use crate::{CloudEvent, Error, ErrorCode, Offset, Principal, Result, RunId, Scop
 pub enum RunStatus {
     /// It is under way; after a crash it goes on when an engine opens the store.
     Running,
+    /// Somebody paused it: nothing new begins until it is resumed.
+    Paused,
     /// It ended with an output.
     Completed,
     /// It ended with an error.
@@ -31,6 +33,7 @@ impl RunStatus {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Completed => "completed",
             Self::Faulted => "faulted",
             Self::Cancelled => "cancelled",
@@ -40,7 +43,10 @@ impl RunStatus {
     /// Whether the run has ended.
     #[must_use]
     pub fn has_ended(self) -> bool {
-        self != Self::Running
+        match self {
+            Self::Running | Self::Paused => false,
+            Self::Completed | Self::Faulted | Self::Cancelled => true,
+        }
     }
 }
 
@@ -102,6 +108,10 @@ pub struct NewRun {
     pub rerun_of: Option<RunId>,
     /// What started it by itself, for a run that nobody asked for.
     pub trigger: Option<RunTrigger>,
+    /// What it can be found by.
+    pub labels: RunLabels,
+    /// The key under which it is started once: unique among the scope's runs of workflows with this namespace and name.
+    pub idempotency_key: Option<String>,
     /// Entries that follow the first, copied from the run that it repeats. When there are any, all entries, the first
     /// one too, keep their `event_head`: what the run listens for goes on where the other one was.
     pub copied: Vec<JournalEntry>,
@@ -132,6 +142,10 @@ pub struct RunRecord {
     pub rerun_of: Option<RunId>,
     /// What started it by itself, for a run that nobody asked for.
     pub trigger: Option<RunTrigger>,
+    /// What it can be found by.
+    pub labels: RunLabels,
+    /// The key under which it was started.
+    pub idempotency_key: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When the last journal entry was written.
@@ -182,14 +196,21 @@ pub struct RunCommit {
     pub approvals: Vec<ApprovalChange>,
     /// How the run ends, when it does.
     pub end: Option<RunEnd>,
+    /// Whether the run is paused from now on; as it was when absent.
+    pub is_paused: Option<bool>,
 }
 
 impl NewRun {
-    /// Checks what every store asks of a run to create: its entries have the sequences 0, 1, 2, …
+    /// Checks what every store asks of a run to create: its entries have the sequences 0, 1, 2, …, and its labels and its
+    /// idempotency key are within their limits.
     ///
     /// # Errors
-    /// `invalid_request`.
+    /// `invalid_request`, `limit_exceeded`.
     pub fn check(&self) -> Result<()> {
+        self.labels.check()?;
+        self.idempotency_key
+            .as_deref()
+            .map_or(Ok(()), check_idempotency_key)?;
         let mut entries = std::iter::once(&self.first_entry).chain(&self.copied).zip(0..);
         if entries.all(|(entry, expected)| entry.sequence == expected) {
             return Ok(());
@@ -213,6 +234,15 @@ impl NewRun {
         Error::new(
             ErrorCode::AlreadyExists,
             format!("a run with the id {} exists already", self.id),
+        )
+    }
+
+    /// The error of [`RunStore::create`] for an idempotency key that is taken.
+    #[must_use]
+    pub fn key_taken(&self) -> Error {
+        Error::new(
+            ErrorCode::AlreadyExists,
+            "a run of this workflow with this idempotency key exists already",
         )
     }
 }
@@ -245,7 +275,9 @@ impl RunCommit {
             ));
         }
         if self.end.as_ref().is_some_and(|end| !end.status.has_ended()) {
-            return Err(Error::invalid_request("a run cannot end as 'running'"));
+            return Err(Error::invalid_request(
+                "a run cannot end as 'running' or 'paused'",
+            ));
         }
         Ok(())
     }
@@ -269,6 +301,8 @@ impl RunRecord {
             directory: self.directory.clone(),
             rerun_of: self.rerun_of,
             trigger: self.trigger,
+            labels: self.labels.clone(),
+            idempotency_key: self.idempotency_key.clone(),
             input: Value::Null,
             status: self.status,
             output: None,
@@ -286,40 +320,11 @@ impl RunRecord {
     }
 }
 
-impl RunFilter {
-    /// Whether a list with this filter shows the run.
-    #[must_use]
-    pub fn matches(&self, run: &RunRecord) -> bool {
-        self.status.is_none_or(|status| run.status == status)
-            && self
-                .namespace
-                .as_ref()
-                .is_none_or(|namespace| run.workflow.namespace == *namespace)
-            && self.name.as_ref().is_none_or(|name| run.workflow.name == *name)
-            && self
-                .parent
-                .is_none_or(|parent| run.parent.is_some_and(|step| step.run == parent))
-    }
-}
-
 /// What a commit wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
     /// The head of the event log right after the commit, its own events included.
     pub event_head: Offset,
-}
-
-/// Which runs a list shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RunFilter {
-    /// Only runs in this state.
-    pub status: Option<RunStatus>,
-    /// Only runs of workflows in this namespace.
-    pub namespace: Option<String>,
-    /// Only runs of workflows with this name.
-    pub name: Option<String>,
-    /// Only runs started by this run.
-    pub parent: Option<RunId>,
 }
 
 /// Keeps runs and their journals.
@@ -328,8 +333,8 @@ pub trait RunStore: Send + Sync + std::fmt::Debug {
     /// Creates a run together with its first journal entry, and those it has from the run that it repeats.
     ///
     /// # Errors
-    /// `invalid_request` when the entries' sequences are not 0, 1, 2, …, `already_exists` when the scope has a run with
-    /// this id, `conflict` when a newer engine has taken over, `storage_full`,
+    /// As [`NewRun::check`]; `already_exists` when the scope has a run with this id, or one of a workflow with this
+    /// namespace and name with this idempotency key, `conflict` when a newer engine has taken over, `storage_full`,
     /// `storage_failed`.
     async fn create(&self, run: NewRun) -> Result<Committed>;
 
@@ -349,6 +354,24 @@ pub trait RunStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// `storage_failed`.
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>>;
+
+    /// The run that was started under an idempotency key, of a workflow with this namespace and name.
+    ///
+    /// # Errors
+    /// `storage_failed`.
+    async fn run_with_key(
+        &self,
+        scope: &Scope,
+        namespace: &str,
+        name: &str,
+        key: &str,
+    ) -> Result<Option<RunId>>;
+
+    /// How many runs pass a filter.
+    ///
+    /// # Errors
+    /// `storage_failed`.
+    async fn count_runs(&self, scope: &Scope, filter: &RunFilter) -> Result<u64>;
 
     /// Runs, the newest first, without their inputs and outputs: `input` is `null` and `output` is `None`. Those
     /// can be large; [`run`](Self::run) has them.

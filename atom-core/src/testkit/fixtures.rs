@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::storage::{
     ApprovalRecord, ApprovalStatus, Assignees, DeployedWorkflow, JournalEntry, NewRun, OnDeadline, RunCommit,
-    WorkflowKey,
+    RunLabels, WorkflowKey,
 };
 use crate::{ApprovalId, Principal, RunId, Scope};
 
@@ -98,6 +98,8 @@ pub fn new_run(principal: &Principal, number: u64) -> NewRun {
         first_entry: entry(0),
         rerun_of: None,
         trigger: None,
+        labels: RunLabels::default(),
+        idempotency_key: None,
         copied: Vec::new(),
     }
 }
@@ -138,5 +140,6 @@ pub fn commit(scope: &Scope, run: RunId, sequences: std::ops::Range<u64>) -> Run
         events: Vec::new(),
         approvals: Vec::new(),
         end: None,
+        is_paused: None,
     }
 }

@@ -25,6 +25,7 @@ KINDS: dict[str, Literal["call", "stream"]] = {
     "functions.get": "call",
     "functions.call": "call",
     "workflows.validate": "call",
+    "workflows.dry_run": "call",
     "workflows.deploy": "call",
     "workflows.list": "call",
     "workflows.get": "call",
@@ -38,8 +39,17 @@ KINDS: dict[str, Literal["call", "stream"]] = {
     "runs.get": "call",
     "runs.list": "call",
     "runs.cancel": "call",
+    "runs.cancel_all": "call",
+    "runs.pause": "call",
+    "runs.resume": "call",
     "runs.rerun": "call",
+    "runs.rerun_all": "call",
     "runs.history": "call",
+    "runs.steps": "call",
+    "runs.waits": "call",
+    "runs.export": "call",
+    "runs.replay": "call",
+    "runs.stuck": "call",
     "runs.events": "stream",
     "runs.signal": "call",
     "events.publish": "call",
@@ -147,6 +157,28 @@ class WorkflowsOperations:
         Needs the permission `workflows.read`.
         """
         return cast("types.WorkflowValidation", await self._caller.call("workflows.validate", {"document": document}))
+
+    async def dry_run(
+        self,
+        *,
+        workflow: types.WorkflowReference | None = None,
+        document: str | None = None,
+        input: Any = None,
+        answers: Mapping[str, Any] | None = None,
+        events: Sequence[types.EventDraft] | None = None,
+    ) -> types.DryRunReport:
+        """Shows what a run of a workflow would do, with given answers and without any effect.
+
+        Args:
+            workflow: The deployed workflow; either this or `document`.
+            document: The text of the document, YAML or JSON; either this or `workflow`.
+            input: The input; an empty object when absent.
+            answers: What calls and awaited runs answer, by the JSON pointer of their task, e.g. `/do/0/read`: the same each time the task runs. A call without an answer gives `{'unknown': task}`.
+            events: The events that come, in order, each when the run has nothing else to do.
+
+        Needs the permission `workflows.read`.
+        """
+        return cast("types.DryRunReport", await self._caller.call("workflows.dry_run", _given({"workflow": workflow, "document": document, "input": input, "answers": answers, "events": events})))
 
     async def deploy(
         self,
@@ -316,6 +348,8 @@ class RunsOperations:
         input: Any = None,
         directory: str | None = None,
         id: types.RunId | None = None,
+        idempotency_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
         wait: bool = False,
         wait_timeout_ms: int | None = None,
     ) -> types.Run:
@@ -327,12 +361,14 @@ class RunsOperations:
             input: The input; an empty object when absent.
             directory: Where relative file paths start.
             id: The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run.
+            idempotency_key: The key under which to start the run once: starting a run of a workflow with the same namespace and name again with the same key, document and input gives the first run, whatever became of it. When absent, the document may compute one with `metadata.atom.idempotencyKey`.
+            tags: Words to find the run by, beside the tags of its document: at most 32, of 256 characters each.
             wait: Whether to answer only when the run has ended.
             wait_timeout_ms: How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is answered as it is.
 
         Needs the permission `runs.write`.
         """
-        return cast("types.Run", await self._caller.call("runs.start", _given({"workflow": workflow, "document": document, "input": input, "directory": directory, "id": id, "wait": wait, "wait_timeout_ms": wait_timeout_ms})))
+        return cast("types.Run", await self._caller.call("runs.start", _given({"workflow": workflow, "document": document, "input": input, "directory": directory, "id": id, "idempotency_key": idempotency_key, "tags": tags, "wait": wait, "wait_timeout_ms": wait_timeout_ms})))
 
     async def get(
         self,
@@ -356,9 +392,18 @@ class RunsOperations:
         self,
         *,
         status: types.RunStatus | None = None,
+        statuses: Sequence[types.RunStatus] | None = None,
         namespace: str | None = None,
         name: str | None = None,
+        version: str | None = None,
         parent: types.RunId | None = None,
+        created_from: str | None = None,
+        created_before: str | None = None,
+        ended_from: str | None = None,
+        ended_before: str | None = None,
+        error_type: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        fields: Mapping[str, Any] | None = None,
         after: str | None = None,
         limit: int | None = None,
     ) -> types.RunPage:
@@ -366,15 +411,24 @@ class RunsOperations:
 
         Args:
             status: Only runs in this state.
+            statuses: Only runs in one of these states; not together with `status`.
             namespace: Only runs of workflows in this namespace.
             name: Only runs of workflows with this name.
+            version: Only runs of this version.
             parent: Only runs started by this run.
+            created_from: Only runs created at this time or later.
+            created_before: Only runs created before this time.
+            ended_from: Only runs that ended at this time or later.
+            ended_before: Only runs that ended before this time.
+            error_type: Only faulted runs whose error has this type.
+            tags: Only runs with all these tags.
+            fields: Only runs with all these indexed fields: texts, numbers or booleans.
             after: The `next` of the page before; absent for the first page.
             limit: How many runs at most, 1 to 1000; 100 when absent.
 
         Needs the permission `runs.read`.
         """
-        return cast("types.RunPage", await self._caller.call("runs.list", _given({"status": status, "namespace": namespace, "name": name, "parent": parent, "after": after, "limit": limit})))
+        return cast("types.RunPage", await self._caller.call("runs.list", _given({"status": status, "statuses": statuses, "namespace": namespace, "name": name, "version": version, "parent": parent, "created_from": created_from, "created_before": created_before, "ended_from": ended_from, "ended_before": ended_before, "error_type": error_type, "tags": tags, "fields": fields, "after": after, "limit": limit})))
 
     async def cancel(
         self,
@@ -391,6 +445,58 @@ class RunsOperations:
         Needs the permission `runs.write`.
         """
         return cast("types.Run", await self._caller.call("runs.cancel", {"id": id, **_given({"reason": reason})}))
+
+    async def cancel_all(
+        self,
+        *,
+        filter: types.RunSelection | None = None,
+        reason: str | None = None,
+        dry_run: bool = False,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> types.ChangedRuns:
+        """Cancels the runs that a filter shows, some with each call, or only counts them.
+
+        Args:
+            filter: Which runs; all of the owner that have not ended when absent.
+            reason: Why, for their history.
+            dry_run: Whether only to count the runs and change nothing.
+            after: The `next` of the call before; absent for the first call.
+            limit: How many runs to cancel at most, 1 to 1000; 100 when absent.
+
+        Needs the permission `runs.write`.
+        """
+        return cast("types.ChangedRuns", await self._caller.call("runs.cancel_all", _given({"filter": filter, "reason": reason, "dry_run": dry_run, "after": after, "limit": limit})))
+
+    async def pause(
+        self,
+        *,
+        id: types.RunId,
+        reason: str | None = None,
+    ) -> types.Run:
+        """Pauses a run: what is under way finishes, and nothing new begins until it is resumed.
+
+        Args:
+            id: Its id.
+            reason: Why, for its history.
+
+        Needs the permission `runs.write`.
+        """
+        return cast("types.Run", await self._caller.call("runs.pause", {"id": id, **_given({"reason": reason})}))
+
+    async def resume(
+        self,
+        *,
+        id: types.RunId,
+    ) -> types.Run:
+        """Lets a paused run go on; one that is not paused stays as it is.
+
+        Args:
+            id: Its id.
+
+        Needs the permission `runs.write`.
+        """
+        return cast("types.Run", await self._caller.call("runs.resume", {"id": id}))
 
     async def rerun(
         self,
@@ -414,19 +520,123 @@ class RunsOperations:
         """
         return cast("types.Run", await self._caller.call("runs.rerun", {"id": id, **_given({"from": from_, "new_id": new_id, "wait": wait, "wait_timeout_ms": wait_timeout_ms})}))
 
+    async def rerun_all(
+        self,
+        *,
+        filter: types.RunSelection | None = None,
+        from_: str | None = None,
+        dry_run: bool = False,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> types.ChangedRuns:
+        """Repeats the runs that a filter shows, some with each call, or only counts them.
+
+        Args:
+            filter: Which runs; all of the owner that faulted when absent.
+            from_: The JSON pointer of the task to begin with, as in `runs.rerun`.
+            dry_run: Whether only to count the runs and change nothing.
+            after: The `next` of the call before; absent for the first call.
+            limit: How many runs to repeat at most, 1 to 1000; 100 when absent.
+
+        Needs the permission `runs.write`.
+        """
+        return cast("types.ChangedRuns", await self._caller.call("runs.rerun_all", _given({"filter": filter, "from": from_, "dry_run": dry_run, "after": after, "limit": limit})))
+
     async def history(
         self,
         *,
         id: types.RunId,
+        after: int = 0,
+        limit: int | None = None,
     ) -> types.RunHistory:
         """Tells what has happened to a run, task by task.
 
         Args:
             id: Its id.
+            after: The offset of the history after which to begin: the `next` of the page before; the beginning when absent.
+            limit: How many records at most, 1 to 1000; 1000 when absent.
 
         Needs the permission `runs.read`.
         """
-        return cast("types.RunHistory", await self._caller.call("runs.history", {"id": id}))
+        return cast("types.RunHistory", await self._caller.call("runs.history", {"id": id, **_given({"after": after, "limit": limit})}))
+
+    async def steps(
+        self,
+        *,
+        id: types.RunId,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> types.RunSteps:
+        """Tells when each execution of a task began and ended, how often it was tried, and how it ended.
+
+        Args:
+            id: The run's id.
+            after: The number of the step after which to begin: the `next` of the page before; the beginning when absent.
+            limit: How many steps at most, 1 to 1000; 1000 when absent.
+
+        Needs the permission `runs.read`.
+        """
+        return cast("types.RunSteps", await self._caller.call("runs.steps", {"id": id, **_given({"after": after, "limit": limit})}))
+
+    async def waits(
+        self,
+        *,
+        id: types.RunId,
+    ) -> types.RunWaits:
+        """Tells what a run waits for, and what keeps it from going on.
+
+        Args:
+            id: The run's id.
+
+        Needs the permission `runs.read`.
+        """
+        return cast("types.RunWaits", await self._caller.call("runs.waits", {"id": id}))
+
+    async def export(
+        self,
+        *,
+        id: types.RunId,
+    ) -> types.RunRecording:
+        """Gives a run with its document and its journal, to be kept or replayed elsewhere.
+
+        Args:
+            id: The run's id.
+
+        Needs the permission `runs.read`.
+        """
+        return cast("types.RunRecording", await self._caller.call("runs.export", {"id": id}))
+
+    async def replay(
+        self,
+        *,
+        recording: types.RunRecording,
+    ) -> types.RunReplay:
+        """Replays an exported run with this version of the engine, and tells where it would do something else.
+
+        Args:
+            recording: What `runs.export` gave.
+
+        Needs the permission `runs.read`.
+        """
+        return cast("types.RunReplay", await self._caller.call("runs.replay", {"recording": recording}))
+
+    async def stuck(
+        self,
+        *,
+        older_than_ms: int | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> types.StuckRunPage:
+        """Lists runs that cannot go on although they wait for nothing that will come by itself, and why.
+
+        Args:
+            older_than_ms: For how long they must have been unable to go on, in milliseconds; a minute when absent.
+            after: The `next` of the page before; absent for the first page.
+            limit: How many running runs to look at, 1 to 1000; 100 when absent. A page shows those of them that are stuck, so it can be empty and still have a `next`.
+
+        Needs the permission `runs.read`.
+        """
+        return cast("types.StuckRunPage", await self._caller.call("runs.stuck", _given({"older_than_ms": older_than_ms, "after": after, "limit": limit})))
 
     def events(
         self,

@@ -11,6 +11,35 @@ if TYPE_CHECKING:
     from typing_extensions import NotRequired, TypeAlias
 
 
+class ChangedRun(TypedDict):
+    """What became of one run."""
+
+    id: RunId
+    """Its id."""
+
+    status: NotRequired[RunStatus | None]
+    """Its state now; absent when it could not be changed."""
+
+    new_id: NotRequired[RunId | None]
+    """The run that repeats it."""
+
+    error: NotRequired[Error | None]
+    """Why it could not be changed."""
+
+
+class ChangedRuns(TypedDict):
+    """What became of the runs that one call was to change."""
+
+    matched: int
+    """How many runs the filter showed when the call began, on this page or another."""
+
+    items: Sequence[ChangedRun]
+    """The runs of this call, the newest first; none in a dry run."""
+
+    next: NotRequired[str | None]
+    """What to pass as `after` to go on; absent when there are no more."""
+
+
 class CloudEvent(TypedDict):
     """One event in the CloudEvents 1.0.2 JSON format, with `data` as JSON."""
 
@@ -100,6 +129,59 @@ class DeployedWorkflowPage(TypedDict):
 
 Done: TypeAlias = "Mapping[str, Any]"
 """Nothing more to tell: it is done."""
+
+
+class DryRunCall(TypedDict):
+    """A call that would be made, or a run that would be started."""
+
+    task: str
+    """The JSON pointer of the task."""
+
+    function: NotRequired[str | None]
+    """The function that would be called."""
+
+    workflow: NotRequired[str | None]
+    """The workflow that would be run, as `namespace/name version`."""
+
+    arguments: Any
+    """Its arguments or input, with `***` in the place of secrets."""
+
+    is_answered: bool
+    """Whether an answer was given for it."""
+
+    is_certain: bool
+    """Whether it is certain that the call would be made like this: no call before it was without an answer."""
+
+
+class DryRunReport(TypedDict):
+    """What a run would do, as far as that can be known."""
+
+    status: RunStatus
+    """How it would end; `running` when it would wait for an event, or goes on beyond the limits of a dry run."""
+
+    is_certain: bool
+    """Whether all of this follows from the given answers. From the first call without one on it is a guess: the call is taken to succeed, and its answer is `{'unknown': task}`."""
+
+    is_cut: bool
+    """Whether it was stopped because it goes on for too long."""
+
+    output: NotRequired[Any]
+    """Its output, if it would complete."""
+
+    error: NotRequired[WorkflowError | None]
+    """Its error, if it would fault."""
+
+    calls: Sequence[DryRunCall]
+    """The calls it would make and the runs it would start, in order."""
+
+    events: Sequence[CloudEvent]
+    """The events it would publish."""
+
+    waits: Sequence[RunWait]
+    """What it would wait for in the end."""
+
+    records: Sequence[HistoryEntry]
+    """What would happen, task by task. Time passes as if every call answered at once."""
 
 
 class EngineHealth(TypedDict):
@@ -253,6 +335,9 @@ class RunStarted(TypedDict):
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
 
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
     type: Literal["run_started"]
 
 
@@ -267,6 +352,9 @@ class RunCompleted(TypedDict):
 
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
 
     type: Literal["run_completed"]
 
@@ -286,6 +374,9 @@ class RunFaulted(TypedDict):
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
 
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
     type: Literal["run_faulted"]
 
     error: WorkflowError
@@ -304,10 +395,52 @@ class RunCancelled(TypedDict):
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
 
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
     type: Literal["run_cancelled"]
 
     reason: str | None
     """Why, in the caller's words."""
+
+
+class RunPaused(TypedDict):
+    """The run was paused."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
+    type: Literal["run_paused"]
+
+    reason: str | None
+    """Why, in the caller's words."""
+
+
+class RunResumed(TypedDict):
+    """The run was resumed."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
+    type: Literal["run_resumed"]
 
 
 class RunCompensating(TypedDict):
@@ -321,6 +454,9 @@ class RunCompensating(TypedDict):
 
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
 
     type: Literal["run_compensating"]
 
@@ -340,6 +476,9 @@ class RunSignalled(TypedDict):
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
 
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
     type: Literal["run_signalled"]
 
     event_type: str
@@ -357,6 +496,9 @@ class TaskStarted(TypedDict):
 
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
 
     type: Literal["task_started"]
 
@@ -394,6 +536,9 @@ class TaskSkipped(TypedDict):
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
 
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
     type: Literal["task_skipped"]
 
 
@@ -408,6 +553,9 @@ class TaskReceived(TypedDict):
 
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
 
     type: Literal["task_received"]
 
@@ -427,6 +575,9 @@ class TaskCompleted(TypedDict):
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
 
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
     type: Literal["task_completed"]
 
     output: Any
@@ -445,6 +596,9 @@ class TaskFaulted(TypedDict):
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
 
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
     type: Literal["task_faulted"]
 
     error: WorkflowError
@@ -462,6 +616,9 @@ class TaskRetried(TypedDict):
 
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
 
     type: Literal["task_retried"]
 
@@ -487,6 +644,9 @@ class TaskCompensating(TypedDict):
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
 
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
     type: Literal["task_compensating"]
 
     attempt: int
@@ -505,6 +665,9 @@ class TaskCompensated(TypedDict):
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
 
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
     type: Literal["task_compensated"]
 
 
@@ -519,6 +682,9 @@ class TaskCompensationFaulted(TypedDict):
 
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
 
     type: Literal["task_compensation_faulted"]
 
@@ -540,6 +706,9 @@ class TaskCancelled(TypedDict):
 
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
 
     type: Literal["task_cancelled"]
 
@@ -576,6 +745,19 @@ class ParentStep(TypedDict):
 
     action: int
     """The number of the action within the other run that waits for this one."""
+
+
+class RecordedEntry(TypedDict):
+    """One entry of a journal, and what it led to."""
+
+    at: str
+    """When it happened."""
+
+    event: Any
+    """What happened, as the machine stores it."""
+
+    effects: Sequence[str]
+    """What the machine began, stopped and published then."""
 
 
 class RetryNo(TypedDict):
@@ -636,6 +818,15 @@ class Run(TypedDict):
     rerun_of: NotRequired[RunId | None]
     """The run that it repeats."""
 
+    tags: NotRequired[Mapping[str, str]]
+    """The words that were given to it and its document, by name."""
+
+    fields: NotRequired[Mapping[str, Any]]
+    """What its document computed from its input to find it by, by name: texts, numbers and booleans."""
+
+    idempotency_key: NotRequired[str | None]
+    """The key under which it was started."""
+
     created_at: str
     """When it was created."""
 
@@ -646,11 +837,27 @@ class Run(TypedDict):
     """When it ended."""
 
 
+class RunDivergence(TypedDict):
+    """Where a replay leaves the recorded way."""
+
+    entry: int
+    """The entry of the journal, from 0; the number of entries for the end of the run."""
+
+    expected: str
+    """What is recorded."""
+
+    found: str
+    """What this version of the machine does."""
+
+
 class RunHistory(TypedDict):
     """What has happened to a run, the oldest first."""
 
     records: Sequence[HistoryEntry]
     """What happened."""
+
+    next: NotRequired[int | None]
+    """What to pass as `after` for the records that follow; absent when there are none so far."""
 
 
 RunId: TypeAlias = "str"
@@ -667,8 +874,225 @@ class RunPage(TypedDict):
     """What to pass as `after` to get the following page; absent on the last."""
 
 
-RunStatus: TypeAlias = "Literal['running', 'completed', 'faulted', 'cancelled']"
+class RunRecording(TypedDict):
+    """A run with everything that is needed to replay it. It holds no secret: what a run met of one is masked."""
+
+    format: int
+    """The version of this form."""
+
+    engine: str
+    """The version of the engine that made the recording."""
+
+    id: RunId
+    """The run's id."""
+
+    workflow: WorkflowKey
+    """Which document it follows."""
+
+    document: str
+    """The text of the document."""
+
+    input: Any
+    """Its input as given."""
+
+    created_at: str
+    """When it was created."""
+
+    status: RunStatus
+    """Its state when the recording was made."""
+
+    output: NotRequired[Any]
+    """Its output, once completed."""
+
+    error: NotRequired[Any]
+    """Its error, once faulted."""
+
+    entries: Sequence[RecordedEntry]
+    """Its journal."""
+
+
+class RunReplay(TypedDict):
+    """What a replay came to."""
+
+    entries: int
+    """How many entries of the journal led to what is recorded."""
+
+    divergence: NotRequired[RunDivergence | None]
+    """Where this version of the machine first does something else; absent when it does the same throughout."""
+
+
+class RunSelection(TypedDict):
+    """Runs that meet every condition, as `runs.list` shows them."""
+
+    statuses: NotRequired[Sequence[RunStatus]]
+    """Only runs in one of these states."""
+
+    namespace: NotRequired[str | None]
+    """Only runs of workflows in this namespace."""
+
+    name: NotRequired[str | None]
+    """Only runs of workflows with this name."""
+
+    version: NotRequired[str | None]
+    """Only runs of this version."""
+
+    parent: NotRequired[RunId | None]
+    """Only runs started by this run."""
+
+    created_from: NotRequired[str | None]
+    """Only runs created at this time or later."""
+
+    created_before: NotRequired[str | None]
+    """Only runs created before this time."""
+
+    ended_from: NotRequired[str | None]
+    """Only runs that ended at this time or later."""
+
+    ended_before: NotRequired[str | None]
+    """Only runs that ended before this time."""
+
+    error_type: NotRequired[str | None]
+    """Only faulted runs whose error has this type."""
+
+    tags: NotRequired[Mapping[str, str]]
+    """Only runs with all these tags."""
+
+    fields: NotRequired[Mapping[str, Any]]
+    """Only runs with all these indexed fields: texts, numbers or booleans."""
+
+
+RunStatus: TypeAlias = "Literal['running', 'paused', 'completed', 'faulted', 'cancelled']"
 """The state of a run."""
+
+
+class RunStep(TypedDict):
+    """One execution of a task: a task in a loop has as many as it was run times."""
+
+    step: int
+    """Its number, unique within the run and larger than those of the steps that began before it."""
+
+    task: str
+    """The JSON pointer of the task in the document."""
+
+    status: StepStatus
+    """How it is."""
+
+    started_at: str
+    """When it began."""
+
+    ended_at: NotRequired[str | None]
+    """When it ended."""
+
+    duration_ms: NotRequired[int | None]
+    """How long it took, in milliseconds, once it has ended."""
+
+    attempts: int
+    """How often it was tried: more than once only for a `try` that retried."""
+
+    error: NotRequired[WorkflowError | None]
+    """The error it ended with."""
+
+
+class RunSteps(TypedDict):
+    """What the tasks of a run took, in the order in which they began."""
+
+    items: Sequence[RunStep]
+    """The executions of tasks."""
+
+    next: NotRequired[int | None]
+    """What to pass as `after` for the steps that follow; absent when there are none so far."""
+
+
+class WaitsForCall(TypedDict):
+    """The answer of a call."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation."""
+
+    since: NotRequired[str | None]
+    """When the task began."""
+
+    type: Literal["call"]
+
+    function: str
+    """The function."""
+
+
+class WaitsForTime(TypedDict):
+    """A pause to end: its own, or the one before another attempt."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation."""
+
+    since: NotRequired[str | None]
+    """When the task began."""
+
+    type: Literal["time"]
+
+    at: str
+    """When it ends."""
+
+
+class TimesOut(TypedDict):
+    """Nothing: this is when it is stopped if it has not ended."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation."""
+
+    since: NotRequired[str | None]
+    """When the task began."""
+
+    type: Literal["timeout"]
+
+    at: str
+    """When."""
+
+
+class WaitsForEvent(TypedDict):
+    """An event."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation."""
+
+    since: NotRequired[str | None]
+    """When the task began."""
+
+    type: Literal["event"]
+
+
+class WaitsForRun(TypedDict):
+    """Another run."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation."""
+
+    since: NotRequired[str | None]
+    """When the task began."""
+
+    type: Literal["run"]
+
+    run: RunId
+    """The other run."""
+
+
+RunWait: TypeAlias = "WaitsForCall | WaitsForTime | TimesOut | WaitsForEvent | WaitsForRun"
+"""One thing that a run waits for."""
+
+
+class RunWaits(TypedDict):
+    """What a run waits for."""
+
+    status: RunStatus
+    """The run's state."""
+
+    is_driven: bool
+    """Whether this engine drives it: an interrupted run has to be resumed first."""
+
+    items: Sequence[RunWait]
+    """What it waits for, in the order in which it began to; nothing once it has ended."""
+
+    stuck: NotRequired[Sequence[Stuck]]
+    """What keeps it from going on at this moment."""
 
 
 class RunsHealth(TypedDict):
@@ -676,6 +1100,9 @@ class RunsHealth(TypedDict):
 
     running: int
     """How many runs are under way in this process, over all users."""
+
+    stuck: int
+    """How many runs of this process have not been able to go on for a minute, over all users; `runs.stuck` tells their owners which and why."""
 
 
 Secret: TypeAlias = "str"
@@ -702,6 +1129,10 @@ class SecretList(TypedDict):
     """The secrets."""
 
 
+StepStatus: TypeAlias = "Literal['running', 'completed', 'faulted', 'cancelled']"
+"""How an execution of a task is."""
+
+
 class StorageHealth(TypedDict):
     """Whether the store works: something was written to it, read again and deleted just now."""
 
@@ -717,6 +1148,78 @@ class StorageHealth(TypedDict):
 
 StorageKind: TypeAlias = "Literal['sqlite', 'memory']"
 """Where an engine keeps what it is given."""
+
+
+class FunctionMissing(TypedDict):
+    """A task calls a function that nobody has registered."""
+
+    since: str
+    """Since when."""
+
+    type: Literal["function_missing"]
+
+    function: str
+    """The function."""
+
+    task: str
+    """The JSON pointer of the task."""
+
+
+class StoreFailing(TypedDict):
+    """The store cannot be read or written; the run tries again and again."""
+
+    since: str
+    """Since when."""
+
+    type: Literal["store_failing"]
+
+    error: Error
+    """The latest error."""
+
+
+class DriverStopped(TypedDict):
+    """The engine has given the run up until it is resumed."""
+
+    since: str
+    """Since when."""
+
+    type: Literal["driver_stopped"]
+
+    error: Error
+    """Why."""
+
+
+class NotResumed(TypedDict):
+    """The run was interrupted and nobody has resumed it."""
+
+    since: str
+    """Since when."""
+
+    type: Literal["not_resumed"]
+
+
+Stuck: TypeAlias = "FunctionMissing | StoreFailing | DriverStopped | NotResumed"
+"""Since when a run cannot go on, and why."""
+
+
+class StuckRun(TypedDict):
+    """A run that cannot go on."""
+
+    run: Run
+    """The run, without its input and output."""
+
+    stuck: Sequence[Stuck]
+    """What keeps it from going on."""
+
+
+class StuckRunPage(TypedDict):
+    """A part of a list."""
+
+    items: Sequence[StuckRun]
+    """The items."""
+
+    next: NotRequired[str | None]
+    """What to pass as `after` to get the following page; absent on the last."""
 
 
 class TemplateDetails(TypedDict):

@@ -36,6 +36,10 @@ pub struct Workflow {
     pub extensions: Vec<Arc<Extension>>,
     /// Authentication policies by name, as templates.
     pub authentications: BTreeMap<String, Template>,
+    /// `document.metadata.atom.idempotencyKey`: gives the key under which a run is started once, from its input.
+    pub idempotency_key: Option<Expression>,
+    /// `document.metadata.atom.index`: what runs can be found by, computed from their input.
+    pub index: BTreeMap<String, Expression>,
     /// Valid parts of the document that this engine does not carry out; a document with any cannot be deployed.
     pub unsupported: Vec<UnsupportedFeature>,
     /// The document as JSON: what `$workflow.definition` shows.
@@ -72,6 +76,8 @@ pub struct Document {
     pub title: Option<String>,
     /// What it does, in Markdown.
     pub summary: Option<String>,
+    /// Its tags, which its runs have too: those whose values are texts, numbers or booleans, as text.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// When runs of a deployed workflow start by themselves.
@@ -254,6 +260,8 @@ pub struct Task {
     pub approve: Option<Box<Approve>>,
     /// `metadata.atom.compensate`: what undoes it when the run fails or is cancelled later.
     pub compensate: Option<TaskList>,
+    /// `metadata.atom.idempotencyKey`: gives the idempotency key of a call, from the task's input.
+    pub idempotency_key: Option<Expression>,
     /// The task as JSON: what `$task.definition` shows.
     pub source: Arc<Value>,
 }

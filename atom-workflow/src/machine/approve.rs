@@ -284,7 +284,8 @@ impl Machine {
             frame.variables.insert("approval", approval);
         }
         self.set_state(id, TaskState::Busy);
-        self.begin_work(id);
+        // A run that is paused takes the decision in and begins the work when it is resumed.
+        self.work.push_back(Work::Begin { task: id });
     }
 
     fn reject(&mut self, id: FrameId, by: Option<&str>, comment: Option<&str>) {

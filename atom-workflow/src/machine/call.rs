@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use atom_core::storage::check_idempotency_key;
 use serde_json::{Map, Value, json};
 
 use super::frame::{FrameId, List, Purpose};
@@ -73,6 +74,7 @@ impl Machine {
             function,
             arguments,
             task: task.reference.clone(),
+            idempotency_key: idempotency_key(task, input, variables)?,
         };
         self.begin(Some(id), Purpose::Work, command);
         Ok(())
@@ -159,6 +161,35 @@ impl Machine {
             ))),
         }
     }
+}
+
+/// The key that the document gives a call.
+fn idempotency_key(task: &Task, input: &Value, variables: &Variables) -> Result<Option<String>> {
+    let Some(expression) = &task.idempotency_key else {
+        return Ok(None);
+    };
+    let key = expression
+        .evaluate(input, variables)
+        .map_err(|error| WorkflowError::expression(&error))?;
+    key_text(key)
+        .map(Some)
+        .map_err(|error| WorkflowError::configuration(error.message()))
+}
+
+/// What an expression gave, as an idempotency key. Nothing is no key: a call or start without one would be repeated
+/// although the document says that it must not be.
+pub(crate) fn key_text(key: Value) -> atom_core::Result<String> {
+    let key = match key {
+        Value::String(key) => key,
+        Value::Number(key) => key.to_string(),
+        _ => {
+            return Err(atom_core::Error::invalid_request(
+                "'idempotencyKey' must give a text or a number",
+            ));
+        }
+    };
+    check_idempotency_key(&key)?;
+    Ok(key)
 }
 
 /// Fills the simple expressions of a URI template (RFC 6570, level 1) with properties of the input; what is not there

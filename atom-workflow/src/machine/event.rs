@@ -65,6 +65,13 @@ pub enum Event {
         /// The event.
         event: CloudEvent,
     },
+    /// Somebody paused the run: what its answers lead to waits until it is resumed.
+    Paused {
+        /// Why, in the caller's words.
+        reason: Option<String>,
+    },
+    /// Somebody resumed the run.
+    Resumed,
     /// Somebody cancelled the run.
     Cancelled {
         /// Why, in the caller's words.
@@ -94,6 +101,8 @@ pub enum Command {
         arguments: Value,
         /// The JSON pointer of the calling task.
         task: String,
+        /// The idempotency key that the document gives it; one that follows from the run and the action when absent.
+        idempotency_key: Option<String>,
     },
     /// Report `Fired` at this time or later.
     Timer {
@@ -189,6 +198,9 @@ pub struct Record {
     /// The JSON pointer of the task in the document; absent for the run itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
+    /// The number of the execution of the task, unique within the run: a task in a loop is executed many times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u64>,
     /// What happened.
     #[serde(flatten)]
     pub what: RecordKind,
@@ -219,6 +231,15 @@ pub enum RecordKind {
         /// Why, in the caller's words.
         reason: Option<String>,
     },
+    /// The run was paused.
+    #[schemars(title = "RunPaused")]
+    RunPaused {
+        /// Why, in the caller's words.
+        reason: Option<String>,
+    },
+    /// The run was resumed.
+    #[schemars(title = "RunResumed")]
+    RunResumed,
     /// The run failed, or was cancelled, and what it has done is being undone.
     #[schemars(title = "RunCompensating")]
     RunCompensating {

@@ -102,7 +102,7 @@ impl Machine {
         match when.evaluate(&input, &variables) {
             Ok(value) => Ok(truthy(&value)),
             Err(error) if error.code() == ErrorCode::InvalidExpression => {
-                self.record(Some(&reference), || RecordKind::TaskExtensionSkipped {
+                self.record_step(Some(&reference), Some(id), || RecordKind::TaskExtensionSkipped {
                     extension: extension.name.clone(),
                     error: WorkflowError::expression(&error),
                 });

@@ -163,8 +163,8 @@ impl Machine {
             if let FrameKind::Task(task) = &frame.kind {
                 let definition = Arc::clone(&task.task);
                 error = at(error, &definition);
-                self.record(Some(&definition.reference), || RecordKind::TaskFaulted {
-                    error: error.clone(),
+                self.record_step(Some(&definition.reference), Some(id), || {
+                    RecordKind::TaskFaulted { error: error.clone() }
                 });
             }
             self.remove(id);
@@ -238,7 +238,7 @@ impl Machine {
         for child in self.children(id) {
             if let Some(task) = self.task(child) {
                 let reference = task.task.reference.clone();
-                self.record(Some(&reference), || RecordKind::TaskCancelled);
+                self.record_step(Some(&reference), Some(child), || RecordKind::TaskCancelled);
             }
             self.remove(child);
         }

@@ -210,6 +210,8 @@ pub(super) enum Purpose {
 pub(super) enum Work {
     /// Run the task at which the list stands.
     Run { list: FrameId, input: Arc<Value> },
+    /// Begin the own work of a task that was approved.
+    Begin { task: FrameId },
     /// End a task with its raw output.
     Finish {
         task: FrameId,

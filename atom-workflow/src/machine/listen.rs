@@ -153,7 +153,9 @@ impl Machine {
         let consumed = state.consumption.consume(&wanted, event);
         let is_full = state.consumption.events.len() >= MAX_CONSUMED;
         let reference = self.task(id).map(|task| task.task.reference.clone());
-        self.record(reference.as_deref(), || RecordKind::TaskReceived { event_type });
+        self.record_step(reference.as_deref(), Some(id), || RecordKind::TaskReceived {
+            event_type,
+        });
         let consumed = match consumed {
             Ok(consumed) => consumed,
             Err(error) => return self.fail_listening(id, WorkflowError::expression(&error)),

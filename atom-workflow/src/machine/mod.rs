@@ -48,12 +48,15 @@ mod listen_iterator;
 mod process;
 mod recover;
 mod task;
+mod wait;
 
 pub use approve::{ApprovalChange, ApprovalRequest};
+pub(crate) use call::key_text;
 pub(crate) use data::check_depth;
 pub use error::WorkflowError;
 pub use event::{ActionId, Command, Event, Outcome, Record, RecordKind, Transition};
 pub(crate) use listen::MAX_CONSUMED;
+pub use wait::{Wait, WaitKind};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -131,6 +134,8 @@ pub struct Machine {
     /// Whether any expression may read `$task`: building it costs a copy of the task.
     uses_task: bool,
     is_recording: bool,
+    /// Whether what the answers lead to waits until the run is resumed.
+    is_paused: bool,
     context: Arc<Value>,
     frames: BTreeMap<FrameId, Frame>,
     actions: BTreeMap<ActionId, Pending>,
@@ -158,6 +163,7 @@ impl Machine {
             uses_task: source.contains("$task"),
             constants,
             is_recording: false,
+            is_paused: false,
             context: Arc::new(Value::Object(Map::new())),
             frames: BTreeMap::new(),
             actions: BTreeMap::new(),
@@ -191,7 +197,9 @@ impl Machine {
         // A clock that was set back must not make time run backwards within a run.
         self.now = self.now.max(at);
         self.take_in(event);
-        self.work_off();
+        if !self.is_paused {
+            self.work_off();
+        }
         std::mem::take(&mut self.transition)
     }
 
@@ -203,12 +211,17 @@ impl Machine {
         match event {
             Event::Started { .. } => !has_started,
             _ if !has_started || self.outcome.is_some() => false,
-            Event::Completed { action, .. }
-            | Event::Failed { action, .. }
-            | Event::Fired { action }
-            | Event::Received { action, .. } => self.actions.contains_key(action),
+            Event::Completed { action, .. } | Event::Failed { action, .. } => {
+                self.actions.contains_key(action)
+            }
             Event::Decided { action, .. } => self.actions.get(action).is_some_and(approve::is_approval),
+            // Time and events wait while the run is paused; what a call or a person has answered is taken in at once.
+            Event::Fired { action } | Event::Received { action, .. } => {
+                !self.is_paused && self.actions.contains_key(action)
+            }
             Event::Signalled { .. } => true,
+            Event::Paused { .. } => !self.is_paused && self.undoing.is_none(),
+            Event::Resumed => self.is_paused,
             // What is being undone is undone to the end.
             Event::Cancelled { .. } => self.undoing.is_none(),
         }
@@ -219,6 +232,12 @@ impl Machine {
         self.actions
             .iter()
             .map(|(action, pending)| (*action, &pending.command))
+    }
+
+    /// Whether the run is paused: nothing begins until it is resumed or cancelled.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.is_paused
     }
 
     /// How the run ended, once it has.
@@ -247,7 +266,18 @@ impl Machine {
             Event::Decided { action, decision } => self.decide(action, decision),
             Event::Received { action, event, .. } => self.receive(action, event),
             Event::Signalled { event } => self.signal(event),
-            Event::Cancelled { reason } => self.give_up(Failure::Cancelled { reason }),
+            Event::Paused { reason } => {
+                self.record(None, || RecordKind::RunPaused { reason });
+                self.is_paused = true;
+            }
+            Event::Resumed => {
+                self.record(None, || RecordKind::RunResumed);
+                self.is_paused = false;
+            }
+            Event::Cancelled { reason } => {
+                self.is_paused = false;
+                self.give_up(Failure::Cancelled { reason });
+            }
         }
     }
 
@@ -265,6 +295,7 @@ impl Machine {
             }
             match work {
                 Work::Run { list, input } => self.run_next(list, input),
+                Work::Begin { task } => self.begin_work(task),
                 Work::Finish { task, output, then } => self.finish_task(task, output, then),
                 Work::Fail { frame, error } => self.fail(frame, error),
             }
@@ -418,10 +449,16 @@ impl Machine {
     }
 
     fn record(&mut self, task: Option<&str>, what: impl FnOnce() -> RecordKind) {
+        self.record_step(task, None, what);
+    }
+
+    /// Notes what happened in one execution of a task.
+    fn record_step(&mut self, task: Option<&str>, step: Option<FrameId>, what: impl FnOnce() -> RecordKind) {
         if self.is_recording {
             let record = Record {
                 at: self.now,
                 task: task.map(str::to_owned),
+                step,
                 what: what(),
             };
             self.transition.records.push(record);

@@ -39,6 +39,7 @@ impl Machine {
             function: process.kind.function().to_owned(),
             arguments,
             task: task.reference.clone(),
+            idempotency_key: None,
         };
         self.begin(Some(id), Purpose::Work, command);
         Ok(())

@@ -102,10 +102,12 @@ impl Machine {
                 state.attempt_timer = None;
             }
             let retry = retries + 1;
-            self.record(Some(&definition.reference), || RecordKind::TaskRetried {
-                error,
-                retry,
-                next_at,
+            self.record_step(Some(&definition.reference), Some(id), || {
+                RecordKind::TaskRetried {
+                    error,
+                    retry,
+                    next_at,
+                }
             });
             self.begin(Some(id), Purpose::Retry, super::Command::Timer { at: next_at });
             return Ok(());

@@ -57,13 +57,13 @@ impl Machine {
                 }
             }
         }
-        self.record(Some(&task.reference), || RecordKind::TaskStarted);
+        let id = self.number();
+        self.record_step(Some(&task.reference), Some(id), || RecordKind::TaskStarted);
         let variables = self.variables(&enclosing, &frame, None);
         let shaped = shape_input(&task.input, &frame.raw_input, &variables);
         if let Ok(input) = &shaped {
             frame.input = Arc::clone(input);
         }
-        let id = self.number();
         self.insert(id, Frame::new(Some(list_id), enclosing, FrameKind::Task(frame)));
         let begun = shaped.and_then(|_| match &task.approve {
             Some(approve) => self.ask(id, approve),
@@ -277,7 +277,7 @@ impl Machine {
         };
         let Some(task) = self.task(id) else { return };
         let reference = task.task.reference.clone();
-        self.record(Some(&reference), || RecordKind::TaskCompleted {
+        self.record_step(Some(&reference), Some(id), || RecordKind::TaskCompleted {
             output: output.as_ref().clone(),
         });
         self.remove(id);

@@ -9,11 +9,24 @@ use futures::FutureExt;
 use serde_json::Value;
 
 use super::driver::{Driver, FIRST_PAUSE, LONGEST_PAUSE};
+use super::stuck::StuckNote;
 use super::{Runtime, StartRun};
 use crate::machine::{ActionId, Command, Event};
 
 impl Driver<'_> {
-    pub(super) fn begin_call(&mut self, action: ActionId, function: String, arguments: Value, task: String) {
+    pub(super) fn begin_call(&mut self, action: ActionId, command: Command) {
+        let stuck = self
+            .runtime
+            .note_missing((self.scope.clone(), self.record.id), &command);
+        let Command::Call {
+            function,
+            arguments,
+            task,
+            idempotency_key,
+        } = command
+        else {
+            return;
+        };
         let runtime = self.runtime.clone();
         let cancellation = CancellationToken::new();
         let context = FunctionContext {
@@ -23,18 +36,17 @@ impl Driver<'_> {
                 task,
             }),
             // Two owners may have runs of the same id, and one account at a service.
-            idempotency_key: self
-                .record
-                .id
-                .derive(&format!("{}:call:{action}", self.scope))
-                .to_string(),
+            idempotency_key: idempotency_key.unwrap_or_else(|| {
+                let derived = self.record.id.derive(&format!("{}:call:{action}", self.scope));
+                derived.to_string()
+            }),
             directory: self.record.directory.clone(),
             deadline: None,
             cancellation: cancellation.clone(),
         };
         self.stops.insert(action, cancellation);
         self.actions
-            .spawn(async move { answer(action, call(&runtime, &function, arguments, context).await) });
+            .spawn(async move { answer(action, call(&runtime, &function, arguments, context, stuck).await) });
     }
 
     pub(super) fn begin_child(&mut self, action: ActionId, command: Command) {
@@ -95,11 +107,13 @@ async fn call(
     name: &str,
     arguments: Value,
     mut context: FunctionContext,
+    stuck: Option<StuckNote>,
 ) -> Result<Value> {
     let parts = &runtime.inner.parts;
     let cancellation = context.cancellation.clone();
     let work = async {
         let function = parts.functions.wait_for(name).await;
+        drop(stuck);
         let _permit = runtime.inner.calls.acquire().await.map_err(|_| super::closed())?;
         let deadline = parts.clock.now().saturating_add(parts.limits.call_timeout);
         let deadline = deadline.unwrap_or(jiff::Timestamp::MAX);
@@ -238,7 +252,7 @@ fn outcome(record: RunRecord) -> Result<Value> {
         RunStatus::Cancelled => {
             Err(Error::new(ErrorCode::Cancelled, "the run was cancelled").with_context("run", record.id))
         }
-        RunStatus::Faulted | RunStatus::Running => {
+        RunStatus::Faulted | RunStatus::Running | RunStatus::Paused => {
             let error = record.error.unwrap_or_default();
             Err(Error::new(ErrorCode::RunFaulted, "the run ended in an error")
                 .with_context("run", record.id)

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::redact::Redactor;
+use super::stuck::{StuckCause, StuckNote};
 use super::{Mail, Progress, Runtime, approve, closed, ended, history};
 use crate::machine::{ActionId, Command, Event, Machine, Outcome, Transition};
 
@@ -35,9 +36,10 @@ pub(super) async fn drive(
 ) {
     let shutdown = runtime.inner.shutdown.clone();
     let mut pause = FIRST_PAUSE;
+    let mut stuck = None;
     let result = loop {
-        let attempt =
-            AssertUnwindSafe(run_to_end(&runtime, &scope, run, &mut inbox, &progress)).catch_unwind();
+        let attempt = run_to_end(&runtime, &scope, run, &mut inbox, &progress, &mut stuck);
+        let attempt = AssertUnwindSafe(attempt).catch_unwind();
         let result = tokio::select! {
             biased;
             () = shutdown.cancelled() => Err(closed()),
@@ -46,6 +48,7 @@ pub(super) async fn drive(
         match result {
             Err(error) if error.retry() == Retry::Maybe => {
                 tracing::warn!(%run, %error, "the run waits for its store");
+                stuck.get_or_insert_with(|| note_store(&runtime, &scope, run, &error));
                 tokio::select! {
                     () = shutdown.cancelled() => break Err(closed()),
                     () = runtime.pause(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
@@ -54,6 +57,13 @@ pub(super) async fn drive(
             other => break other,
         }
     };
+    drop(stuck);
+    if let Err(error) = &result
+        && error.code() != ErrorCode::Closed
+    {
+        let at = runtime.inner.parts.clock.now();
+        runtime.inner.stuck.stop((scope.clone(), run), at, error);
+    }
     // Whoever looks the run up from now on reads its state from the store.
     runtime.drivers().remove(&(scope, run));
     match result {
@@ -76,12 +86,21 @@ pub(super) async fn drive(
     }
 }
 
+/// Notes that a run waits for its store.
+fn note_store(runtime: &Runtime, scope: &Scope, run: RunId, error: &Error) -> StuckNote {
+    let cause = StuckCause::StoreFailing {
+        error: error.report(),
+    };
+    runtime.inner.note_stuck((scope.clone(), run), cause)
+}
+
 async fn run_to_end(
     runtime: &Runtime,
     scope: &Scope,
     run: RunId,
     inbox: &mut mpsc::Receiver<Mail>,
     progress: &watch::Sender<Progress>,
+    stuck: &mut Option<StuckNote>,
 ) -> Result<()> {
     // Read anew: it may have ended since the driver was asked for.
     let record = runtime.record(scope, run).await?;
@@ -90,6 +109,7 @@ async fn run_to_end(
         return Ok(());
     }
     let mut driver = Driver::rebuild(runtime, record, progress).await?;
+    *stuck = None;
     // What was asked before anything began comes first: a run that is cancelled repeats no call.
     while let Ok(mail) = inbox.try_recv() {
         driver.take_mail(mail).await?;
@@ -98,14 +118,16 @@ async fn run_to_end(
     let mut head = runtime.inner.parts.store.watch();
     let mut has_news = !driver.listening.is_empty();
     while driver.machine.outcome().is_none() {
-        if has_news {
+        let is_paused = driver.machine.is_paused();
+        if has_news && !is_paused {
             has_news = false;
             driver.offer_events().await?;
             continue;
         }
-        let alarm = driver.timers.first().map(|(at, _)| *at);
+        // Timers that come due and events that come while the run is paused wait.
+        let alarm = driver.timers.first().map(|(at, _)| *at).filter(|_| !is_paused);
         let clock = &runtime.inner.parts.clock;
-        let was_listening = !driver.listening.is_empty();
+        let was_listening = !is_paused && !driver.listening.is_empty();
         tokio::select! {
             Some(answer) = driver.actions.join_next() => {
                 // An action that was stopped has no answer; one that panicked answers by itself.
@@ -204,14 +226,18 @@ impl<'a> Driver<'a> {
         }
         if !(last.publish.is_empty() && last.approvals.is_empty() && last.outcome.is_none()) {
             let at = runtime.inner.parts.clock.now();
-            driver.write(Vec::new(), &mut last, at).await?;
+            driver.write(Vec::new(), &mut last, None, at).await?;
         }
         driver.report_progress();
         Ok(driver)
     }
 
-    /// Begins what has no answer yet, and cancels child runs whose answer is no longer wanted.
+    /// Begins what has no answer yet, and cancels child runs whose answer is no longer wanted. In a paused run nothing
+    /// begins; a call that a crash interrupted neither.
     async fn begin_pending(&mut self) -> Result<()> {
+        if self.machine.is_paused() {
+            return Ok(());
+        }
         if self.next_sequence > 1 {
             self.cancel_unwanted_children().await?;
         }
@@ -223,7 +249,7 @@ impl<'a> Driver<'a> {
         self.listening
             .retain(|action, _| pending.iter().any(|(pending, _)| pending == action));
         for (action, command) in pending {
-            // Mail that came first may have begun some already.
+            // Mail that came first may have begun some already, and a pause lets what is under way finish.
             if !self.stops.contains_key(&action) {
                 self.begin(action, command);
             }
@@ -236,7 +262,7 @@ impl<'a> Driver<'a> {
         let runtime = self.runtime;
         let filter = RunFilter {
             parent: Some(self.record.id),
-            status: Some(RunStatus::Running),
+            statuses: vec![RunStatus::Running, RunStatus::Paused],
             ..RunFilter::default()
         };
         let mut page = PageRequest::default();
@@ -301,19 +327,26 @@ impl<'a> Driver<'a> {
         let payload = encode(&event)?;
         let received = received_offset(&event);
         self.note_offsets(&event);
+        let was_paused = self.machine.is_paused();
         let mut transition = self.machine.advance(event, now);
+        let is_paused = self.machine.is_paused();
         let entry = JournalEntry {
             sequence: self.next_sequence,
             at: now,
             payload,
             event_head: 0,
         };
-        let event_head = self.write(vec![entry], &mut transition, now).await?;
+        let pause = (is_paused != was_paused).then_some(is_paused);
+        let event_head = self.write(vec![entry], &mut transition, pause, now).await?;
         self.next_sequence += 1;
         self.note_listening(&transition, received.unwrap_or(event_head));
         self.report_progress();
         for action in transition.stop {
             self.stop(action);
+        }
+        if was_paused && !is_paused {
+            // What was interrupted before the run was paused, and has not begun again since, is pending too.
+            return self.begin_pending().await;
         }
         for (action, command) in transition.begin {
             self.begin(action, command);
@@ -326,6 +359,7 @@ impl<'a> Driver<'a> {
         &self,
         entries: Vec<JournalEntry>,
         transition: &mut Transition,
+        is_paused: Option<bool>,
         now: Timestamp,
     ) -> Result<Offset> {
         let mut events = std::mem::take(&mut transition.publish);
@@ -346,6 +380,7 @@ impl<'a> Driver<'a> {
                 .take()
                 .map(|outcome| self.end(outcome, now))
                 .transpose()?,
+            is_paused,
         };
         self.commit(commit).await
     }
@@ -354,11 +389,14 @@ impl<'a> Driver<'a> {
     /// answered is not thrown away because the disk is full. Closing ends the wait.
     async fn commit(&self, commit: RunCommit) -> Result<Offset> {
         let mut pause = FIRST_PAUSE;
+        let mut stuck = None;
         loop {
             match self.runtime.inner.parts.store.commit(commit.clone()).await {
                 Ok(committed) => return Ok(committed.event_head),
                 Err(error) if error.retry() == Retry::Maybe => {
                     tracing::warn!(run = %self.record.id, %error, "cannot write, will try again");
+                    stuck
+                        .get_or_insert_with(|| note_store(self.runtime, &self.scope, self.record.id, &error));
                     self.runtime.pause(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -466,11 +504,7 @@ impl<'a> Driver<'a> {
             Command::Listen => {}
             // It was written with its journal entry.
             Command::Approve { .. } => {}
-            Command::Call {
-                function,
-                arguments,
-                task,
-            } => self.begin_call(action, function, arguments, task),
+            Command::Call { .. } => self.begin_call(action, command),
             Command::StartRun { .. } => self.begin_child(action, command),
         }
     }

@@ -21,17 +21,17 @@ pub struct HistoryEntry {
 }
 
 /// Replays a journal, page by page.
-struct Replay {
+pub(super) struct Replay {
     runtime: Runtime,
     record: RunRecord,
-    machine: Machine,
+    pub(super) machine: Machine,
     redactor: Redactor,
     next_sequence: u64,
     offset: u64,
 }
 
 impl Replay {
-    async fn new(runtime: Runtime, scope: &Scope, run: RunId) -> Result<Self> {
+    pub(super) async fn new(runtime: Runtime, scope: &Scope, run: RunId) -> Result<Self> {
         let record = runtime.record(scope, run).await?;
         let (machine, redactor) = runtime.machine(&record).await?;
         Ok(Self {
@@ -68,6 +68,13 @@ impl Replay {
         Ok(entries)
     }
 
+    /// What the next page of the journal tells, until there is no more.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<HistoryEntry>>> {
+        let before = self.next_sequence;
+        let page = self.page().await?;
+        Ok((self.next_sequence > before).then_some(page))
+    }
+
     fn redacted(&self, entry: HistoryEntry) -> Result<HistoryEntry> {
         let unreadable = |error| Error::internal("a history record cannot be converted").with_source(error);
         let mut value = serde_json::to_value(entry).map_err(unreadable)?;
@@ -84,13 +91,33 @@ impl Runtime {
     pub async fn history(&self, scope: &Scope, run: RunId) -> Result<Vec<HistoryEntry>> {
         let mut replay = Replay::new(self.clone(), scope, run).await?;
         let mut history = Vec::new();
-        loop {
-            let before = replay.next_sequence;
-            history.extend(replay.page().await?);
-            if replay.next_sequence == before {
-                return Ok(history);
-            }
+        while let Some(page) = replay.next().await? {
+            history.extend(page);
         }
+        Ok(history)
+    }
+
+    /// Up to `limit` entries of what has happened to a run so far, from the one after `after` on (0 for the beginning).
+    /// It replays the run up to there.
+    ///
+    /// # Errors
+    /// As [`history`](Self::history).
+    pub async fn history_page(
+        &self,
+        scope: &Scope,
+        run: RunId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
+        let mut replay = Replay::new(self.clone(), scope, run).await?;
+        let mut history = Vec::new();
+        while history.len() < limit
+            && let Some(page) = replay.next().await?
+        {
+            let wanted = page.into_iter().filter(|entry| entry.offset > after);
+            history.extend(wanted.take(limit - history.len()));
+        }
+        Ok(history)
     }
 
     /// What happens to a run, from the history entry after `after` on (0 for the beginning), until it has ended.

@@ -39,24 +39,32 @@
 mod action;
 mod approve;
 mod driver;
+mod dry_run;
 mod history;
 mod load;
+mod recording;
 mod redact;
 mod rerun;
 mod schedule;
 mod start;
+mod steps;
+mod stuck;
 
 pub use approve::{Decide, unknown_approval};
+pub use dry_run::{DryRun, DryRunCall, DryRunReport};
 pub use history::HistoryEntry;
+pub use recording::{Divergence, RecordedEntry, Recording, Replayed};
 pub use rerun::Rerun;
 pub use schedule::upcoming;
+pub use steps::{Step, StepStatus};
+pub use stuck::{Stuck, StuckCause};
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use atom_core::storage::{RunRecord, RunTrigger, Store, Vault};
+use atom_core::storage::{RunRecord, RunStatus, RunTrigger, Store, Vault};
 use atom_core::{
     CancellationToken, Clock, CloudEvent, Error, ErrorCode, FunctionRegistry, Offset, RandomSource, Result,
     RunId, Scope,
@@ -113,7 +121,7 @@ impl Default for RuntimeLimits {
 #[derive(Clone, Debug)]
 pub struct StartRun {
     /// The id to give it. Starting a run whose id is taken returns the run that has it, provided that it
-    /// follows the same document.
+    /// follows the same document and has the same input.
     pub id: Option<RunId>,
     /// The document, parsed.
     pub workflow: Arc<Workflow>,
@@ -125,10 +133,16 @@ pub struct StartRun {
     pub directory: Option<PathBuf>,
     /// What starts it by itself, for a run that nobody asked for.
     pub trigger: Option<RunTrigger>,
+    /// The key under which the run is started once: starting a run of a workflow with the same namespace and name under
+    /// a key that is taken returns the run that has it, provided that it follows the same document and has the same
+    /// input. When absent, the document may compute one from the input.
+    pub idempotency_key: Option<String>,
+    /// Words that the run can be found by; those of the document are added.
+    pub tags: BTreeMap<String, String>,
 }
 
 impl StartRun {
-    /// A start without a chosen id or directory.
+    /// A start without a chosen id, directory, key or tags.
     pub fn new(workflow: Arc<Workflow>, text: impl Into<String>, input: Value) -> Self {
         Self {
             id: None,
@@ -137,6 +151,8 @@ impl StartRun {
             input,
             directory: None,
             trigger: None,
+            idempotency_key: None,
+            tags: BTreeMap::new(),
         }
     }
 }
@@ -157,6 +173,8 @@ struct Inner {
     /// Tells the scheduler of changes.
     bell: Arc<schedule::Bell>,
     calls: Arc<Semaphore>,
+    /// The runs that cannot go on.
+    stuck: stuck::StuckRuns,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -236,6 +254,7 @@ impl Runtime {
                 workflows: load::WorkflowCache::default(),
                 bell: Arc::default(),
                 calls,
+                stuck: stuck::StuckRuns::default(),
                 tasks: TaskTracker::new(),
                 shutdown: CancellationToken::new(),
             }),
@@ -320,6 +339,33 @@ impl Runtime {
             Err(error) => Err(error),
             Ok(()) => self.record(scope, run).await,
         }
+    }
+
+    /// Pauses a run: nothing new begins in it until it is resumed. Calls and child runs that are under way finish, and
+    /// what they answer is kept; timers that come due and events that come wait. Pausing a paused run changes nothing.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown run, `conflict` when it has ended or is being undone, `closed`, `storage_full`,
+    /// `storage_failed`.
+    pub async fn pause_run(&self, scope: &Scope, run: RunId, reason: Option<String>) -> Result<RunRecord> {
+        self.send(scope, run, Event::Paused { reason }).await?;
+        let record = self.record(scope, run).await?;
+        if record.status == RunStatus::Running {
+            return Err(Error::new(
+                ErrorCode::Conflict,
+                "the run is being undone, which cannot be paused",
+            ));
+        }
+        Ok(record)
+    }
+
+    /// Lets a paused run go on. A run that is not paused stays as it is.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown run, `conflict` when it has ended, `closed`, `storage_full`, `storage_failed`.
+    pub async fn resume_run(&self, scope: &Scope, run: RunId) -> Result<RunRecord> {
+        self.send(scope, run, Event::Resumed).await?;
+        self.record(scope, run).await
     }
 
     /// Sends an event to one run. It is kept, durably, until a task of the run listens for it.
@@ -434,6 +480,7 @@ impl Runtime {
             mail,
             progress: watcher,
         };
+        self.inner.stuck.go_on(&key);
         drivers.insert(key, handle.clone());
         self.inner.tasks.spawn(driver::drive(
             self.clone(),

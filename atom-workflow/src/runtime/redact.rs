@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// What stands in place of a secret.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 
 /// Shorter secrets would hide ordinary text.
 const SHORTEST_SECRET: usize = 4;

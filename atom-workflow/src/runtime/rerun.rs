@@ -82,6 +82,9 @@ impl Runtime {
             first_entry,
             rerun_of: Some(rerun.run),
             trigger: None,
+            labels: first.labels,
+            // The key stays with the run that was started under it.
+            idempotency_key: None,
             copied,
         };
         let id = run.id;
@@ -129,6 +132,7 @@ impl Runtime {
         // How many entries lead to the task, and whether any task before it can be undone.
         let mut reached = None;
         let mut end = Transition::default();
+        let mut was_paused = false;
         while !has_failed(&end) && machine.outcome().is_none() {
             let page = self.inner.journal(run, entries.len() as u64).await?;
             if page.is_empty() {
@@ -144,6 +148,7 @@ impl Runtime {
                         format!("the run has more than {MAX_COPIED} steps; start it again as a whole"),
                     ));
                 }
+                was_paused = machine.is_paused();
                 end = machine.advance(event, entry.at);
                 entries.push(entry);
                 if from.is_some_and(|from| begins(&end, from)) {
@@ -157,7 +162,18 @@ impl Runtime {
         let was_undone = is_undone(&end);
         let Some(from) = from else {
             // The entry that the run failed at is left out: what it answers is asked again.
-            entries.truncate(if was_undone { 0 } else { entries.len() - 1 });
+            let last = entries.pop();
+            if was_undone {
+                entries.clear();
+            } else if let Some(last) = last
+                && was_paused
+            {
+                // It was cancelled while it was paused. Its repetition goes on.
+                entries.push(JournalEntry {
+                    payload: driver::encode(&Event::Resumed)?,
+                    ..last
+                });
+            }
             return Ok(entries);
         };
         let (count, has_compensations) = reached.ok_or_else(|| {

@@ -2,28 +2,34 @@
 
 use std::sync::Arc;
 
-use atom_core::storage::{JournalEntry, NewRun, ParentStep, RunRecord, WorkflowKey};
+use atom_core::storage::{JournalEntry, NewRun, ParentStep, RunLabels, RunRecord, WorkflowKey, indexed};
 use atom_core::{Error, ErrorCode, Principal, Result, RunId, Scope};
+use serde_json::Value;
 
 use super::{Runtime, StartRun, check_data, driver};
 use crate::definition::Workflow;
-use crate::machine::Event;
+use crate::expression::Variables;
+use crate::machine::{Event, key_text};
 
 impl Runtime {
     /// Starts a run. Once this returns, the run is on disk and goes on even after a crash.
     ///
     /// # Errors
     /// `unsupported` for a document with parts this engine does not carry out, `not_found` for a function or
-    /// secret that is not there, `permission_denied` for a function that a setting forbids, `limit_exceeded` for an input over the limit, `already_exists` when the id is
-    /// taken by a run of another document, `closed`, `storage_full`, `storage_failed`.
+    /// secret that is not there, `permission_denied` for a function that a setting forbids, `limit_exceeded` for an
+    /// input over the limit, `invalid_request` when the document computes no key or index from the input,
+    /// `already_exists` when the id or the idempotency key is taken by a run of another document or with another
+    /// input, `closed`, `storage_full`, `storage_failed`.
     ///
     /// # Cancel safety
     /// A dropped future may or may not have started the run; give an id to be able to tell.
     pub async fn start(&self, principal: &Principal, start: StartRun) -> Result<RunRecord> {
         principal.validate()?;
-        if let Some(id) = start.id
-            && let Some(taken) = self.inner.parts.store.run(&principal.scope(), id).await?
-        {
+        let mut start = start;
+        if start.idempotency_key.is_none() {
+            start.idempotency_key = idempotency_key(&start.workflow, &start.input)?;
+        }
+        if let Some(taken) = self.taken(&principal.scope(), &start).await? {
             return self.start_again(taken, &start);
         }
         self.check_functions(&start.workflow)?;
@@ -37,12 +43,48 @@ impl Runtime {
         Ok(())
     }
 
-    /// What starting a run once more gives: the run that has the id, if it follows the same document.
+    /// The run that has the id or the idempotency key of a start.
+    async fn taken(&self, scope: &Scope, start: &StartRun) -> Result<Option<RunRecord>> {
+        let store = &self.inner.parts.store;
+        if let Some(id) = start.id
+            && let Some(taken) = store.run(scope, id).await?
+        {
+            return Ok(Some(taken));
+        }
+        let Some(key) = &start.idempotency_key else {
+            return Ok(None);
+        };
+        let document = &start.workflow.document;
+        let id = store
+            .run_with_key(scope, &document.namespace, &document.name, key)
+            .await?;
+        match id {
+            Some(id) => store.run(scope, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// What starting a run once more gives: the run that there is, if it is what was to be started.
     fn start_again(&self, taken: RunRecord, start: &StartRun) -> Result<RunRecord> {
-        if taken.workflow.hash != start.workflow.hash {
+        let difference = if taken.workflow.hash != start.workflow.hash {
+            "of another document"
+        } else if taken.input != start.input {
+            "with another input"
+        } else if start.id.is_some_and(|id| id != taken.id) {
+            "with another id"
+        } else if start.idempotency_key.is_some() && taken.idempotency_key != start.idempotency_key {
+            "with another idempotency key"
+        } else {
+            ""
+        };
+        if !difference.is_empty() {
+            let (what, instead) = match &taken.idempotency_key {
+                Some(_) if taken.idempotency_key == start.idempotency_key => ("idempotency key", "key"),
+                _ => ("id", "id"),
+            };
             return Err(Error::new(
                 ErrorCode::AlreadyExists,
-                "a run of another document has this id; choose another id",
+                format!("there is a run {difference} that has this {what}; choose another {instead}"),
             )
             .with_context("run", taken.id));
         }
@@ -65,6 +107,7 @@ impl Runtime {
         let scope = principal.scope();
         let document = &start.workflow.document;
         let id = start.id.unwrap_or_else(|| RunId::new(now, parts.random.as_ref()));
+        let labels = labels(&start)?;
         let payload = driver::encode(&Event::started())?;
         let workflow = Arc::clone(&start.workflow);
         let asks = workflow.has_approvals();
@@ -89,6 +132,8 @@ impl Runtime {
             },
             rerun_of: None,
             trigger: start.trigger,
+            labels,
+            idempotency_key: start.idempotency_key.clone(),
             copied: Vec::new(),
         };
         // What is cached is stored already.
@@ -101,8 +146,8 @@ impl Runtime {
         }
         match parts.store.create(run).await {
             // Somebody else has started it at the same time.
-            Err(error) if error.code() == ErrorCode::AlreadyExists && start.id.is_some() => {
-                let taken = parts.store.run(&scope, id).await?.ok_or(error)?;
+            Err(error) if error.code() == ErrorCode::AlreadyExists => {
+                let taken = self.taken(&scope, &start).await?.ok_or(error)?;
                 return self.start_again(taken, &start);
             }
             other => other?,
@@ -153,4 +198,42 @@ impl Runtime {
         }
         Ok(())
     }
+}
+
+/// The key under which the document says that a run with this input is started once.
+fn idempotency_key(workflow: &Workflow, input: &Value) -> Result<Option<String>> {
+    let Some(expression) = &workflow.idempotency_key else {
+        return Ok(None);
+    };
+    let key = expression.evaluate(input, &Variables::new()).and_then(key_text);
+    key.map(Some)
+        .map_err(|error| unfit(&error, "document.metadata.atom.idempotencyKey"))
+}
+
+/// What the run can be found by: the tags of its start and of its document, and what the document computes from its
+/// input. A field that gives nothing is left out.
+fn labels(start: &StartRun) -> Result<RunLabels> {
+    let mut labels = RunLabels {
+        tags: start.workflow.document.tags.clone(),
+        ..RunLabels::default()
+    };
+    labels.tags.extend(start.tags.clone());
+    for (name, expression) in &start.workflow.index {
+        let value = expression
+            .evaluate(&start.input, &Variables::new())
+            .map_err(|error| unfit(&error, &format!("document.metadata.atom.index.{name}")))?;
+        if !value.is_null() {
+            labels.fields.insert(name.clone(), indexed(value));
+        }
+    }
+    labels.check()?;
+    Ok(labels)
+}
+
+/// The error of an expression over the input of a run that is to be started.
+fn unfit(error: &Error, place: &str) -> Error {
+    Error::new(
+        ErrorCode::InvalidRequest,
+        format!("the input does not fit '{place}': {}", error.message()),
+    )
 }

@@ -831,3 +831,20 @@ async fn what_cannot_be_asked_fails_the_task() {
     );
     assert_eq!(bench.approvals().await, [], "none of them was asked");
 }
+
+#[tokio::test]
+async fn a_decision_on_a_paused_run_is_kept_and_the_task_runs_when_it_goes_on() {
+    let bench = Bench::new();
+    let tasks = "- ask: { call: echo, with: { n: 2 }, metadata: { atom: { approve: { title: Sure? } } } }";
+    let run = bench.start(tasks, json!({})).await;
+    let asked = bench.question().await;
+    let scope = bench.scope();
+    bench.runtime.pause_run(&scope, run.id, None).await.unwrap();
+    let decided = bench.decide(approve(&asked)).await.unwrap();
+    assert_eq!(decided.status, ApprovalStatus::Approved);
+    let bench = bench.restarted().await;
+    bench.runtime.resume(None).await.unwrap();
+    assert_eq!(bench.calls.count("echo"), 0);
+    bench.runtime.resume_run(&scope, run.id).await.unwrap();
+    assert_eq!(bench.wait(&run).await.output, Some(json!({ "n": 2 })));
+}

@@ -1,7 +1,7 @@
 //! A process that dies between any two writes loses nothing and repeats nothing that was finished.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use atom_core::storage::{
 };
 use atom_core::{
     ApprovalId, CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Principal,
-    Result, RunId, Scope,
+    Result, Retry, RunId, Scope,
 };
 use atom_workflow::runtime::RuntimeLimits;
 use serde_json::{Value, json};
@@ -26,6 +26,8 @@ pub(crate) struct MortalStore {
     writes_left: AtomicI64,
     /// Cancelled when the process has died.
     pub(crate) death: CancellationToken,
+    /// Whether journals cannot be read for the moment.
+    pub(crate) is_unreadable: AtomicBool,
 }
 
 impl MortalStore {
@@ -35,6 +37,7 @@ impl MortalStore {
             inner,
             writes_left: AtomicI64::new(writes),
             death: CancellationToken::new(),
+            is_unreadable: AtomicBool::new(false),
         })
     }
 
@@ -109,10 +112,26 @@ impl RunStore for MortalStore {
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {
         self.inner.run(scope, id).await
     }
+    async fn run_with_key(
+        &self,
+        scope: &Scope,
+        namespace: &str,
+        name: &str,
+        key: &str,
+    ) -> Result<Option<RunId>> {
+        self.inner.run_with_key(scope, namespace, name, key).await
+    }
+    async fn count_runs(&self, scope: &Scope, filter: &RunFilter) -> Result<u64> {
+        self.inner.count_runs(scope, filter).await
+    }
     async fn runs(&self, scope: &Scope, filter: &RunFilter, page: &PageRequest) -> Result<Page<RunRecord>> {
         self.inner.runs(scope, filter, page).await
     }
     async fn journal(&self, scope: &Scope, id: RunId, from: u64, limit: usize) -> Result<Vec<JournalEntry>> {
+        if self.is_unreadable.load(Ordering::SeqCst) {
+            let error = Error::new(ErrorCode::StorageFailed, "the store cannot be read now");
+            return Err(error.with_retry(Retry::Maybe));
+        }
         self.inner.journal(scope, id, from, limit).await
     }
     async fn unfinished(&self) -> Result<Vec<RunRecord>> {

@@ -144,7 +144,10 @@ async fn what_cannot_work_is_refused_at_the_start() {
         .unwrap_err();
     assert_eq!(missing.code(), ErrorCode::NotFound);
     let unsupported = bench
-        .try_start("- a: { run: { shell: { command: ls } } }", json!({}))
+        .try_start(
+            "- a: { run: { script: { language: ruby, code: 'puts 1' } } }",
+            json!({}),
+        )
         .await
         .unwrap_err();
     assert_eq!(unsupported.code(), ErrorCode::Unsupported);

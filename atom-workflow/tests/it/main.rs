@@ -9,11 +9,15 @@
 mod approve;
 mod compensate;
 mod crash;
+mod dry_run;
 mod engine;
 mod events;
 mod extend;
+mod operating;
+mod recording;
 mod rerun;
 mod schedules;
+mod stuck;
 mod support;
 mod sweep;
 mod tasks;

@@ -1,7 +1,8 @@
 //! Tells what has happened to runs.
 
+use atom_core::storage::{MAX_PAGE, PageRequest};
 use atom_core::{Result, RunId};
-use atom_workflow::runtime::HistoryEntry;
+use atom_workflow::runtime::{HistoryEntry, Step};
 use futures::stream::BoxStream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,24 @@ use crate::api::{Context, Permission, Request, StreamRequest};
 pub struct GetRunHistoryRequest {
     /// Its id.
     pub id: RunId,
+    /// The offset of the history after which to begin: the `next` of the page before; the beginning when absent.
+    #[serde(default)]
+    pub after: u64,
+    /// How many records at most, 1 to 1000; 1000 when absent.
+    #[serde(default)]
+    pub limit: Option<usize>,
+}
+
+impl GetRunHistoryRequest {
+    /// The first records.
+    #[must_use]
+    pub fn new(id: RunId) -> Self {
+        Self {
+            id,
+            after: 0,
+            limit: None,
+        }
+    }
 }
 
 /// What has happened to a run, the oldest first.
@@ -21,6 +40,9 @@ pub struct GetRunHistoryRequest {
 pub struct RunHistory {
     /// What happened.
     pub records: Vec<HistoryEntry>,
+    /// What to pass as `after` for the records that follow; absent when there are none so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
 }
 
 impl Request for GetRunHistoryRequest {
@@ -30,8 +52,74 @@ impl Request for GetRunHistoryRequest {
     type Response = RunHistory;
 
     async fn handle(self, context: Context) -> Result<RunHistory> {
+        let size = size(self.limit)?;
+        let runtime = &context.parts.runtime;
+        // One more than wanted tells whether the history goes on.
+        let mut records = runtime
+            .history_page(&context.scope(), self.id, self.after, size + 1)
+            .await?;
+        let has_more = records.len() > size;
+        records.truncate(size);
+        let last = records.last().map(|record| record.offset);
         Ok(RunHistory {
-            records: context.parts.runtime.history(&context.scope(), self.id).await?,
+            next: last.filter(|_| has_more),
+            records,
+        })
+    }
+}
+
+/// The size of a page that is the largest unless a smaller one is asked for.
+fn size(limit: Option<usize>) -> Result<usize> {
+    let page = PageRequest {
+        after: None,
+        limit: Some(limit.unwrap_or(MAX_PAGE)),
+    };
+    page.size()
+}
+
+/// Asks what the tasks of a run took.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListRunStepsRequest {
+    /// The run's id.
+    pub id: RunId,
+    /// The number of the step after which to begin: the `next` of the page before; the beginning when absent.
+    #[serde(default)]
+    pub after: u64,
+    /// How many steps at most, 1 to 1000; 1000 when absent.
+    #[serde(default)]
+    pub limit: Option<usize>,
+}
+
+/// What the tasks of a run took, in the order in which they began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunSteps {
+    /// The executions of tasks.
+    pub items: Vec<Step>,
+    /// What to pass as `after` for the steps that follow; absent when there are none so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+impl Request for ListRunStepsRequest {
+    const NAME: &'static str = "runs.steps";
+    const SUMMARY: &'static str =
+        "Tells when each execution of a task began and ended, how often it was tried, and how it ended.";
+    const PERMISSION: Permission = Permission::RunsRead;
+    type Response = RunSteps;
+
+    async fn handle(self, context: Context) -> Result<RunSteps> {
+        let size = size(self.limit)?;
+        let runtime = &context.parts.runtime;
+        let mut items = runtime
+            .steps(&context.scope(), self.id, self.after, size + 1)
+            .await?;
+        let has_more = items.len() > size;
+        items.truncate(size);
+        let last = items.last().map(|step| step.step);
+        Ok(RunSteps {
+            next: last.filter(|_| has_more),
+            items,
         })
     }
 }

@@ -1,8 +1,8 @@
 //! Runs of workflows.
 
-use atom_core::storage::{
-    Page, PageRequest, ParentStep, RunFilter, RunRecord, RunStatus, RunTrigger, WorkflowKey,
-};
+use std::collections::BTreeMap;
+
+use atom_core::storage::{ParentStep, RunRecord, RunStatus, RunTrigger, WorkflowKey};
 use atom_core::{Error, Result, RunId, Scope};
 use atom_workflow::machine::WorkflowError;
 use jiff::Timestamp;
@@ -12,21 +12,42 @@ use serde_json::Value;
 
 use super::{Context, EventDraft, Operation, Permission, Request};
 
+mod bulk;
 mod history;
+mod list;
+mod pause;
+mod recording;
 mod rerun;
 mod start;
+mod stuck;
 
-pub use history::{FollowRunRequest, GetRunHistoryRequest, RunHistory};
+pub use bulk::{CancelRunsRequest, ChangedRun, ChangedRuns, RerunRunsRequest};
+pub use history::{FollowRunRequest, GetRunHistoryRequest, ListRunStepsRequest, RunHistory, RunSteps};
+pub use list::{ListRunsRequest, RunSelection};
+pub use pause::{PauseRunRequest, ResumeRunRequest};
+pub use recording::{ExportRunRequest, ReplayRunRequest};
 pub use rerun::RerunRunRequest;
+pub(super) use start::no_input;
 pub use start::{StartRunRequest, WorkflowReference};
+pub use stuck::{ListRunWaitsRequest, ListStuckRunsRequest, RunWaits, StuckRun};
+pub(super) use stuck::{PATIENCE_MS, before};
 
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation::call::<StartRunRequest>(),
     Operation::call::<GetRunRequest>(),
     Operation::call::<ListRunsRequest>(),
     Operation::call::<CancelRunRequest>(),
+    Operation::call::<CancelRunsRequest>(),
+    Operation::call::<PauseRunRequest>(),
+    Operation::call::<ResumeRunRequest>(),
     Operation::call::<RerunRunRequest>(),
+    Operation::call::<RerunRunsRequest>(),
     Operation::call::<GetRunHistoryRequest>(),
+    Operation::call::<ListRunStepsRequest>(),
+    Operation::call::<ListRunWaitsRequest>(),
+    Operation::call::<ExportRunRequest>(),
+    Operation::call::<ReplayRunRequest>(),
+    Operation::call::<ListStuckRunsRequest>(),
     Operation::stream::<FollowRunRequest>(),
     Operation::call::<SignalRunRequest>(),
 ];
@@ -59,6 +80,15 @@ pub struct Run {
     /// What started it by itself, for a run that nobody asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<RunTrigger>,
+    /// The words that were given to it and its document, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// What its document computed from its input to find it by, by name: texts, numbers and booleans.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Value>,
+    /// The key under which it was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
     /// When it was created.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
@@ -83,6 +113,9 @@ impl From<RunRecord> for Run {
             parent: record.parent,
             rerun_of: record.rerun_of,
             trigger: record.trigger,
+            tags: record.labels.tags,
+            fields: record.labels.fields,
+            idempotency_key: record.idempotency_key,
             created_at: record.created_at,
             updated_at: record.updated_at,
             ended_at: record.ended_at,
@@ -172,64 +205,6 @@ impl Request for GetRunRequest {
             return wait(&context, self.id, self.wait_timeout_ms).await.map(Run::from);
         }
         record(&context, &context.scope(), self.id).await.map(Run::from)
-    }
-}
-
-/// Asks which runs there are.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ListRunsRequest {
-    /// Only runs in this state.
-    #[serde(default)]
-    pub status: Option<RunStatus>,
-    /// Only runs of workflows in this namespace.
-    #[serde(default)]
-    pub namespace: Option<String>,
-    /// Only runs of workflows with this name.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// Only runs started by this run.
-    #[serde(default)]
-    pub parent: Option<RunId>,
-    /// The `next` of the page before; absent for the first page.
-    #[serde(default)]
-    pub after: Option<String>,
-    /// How many runs at most, 1 to 1000; 100 when absent.
-    #[serde(default)]
-    pub limit: Option<usize>,
-}
-
-impl Request for ListRunsRequest {
-    const NAME: &'static str = "runs.list";
-    const SUMMARY: &'static str = "Lists runs without their input and output, the newest first.";
-    const PERMISSION: Permission = Permission::RunsRead;
-    type Response = Page<Run>;
-
-    async fn handle(self, context: Context) -> Result<Page<Run>> {
-        let page = PageRequest {
-            after: self.after,
-            limit: self.limit,
-        };
-        let filter = RunFilter {
-            status: self.status,
-            namespace: self.namespace,
-            name: self.name,
-            parent: self.parent,
-        };
-        let runs = context.parts.store.runs(&context.scope(), &filter, &page).await?;
-        let items = runs
-            .items
-            .into_iter()
-            .map(|record| Run {
-                input: None,
-                output: None,
-                ..record.into()
-            })
-            .collect();
-        Ok(Page {
-            items,
-            next: runs.next,
-        })
     }
 }
 

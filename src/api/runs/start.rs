@@ -1,9 +1,9 @@
 //! Starts runs.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use atom_core::storage::RunRecord;
-use atom_core::{Error, ErrorCode, Result, RunId};
+use atom_core::{Result, RunId};
 use atom_workflow::runtime::StartRun;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,14 @@ pub struct StartRunRequest {
     /// The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run.
     #[serde(default)]
     pub id: Option<RunId>,
+    /// The key under which to start the run once: starting a run of a workflow with the same namespace and name again with
+    /// the same key, document and input gives the first run, whatever became of it. When absent, the document may
+    /// compute one with `metadata.atom.idempotencyKey`.
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+    /// Words to find the run by, beside the tags of its document: at most 32, of 256 characters each.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// Whether to answer only when the run has ended.
     #[serde(default)]
     pub wait: bool,
@@ -54,7 +62,7 @@ pub struct StartRunRequest {
     pub wait_timeout_ms: Option<u64>,
 }
 
-fn no_input() -> Value {
+pub(in crate::api) fn no_input() -> Value {
     Value::Object(serde_json::Map::new())
 }
 
@@ -66,6 +74,8 @@ impl Default for StartRunRequest {
             input: no_input(),
             directory: None,
             id: None,
+            idempotency_key: None,
+            tags: BTreeMap::new(),
             wait: false,
             wait_timeout_ms: None,
         }
@@ -108,6 +118,13 @@ impl StartRunRequest {
         self
     }
 
+    /// Chooses the key under which the run is started once.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
     /// Answers only when the run has ended.
     #[must_use]
     pub fn and_wait(mut self) -> Self {
@@ -123,60 +140,24 @@ impl Request for StartRunRequest {
     type Response = Run;
 
     async fn handle(self, context: Context) -> Result<Run> {
-        let scope = context.scope();
         let runtime = &context.parts.runtime;
-        let (workflow, text) = match (self.workflow, self.document) {
-            (Some(reference), None) => {
-                let WorkflowReference {
-                    namespace,
-                    name,
-                    version,
-                } = reference;
-                let found = workflows::find(&context, &namespace, &name, version.as_deref()).await?;
-                (runtime.load(&scope, &found.workflow.hash).await?, found.document)
-            }
-            (None, Some(document)) => {
-                // A document decides which functions are called and which secrets are read.
-                context.require(Permission::WorkflowsWrite)?;
-                workflows::parse(document).await?
-            }
-            _ => return Err(Error::invalid_request("give either 'workflow' or 'document'")),
-        };
-        workflow.check_supported()?;
-        // A start that does not fit must not set the run in motion that has its id.
-        if let Some(id) = self.id
-            && let Some(taken) = context.parts.store.run(&scope, id).await?
-        {
-            check_same(&taken, &workflow.hash, &self.input)?;
+        if self.document.is_some() {
+            // A document decides which functions are called and which secrets are read.
+            context.require(Permission::WorkflowsWrite)?;
         }
-        let hash = workflow.hash.clone();
+        let (workflow, text) = workflows::referred(&context, self.workflow, self.document).await?;
+        workflow.check_supported()?;
         let start = StartRun {
             id: self.id,
             workflow,
             text,
-            input: self.input.clone(),
+            input: self.input,
             directory: self.directory,
             trigger: None,
+            idempotency_key: self.idempotency_key,
+            tags: self.tags,
         };
         let started = runtime.start(&context.principal, start).await?;
-        // Two starts at once with one id: the other one may have come first.
-        check_same(&started, &hash, &self.input)?;
         answer(&context, started, self.wait, self.wait_timeout_ms).await
     }
-}
-
-/// Refuses an id that another run has.
-fn check_same(run: &RunRecord, hash: &str, input: &Value) -> Result<()> {
-    let difference = if run.workflow.hash != hash {
-        "of another document"
-    } else if run.input != *input {
-        "with another input"
-    } else {
-        return Ok(());
-    };
-    Err(Error::new(
-        ErrorCode::AlreadyExists,
-        format!("there is a run {} {difference}; choose another id", run.id),
-    )
-    .with_context("run", run.id))
 }

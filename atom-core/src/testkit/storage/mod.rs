@@ -16,6 +16,7 @@ mod events;
 mod runs;
 mod schedules;
 mod scopes;
+mod selection;
 mod templates;
 mod workflows;
 
@@ -24,6 +25,7 @@ pub use events::check_events;
 pub use runs::check_runs;
 pub use schedules::check_schedules;
 pub use scopes::check_scopes;
+pub use selection::check_selection;
 pub use templates::check_templates;
 pub use workflows::check_workflows;
 
@@ -39,6 +41,7 @@ pub async fn check_all<S: Store>(make: impl AsyncFn() -> S) {
     check_templates(&make().await).await;
     check_runs(&make().await).await;
     check_approvals(&make().await).await;
+    check_selection(&make().await).await;
     check_events(&make().await).await;
     check_schedules(&make().await).await;
     check_scopes(&make().await).await;

@@ -105,6 +105,8 @@ fn record_of(run: &NewRun) -> RunRecord {
         input: run.input.clone(),
         rerun_of: run.rerun_of,
         trigger: run.trigger,
+        labels: run.labels.clone(),
+        idempotency_key: run.idempotency_key.clone(),
         status: RunStatus::Running,
         output: None,
         error: None,
@@ -307,20 +309,8 @@ async fn lists(store: &dyn Store, scope: &Scope) {
     };
     for (filter, expected) in [
         (RunFilter::default(), &[21, 20, 12, 11, 10, 1][..]),
-        (
-            RunFilter {
-                status: Some(RunStatus::Running),
-                ..RunFilter::default()
-            },
-            &[21, 20, 1],
-        ),
-        (
-            RunFilter {
-                status: Some(RunStatus::Faulted),
-                ..RunFilter::default()
-            },
-            &[11],
-        ),
+        (RunFilter::in_states([RunStatus::Running]), &[21, 20, 1]),
+        (RunFilter::in_states([RunStatus::Faulted]), &[11]),
         (
             RunFilter {
                 namespace: Some("reports".to_owned()),
@@ -345,7 +335,7 @@ async fn lists(store: &dyn Store, scope: &Scope) {
         (of_one.clone(), &[10]),
         (
             RunFilter {
-                status: Some(RunStatus::Cancelled),
+                statuses: vec![RunStatus::Cancelled],
                 ..of_one
             },
             &[],

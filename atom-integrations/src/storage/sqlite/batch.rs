@@ -4,10 +4,10 @@
 //! refused leaves the others of its transaction alone. The rows of all changes then go out in few statements,
 //! because each costs a hop to the thread of the connection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
-use atom_core::storage::{ApprovalChange, JournalEntry, NewRun, RunCommit};
+use atom_core::storage::{ApprovalChange, JournalEntry, NewRun, RunCommit, RunLabels};
 use atom_core::{CloudEvent, Offset, Result, RunId, Scope};
 use serde::Serialize;
 use sqlx::Row;
@@ -17,6 +17,7 @@ use super::approvals::{APPROVALS, CLOSE, VIEWERS, approval_row, close_row, viewe
 use super::fence;
 use super::rows::{Decoded, integer, json, nanoseconds, run_id, unsigned};
 use super::script::{Argument, Rows, Script, Table};
+use super::selection::label_values;
 
 /// A frequent change.
 #[derive(Debug)]
@@ -81,6 +82,8 @@ pub(super) struct RunState {
 }
 
 type EventKey = (Scope, String, String);
+/// An owner, the namespace and name of a workflow, and the idempotency key of a run of it.
+type StartKey = (Scope, String, String, String);
 
 /// The rows that a transaction will write.
 #[derive(Debug)]
@@ -88,11 +91,15 @@ pub(super) struct Batch<'a> {
     /// The runs that exist among those that the changes name.
     states: &'a mut HashMap<RunKey, RunState>,
     known_events: HashMap<EventKey, Offset>,
+    /// The idempotency keys that are taken among those that the changes name.
+    taken_keys: HashSet<StartKey>,
     head: Offset,
     events: Rows,
     runs: Rows,
+    labels: Rows,
     journal: Rows,
     approvals: Vec<ApprovalRows>,
+    pauses: Rows,
     ends: Rows,
 }
 
@@ -114,17 +121,22 @@ impl<'a> Batch<'a> {
         let named = changes.clone().filter_map(named_run);
         let unknown: Vec<_> = named.filter(|key| !states.contains_key(key)).collect();
         load_states(connection, states, &unknown).await?;
+        let keys: Vec<_> = changes.clone().filter_map(named_key).collect();
+        let taken_keys = load_keys(connection, &keys).await?;
         let mut known_events = HashMap::new();
         let events: Vec<_> = changes.flat_map(named_events).collect();
         load_events(connection, &mut known_events, &events).await?;
         Ok(Self {
             states,
             known_events,
+            taken_keys,
             head,
             events: Rows::default(),
             runs: Rows::default(),
+            labels: Rows::default(),
             journal: Rows::default(),
             approvals: Vec::new(),
+            pauses: Rows::default(),
             ends: Rows::default(),
         })
     }
@@ -152,13 +164,23 @@ impl<'a> Batch<'a> {
         if self.states.contains_key(&key) {
             return Err(run.already_exists());
         }
+        let start_key = start_key(run);
+        if start_key
+            .as_ref()
+            .is_some_and(|key| self.taken_keys.contains(key))
+        {
+            return Err(run.key_taken());
+        }
         let row = run_row(run)?;
+        let labels = label_rows(run)?;
         let mut journal = Rows::default();
         for (entry, event_head) in run.entries(self.head) {
             journal.push(entry_row(&key.0, run.id, entry, event_head)?);
         }
         self.runs.push(row);
+        self.labels.append(labels);
         self.journal.append(journal);
+        self.taken_keys.extend(start_key);
         self.states.insert(
             key,
             RunState {
@@ -189,6 +211,14 @@ impl<'a> Batch<'a> {
         }
         self.journal.append(journal);
         self.approvals.extend(approvals);
+        if let Some(is_paused) = commit.is_paused {
+            self.pauses.push([
+                Argument::Integer(is_paused.into()),
+                Argument::text(&commit.scope.tenant),
+                Argument::text(&commit.scope.user),
+                Argument::id(commit.run),
+            ]);
+        }
         if let Some(end) = end {
             self.ends.push(end);
         }
@@ -205,7 +235,7 @@ impl<'a> Batch<'a> {
 
     /// The head once the events of a commit that are not known yet are appended.
     fn head_after(&self, commit: &RunCommit) -> Offset {
-        let keys: std::collections::HashSet<_> = commit
+        let keys: HashSet<_> = commit
             .events
             .iter()
             .map(|event| (&event.source, &event.id))
@@ -243,6 +273,7 @@ impl<'a> Batch<'a> {
         script.sql.push_str(fence::BEGIN);
         script.insert(EVENTS, self.events);
         script.insert(RUNS, self.runs);
+        script.insert(LABELS, self.labels);
         script.insert(JOURNAL, self.journal);
         for change in self.approvals {
             match change {
@@ -253,6 +284,7 @@ impl<'a> Batch<'a> {
                 ApprovalRows::Close(rows) => script.repeat(CLOSE, rows),
             }
         }
+        script.repeat(PAUSE, self.pauses);
         script.repeat(END, self.ends);
         script.sql.push_str(finish);
         script.run(connection).await.map(drop)
@@ -265,16 +297,22 @@ const EVENTS: Table = Table(
 );
 const RUNS: Table = Table(
     "INSERT INTO runs (tenant, user, id, roles, namespace, name, version, hash, parent_run, parent_action, \
-     directory, rerun_of, started_by, input, created_at) VALUES ",
-    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+     directory, rerun_of, started_by, idempotency_key, tags, fields, input, created_at) VALUES ",
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+);
+const LABELS: Table = Table(
+    "INSERT INTO run_labels (tenant, user, kind, name, value, created_at, run) VALUES ",
+    "(?,?,?,?,?,?,?)",
 );
 const JOURNAL: Table = Table(
     "INSERT INTO journal (tenant, user, run, sequence, at, payload, event_head) VALUES ",
     "(?,?,?,?,?,?,?)",
 );
+const PAUSE: &str = "UPDATE runs SET is_paused = ? WHERE tenant = ? AND user = ? AND id = ?;";
 const END: &str = "UPDATE runs SET status = ?, output = ?, error = ?, ended_at = ? WHERE tenant = ? AND user = ? AND id = ?;";
 
-fn run_row(run: &NewRun) -> Result<[Argument; 15]> {
+fn run_row(run: &NewRun) -> Result<[Argument; 18]> {
+    let RunLabels { tags, fields } = &run.labels;
     let directory = run.directory.as_ref().map(|directory| {
         directory
             .to_str()
@@ -296,9 +334,32 @@ fn run_row(run: &NewRun) -> Result<[Argument; 15]> {
         Argument::optional(directory, |directory| Ok(Argument::text(directory?)))?,
         Argument::optional(run.rerun_of, |run| Ok(Argument::id(run)))?,
         Argument::optional(run.trigger, |trigger| json(&trigger).map(Argument::Text))?,
+        Argument::optional(run.idempotency_key.as_deref(), |key| Ok(Argument::text(key)))?,
+        Argument::optional((!tags.is_empty()).then_some(tags), |tags| {
+            json(tags).map(Argument::Text)
+        })?,
+        Argument::optional((!fields.is_empty()).then_some(fields), |fields| {
+            json(fields).map(Argument::Text)
+        })?,
         Argument::Text(json(&run.input)?),
         Argument::Integer(nanoseconds(run.created_at)?),
     ])
+}
+
+fn label_rows(run: &NewRun) -> Result<Rows> {
+    let mut rows = Rows::default();
+    for (kind, name, value) in label_values(&run.labels)? {
+        rows.push([
+            Argument::text(&run.principal.tenant),
+            Argument::text(&run.principal.user),
+            Argument::text(kind),
+            Argument::text(name),
+            Argument::Text(value),
+            Argument::Integer(nanoseconds(run.created_at)?),
+            Argument::id(run.id),
+        ]);
+    }
+    Ok(rows)
 }
 
 fn entry_row(scope: &Scope, run: RunId, entry: &JournalEntry, event_head: Offset) -> Result<[Argument; 7]> {
@@ -356,6 +417,24 @@ fn named_run(change: &Change) -> Option<RunKey> {
     }
 }
 
+fn start_key(run: &NewRun) -> Option<StartKey> {
+    let key = run.idempotency_key.clone()?;
+    let workflow = &run.workflow;
+    Some((
+        run.principal.scope(),
+        workflow.namespace.clone(),
+        workflow.name.clone(),
+        key,
+    ))
+}
+
+fn named_key(change: &Change) -> Option<StartKey> {
+    match change {
+        Change::Create(run) => start_key(run),
+        Change::Commit(_) | Change::Append(..) => None,
+    }
+}
+
 fn named_events(change: &Change) -> Vec<(&Scope, &CloudEvent)> {
     match change {
         Change::Create(_) => Vec::new(),
@@ -404,6 +483,28 @@ async fn load_states(
         }
     }
     Ok(())
+}
+
+async fn load_keys(connection: &mut SqliteConnection, keys: &[StartKey]) -> Decoded<HashSet<StartKey>> {
+    const LOOKUP: &str = "SELECT tenant, user, namespace, name, idempotency_key FROM runs \
+        WHERE tenant = ? AND user = ? AND namespace = ? AND name = ? AND idempotency_key = ?;";
+    let mut taken = HashSet::new();
+    for chunk in keys.chunks(LOOKUPS) {
+        let mut wanted = Rows::default();
+        for (scope, namespace, name, key) in chunk {
+            wanted.push([&scope.tenant, &scope.user, namespace, name, key].map(|text| Argument::text(text)));
+        }
+        let mut script = Script::default();
+        script.repeat(LOOKUP, wanted);
+        for row in script.run(connection).await? {
+            let scope = Scope {
+                tenant: row.try_get(0)?,
+                user: row.try_get(1)?,
+            };
+            taken.insert((scope, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?));
+        }
+    }
+    Ok(taken)
 }
 
 async fn load_events(

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_templates.sql"),
     include_str!("migrations/0004_schedules.sql"),
     include_str!("migrations/0005_approvals.sql"),
+    include_str!("migrations/0006_operating.sql"),
 ];
 
 /// Refuses another program's database and one of a newer engine.

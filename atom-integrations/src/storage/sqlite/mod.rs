@@ -15,6 +15,7 @@ mod rows;
 mod runs;
 mod schedules;
 mod script;
+mod selection;
 mod templates;
 #[cfg(test)]
 mod tests;

@@ -1,30 +1,36 @@
 //! Runs and their journals.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use atom_core::storage::{
-    Committed, JournalEntry, NewRun, Page, PageRequest, ParentStep, RunCommit, RunFilter, RunRecord,
-    RunStatus, RunStore, WorkflowKey,
+    Committed, JournalEntry, NewRun, Page, PageRequest, ParentStep, RunCommit, RunFilter, RunLabels,
+    RunRecord, RunStatus, RunStore, WorkflowKey,
 };
 use atom_core::{Principal, Result, RunId, Scope};
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::SqliteStore;
 use super::batch::Change;
-use super::rows::{Decoded, decode_error, limit as row_limit, moment, nanoseconds, run_id, unsigned, value};
+use super::rows::{Decoded, decode_error, limit as row_limit, moment, run_id, unsigned, value};
+use super::selection;
 
 /// What [`record`] reads, but for the two columns that can be large.
 const WHOLE: &str = "SELECT input, output, ";
 /// The same for a list, which shows neither.
 const LISTED: &str = "SELECT 'null' AS input, NULL AS output, ";
 /// When a run was last written to stands in the last entry of its journal.
-const COLUMNS: &str = "tenant, user, id, roles, namespace, name, version, hash, parent_run, parent_action, \
-     directory, rerun_of, started_by, status, error, created_at, ended_at, \
+const COLUMNS: &str = "runs.tenant, runs.user, runs.id, roles, namespace, runs.name, version, hash, parent_run, \
+     parent_action, directory, rerun_of, started_by, idempotency_key, tags, fields, \
+     CASE WHEN is_paused AND status = 'running' THEN 'paused' ELSE status END AS status, error, runs.created_at, \
+     ended_at, \
      (SELECT at FROM journal WHERE journal.tenant = runs.tenant AND journal.user = runs.user \
-      AND journal.run = runs.id ORDER BY sequence DESC LIMIT 1) AS updated_at FROM runs";
+      AND journal.run = runs.id ORDER BY sequence DESC LIMIT 1) AS updated_at";
 
-type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
 
 #[async_trait]
 impl RunStore for SqliteStore {
@@ -39,49 +45,46 @@ impl RunStore for SqliteStore {
     }
 
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {
-        let sql = format!("{WHOLE}{COLUMNS} WHERE tenant = ? AND user = ? AND id = ?");
+        let sql = format!("{WHOLE}{COLUMNS} FROM runs WHERE tenant = ? AND user = ? AND id = ?");
         let query = sqlx::query(AssertSqlSafe(sql))
             .bind(scope.tenant.clone())
             .bind(scope.user.clone());
         Ok(self.records(query.bind(id.as_bytes().to_vec())).await?.pop())
     }
 
+    async fn run_with_key(
+        &self,
+        scope: &Scope,
+        namespace: &str,
+        name: &str,
+        key: &str,
+    ) -> Result<Option<RunId>> {
+        let query = "SELECT id FROM runs \
+             WHERE tenant = ? AND user = ? AND namespace = ? AND name = ? AND idempotency_key = ?";
+        let query = sqlx::query(query)
+            .bind(&scope.tenant)
+            .bind(&scope.user)
+            .bind(namespace)
+            .bind(name);
+        let row = query.bind(key).fetch_optional(&self.database.readers).await;
+        row.and_then(|row| row.map(|row| run_id(row.try_get(0)?)).transpose())
+            .map_err(|error| self.database.error(error))
+    }
+
+    async fn count_runs(&self, scope: &Scope, filter: &RunFilter) -> Result<u64> {
+        let mut query = selection::query("SELECT count(*)", scope, filter, None)?;
+        let row = query.build().fetch_one(&self.database.readers).await;
+        row.and_then(|row| unsigned(row.try_get(0)?))
+            .map_err(|error| self.database.error(error))
+    }
+
     async fn runs(&self, scope: &Scope, filter: &RunFilter, page: &PageRequest) -> Result<Page<RunRecord>> {
         let size = page.size()?;
         let after: Option<(Timestamp, RunId)> = page.cursor()?;
-        let mut sql = format!("{LISTED}{COLUMNS} WHERE tenant = ? AND user = ?");
-        if let Some(status) = filter.status {
-            // Spelled out and not bound: only so the planner sees that the index of running runs fits.
-            sql.push_str(&format!(" AND status = '{}'", status.as_str()));
-        }
-        for (condition, is_wanted) in [
-            (" AND namespace = ?", filter.namespace.is_some()),
-            (" AND name = ?", filter.name.is_some()),
-            (" AND parent_run = ?", filter.parent.is_some()),
-            (" AND (created_at, id) < (?, ?)", after.is_some()),
-        ] {
-            sql.push_str(if is_wanted { condition } else { "" });
-        }
-        sql.push_str(" ORDER BY created_at DESC, id DESC LIMIT ?");
-
-        let mut query = sqlx::query(AssertSqlSafe(sql))
-            .bind(scope.tenant.clone())
-            .bind(scope.user.clone());
-        for text in [&filter.namespace, &filter.name].into_iter().flatten() {
-            query = query.bind(text.clone());
-        }
-        if let Some(parent) = filter.parent {
-            query = query.bind(parent.as_bytes().to_vec());
-        }
-        if let Some((created_at, id)) = after {
-            query = query.bind(nanoseconds(created_at)?).bind(id.as_bytes().to_vec());
-        }
+        let mut query = selection::query(&format!("{LISTED}{COLUMNS}"), scope, filter, after)?;
         // One more than wanted tells whether the list goes on.
-        Page::cut(
-            self.records(query.bind(row_limit(size + 1))).await?,
-            size,
-            RunRecord::cursor,
-        )
+        query.push(" LIMIT ").push_bind(row_limit(size + 1));
+        Page::cut(self.records(query.build()).await?, size, RunRecord::cursor)
     }
 
     async fn journal(&self, scope: &Scope, id: RunId, from: u64, limit: usize) -> Result<Vec<JournalEntry>> {
@@ -104,13 +107,13 @@ impl RunStore for SqliteStore {
     }
 
     async fn unfinished(&self) -> Result<Vec<RunRecord>> {
-        let sql = format!("{LISTED}{COLUMNS} WHERE status = 'running' ORDER BY created_at, id");
+        let sql = format!("{LISTED}{COLUMNS} FROM runs WHERE status = 'running' ORDER BY created_at, id");
         self.records(sqlx::query(AssertSqlSafe(sql))).await
     }
 }
 
 impl SqliteStore {
-    async fn records(&self, query: Query) -> Result<Vec<RunRecord>> {
+    async fn records(&self, query: Query<'_>) -> Result<Vec<RunRecord>> {
         let rows = query.fetch_all(&self.database.readers).await;
         rows.and_then(|rows| rows.iter().map(record).collect::<Decoded<_>>())
             .map_err(|error| self.database.error(error))
@@ -152,6 +155,11 @@ fn record(row: &SqliteRow) -> Decoded<RunRecord> {
             .try_get::<Option<&str>, _>("started_by")?
             .map(value)
             .transpose()?,
+        labels: RunLabels {
+            tags: labels(row, "tags")?,
+            fields: labels(row, "fields")?,
+        },
+        idempotency_key: row.try_get("idempotency_key")?,
         input: value(row.try_get("input")?)?,
         status: status(row.try_get("status")?)?,
         output: optional_json("output")?,
@@ -165,9 +173,15 @@ fn record(row: &SqliteRow) -> Decoded<RunRecord> {
     })
 }
 
+fn labels<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Decoded<BTreeMap<String, T>> {
+    let text = row.try_get::<Option<&str>, _>(column)?;
+    text.map_or(Ok(BTreeMap::new()), value)
+}
+
 fn status(text: &str) -> Decoded<RunStatus> {
     [
         RunStatus::Running,
+        RunStatus::Paused,
         RunStatus::Completed,
         RunStatus::Faulted,
         RunStatus::Cancelled,

@@ -1,12 +1,13 @@
 use async_trait::async_trait;
-use atom_core::storage::{PageRequest, RunFilter, RunStore};
-use atom_core::testkit::fixtures::{commit, new_run, principal, run_id, scope};
+use atom_core::storage::{PageRequest, RunFilter, RunLabels, RunStatus, RunStore};
+use atom_core::testkit::fixtures::{commit, new_run, principal, run_id, scope, second};
 use atom_core::{CloudEvent, ErrorCode, EventLog};
 use futures::future::join_all;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row};
 
+use super::selection;
 use super::writer::QUEUED_KIB;
 use super::{SqliteStore, Write, WriteResult};
 
@@ -204,6 +205,74 @@ async fn lists_are_read_along_their_indexes() {
     }
 }
 
+#[tokio::test]
+async fn every_list_of_runs_is_read_in_its_order_along_an_index() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    let text = |text: &str| Some(text.to_owned());
+    let labels = RunLabels {
+        tags: [("team".to_owned(), "a".to_owned())].into(),
+        fields: [("customer".to_owned(), json!(7))].into(),
+    };
+    for (filter, index) in [
+        (RunFilter::default(), "runs_by_age"),
+        (RunFilter::in_states([RunStatus::Running]), "runs_running"),
+        (RunFilter::in_states([RunStatus::Paused]), "runs_running"),
+        (
+            RunFilter::in_states([RunStatus::Running, RunStatus::Paused]),
+            "runs_running",
+        ),
+        (RunFilter::in_states([RunStatus::Faulted]), "runs_faulted"),
+        (
+            RunFilter {
+                error_type: text("urn:a"),
+                ..RunFilter::default()
+            },
+            "runs_faulted",
+        ),
+        (
+            RunFilter {
+                namespace: text("a"),
+                name: text("b"),
+                version: text("c"),
+                ..RunFilter::default()
+            },
+            "runs_by_workflow",
+        ),
+        (
+            RunFilter {
+                parent: Some(run_id(1)),
+                ..RunFilter::default()
+            },
+            "runs_by_parent",
+        ),
+        (
+            RunFilter {
+                labels: labels.clone(),
+                ..RunFilter::default()
+            },
+            "label USING PRIMARY KEY",
+        ),
+        (
+            RunFilter {
+                labels,
+                ..RunFilter::in_states([RunStatus::Faulted])
+            },
+            "label USING PRIMARY KEY",
+        ),
+    ] {
+        for after in [None, Some((second(0), run_id(9)))] {
+            let mut query =
+                selection::query("EXPLAIN QUERY PLAN SELECT runs.id", &scope(), &filter, after).unwrap();
+            let plan = query.build().fetch_all(&store.database.readers).await.unwrap();
+            let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            assert!(plan[0].contains(index), "{filter:?}: {plan:?}");
+            let is_slow = |line: &String| line.contains("TEMP B-TREE") || line.starts_with("SCAN");
+            assert!(!plan.iter().any(is_slow), "{filter:?}: {plan:?}");
+        }
+    }
+}
+
 /// Takes the database back to its first version.
 struct FirstVersion;
 
@@ -212,12 +281,12 @@ impl Write for FirstVersion {
     type Answer = ();
 
     async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<()> {
-        sqlx::raw_sql(
-            "DROP TABLE approval_viewers; DROP TABLE approvals; DROP TABLE schedules; DROP TABLE templates; \
-             ALTER TABLE runs DROP COLUMN rerun_of; ALTER TABLE runs DROP COLUMN started_by; PRAGMA user_version = 1;",
-        )
-        .execute(connection)
-        .await?;
+        let script = "DROP TABLE approval_viewers; DROP TABLE approvals; DROP TABLE schedules; DROP TABLE templates; DROP TABLE run_labels;
+            DROP INDEX runs_by_key; DROP INDEX runs_by_workflow; DROP INDEX runs_faulted;
+            ALTER TABLE runs DROP COLUMN idempotency_key; ALTER TABLE runs DROP COLUMN is_paused;
+            ALTER TABLE runs DROP COLUMN tags; ALTER TABLE runs DROP COLUMN fields;
+            ALTER TABLE runs DROP COLUMN started_by; ALTER TABLE runs DROP COLUMN rerun_of; PRAGMA user_version = 1;";
+        sqlx::raw_sql(script).execute(connection).await?;
         Ok(())
     }
 }
@@ -231,9 +300,12 @@ async fn a_database_of_the_first_version_is_brought_up_to_date_with_its_runs() {
     store.close().await.unwrap();
 
     let store = SqliteStore::open(directory.path()).await.unwrap();
-    assert_eq!(execute(&store, "PRAGMA user_version").await, 5);
+    assert_eq!(execute(&store, "PRAGMA user_version").await, 6);
     let run = store.run(&scope(), run_id(1)).await.unwrap().unwrap();
-    assert_eq!(run.rerun_of, None);
+    assert_eq!(
+        (run.rerun_of, run.idempotency_key, run.status),
+        (None, None, RunStatus::Running)
+    );
     store.commit(commit(&scope(), run_id(1), 1..2)).await.unwrap();
 }
 

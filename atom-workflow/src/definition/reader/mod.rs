@@ -25,13 +25,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use atom_core::Result;
+use atom_core::storage::{MAX_LABEL_NAME, MAX_LABELS};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use self::cursor::{Cursor, Object};
 use self::reuse::Function;
 use super::types::{Document, DurationSpec, Extension, RetryPolicy, UnsupportedFeature, Workflow};
 use super::yaml::Node;
-use crate::expression::Template;
+use crate::expression::{Expression, Template};
 
 /// How deep tasks may nest, through the functions they call too.
 const MAXIMUM_TASK_DEPTH: usize = 100;
@@ -59,6 +61,7 @@ pub(super) fn read(node: &Node) -> Result<Workflow> {
     if let Some(evaluate) = root.get("evaluate") {
         reader.evaluate(&evaluate)?;
     }
+    let (idempotency_key, index) = reader.document_metadata(&root.require("document")?.any_object()?)?;
     if let Some(reuse) = root.get("use") {
         reader.reuse(&reuse)?;
     }
@@ -93,6 +96,8 @@ pub(super) fn read(node: &Node) -> Result<Workflow> {
         secrets: reader.secrets,
         extensions: reader.extensions,
         authentications: reader.authentications,
+        idempotency_key,
+        index,
         unsupported: reader.unsupported,
         source: Arc::new(source),
         hash,
@@ -145,10 +150,17 @@ impl<'t> Reader<'t> {
                 .map(|value| value.text().map(str::to_owned))
                 .transpose()
         };
-        if let Some(tags) = document.get("tags") {
-            tags.any_object()?;
+        let mut tags = BTreeMap::new();
+        if let Some(given) = document.get("tags") {
+            for (name, tag) in given.any_object()?.members() {
+                let text = match tag.json() {
+                    Value::String(text) => text,
+                    scalar @ (Value::Number(_) | Value::Bool(_)) => scalar.to_string(),
+                    _ => continue,
+                };
+                tags.insert(name.to_owned(), text);
+            }
         }
-        self.metadata(&document, &["schedule"])?;
         Ok(Document {
             dsl: dsl.text()?.to_owned(),
             namespace: formats::label(&document.require("namespace")?)?.to_owned(),
@@ -156,7 +168,35 @@ impl<'t> Reader<'t> {
             version: formats::semantic_version(&document.require("version")?)?.to_owned(),
             title: text("title")?,
             summary: text("summary")?,
+            tags,
         })
+    }
+
+    /// Reads what is written for this engine beside the document: `idempotencyKey` and `index`. What `schedule` adds is read
+    /// with the schedule.
+    fn document_metadata(
+        &mut self,
+        document: &Object<'t>,
+    ) -> Result<(Option<Expression>, BTreeMap<String, Expression>)> {
+        let Some(atom) = self.metadata(document, &["idempotencyKey", "index", "schedule"])? else {
+            return Ok((None, BTreeMap::new()));
+        };
+        let key = atom.get("idempotencyKey").map(|key| self.expression(&key));
+        let mut fields = BTreeMap::new();
+        if let Some(index) = atom.get("index") {
+            let members = index.any_object()?;
+            if members.entries.len() > MAX_LABELS {
+                return Err(index.error(format!("expected at most {MAX_LABELS} fields")));
+            }
+            for (name, field) in members.members() {
+                if name.is_empty() || name.chars().count() > MAX_LABEL_NAME {
+                    let message = format!("expected a name of 1 to {MAX_LABEL_NAME} characters");
+                    return Err(field.error(message));
+                }
+                fields.insert(name.to_owned(), self.expression(&field)?);
+            }
+        }
+        Ok((key.transpose()?, fields))
     }
 
     /// Reads `metadata.atom`. Metadata is free, but what is written for this engine and not known to it must not be
@@ -275,7 +315,7 @@ fn check_target(target: &str, siblings: &HashSet<&str>, cursor: &Cursor<'_>) -> 
 }
 
 /// SHA-256 over the canonical JSON of a document: keys sorted, no white space.
-fn hash(source: &serde_json::Value) -> String {
+fn hash(source: &Value) -> String {
     let mut sorted = source.clone();
     sorted.sort_all_objects();
     let digest = Sha256::digest(sorted.to_string().as_bytes());

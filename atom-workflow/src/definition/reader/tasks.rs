@@ -10,8 +10,9 @@ use super::cursor::{Cursor, Member, Object, shortened};
 use super::{MAXIMUM_TASK_DEPTH, Reader, check_target, find};
 use crate::definition::problem::{choices, problem};
 use crate::definition::types::{
-    Approve, FlowDirective, For, Fork, Raise, SwitchCase, Task, TaskKind, TaskList, Transform, Try,
+    FlowDirective, For, Fork, Raise, SwitchCase, Task, TaskKind, TaskList, Transform, Try,
 };
+use crate::expression::Expression;
 
 /// The keys that every task may have.
 const COMMON: [&str; 7] = ["if", "input", "output", "export", "timeout", "then", "metadata"];
@@ -90,7 +91,12 @@ impl<'t> Reader<'t> {
     ) -> Result<Arc<Task>> {
         let task = cursor.any_object()?;
         let kind = kind(&task)?;
-        let (approve, compensate) = self.task_metadata(&task, depth)?;
+        let atom = self.task_metadata(&task, kind)?;
+        let approve = atom.as_ref().and_then(|atom| atom.get("approve"));
+        let approve = approve.map(|approve| self.approve(&approve, &task)).transpose()?;
+        let compensate = atom.as_ref().and_then(|atom| atom.get("compensate"));
+        let compensate = compensate.map(|list| self.compensate(&list, depth)).transpose()?;
+        let idempotency_key = self.call_key(atom.as_ref(), &task)?;
         Ok(Arc::new(Task {
             name: name.to_owned(),
             reference,
@@ -124,30 +130,32 @@ impl<'t> Reader<'t> {
                 .unwrap_or_default(),
             approve: approve.map(Box::new),
             compensate,
+            idempotency_key,
             source: Arc::new(cursor.json()),
         }))
     }
 
-    /// Reads what is written for this engine beside a task: `approve` and `compensate`.
-    fn task_metadata(
-        &mut self,
-        task: &Object<'t>,
-        depth: usize,
-    ) -> Result<(Option<Approve>, Option<TaskList>)> {
-        let Some(atom) = self.metadata(task, &["approve", "compensate"])? else {
-            return Ok((None, None));
-        };
-        let approve = atom
-            .get("approve")
-            .map(|approve| self.approve(&approve, task))
-            .transpose()?;
-        let compensate = atom
-            .get("compensate")
-            .map(|compensate| self.compensate(&compensate, depth))
-            .transpose()?;
-        Ok((approve, compensate))
+    /// What is written for this engine beside a task.
+    fn task_metadata(&mut self, task: &Object<'t>, kind: &str) -> Result<Option<Object<'t>>> {
+        match kind {
+            "call" => self.metadata(task, &["approve", "compensate", "idempotencyKey"]),
+            _ => self.metadata(task, &["approve", "compensate"]),
+        }
     }
 
+    /// The idempotency key of a call that leaves the engine.
+    fn call_key(&mut self, atom: Option<&Object<'t>>, task: &Object<'t>) -> Result<Option<Expression>> {
+        let Some(key) = atom.and_then(|atom| atom.get("idempotencyKey")) else {
+            return Ok(None);
+        };
+        let target = task.get("call").and_then(|call| call.as_text());
+        if target.is_some_and(|name| self.functions.contains_key(name)) {
+            return Err(key.error("a function of 'use.functions' has no key; give one to the call within it"));
+        }
+        self.expression(&key).map(Some)
+    }
+
+    /// Reads how a task is undone.
     fn compensate(&mut self, compensate: &Cursor<'t>, depth: usize) -> Result<TaskList> {
         if self.is_compensating {
             return Err(compensate.error("a task that undoes another has no compensation of its own"));

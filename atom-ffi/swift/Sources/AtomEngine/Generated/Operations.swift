@@ -45,6 +45,12 @@ public struct WorkflowsOperations: Sendable {
         try await caller.call("workflows.validate", request)
     }
 
+    /// Shows what a run of a workflow would do, with given answers and without any effect. Needs the permission
+    /// `workflows.read`.
+    public func dryRun(_ request: DryRunWorkflowRequest = DryRunWorkflowRequest()) async throws -> DryRunReport {
+        try await caller.call("workflows.dry_run", request)
+    }
+
     /// Deploys a workflow document; a deployed version never changes. Needs the permission `workflows.write`.
     public func deploy(_ request: DeployWorkflowRequest) async throws -> DeployedWorkflow {
         try await caller.call("workflows.deploy", request)
@@ -124,15 +130,67 @@ public struct RunsOperations: Sendable {
         try await caller.call("runs.cancel", request)
     }
 
+    /// Cancels the runs that a filter shows, some with each call, or only counts them. Needs the permission
+    /// `runs.write`.
+    public func cancelAll(_ request: CancelRunsRequest = CancelRunsRequest()) async throws -> ChangedRuns {
+        try await caller.call("runs.cancel_all", request)
+    }
+
+    /// Pauses a run: what is under way finishes, and nothing new begins until it is resumed. Needs the permission
+    /// `runs.write`.
+    public func pause(_ request: PauseRunRequest) async throws -> Run {
+        try await caller.call("runs.pause", request)
+    }
+
+    /// Lets a paused run go on; one that is not paused stays as it is. Needs the permission `runs.write`.
+    public func resume(_ request: ResumeRunRequest) async throws -> Run {
+        try await caller.call("runs.resume", request)
+    }
+
     /// Repeats a run from the step it failed at, or from any other, in a new run. Needs the permission
     /// `runs.write`.
     public func rerun(_ request: RerunRunRequest) async throws -> Run {
         try await caller.call("runs.rerun", request)
     }
 
+    /// Repeats the runs that a filter shows, some with each call, or only counts them. Needs the permission
+    /// `runs.write`.
+    public func rerunAll(_ request: RerunRunsRequest = RerunRunsRequest()) async throws -> ChangedRuns {
+        try await caller.call("runs.rerun_all", request)
+    }
+
     /// Tells what has happened to a run, task by task. Needs the permission `runs.read`.
     public func history(_ request: GetRunHistoryRequest) async throws -> RunHistory {
         try await caller.call("runs.history", request)
+    }
+
+    /// Tells when each execution of a task began and ended, how often it was tried, and how it ended. Needs the
+    /// permission `runs.read`.
+    public func steps(_ request: ListRunStepsRequest) async throws -> RunSteps {
+        try await caller.call("runs.steps", request)
+    }
+
+    /// Tells what a run waits for, and what keeps it from going on. Needs the permission `runs.read`.
+    public func waits(_ request: ListRunWaitsRequest) async throws -> RunWaits {
+        try await caller.call("runs.waits", request)
+    }
+
+    /// Gives a run with its document and its journal, to be kept or replayed elsewhere. Needs the permission
+    /// `runs.read`.
+    public func export(_ request: ExportRunRequest) async throws -> RunRecording {
+        try await caller.call("runs.export", request)
+    }
+
+    /// Replays an exported run with this version of the engine, and tells where it would do something else. Needs
+    /// the permission `runs.read`.
+    public func replay(_ request: ReplayRunRequest) async throws -> RunReplay {
+        try await caller.call("runs.replay", request)
+    }
+
+    /// Lists runs that cannot go on although they wait for nothing that will come by itself, and why. Needs the
+    /// permission `runs.read`.
+    public func stuck(_ request: ListStuckRunsRequest = ListStuckRunsRequest()) async throws -> StuckRunPage {
+        try await caller.call("runs.stuck", request)
     }
 
     /// Follows what happens to a run, from its beginning or any offset, until it has ended. Needs the permission

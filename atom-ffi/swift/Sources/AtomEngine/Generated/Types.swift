@@ -52,6 +52,99 @@ public struct CancelRunRequest: Codable, Sendable, Equatable {
     }
 }
 
+/// Cancels many runs, some with each call. Without states in the filter these are all that have not ended.
+public struct CancelRunsRequest: Codable, Sendable, Equatable {
+    /// Which runs; all of the owner that have not ended when absent.
+    public var filter: RunSelection?
+    /// Why, for their history.
+    public var reason: String?
+    /// Whether only to count the runs and change nothing.
+    public var dryRun: Bool
+    /// The `next` of the call before; absent for the first call.
+    public var after: String?
+    /// How many runs to cancel at most, 1 to 1000; 100 when absent.
+    public var limit: Int?
+
+    public init(
+        filter: RunSelection? = nil,
+        reason: String? = nil,
+        dryRun: Bool = false,
+        after: String? = nil,
+        limit: Int? = nil
+    ) {
+        self.filter = filter
+        self.reason = reason
+        self.dryRun = dryRun
+        self.after = after
+        self.limit = limit
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case filter = "filter"
+        case reason = "reason"
+        case dryRun = "dry_run"
+        case after = "after"
+        case limit = "limit"
+    }
+}
+
+/// What became of one run.
+public struct ChangedRun: Codable, Sendable, Equatable {
+    /// Its id.
+    public var id: RunId
+    /// Its state now; absent when it could not be changed.
+    public var status: RunStatus?
+    /// The run that repeats it.
+    public var newId: RunId?
+    /// Why it could not be changed.
+    public var error: ErrorReport?
+
+    public init(
+        id: RunId,
+        status: RunStatus? = nil,
+        newId: RunId? = nil,
+        error: ErrorReport? = nil
+    ) {
+        self.id = id
+        self.status = status
+        self.newId = newId
+        self.error = error
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+        case status = "status"
+        case newId = "new_id"
+        case error = "error"
+    }
+}
+
+/// What became of the runs that one call was to change.
+public struct ChangedRuns: Codable, Sendable, Equatable {
+    /// How many runs the filter showed when the call began, on this page or another.
+    public var matched: Int
+    /// The runs of this call, the newest first; none in a dry run.
+    public var items: [ChangedRun]
+    /// What to pass as `after` to go on; absent when there are no more.
+    public var next: String?
+
+    public init(
+        matched: Int,
+        items: [ChangedRun],
+        next: String? = nil
+    ) {
+        self.matched = matched
+        self.items = items
+        self.next = next
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case matched = "matched"
+        case items = "items"
+        case next = "next"
+    }
+}
+
 /// One event in the CloudEvents 1.0.2 JSON format, with `data` as JSON.
 public struct CloudEvent: Codable, Sendable, Equatable {
     /// Identifies the event together with `source`; the log stores such a pair once.
@@ -334,6 +427,141 @@ public struct Done: Codable, Sendable, Equatable {
     public init() {}
 }
 
+/// A call that would be made, or a run that would be started.
+public struct DryRunCall: Codable, Sendable, Equatable {
+    /// The JSON pointer of the task.
+    public var task: String
+    /// The function that would be called.
+    public var function: String?
+    /// The workflow that would be run, as `namespace/name version`.
+    public var workflow: String?
+    /// Its arguments or input, with `***` in the place of secrets.
+    public var arguments: JSONValue
+    /// Whether an answer was given for it.
+    public var isAnswered: Bool
+    /// Whether it is certain that the call would be made like this: no call before it was without an answer.
+    public var isCertain: Bool
+
+    public init(
+        task: String,
+        function: String? = nil,
+        workflow: String? = nil,
+        arguments: JSONValue,
+        isAnswered: Bool,
+        isCertain: Bool
+    ) {
+        self.task = task
+        self.function = function
+        self.workflow = workflow
+        self.arguments = arguments
+        self.isAnswered = isAnswered
+        self.isCertain = isCertain
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case task = "task"
+        case function = "function"
+        case workflow = "workflow"
+        case arguments = "arguments"
+        case isAnswered = "is_answered"
+        case isCertain = "is_certain"
+    }
+}
+
+/// What a run would do, as far as that can be known.
+public struct DryRunReport: Codable, Sendable, Equatable {
+    /// How it would end; `running` when it would wait for an event, or goes on beyond the limits of a dry run.
+    public var status: RunStatus
+    /// Whether all of this follows from the given answers. From the first call without one on it is a guess: the
+    /// call is taken to succeed, and its answer is `{"unknown": task}`.
+    public var isCertain: Bool
+    /// Whether it was stopped because it goes on for too long.
+    public var isCut: Bool
+    /// Its output, if it would complete.
+    public var output: JSONValue?
+    /// Its error, if it would fault.
+    public var error: WorkflowError?
+    /// The calls it would make and the runs it would start, in order.
+    public var calls: [DryRunCall]
+    /// The events it would publish.
+    public var events: [CloudEvent]
+    /// What it would wait for in the end.
+    public var waits: [RunWait]
+    /// What would happen, task by task. Time passes as if every call answered at once.
+    public var records: [HistoryEntry]
+
+    public init(
+        status: RunStatus,
+        isCertain: Bool,
+        isCut: Bool,
+        output: JSONValue? = nil,
+        error: WorkflowError? = nil,
+        calls: [DryRunCall],
+        events: [CloudEvent],
+        waits: [RunWait],
+        records: [HistoryEntry]
+    ) {
+        self.status = status
+        self.isCertain = isCertain
+        self.isCut = isCut
+        self.output = output
+        self.error = error
+        self.calls = calls
+        self.events = events
+        self.waits = waits
+        self.records = records
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case status = "status"
+        case isCertain = "is_certain"
+        case isCut = "is_cut"
+        case output = "output"
+        case error = "error"
+        case calls = "calls"
+        case events = "events"
+        case waits = "waits"
+        case records = "records"
+    }
+}
+
+/// Carries a workflow out without any effect, to show what a run of it would do.
+public struct DryRunWorkflowRequest: Codable, Sendable, Equatable {
+    /// The deployed workflow; either this or `document`.
+    public var workflow: WorkflowReference?
+    /// The text of the document, YAML or JSON; either this or `workflow`.
+    public var document: String?
+    /// The input; an empty object when absent.
+    public var input: JSONValue?
+    /// What calls and awaited runs answer, by the JSON pointer of their task, e.g. `/do/0/read`: the same each time
+    /// the task runs. A call without an answer gives `{"unknown": task}`.
+    public var answers: [String: JSONValue]
+    /// The events that come, in order, each when the run has nothing else to do.
+    public var events: [EventDraft]?
+
+    public init(
+        workflow: WorkflowReference? = nil,
+        document: String? = nil,
+        input: JSONValue? = nil,
+        answers: [String: JSONValue] = [:],
+        events: [EventDraft]? = nil
+    ) {
+        self.workflow = workflow
+        self.document = document
+        self.input = input
+        self.answers = answers
+        self.events = events
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case workflow = "workflow"
+        case document = "document"
+        case input = "input"
+        case answers = "answers"
+        case events = "events"
+    }
+}
+
 /// Whether the engine works.
 public struct EngineHealth: Codable, Sendable, Equatable {
     /// The state of the whole.
@@ -606,6 +834,22 @@ public struct EventPage: Codable, Sendable, Equatable {
     }
 }
 
+/// Takes a run out as one JSON document, with its workflow's document and its journal. It holds no secret.
+public struct ExportRunRequest: Codable, Sendable, Equatable {
+    /// The run's id.
+    public var id: RunId
+
+    public init(
+        id: RunId
+    ) {
+        self.id = id
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+    }
+}
+
 /// Follows what happens to a run.
 public struct FollowRunRequest: Codable, Sendable, Equatable {
     /// Its id.
@@ -725,15 +969,25 @@ public struct GetFunctionRequest: Codable, Sendable, Equatable {
 public struct GetRunHistoryRequest: Codable, Sendable, Equatable {
     /// Its id.
     public var id: RunId
+    /// The offset of the history after which to begin: the `next` of the page before; the beginning when absent.
+    public var after: Int
+    /// How many records at most, 1 to 1000; 1000 when absent.
+    public var limit: Int?
 
     public init(
-        id: RunId
+        id: RunId,
+        after: Int = 0,
+        limit: Int? = nil
     ) {
         self.id = id
+        self.after = after
+        self.limit = limit
     }
 
     private enum CodingKeys: String, CodingKey {
         case id = "id"
+        case after = "after"
+        case limit = "limit"
     }
 }
 
@@ -822,6 +1076,8 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
     public var at: String
     /// The JSON pointer of the task in the document; absent for the run itself.
     public var task: String?
+    /// The number of the execution of the task, unique within the run: a task in a loop is executed many times.
+    public var step: Int?
     /// What happened.
     public var change: Change
 
@@ -829,11 +1085,13 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
         offset: Int,
         at: String,
         task: String? = nil,
+        step: Int? = nil,
         change: Change
     ) {
         self.offset = offset
         self.at = at
         self.task = task
+        self.step = step
         self.change = change
     }
 
@@ -841,6 +1099,7 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
         case offset = "offset"
         case at = "at"
         case task = "task"
+        case step = "step"
     }
 
     public init(from decoder: any Decoder) throws {
@@ -848,6 +1107,7 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
         offset = try container.decode(Int.self, forKey: .offset)
         at = try container.decode(String.self, forKey: .at)
         task = try container.decodeIfPresent(String.self, forKey: .task)
+        step = try container.decodeIfPresent(Int.self, forKey: .step)
         change = try Change(from: decoder)
     }
 
@@ -857,6 +1117,7 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
         try container.encode(offset, forKey: .offset)
         try container.encode(at, forKey: .at)
         try container.encodeIfPresent(task, forKey: .task)
+        try container.encodeIfPresent(step, forKey: .step)
     }
 
     /// What happened.
@@ -869,6 +1130,10 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
         case runFaulted(error: WorkflowError)
         /// The run was cancelled.
         case runCancelled(reason: String?)
+        /// The run was paused.
+        case runPaused(reason: String?)
+        /// The run was resumed.
+        case runResumed
         /// The run failed, or was cancelled, and what it has done is being undone.
         case runCompensating(error: WorkflowError?)
         /// An event was sent to the run.
@@ -919,6 +1184,10 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
                 self = .runFaulted(error: try container.decode(WorkflowError.self, forKey: .error))
             case "run_cancelled":
                 self = .runCancelled(reason: try container.decodeIfPresent(String.self, forKey: .reason))
+            case "run_paused":
+                self = .runPaused(reason: try container.decodeIfPresent(String.self, forKey: .reason))
+            case "run_resumed":
+                self = .runResumed
             case "run_compensating":
                 self = .runCompensating(error: try container.decodeIfPresent(WorkflowError.self, forKey: .error))
             case "run_signalled":
@@ -965,6 +1234,11 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
             case .runCancelled(let reason):
                 try container.encode("run_cancelled", forKey: .variantTag)
                 try container.encodeIfPresent(reason, forKey: .reason)
+            case .runPaused(let reason):
+                try container.encode("run_paused", forKey: .variantTag)
+                try container.encodeIfPresent(reason, forKey: .reason)
+            case .runResumed:
+                try container.encode("run_resumed", forKey: .variantTag)
             case .runCompensating(let error):
                 try container.encode("run_compensating", forKey: .variantTag)
                 try container.encodeIfPresent(error, forKey: .error)
@@ -1108,16 +1382,76 @@ public struct ListFunctionsRequest: Codable, Sendable, Equatable {
     }
 }
 
-/// Asks which runs there are.
+/// Asks what the tasks of a run took.
+public struct ListRunStepsRequest: Codable, Sendable, Equatable {
+    /// The run's id.
+    public var id: RunId
+    /// The number of the step after which to begin: the `next` of the page before; the beginning when absent.
+    public var after: Int
+    /// How many steps at most, 1 to 1000; 1000 when absent.
+    public var limit: Int?
+
+    public init(
+        id: RunId,
+        after: Int = 0,
+        limit: Int? = nil
+    ) {
+        self.id = id
+        self.after = after
+        self.limit = limit
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+        case after = "after"
+        case limit = "limit"
+    }
+}
+
+/// Asks what a run waits for.
+public struct ListRunWaitsRequest: Codable, Sendable, Equatable {
+    /// The run's id.
+    public var id: RunId
+
+    public init(
+        id: RunId
+    ) {
+        self.id = id
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+    }
+}
+
+/// Asks which runs there are: those that meet every condition.
 public struct ListRunsRequest: Codable, Sendable, Equatable {
     /// Only runs in this state.
     public var status: RunStatus?
+    /// Only runs in one of these states; not together with `status`.
+    public var statuses: [RunStatus]
     /// Only runs of workflows in this namespace.
     public var namespace: String?
     /// Only runs of workflows with this name.
     public var name: String?
+    /// Only runs of this version.
+    public var version: String?
     /// Only runs started by this run.
     public var parent: RunId?
+    /// Only runs created at this time or later.
+    public var createdFrom: String?
+    /// Only runs created before this time.
+    public var createdBefore: String?
+    /// Only runs that ended at this time or later.
+    public var endedFrom: String?
+    /// Only runs that ended before this time.
+    public var endedBefore: String?
+    /// Only faulted runs whose error has this type.
+    public var errorType: String?
+    /// Only runs with all these tags.
+    public var tags: [String: String]
+    /// Only runs with all these indexed fields: texts, numbers or booleans.
+    public var fields: [String: JSONValue]
     /// The `next` of the page before; absent for the first page.
     public var after: String?
     /// How many runs at most, 1 to 1000; 100 when absent.
@@ -1125,25 +1459,52 @@ public struct ListRunsRequest: Codable, Sendable, Equatable {
 
     public init(
         status: RunStatus? = nil,
+        statuses: [RunStatus] = [],
         namespace: String? = nil,
         name: String? = nil,
+        version: String? = nil,
         parent: RunId? = nil,
+        createdFrom: String? = nil,
+        createdBefore: String? = nil,
+        endedFrom: String? = nil,
+        endedBefore: String? = nil,
+        errorType: String? = nil,
+        tags: [String: String] = [:],
+        fields: [String: JSONValue] = [:],
         after: String? = nil,
         limit: Int? = nil
     ) {
         self.status = status
+        self.statuses = statuses
         self.namespace = namespace
         self.name = name
+        self.version = version
         self.parent = parent
+        self.createdFrom = createdFrom
+        self.createdBefore = createdBefore
+        self.endedFrom = endedFrom
+        self.endedBefore = endedBefore
+        self.errorType = errorType
+        self.tags = tags
+        self.fields = fields
         self.after = after
         self.limit = limit
     }
 
     private enum CodingKeys: String, CodingKey {
         case status = "status"
+        case statuses = "statuses"
         case namespace = "namespace"
         case name = "name"
+        case version = "version"
         case parent = "parent"
+        case createdFrom = "created_from"
+        case createdBefore = "created_before"
+        case endedFrom = "ended_from"
+        case endedBefore = "ended_before"
+        case errorType = "error_type"
+        case tags = "tags"
+        case fields = "fields"
         case after = "after"
         case limit = "limit"
     }
@@ -1152,6 +1513,33 @@ public struct ListRunsRequest: Codable, Sendable, Equatable {
 /// Asks which secrets there are.
 public struct ListSecretsRequest: Codable, Sendable, Equatable {
     public init() {}
+}
+
+/// Asks which runs cannot go on although they wait for nothing that will come by itself.
+public struct ListStuckRunsRequest: Codable, Sendable, Equatable {
+    /// For how long they must have been unable to go on, in milliseconds; a minute when absent.
+    public var olderThanMs: Int?
+    /// The `next` of the page before; absent for the first page.
+    public var after: String?
+    /// How many running runs to look at, 1 to 1000; 100 when absent. A page shows those of them that are stuck, so
+    /// it can be empty and still have a `next`.
+    public var limit: Int?
+
+    public init(
+        olderThanMs: Int? = nil,
+        after: String? = nil,
+        limit: Int? = nil
+    ) {
+        self.olderThanMs = olderThanMs
+        self.after = after
+        self.limit = limit
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case olderThanMs = "older_than_ms"
+        case after = "after"
+        case limit = "limit"
+    }
 }
 
 /// Asks which templates there are.
@@ -1238,6 +1626,27 @@ public struct ParentStep: Codable, Sendable, Equatable {
     }
 }
 
+/// Pauses a run. Calls and child runs that are under way finish, and what they answer is kept; nothing new begins.
+public struct PauseRunRequest: Codable, Sendable, Equatable {
+    /// Its id.
+    public var id: RunId
+    /// Why, for its history.
+    public var reason: String?
+
+    public init(
+        id: RunId,
+        reason: String? = nil
+    ) {
+        self.id = id
+        self.reason = reason
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+        case reason = "reason"
+    }
+}
+
 /// Publishes an event. One that the log has already, with the same `source` and `id`, is not appended again: the
 /// answer is the event as it was logged, or `already_exists` when the two differ.
 public struct PublishEventRequest: Codable, Sendable, Equatable {
@@ -1252,6 +1661,48 @@ public struct PublishEventRequest: Codable, Sendable, Equatable {
 
     private enum CodingKeys: String, CodingKey {
         case event = "event"
+    }
+}
+
+/// One entry of a journal, and what it led to.
+public struct RecordedEntry: Codable, Sendable, Equatable {
+    /// When it happened.
+    public var at: String
+    /// What happened, as the machine stores it.
+    public var event: JSONValue
+    /// What the machine began, stopped and published then.
+    public var effects: [String]
+
+    public init(
+        at: String,
+        event: JSONValue,
+        effects: [String]
+    ) {
+        self.at = at
+        self.event = event
+        self.effects = effects
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case at = "at"
+        case event = "event"
+        case effects = "effects"
+    }
+}
+
+/// Replays a run that was exported, without any effect.
+public struct ReplayRunRequest: Codable, Sendable, Equatable {
+    /// What `runs.export` gave.
+    public var recording: RunRecording
+
+    public init(
+        recording: RunRecording
+    ) {
+        self.recording = recording
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case recording = "recording"
     }
 }
 
@@ -1292,6 +1743,59 @@ public struct RerunRunRequest: Codable, Sendable, Equatable {
         case newId = "new_id"
         case wait = "wait"
         case waitTimeoutMs = "wait_timeout_ms"
+    }
+}
+
+/// Repeats many runs, some with each call. Without states in the filter these are all that faulted. Repeating a run
+/// again in this way gives its first repetition.
+public struct RerunRunsRequest: Codable, Sendable, Equatable {
+    /// Which runs; all of the owner that faulted when absent.
+    public var filter: RunSelection?
+    /// The JSON pointer of the task to begin with, as in `runs.rerun`.
+    public var from: String?
+    /// Whether only to count the runs and change nothing.
+    public var dryRun: Bool
+    /// The `next` of the call before; absent for the first call.
+    public var after: String?
+    /// How many runs to repeat at most, 1 to 1000; 100 when absent.
+    public var limit: Int?
+
+    public init(
+        filter: RunSelection? = nil,
+        from: String? = nil,
+        dryRun: Bool = false,
+        after: String? = nil,
+        limit: Int? = nil
+    ) {
+        self.filter = filter
+        self.from = from
+        self.dryRun = dryRun
+        self.after = after
+        self.limit = limit
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case filter = "filter"
+        case from = "from"
+        case dryRun = "dry_run"
+        case after = "after"
+        case limit = "limit"
+    }
+}
+
+/// Lets a paused run go on.
+public struct ResumeRunRequest: Codable, Sendable, Equatable {
+    /// Its id.
+    public var id: RunId
+
+    public init(
+        id: RunId
+    ) {
+        self.id = id
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
     }
 }
 
@@ -1362,6 +1866,12 @@ public struct Run: Codable, Sendable, Equatable {
     public var parent: ParentStep?
     /// The run that it repeats.
     public var rerunOf: RunId?
+    /// The words that were given to it and its document, by name.
+    public var tags: [String: String]?
+    /// What its document computed from its input to find it by, by name: texts, numbers and booleans.
+    public var fields: [String: JSONValue]?
+    /// The key under which it was started.
+    public var idempotencyKey: String?
     /// When it was created.
     public var createdAt: String
     /// When something last happened to it.
@@ -1378,6 +1888,9 @@ public struct Run: Codable, Sendable, Equatable {
         error: WorkflowError? = nil,
         parent: ParentStep? = nil,
         rerunOf: RunId? = nil,
+        tags: [String: String]? = nil,
+        fields: [String: JSONValue]? = nil,
+        idempotencyKey: String? = nil,
         createdAt: String,
         updatedAt: String,
         endedAt: String? = nil
@@ -1390,6 +1903,9 @@ public struct Run: Codable, Sendable, Equatable {
         self.error = error
         self.parent = parent
         self.rerunOf = rerunOf
+        self.tags = tags
+        self.fields = fields
+        self.idempotencyKey = idempotencyKey
         self.createdAt = createdAt
         self.updatedAt = updatedAt
         self.endedAt = endedAt
@@ -1404,9 +1920,38 @@ public struct Run: Codable, Sendable, Equatable {
         case error = "error"
         case parent = "parent"
         case rerunOf = "rerun_of"
+        case tags = "tags"
+        case fields = "fields"
+        case idempotencyKey = "idempotency_key"
         case createdAt = "created_at"
         case updatedAt = "updated_at"
         case endedAt = "ended_at"
+    }
+}
+
+/// Where a replay leaves the recorded way.
+public struct RunDivergence: Codable, Sendable, Equatable {
+    /// The entry of the journal, from 0; the number of entries for the end of the run.
+    public var entry: Int
+    /// What is recorded.
+    public var expected: String
+    /// What this version of the machine does.
+    public var found: String
+
+    public init(
+        entry: Int,
+        expected: String,
+        found: String
+    ) {
+        self.entry = entry
+        self.expected = expected
+        self.found = found
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case entry = "entry"
+        case expected = "expected"
+        case found = "found"
     }
 }
 
@@ -1414,15 +1959,20 @@ public struct Run: Codable, Sendable, Equatable {
 public struct RunHistory: Codable, Sendable, Equatable {
     /// What happened.
     public var records: [HistoryEntry]
+    /// What to pass as `after` for the records that follow; absent when there are none so far.
+    public var next: Int?
 
     public init(
-        records: [HistoryEntry]
+        records: [HistoryEntry],
+        next: Int? = nil
     ) {
         self.records = records
+        self.next = next
     }
 
     private enum CodingKeys: String, CodingKey {
         case records = "records"
+        case next = "next"
     }
 }
 
@@ -1450,10 +2000,170 @@ public struct RunPage: Codable, Sendable, Equatable {
     }
 }
 
+/// A run with everything that is needed to replay it. It holds no secret: what a run met of one is masked.
+public struct RunRecording: Codable, Sendable, Equatable {
+    /// The version of this form.
+    public var format: Int
+    /// The version of the engine that made the recording.
+    public var engine: String
+    /// The run's id.
+    public var id: RunId
+    /// Which document it follows.
+    public var workflow: WorkflowKey
+    /// The text of the document.
+    public var document: String
+    /// Its input as given.
+    public var input: JSONValue
+    /// When it was created.
+    public var createdAt: String
+    /// Its state when the recording was made.
+    public var status: RunStatus
+    /// Its output, once completed.
+    public var output: JSONValue?
+    /// Its error, once faulted.
+    public var error: JSONValue?
+    /// Its journal.
+    public var entries: [RecordedEntry]
+
+    public init(
+        format: Int,
+        engine: String,
+        id: RunId,
+        workflow: WorkflowKey,
+        document: String,
+        input: JSONValue,
+        createdAt: String,
+        status: RunStatus,
+        output: JSONValue? = nil,
+        error: JSONValue? = nil,
+        entries: [RecordedEntry]
+    ) {
+        self.format = format
+        self.engine = engine
+        self.id = id
+        self.workflow = workflow
+        self.document = document
+        self.input = input
+        self.createdAt = createdAt
+        self.status = status
+        self.output = output
+        self.error = error
+        self.entries = entries
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case format = "format"
+        case engine = "engine"
+        case id = "id"
+        case workflow = "workflow"
+        case document = "document"
+        case input = "input"
+        case createdAt = "created_at"
+        case status = "status"
+        case output = "output"
+        case error = "error"
+        case entries = "entries"
+    }
+}
+
+/// What a replay came to.
+public struct RunReplay: Codable, Sendable, Equatable {
+    /// How many entries of the journal led to what is recorded.
+    public var entries: Int
+    /// Where this version of the machine first does something else; absent when it does the same throughout.
+    public var divergence: RunDivergence?
+
+    public init(
+        entries: Int,
+        divergence: RunDivergence? = nil
+    ) {
+        self.entries = entries
+        self.divergence = divergence
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case entries = "entries"
+        case divergence = "divergence"
+    }
+}
+
+/// Runs that meet every condition, as `runs.list` shows them.
+public struct RunSelection: Codable, Sendable, Equatable {
+    /// Only runs in one of these states.
+    public var statuses: [RunStatus]
+    /// Only runs of workflows in this namespace.
+    public var namespace: String?
+    /// Only runs of workflows with this name.
+    public var name: String?
+    /// Only runs of this version.
+    public var version: String?
+    /// Only runs started by this run.
+    public var parent: RunId?
+    /// Only runs created at this time or later.
+    public var createdFrom: String?
+    /// Only runs created before this time.
+    public var createdBefore: String?
+    /// Only runs that ended at this time or later.
+    public var endedFrom: String?
+    /// Only runs that ended before this time.
+    public var endedBefore: String?
+    /// Only faulted runs whose error has this type.
+    public var errorType: String?
+    /// Only runs with all these tags.
+    public var tags: [String: String]
+    /// Only runs with all these indexed fields: texts, numbers or booleans.
+    public var fields: [String: JSONValue]
+
+    public init(
+        statuses: [RunStatus] = [],
+        namespace: String? = nil,
+        name: String? = nil,
+        version: String? = nil,
+        parent: RunId? = nil,
+        createdFrom: String? = nil,
+        createdBefore: String? = nil,
+        endedFrom: String? = nil,
+        endedBefore: String? = nil,
+        errorType: String? = nil,
+        tags: [String: String] = [:],
+        fields: [String: JSONValue] = [:]
+    ) {
+        self.statuses = statuses
+        self.namespace = namespace
+        self.name = name
+        self.version = version
+        self.parent = parent
+        self.createdFrom = createdFrom
+        self.createdBefore = createdBefore
+        self.endedFrom = endedFrom
+        self.endedBefore = endedBefore
+        self.errorType = errorType
+        self.tags = tags
+        self.fields = fields
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case statuses = "statuses"
+        case namespace = "namespace"
+        case name = "name"
+        case version = "version"
+        case parent = "parent"
+        case createdFrom = "created_from"
+        case createdBefore = "created_before"
+        case endedFrom = "ended_from"
+        case endedBefore = "ended_before"
+        case errorType = "error_type"
+        case tags = "tags"
+        case fields = "fields"
+    }
+}
+
 /// The state of a run.
 public enum RunStatus: String, Codable, Sendable, CaseIterable {
     /// It is under way; after a crash it goes on when an engine opens the store.
     case running = "running"
+    /// Somebody paused it: nothing new begins until it is resumed.
+    case paused = "paused"
     /// It ended with an output.
     case completed = "completed"
     /// It ended with an error.
@@ -1462,19 +2172,227 @@ public enum RunStatus: String, Codable, Sendable, CaseIterable {
     case cancelled = "cancelled"
 }
 
+/// One execution of a task: a task in a loop has as many as it was run times.
+public struct RunStep: Codable, Sendable, Equatable {
+    /// Its number, unique within the run and larger than those of the steps that began before it.
+    public var step: Int
+    /// The JSON pointer of the task in the document.
+    public var task: String
+    /// How it is.
+    public var status: StepStatus
+    /// When it began.
+    public var startedAt: String
+    /// When it ended.
+    public var endedAt: String?
+    /// How long it took, in milliseconds, once it has ended.
+    public var durationMs: Int?
+    /// How often it was tried: more than once only for a `try` that retried.
+    public var attempts: Int
+    /// The error it ended with.
+    public var error: WorkflowError?
+
+    public init(
+        step: Int,
+        task: String,
+        status: StepStatus,
+        startedAt: String,
+        endedAt: String? = nil,
+        durationMs: Int? = nil,
+        attempts: Int,
+        error: WorkflowError? = nil
+    ) {
+        self.step = step
+        self.task = task
+        self.status = status
+        self.startedAt = startedAt
+        self.endedAt = endedAt
+        self.durationMs = durationMs
+        self.attempts = attempts
+        self.error = error
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case step = "step"
+        case task = "task"
+        case status = "status"
+        case startedAt = "started_at"
+        case endedAt = "ended_at"
+        case durationMs = "duration_ms"
+        case attempts = "attempts"
+        case error = "error"
+    }
+}
+
+/// What the tasks of a run took, in the order in which they began.
+public struct RunSteps: Codable, Sendable, Equatable {
+    /// The executions of tasks.
+    public var items: [RunStep]
+    /// What to pass as `after` for the steps that follow; absent when there are none so far.
+    public var next: Int?
+
+    public init(
+        items: [RunStep],
+        next: Int? = nil
+    ) {
+        self.items = items
+        self.next = next
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case items = "items"
+        case next = "next"
+    }
+}
+
+/// One thing that a run waits for.
+public struct RunWait: Codable, Sendable, Equatable {
+    /// The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation.
+    public var task: String?
+    /// When the task began.
+    public var since: String?
+    /// What happened.
+    public var change: Change
+
+    public init(
+        task: String? = nil,
+        since: String? = nil,
+        change: Change
+    ) {
+        self.task = task
+        self.since = since
+        self.change = change
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case task = "task"
+        case since = "since"
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        task = try container.decodeIfPresent(String.self, forKey: .task)
+        since = try container.decodeIfPresent(String.self, forKey: .since)
+        change = try Change(from: decoder)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        try change.encode(to: encoder)
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encodeIfPresent(task, forKey: .task)
+        try container.encodeIfPresent(since, forKey: .since)
+    }
+
+    /// What happened.
+    public enum Change: Codable, Sendable, Equatable {
+        /// The answer of a call.
+        case waitsForCall(function: String)
+        /// A pause to end: its own, or the one before another attempt.
+        case waitsForTime(at: String)
+        /// Nothing: this is when it is stopped if it has not ended.
+        case timesOut(at: String)
+        /// An event.
+        case waitsForEvent
+        /// Another run.
+        case waitsForRun(run: RunId)
+
+        private enum CodingKeys: String, CodingKey {
+            case variantTag = "type"
+            case at = "at"
+            case function = "function"
+            case run = "run"
+        }
+
+        public init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            switch try container.decode(String.self, forKey: .variantTag) {
+            case "call":
+                self = .waitsForCall(function: try container.decode(String.self, forKey: .function))
+            case "time":
+                self = .waitsForTime(at: try container.decode(String.self, forKey: .at))
+            case "timeout":
+                self = .timesOut(at: try container.decode(String.self, forKey: .at))
+            case "event":
+                self = .waitsForEvent
+            case "run":
+                self = .waitsForRun(run: try container.decode(RunId.self, forKey: .run))
+            case let other:
+                throw DecodingError.dataCorruptedError(
+                    forKey: .variantTag, in: container, debugDescription: "'\(other)' is not known")
+            }
+        }
+
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            switch self {
+            case .waitsForCall(let function):
+                try container.encode("call", forKey: .variantTag)
+                try container.encode(function, forKey: .function)
+            case .waitsForTime(let at):
+                try container.encode("time", forKey: .variantTag)
+                try container.encode(at, forKey: .at)
+            case .timesOut(let at):
+                try container.encode("timeout", forKey: .variantTag)
+                try container.encode(at, forKey: .at)
+            case .waitsForEvent:
+                try container.encode("event", forKey: .variantTag)
+            case .waitsForRun(let run):
+                try container.encode("run", forKey: .variantTag)
+                try container.encode(run, forKey: .run)
+            }
+        }
+    }
+}
+
+/// What a run waits for.
+public struct RunWaits: Codable, Sendable, Equatable {
+    /// The run's state.
+    public var status: RunStatus
+    /// Whether this engine drives it: an interrupted run has to be resumed first.
+    public var isDriven: Bool
+    /// What it waits for, in the order in which it began to; nothing once it has ended.
+    public var items: [RunWait]
+    /// What keeps it from going on at this moment.
+    public var stuck: [Stuck]?
+
+    public init(
+        status: RunStatus,
+        isDriven: Bool,
+        items: [RunWait],
+        stuck: [Stuck]? = nil
+    ) {
+        self.status = status
+        self.isDriven = isDriven
+        self.items = items
+        self.stuck = stuck
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case status = "status"
+        case isDriven = "is_driven"
+        case items = "items"
+        case stuck = "stuck"
+    }
+}
+
 /// How the runs are.
 public struct RunsHealth: Codable, Sendable, Equatable {
     /// How many runs are under way in this process, over all users.
     public var running: Int
+    /// How many runs of this process have not been able to go on for a minute, over all users; `runs.stuck` tells
+    /// their owners which and why.
+    public var stuck: Int
 
     public init(
-        running: Int
+        running: Int,
+        stuck: Int
     ) {
         self.running = running
+        self.stuck = stuck
     }
 
     private enum CodingKeys: String, CodingKey {
         case running = "running"
+        case stuck = "stuck"
     }
 }
 
@@ -1631,6 +2549,12 @@ public struct StartRunRequest: Codable, Sendable, Equatable {
     public var directory: String?
     /// The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run.
     public var id: RunId?
+    /// The key under which to start the run once: starting a run of a workflow with the same namespace and name
+    /// again with the same key, document and input gives the first run, whatever became of it. When absent, the
+    /// document may compute one with `metadata.atom.idempotencyKey`.
+    public var idempotencyKey: String?
+    /// Words to find the run by, beside the tags of its document: at most 32, of 256 characters each.
+    public var tags: [String: String]
     /// Whether to answer only when the run has ended.
     public var wait: Bool
     /// How long to wait, in milliseconds; without an end when absent. A run that has not ended by then is answered
@@ -1643,6 +2567,8 @@ public struct StartRunRequest: Codable, Sendable, Equatable {
         input: JSONValue? = nil,
         directory: String? = nil,
         id: RunId? = nil,
+        idempotencyKey: String? = nil,
+        tags: [String: String] = [:],
         wait: Bool = false,
         waitTimeoutMs: Int? = nil
     ) {
@@ -1651,6 +2577,8 @@ public struct StartRunRequest: Codable, Sendable, Equatable {
         self.input = input
         self.directory = directory
         self.id = id
+        self.idempotencyKey = idempotencyKey
+        self.tags = tags
         self.wait = wait
         self.waitTimeoutMs = waitTimeoutMs
     }
@@ -1661,9 +2589,23 @@ public struct StartRunRequest: Codable, Sendable, Equatable {
         case input = "input"
         case directory = "directory"
         case id = "id"
+        case idempotencyKey = "idempotency_key"
+        case tags = "tags"
         case wait = "wait"
         case waitTimeoutMs = "wait_timeout_ms"
     }
+}
+
+/// How an execution of a task is.
+public enum StepStatus: String, Codable, Sendable, CaseIterable {
+    /// It is under way.
+    case running = "running"
+    /// It ended with an output.
+    case completed = "completed"
+    /// It ended with an error.
+    case faulted = "faulted"
+    /// It was stopped before it ended.
+    case cancelled = "cancelled"
 }
 
 /// Whether the store works: something was written to it, read again and deleted just now.
@@ -1698,6 +2640,134 @@ public enum StorageKind: String, Codable, Sendable, CaseIterable {
     case sqlite = "sqlite"
     /// In memory: closing the engine forgets everything.
     case memory = "memory"
+}
+
+/// Since when a run cannot go on, and why.
+public struct Stuck: Codable, Sendable, Equatable {
+    /// Since when.
+    public var since: String
+    /// What happened.
+    public var change: Change
+
+    public init(
+        since: String,
+        change: Change
+    ) {
+        self.since = since
+        self.change = change
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case since = "since"
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        since = try container.decode(String.self, forKey: .since)
+        change = try Change(from: decoder)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        try change.encode(to: encoder)
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(since, forKey: .since)
+    }
+
+    /// What happened.
+    public enum Change: Codable, Sendable, Equatable {
+        /// A task calls a function that nobody has registered.
+        case functionMissing(function: String, task: String)
+        /// The store cannot be read or written; the run tries again and again.
+        case storeFailing(error: ErrorReport)
+        /// The engine has given the run up until it is resumed.
+        case driverStopped(error: ErrorReport)
+        /// The run was interrupted and nobody has resumed it.
+        case notResumed
+
+        private enum CodingKeys: String, CodingKey {
+            case variantTag = "type"
+            case error = "error"
+            case function = "function"
+            case task = "task"
+        }
+
+        public init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            switch try container.decode(String.self, forKey: .variantTag) {
+            case "function_missing":
+                self = .functionMissing(function: try container.decode(String.self, forKey: .function), task: try container.decode(String.self, forKey: .task))
+            case "store_failing":
+                self = .storeFailing(error: try container.decode(ErrorReport.self, forKey: .error))
+            case "driver_stopped":
+                self = .driverStopped(error: try container.decode(ErrorReport.self, forKey: .error))
+            case "not_resumed":
+                self = .notResumed
+            case let other:
+                throw DecodingError.dataCorruptedError(
+                    forKey: .variantTag, in: container, debugDescription: "'\(other)' is not known")
+            }
+        }
+
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            switch self {
+            case .functionMissing(let function, let task):
+                try container.encode("function_missing", forKey: .variantTag)
+                try container.encode(function, forKey: .function)
+                try container.encode(task, forKey: .task)
+            case .storeFailing(let error):
+                try container.encode("store_failing", forKey: .variantTag)
+                try container.encode(error, forKey: .error)
+            case .driverStopped(let error):
+                try container.encode("driver_stopped", forKey: .variantTag)
+                try container.encode(error, forKey: .error)
+            case .notResumed:
+                try container.encode("not_resumed", forKey: .variantTag)
+            }
+        }
+    }
+}
+
+/// A run that cannot go on.
+public struct StuckRun: Codable, Sendable, Equatable {
+    /// The run, without its input and output.
+    public var run: Run
+    /// What keeps it from going on.
+    public var stuck: [Stuck]
+
+    public init(
+        run: Run,
+        stuck: [Stuck]
+    ) {
+        self.run = run
+        self.stuck = stuck
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case run = "run"
+        case stuck = "stuck"
+    }
+}
+
+/// A part of a list.
+public struct StuckRunPage: Codable, Sendable, Equatable {
+    /// The items.
+    public var items: [StuckRun]
+    /// What to pass as `after` to get the following page; absent on the last.
+    public var next: String?
+
+    public init(
+        items: [StuckRun],
+        next: String? = nil
+    ) {
+        self.items = items
+        self.next = next
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case items = "items"
+        case next = "next"
+    }
 }
 
 /// Follows the caller's log.

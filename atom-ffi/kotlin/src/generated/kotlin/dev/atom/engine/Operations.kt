@@ -39,6 +39,13 @@ class WorkflowsOperations internal constructor(private val caller: Caller) {
     suspend fun validate(request: ValidateWorkflowRequest): WorkflowValidation =
         caller.call("workflows.validate", request)
 
+    /**
+     * Shows what a run of a workflow would do, with given answers and without any effect. Needs the permission
+     * `workflows.read`.
+     */
+    suspend fun dryRun(request: DryRunWorkflowRequest = DryRunWorkflowRequest()): DryRunReport =
+        caller.call("workflows.dry_run", request)
+
     /** Deploys a workflow document; a deployed version never changes. Needs the permission `workflows.write`. */
     suspend fun deploy(request: DeployWorkflowRequest): DeployedWorkflow =
         caller.call("workflows.deploy", request)
@@ -109,13 +116,70 @@ class RunsOperations internal constructor(private val caller: Caller) {
     suspend fun cancel(request: CancelRunRequest): Run =
         caller.call("runs.cancel", request)
 
+    /**
+     * Cancels the runs that a filter shows, some with each call, or only counts them. Needs the permission
+     * `runs.write`.
+     */
+    suspend fun cancelAll(request: CancelRunsRequest = CancelRunsRequest()): ChangedRuns =
+        caller.call("runs.cancel_all", request)
+
+    /**
+     * Pauses a run: what is under way finishes, and nothing new begins until it is resumed. Needs the permission
+     * `runs.write`.
+     */
+    suspend fun pause(request: PauseRunRequest): Run =
+        caller.call("runs.pause", request)
+
+    /** Lets a paused run go on; one that is not paused stays as it is. Needs the permission `runs.write`. */
+    suspend fun resume(request: ResumeRunRequest): Run =
+        caller.call("runs.resume", request)
+
     /** Repeats a run from the step it failed at, or from any other, in a new run. Needs the permission `runs.write`. */
     suspend fun rerun(request: RerunRunRequest): Run =
         caller.call("runs.rerun", request)
 
+    /**
+     * Repeats the runs that a filter shows, some with each call, or only counts them. Needs the permission
+     * `runs.write`.
+     */
+    suspend fun rerunAll(request: RerunRunsRequest = RerunRunsRequest()): ChangedRuns =
+        caller.call("runs.rerun_all", request)
+
     /** Tells what has happened to a run, task by task. Needs the permission `runs.read`. */
     suspend fun history(request: GetRunHistoryRequest): RunHistory =
         caller.call("runs.history", request)
+
+    /**
+     * Tells when each execution of a task began and ended, how often it was tried, and how it ended. Needs the
+     * permission `runs.read`.
+     */
+    suspend fun steps(request: ListRunStepsRequest): RunSteps =
+        caller.call("runs.steps", request)
+
+    /** Tells what a run waits for, and what keeps it from going on. Needs the permission `runs.read`. */
+    suspend fun waits(request: ListRunWaitsRequest): RunWaits =
+        caller.call("runs.waits", request)
+
+    /**
+     * Gives a run with its document and its journal, to be kept or replayed elsewhere. Needs the permission
+     * `runs.read`.
+     */
+    suspend fun export(request: ExportRunRequest): RunRecording =
+        caller.call("runs.export", request)
+
+    /**
+     * Replays an exported run with this version of the engine, and tells where it would do something else. Needs
+     * the permission `runs.read`.
+     */
+    suspend fun replay(request: ReplayRunRequest): RunReplay =
+        caller.call("runs.replay", request)
+
+    /**
+     * Lists runs that cannot go on although they wait for nothing that will come by itself, and why. Needs the
+     * permission `runs.read`.
+     */
+    suspend fun stuck(request: ListStuckRunsRequest = ListStuckRunsRequest()): StuckRunPage =
+        caller.call("runs.stuck", request)
 
     /**
      * Follows what happens to a run, from its beginning or any offset, until it has ended. Needs the permission

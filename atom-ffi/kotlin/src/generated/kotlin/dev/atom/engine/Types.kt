@@ -34,6 +34,47 @@ data class CancelRunRequest(
     val reason: String? = null,
 )
 
+/** Cancels many runs, some with each call. Without states in the filter these are all that have not ended. */
+@Serializable
+data class CancelRunsRequest(
+    /** Which runs; all of the owner that have not ended when absent. */
+    val filter: RunSelection? = null,
+    /** Why, for their history. */
+    val reason: String? = null,
+    /** Whether only to count the runs and change nothing. */
+    @SerialName("dry_run")
+    val dryRun: Boolean = false,
+    /** The `next` of the call before; absent for the first call. */
+    val after: String? = null,
+    /** How many runs to cancel at most, 1 to 1000; 100 when absent. */
+    val limit: Long? = null,
+)
+
+/** What became of one run. */
+@Serializable
+data class ChangedRun(
+    /** Its id. */
+    val id: RunId,
+    /** Its state now; absent when it could not be changed. */
+    val status: RunStatus? = null,
+    /** The run that repeats it. */
+    @SerialName("new_id")
+    val newId: RunId? = null,
+    /** Why it could not be changed. */
+    val error: ErrorReport? = null,
+)
+
+/** What became of the runs that one call was to change. */
+@Serializable
+data class ChangedRuns(
+    /** How many runs the filter showed when the call began, on this page or another. */
+    val matched: Long,
+    /** The runs of this call, the newest first; none in a dry run. */
+    val items: List<ChangedRun>,
+    /** What to pass as `after` to go on; absent when there are no more. */
+    val next: String? = null,
+)
+
 /** One event in the CloudEvents 1.0.2 JSON format, with `data` as JSON. */
 @KeepGeneratedSerializer
 @Serializable(with = CloudEventSerializer::class)
@@ -150,6 +191,71 @@ data class DeployedWorkflowPage(
 /** Nothing more to tell: it is done. */
 @Serializable
 data object Done
+
+/** A call that would be made, or a run that would be started. */
+@Serializable
+data class DryRunCall(
+    /** The JSON pointer of the task. */
+    val task: String,
+    /** The function that would be called. */
+    val function: String? = null,
+    /** The workflow that would be run, as `namespace/name version`. */
+    val workflow: String? = null,
+    /** Its arguments or input, with `***` in the place of secrets. */
+    val arguments: JsonElement,
+    /** Whether an answer was given for it. */
+    @SerialName("is_answered")
+    val isAnswered: Boolean,
+    /** Whether it is certain that the call would be made like this: no call before it was without an answer. */
+    @SerialName("is_certain")
+    val isCertain: Boolean,
+)
+
+/** What a run would do, as far as that can be known. */
+@Serializable
+data class DryRunReport(
+    /** How it would end; `running` when it would wait for an event, or goes on beyond the limits of a dry run. */
+    val status: RunStatus,
+    /**
+     * Whether all of this follows from the given answers. From the first call without one on it is a guess: the
+     * call is taken to succeed, and its answer is `{"unknown": task}`.
+     */
+    @SerialName("is_certain")
+    val isCertain: Boolean,
+    /** Whether it was stopped because it goes on for too long. */
+    @SerialName("is_cut")
+    val isCut: Boolean,
+    /** Its output, if it would complete. */
+    val output: JsonElement? = null,
+    /** Its error, if it would fault. */
+    val error: WorkflowError? = null,
+    /** The calls it would make and the runs it would start, in order. */
+    val calls: List<DryRunCall>,
+    /** The events it would publish. */
+    val events: List<CloudEvent>,
+    /** What it would wait for in the end. */
+    val waits: List<RunWait>,
+    /** What would happen, task by task. Time passes as if every call answered at once. */
+    val records: List<HistoryEntry>,
+)
+
+/** Carries a workflow out without any effect, to show what a run of it would do. */
+@Serializable
+data class DryRunWorkflowRequest(
+    /** The deployed workflow; either this or `document`. */
+    val workflow: WorkflowReference? = null,
+    /** The text of the document, YAML or JSON; either this or `workflow`. */
+    val document: String? = null,
+    /** The input; an empty object when absent. */
+    val input: JsonElement? = null,
+    /**
+     * What calls and awaited runs answer, by the JSON pointer of their task, e.g. `/do/0/read`: the same each time
+     * the task runs. A call without an answer gives `{"unknown": task}`.
+     */
+    val answers: Map<String, JsonElement> = emptyMap(),
+    /** The events that come, in order, each when the run has nothing else to do. */
+    val events: List<EventDraft>? = null,
+)
 
 /** Whether the engine works. */
 @Serializable
@@ -345,6 +451,13 @@ data class EventPage(
     val next: Long,
 )
 
+/** Takes a run out as one JSON document, with its workflow's document and its journal. It holds no secret. */
+@Serializable
+data class ExportRunRequest(
+    /** The run's id. */
+    val id: RunId,
+)
+
 /** Follows what happens to a run. */
 @Serializable
 data class FollowRunRequest(
@@ -406,6 +519,10 @@ data class GetFunctionRequest(
 data class GetRunHistoryRequest(
     /** Its id. */
     val id: RunId,
+    /** The offset of the history after which to begin: the `next` of the page before; the beginning when absent. */
+    val after: Long = 0,
+    /** How many records at most, 1 to 1000; 1000 when absent. */
+    val limit: Long? = null,
 )
 
 /** Asks for one run. */
@@ -466,6 +583,9 @@ sealed interface HistoryEntry {
     /** The JSON pointer of the task in the document; absent for the run itself. */
     val task: String?
 
+    /** The number of the execution of the task, unique within the run: a task in a loop is executed many times. */
+    val step: Long?
+
     /** The run began. */
     @Serializable
     @SerialName("run_started")
@@ -473,6 +593,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
     ) : HistoryEntry
 
     /** The run ended with an output. */
@@ -482,6 +603,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The output. */
         val output: JsonElement,
     ) : HistoryEntry
@@ -493,6 +615,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The error. */
         val error: WorkflowError,
     ) : HistoryEntry
@@ -504,8 +627,31 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** Why, in the caller's words. */
         val reason: String? = null,
+    ) : HistoryEntry
+
+    /** The run was paused. */
+    @Serializable
+    @SerialName("run_paused")
+    data class RunPaused(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        override val step: Long? = null,
+        /** Why, in the caller's words. */
+        val reason: String? = null,
+    ) : HistoryEntry
+
+    /** The run was resumed. */
+    @Serializable
+    @SerialName("run_resumed")
+    data class RunResumed(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        override val step: Long? = null,
     ) : HistoryEntry
 
     /** The run failed, or was cancelled, and what it has done is being undone. */
@@ -515,6 +661,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** Why it failed; absent when it was cancelled. */
         val error: WorkflowError? = null,
     ) : HistoryEntry
@@ -526,6 +673,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The event's type. */
         @SerialName("event_type")
         val eventType: String,
@@ -538,6 +686,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
     ) : HistoryEntry
 
     /** An extension did not apply to the task, as its condition could not be computed for it. */
@@ -560,6 +709,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
     ) : HistoryEntry
 
     /** The task consumed an event. */
@@ -569,6 +719,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The event's type. */
         @SerialName("event_type")
         val eventType: String,
@@ -581,6 +732,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The output, as passed on. */
         val output: JsonElement,
     ) : HistoryEntry
@@ -592,6 +744,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The error. */
         val error: WorkflowError,
     ) : HistoryEntry
@@ -603,6 +756,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The error that was caught. */
         val error: WorkflowError,
         /** The number of the retry, from 1. */
@@ -619,6 +773,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The number of the attempt, from 1. */
         val attempt: Long,
     ) : HistoryEntry
@@ -630,6 +785,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
     ) : HistoryEntry
 
     /** Undoing the completed task failed. */
@@ -639,6 +795,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The error. */
         val error: WorkflowError,
         /** When the next attempt begins; absent when there is none any more. */
@@ -653,6 +810,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
     ) : HistoryEntry
 }
 
@@ -701,17 +859,58 @@ data class ListFunctionsRequest(
     val prefix: String? = null,
 )
 
-/** Asks which runs there are. */
+/** Asks what the tasks of a run took. */
+@Serializable
+data class ListRunStepsRequest(
+    /** The run's id. */
+    val id: RunId,
+    /** The number of the step after which to begin: the `next` of the page before; the beginning when absent. */
+    val after: Long = 0,
+    /** How many steps at most, 1 to 1000; 1000 when absent. */
+    val limit: Long? = null,
+)
+
+/** Asks what a run waits for. */
+@Serializable
+data class ListRunWaitsRequest(
+    /** The run's id. */
+    val id: RunId,
+)
+
+/** Asks which runs there are: those that meet every condition. */
 @Serializable
 data class ListRunsRequest(
     /** Only runs in this state. */
     val status: RunStatus? = null,
+    /** Only runs in one of these states; not together with `status`. */
+    val statuses: List<RunStatus> = emptyList(),
     /** Only runs of workflows in this namespace. */
     val namespace: String? = null,
     /** Only runs of workflows with this name. */
     val name: String? = null,
+    /** Only runs of this version. */
+    val version: String? = null,
     /** Only runs started by this run. */
     val parent: RunId? = null,
+    /** Only runs created at this time or later. */
+    @SerialName("created_from")
+    val createdFrom: String? = null,
+    /** Only runs created before this time. */
+    @SerialName("created_before")
+    val createdBefore: String? = null,
+    /** Only runs that ended at this time or later. */
+    @SerialName("ended_from")
+    val endedFrom: String? = null,
+    /** Only runs that ended before this time. */
+    @SerialName("ended_before")
+    val endedBefore: String? = null,
+    /** Only faulted runs whose error has this type. */
+    @SerialName("error_type")
+    val errorType: String? = null,
+    /** Only runs with all these tags. */
+    val tags: Map<String, String> = emptyMap(),
+    /** Only runs with all these indexed fields: texts, numbers or booleans. */
+    val fields: Map<String, JsonElement> = emptyMap(),
     /** The `next` of the page before; absent for the first page. */
     val after: String? = null,
     /** How many runs at most, 1 to 1000; 100 when absent. */
@@ -721,6 +920,21 @@ data class ListRunsRequest(
 /** Asks which secrets there are. */
 @Serializable
 data object ListSecretsRequest
+
+/** Asks which runs cannot go on although they wait for nothing that will come by itself. */
+@Serializable
+data class ListStuckRunsRequest(
+    /** For how long they must have been unable to go on, in milliseconds; a minute when absent. */
+    @SerialName("older_than_ms")
+    val olderThanMs: Long? = null,
+    /** The `next` of the page before; absent for the first page. */
+    val after: String? = null,
+    /**
+     * How many running runs to look at, 1 to 1000; 100 when absent. A page shows those of them that are stuck, so
+     * it can be empty and still have a `next`.
+     */
+    val limit: Long? = null,
+)
 
 /** Asks which templates there are. */
 @Serializable
@@ -758,6 +972,15 @@ data class ParentStep(
     val action: Long,
 )
 
+/** Pauses a run. Calls and child runs that are under way finish, and what they answer is kept; nothing new begins. */
+@Serializable
+data class PauseRunRequest(
+    /** Its id. */
+    val id: RunId,
+    /** Why, for its history. */
+    val reason: String? = null,
+)
+
 /**
  * Publishes an event. One that the log has already, with the same `source` and `id`, is not appended again: the
  * answer is the event as it was logged, or `already_exists` when the two differ.
@@ -766,6 +989,24 @@ data class ParentStep(
 data class PublishEventRequest(
     /** The event. */
     val event: EventDraft,
+)
+
+/** One entry of a journal, and what it led to. */
+@Serializable
+data class RecordedEntry(
+    /** When it happened. */
+    val at: String,
+    /** What happened, as the machine stores it. */
+    val event: JsonElement,
+    /** What the machine began, stopped and published then. */
+    val effects: List<String>,
+)
+
+/** Replays a run that was exported, without any effect. */
+@Serializable
+data class ReplayRunRequest(
+    /** What `runs.export` gave. */
+    val recording: RunRecording,
 )
 
 /**
@@ -795,6 +1036,32 @@ data class RerunRunRequest(
      */
     @SerialName("wait_timeout_ms")
     val waitTimeoutMs: Long? = null,
+)
+
+/**
+ * Repeats many runs, some with each call. Without states in the filter these are all that faulted. Repeating a run
+ * again in this way gives its first repetition.
+ */
+@Serializable
+data class RerunRunsRequest(
+    /** Which runs; all of the owner that faulted when absent. */
+    val filter: RunSelection? = null,
+    /** The JSON pointer of the task to begin with, as in `runs.rerun`. */
+    val from: String? = null,
+    /** Whether only to count the runs and change nothing. */
+    @SerialName("dry_run")
+    val dryRun: Boolean = false,
+    /** The `next` of the call before; absent for the first call. */
+    val after: String? = null,
+    /** How many runs to repeat at most, 1 to 1000; 100 when absent. */
+    val limit: Long? = null,
+)
+
+/** Lets a paused run go on. */
+@Serializable
+data class ResumeRunRequest(
+    /** Its id. */
+    val id: RunId,
 )
 
 /** Whether, and when, the same call is worth trying again. */
@@ -845,6 +1112,13 @@ data class Run(
     /** The run that it repeats. */
     @SerialName("rerun_of")
     val rerunOf: RunId? = null,
+    /** The words that were given to it and its document, by name. */
+    val tags: Map<String, String>? = null,
+    /** What its document computed from its input to find it by, by name: texts, numbers and booleans. */
+    val fields: Map<String, JsonElement>? = null,
+    /** The key under which it was started. */
+    @SerialName("idempotency_key")
+    val idempotencyKey: String? = null,
     /** When it was created. */
     @SerialName("created_at")
     val createdAt: String,
@@ -856,11 +1130,24 @@ data class Run(
     val endedAt: String? = null,
 )
 
+/** Where a replay leaves the recorded way. */
+@Serializable
+data class RunDivergence(
+    /** The entry of the journal, from 0; the number of entries for the end of the run. */
+    val entry: Long,
+    /** What is recorded. */
+    val expected: String,
+    /** What this version of the machine does. */
+    val found: String,
+)
+
 /** What has happened to a run, the oldest first. */
 @Serializable
 data class RunHistory(
     /** What happened. */
     val records: List<HistoryEntry>,
+    /** What to pass as `after` for the records that follow; absent when there are none so far. */
+    val next: Long? = null,
 )
 
 /** The id of one run of a workflow. */
@@ -875,12 +1162,87 @@ data class RunPage(
     val next: String? = null,
 )
 
+/** A run with everything that is needed to replay it. It holds no secret: what a run met of one is masked. */
+@Serializable
+data class RunRecording(
+    /** The version of this form. */
+    val format: Long,
+    /** The version of the engine that made the recording. */
+    val engine: String,
+    /** The run's id. */
+    val id: RunId,
+    /** Which document it follows. */
+    val workflow: WorkflowKey,
+    /** The text of the document. */
+    val document: String,
+    /** Its input as given. */
+    val input: JsonElement,
+    /** When it was created. */
+    @SerialName("created_at")
+    val createdAt: String,
+    /** Its state when the recording was made. */
+    val status: RunStatus,
+    /** Its output, once completed. */
+    val output: JsonElement? = null,
+    /** Its error, once faulted. */
+    val error: JsonElement? = null,
+    /** Its journal. */
+    val entries: List<RecordedEntry>,
+)
+
+/** What a replay came to. */
+@Serializable
+data class RunReplay(
+    /** How many entries of the journal led to what is recorded. */
+    val entries: Long,
+    /** Where this version of the machine first does something else; absent when it does the same throughout. */
+    val divergence: RunDivergence? = null,
+)
+
+/** Runs that meet every condition, as `runs.list` shows them. */
+@Serializable
+data class RunSelection(
+    /** Only runs in one of these states. */
+    val statuses: List<RunStatus> = emptyList(),
+    /** Only runs of workflows in this namespace. */
+    val namespace: String? = null,
+    /** Only runs of workflows with this name. */
+    val name: String? = null,
+    /** Only runs of this version. */
+    val version: String? = null,
+    /** Only runs started by this run. */
+    val parent: RunId? = null,
+    /** Only runs created at this time or later. */
+    @SerialName("created_from")
+    val createdFrom: String? = null,
+    /** Only runs created before this time. */
+    @SerialName("created_before")
+    val createdBefore: String? = null,
+    /** Only runs that ended at this time or later. */
+    @SerialName("ended_from")
+    val endedFrom: String? = null,
+    /** Only runs that ended before this time. */
+    @SerialName("ended_before")
+    val endedBefore: String? = null,
+    /** Only faulted runs whose error has this type. */
+    @SerialName("error_type")
+    val errorType: String? = null,
+    /** Only runs with all these tags. */
+    val tags: Map<String, String> = emptyMap(),
+    /** Only runs with all these indexed fields: texts, numbers or booleans. */
+    val fields: Map<String, JsonElement> = emptyMap(),
+)
+
 /** The state of a run. */
 @Serializable
 enum class RunStatus {
     /** It is under way; after a crash it goes on when an engine opens the store. */
     @SerialName("running")
     RUNNING,
+
+    /** Somebody paused it: nothing new begins until it is resumed. */
+    @SerialName("paused")
+    PAUSED,
 
     /** It ended with an output. */
     @SerialName("completed")
@@ -895,11 +1257,122 @@ enum class RunStatus {
     CANCELLED,
 }
 
+/** One execution of a task: a task in a loop has as many as it was run times. */
+@Serializable
+data class RunStep(
+    /** Its number, unique within the run and larger than those of the steps that began before it. */
+    val step: Long,
+    /** The JSON pointer of the task in the document. */
+    val task: String,
+    /** How it is. */
+    val status: StepStatus,
+    /** When it began. */
+    @SerialName("started_at")
+    val startedAt: String,
+    /** When it ended. */
+    @SerialName("ended_at")
+    val endedAt: String? = null,
+    /** How long it took, in milliseconds, once it has ended. */
+    @SerialName("duration_ms")
+    val durationMs: Long? = null,
+    /** How often it was tried: more than once only for a `try` that retried. */
+    val attempts: Long,
+    /** The error it ended with. */
+    val error: WorkflowError? = null,
+)
+
+/** What the tasks of a run took, in the order in which they began. */
+@Serializable
+data class RunSteps(
+    /** The executions of tasks. */
+    val items: List<RunStep>,
+    /** What to pass as `after` for the steps that follow; absent when there are none so far. */
+    val next: Long? = null,
+)
+
+/** One thing that a run waits for. */
+@Serializable
+@JsonClassDiscriminator("type")
+sealed interface RunWait {
+    /** The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation. */
+    val task: String?
+
+    /** When the task began. */
+    val since: String?
+
+    /** The answer of a call. */
+    @Serializable
+    @SerialName("call")
+    data class WaitsForCall(
+        override val task: String? = null,
+        override val since: String? = null,
+        /** The function. */
+        val function: String,
+    ) : RunWait
+
+    /** A pause to end: its own, or the one before another attempt. */
+    @Serializable
+    @SerialName("time")
+    data class WaitsForTime(
+        override val task: String? = null,
+        override val since: String? = null,
+        /** When it ends. */
+        val at: String,
+    ) : RunWait
+
+    /** Nothing: this is when it is stopped if it has not ended. */
+    @Serializable
+    @SerialName("timeout")
+    data class TimesOut(
+        override val task: String? = null,
+        override val since: String? = null,
+        /** When. */
+        val at: String,
+    ) : RunWait
+
+    /** An event. */
+    @Serializable
+    @SerialName("event")
+    data class WaitsForEvent(
+        override val task: String? = null,
+        override val since: String? = null,
+    ) : RunWait
+
+    /** Another run. */
+    @Serializable
+    @SerialName("run")
+    data class WaitsForRun(
+        override val task: String? = null,
+        override val since: String? = null,
+        /** The other run. */
+        val run: RunId,
+    ) : RunWait
+}
+
+/** What a run waits for. */
+@Serializable
+data class RunWaits(
+    /** The run's state. */
+    val status: RunStatus,
+    /** Whether this engine drives it: an interrupted run has to be resumed first. */
+    @SerialName("is_driven")
+    val isDriven: Boolean,
+    /** What it waits for, in the order in which it began to; nothing once it has ended. */
+    val items: List<RunWait>,
+    /** What keeps it from going on at this moment. */
+    val stuck: List<Stuck>? = null,
+)
+
 /** How the runs are. */
 @Serializable
 data class RunsHealth(
     /** How many runs are under way in this process, over all users. */
     val running: Long,
+    /**
+     * How many runs of this process have not been able to go on for a minute, over all users; `runs.stuck` tells
+     * their owners which and why.
+     */
+    val stuck: Long,
 )
 
 /** Keeps a template. */
@@ -977,6 +1450,15 @@ data class StartRunRequest(
     val directory: String? = null,
     /** The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run. */
     val id: RunId? = null,
+    /**
+     * The key under which to start the run once: starting a run of a workflow with the same namespace and name
+     * again with the same key, document and input gives the first run, whatever became of it. When absent, the
+     * document may compute one with `metadata.atom.idempotencyKey`.
+     */
+    @SerialName("idempotency_key")
+    val idempotencyKey: String? = null,
+    /** Words to find the run by, beside the tags of its document: at most 32, of 256 characters each. */
+    val tags: Map<String, String> = emptyMap(),
     /** Whether to answer only when the run has ended. */
     val wait: Boolean = false,
     /**
@@ -986,6 +1468,26 @@ data class StartRunRequest(
     @SerialName("wait_timeout_ms")
     val waitTimeoutMs: Long? = null,
 )
+
+/** How an execution of a task is. */
+@Serializable
+enum class StepStatus {
+    /** It is under way. */
+    @SerialName("running")
+    RUNNING,
+
+    /** It ended with an output. */
+    @SerialName("completed")
+    COMPLETED,
+
+    /** It ended with an error. */
+    @SerialName("faulted")
+    FAULTED,
+
+    /** It was stopped before it ended. */
+    @SerialName("cancelled")
+    CANCELLED,
+}
 
 /** Whether the store works: something was written to it, read again and deleted just now. */
 @Serializable
@@ -1010,6 +1512,68 @@ enum class StorageKind {
     @SerialName("memory")
     MEMORY,
 }
+
+/** Since when a run cannot go on, and why. */
+@Serializable
+@JsonClassDiscriminator("type")
+sealed interface Stuck {
+    /** Since when. */
+    val since: String
+
+    /** A task calls a function that nobody has registered. */
+    @Serializable
+    @SerialName("function_missing")
+    data class FunctionMissing(
+        override val since: String,
+        /** The function. */
+        val function: String,
+        /** The JSON pointer of the task. */
+        val task: String,
+    ) : Stuck
+
+    /** The store cannot be read or written; the run tries again and again. */
+    @Serializable
+    @SerialName("store_failing")
+    data class StoreFailing(
+        override val since: String,
+        /** The latest error. */
+        val error: ErrorReport,
+    ) : Stuck
+
+    /** The engine has given the run up until it is resumed. */
+    @Serializable
+    @SerialName("driver_stopped")
+    data class DriverStopped(
+        override val since: String,
+        /** Why. */
+        val error: ErrorReport,
+    ) : Stuck
+
+    /** The run was interrupted and nobody has resumed it. */
+    @Serializable
+    @SerialName("not_resumed")
+    data class NotResumed(
+        override val since: String,
+    ) : Stuck
+}
+
+/** A run that cannot go on. */
+@Serializable
+data class StuckRun(
+    /** The run, without its input and output. */
+    val run: Run,
+    /** What keeps it from going on. */
+    val stuck: List<Stuck>,
+)
+
+/** A part of a list. */
+@Serializable
+data class StuckRunPage(
+    /** The items. */
+    val items: List<StuckRun>,
+    /** What to pass as `after` to get the following page; absent on the last. */
+    val next: String? = null,
+)
 
 /** Follows the caller's log. */
 @Serializable

@@ -1,0 +1,226 @@
+//! Runs that cannot go on although they wait for nothing that will come, and why.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use atom_core::storage::{Page, PageRequest, RunFilter, RunRecord, RunStatus};
+use atom_core::{Error, ErrorReport, Result, RunId, Scope};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::history::Replay;
+use super::{Inner, Runtime};
+use crate::machine::{Command, Wait};
+
+/// Why a run cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum StuckCause {
+    /// A task calls a function that nobody has registered.
+    #[schemars(title = "FunctionMissing")]
+    FunctionMissing {
+        /// The function.
+        function: String,
+        /// The JSON pointer of the task.
+        task: String,
+    },
+    /// The store cannot be read or written; the run tries again and again.
+    #[schemars(title = "StoreFailing")]
+    StoreFailing {
+        /// The latest error.
+        error: ErrorReport,
+    },
+    /// The engine has given the run up until it is resumed.
+    #[schemars(title = "DriverStopped")]
+    DriverStopped {
+        /// Why.
+        error: ErrorReport,
+    },
+    /// The run was interrupted and nobody has resumed it.
+    #[schemars(title = "NotResumed")]
+    NotResumed,
+}
+
+/// Since when a run cannot go on, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Stuck {
+    /// Since when.
+    #[schemars(with = "String")]
+    pub since: Timestamp,
+    /// Why.
+    #[serde(flatten)]
+    pub cause: StuckCause,
+}
+
+type RunKey = (Scope, RunId);
+
+/// What keeps the runs of this process from going on.
+#[derive(Debug, Default)]
+pub(super) struct StuckRuns {
+    inner: Mutex<Noted>,
+}
+
+#[derive(Debug, Default)]
+struct Noted {
+    next: u64,
+    /// What will be over by itself, or when somebody helps.
+    waiting: BTreeMap<(RunKey, u64), Stuck>,
+    /// The runs that were given up.
+    stopped: HashMap<RunKey, Stuck>,
+}
+
+/// Takes a note away when it is dropped.
+#[derive(Debug)]
+pub(super) struct StuckNote {
+    inner: Arc<Inner>,
+    key: (RunKey, u64),
+}
+
+impl Drop for StuckNote {
+    fn drop(&mut self) {
+        self.inner.stuck.lock().waiting.remove(&self.key);
+    }
+}
+
+impl StuckRuns {
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a run was given up.
+    pub(super) fn stop(&self, run: RunKey, at: Timestamp, error: &Error) {
+        let stuck = Stuck {
+            since: at,
+            cause: StuckCause::DriverStopped {
+                error: error.report(),
+            },
+        };
+        self.lock().stopped.insert(run, stuck);
+    }
+
+    /// Notes that a run goes on.
+    pub(super) fn go_on(&self, run: &RunKey) {
+        self.lock().stopped.remove(run);
+    }
+
+    fn of(&self, run: &RunKey) -> Vec<Stuck> {
+        let noted = self.lock();
+        let of_run = (run.clone(), 0)..=(run.clone(), u64::MAX);
+        let waiting = noted.waiting.range(of_run);
+        let mut found: Vec<_> = waiting.map(|(_, stuck)| stuck.clone()).collect();
+        found.extend(noted.stopped.get(run).cloned());
+        found
+    }
+
+    fn count(&self, until: Timestamp) -> usize {
+        let noted = self.lock();
+        let waiting = noted.waiting.iter().map(|((run, _), stuck)| (run, stuck));
+        let old = waiting
+            .chain(&noted.stopped)
+            .filter(|(_, stuck)| stuck.since <= until);
+        old.map(|(run, _)| run).collect::<BTreeSet<_>>().len()
+    }
+}
+
+impl Inner {
+    /// Notes that a run cannot go on for as long as what this returns lives.
+    pub(super) fn note_stuck(self: &Arc<Self>, run: RunKey, cause: StuckCause) -> StuckNote {
+        let since = self.parts.clock.now();
+        let mut noted = self.stuck.lock();
+        let key = (run, noted.next);
+        noted.next += 1;
+        noted.waiting.insert(key.clone(), Stuck { since, cause });
+        drop(noted);
+        StuckNote {
+            inner: Arc::clone(self),
+            key,
+        }
+    }
+}
+
+impl Runtime {
+    /// The owner's runs that have not been able to go on since `until` or before, and why, the newest first. A page is
+    /// made of `page.limit` running runs, so it can hold fewer that are stuck, or none. A run that waits for time, an
+    /// event, or an answer that has not come within the limit of its call is not stuck, and neither is a paused one.
+    ///
+    /// # Errors
+    /// `invalid_request` for a bad page, `storage_failed`.
+    pub async fn stuck(
+        &self,
+        scope: &Scope,
+        until: Timestamp,
+        page: &PageRequest,
+    ) -> Result<Page<(RunRecord, Vec<Stuck>)>> {
+        let filter = RunFilter::in_states([RunStatus::Running]);
+        let running = self.inner.parts.store.runs(scope, &filter, page).await?;
+        let mut items = Vec::new();
+        for run in running.items {
+            let key = (scope.clone(), run.id);
+            let is_driven = self.drivers().contains_key(&key);
+            let mut stuck = self.inner.stuck.of(&key);
+            if stuck.is_empty() && !is_driven {
+                // It may have ended since it was listed.
+                let now = self.record(scope, run.id).await?;
+                if now.status == RunStatus::Running {
+                    stuck.push(Stuck {
+                        since: now.updated_at,
+                        cause: StuckCause::NotResumed,
+                    });
+                }
+            }
+            stuck.retain(|stuck| stuck.since <= until);
+            if !stuck.is_empty() {
+                items.push((run, stuck));
+            }
+        }
+        Ok(Page {
+            items,
+            next: running.next,
+        })
+    }
+
+    /// How many runs of this process have not been able to go on since `until` or before, over all owners.
+    #[must_use]
+    pub fn stuck_count(&self, until: Timestamp) -> usize {
+        self.inner.stuck.count(until)
+    }
+
+    /// What a run waits for; nothing once it has ended. It replays the run, so it takes time with the length of the
+    /// run's journal.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown run, `storage_failed`.
+    pub async fn waits(&self, scope: &Scope, run: RunId) -> Result<Vec<Wait>> {
+        let mut replay = Replay::new(self.clone(), scope, run).await?;
+        while replay.next().await?.is_some() {}
+        Ok(replay.machine.waits())
+    }
+
+    /// What keeps a run from going on at this moment.
+    #[must_use]
+    pub fn stuck_now(&self, scope: &Scope, run: RunId) -> Vec<Stuck> {
+        self.inner.stuck.of(&(scope.clone(), run))
+    }
+
+    /// Whether somebody in this process drives a run.
+    #[must_use]
+    pub fn is_driven(&self, scope: &Scope, run: RunId) -> bool {
+        self.driver(scope, run).is_some()
+    }
+
+    /// Notes that a run waits for a function that nobody has registered, if it does.
+    pub(super) fn note_missing(&self, run: RunKey, command: &Command) -> Option<StuckNote> {
+        let Command::Call { function, task, .. } = command else {
+            return None;
+        };
+        if self.inner.parts.functions.get(function).is_ok() {
+            return None;
+        }
+        let cause = StuckCause::FunctionMissing {
+            function: function.clone(),
+            task: task.clone(),
+        };
+        Some(self.inner.note_stuck(run, cause))
+    }
+}

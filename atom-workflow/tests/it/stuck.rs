@@ -1,0 +1,256 @@
+//! Runs that seem to be stuck in other engines: here they go on, or say why they cannot.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use atom_core::function::TypedFunction;
+use atom_core::storage::{MemoryStore, MemoryVault, PageRequest, RunRecord, RunStatus};
+use atom_workflow::machine::WaitKind;
+use atom_workflow::runtime::{RuntimeLimits, StuckCause};
+use serde_json::{Value, json};
+
+use crate::crash::{MortalStore, keep_time_moving};
+use crate::support::Bench;
+
+/// A second process over the store of a first one, which was closed or has died.
+fn next_process(bench: &Bench, limits: RuntimeLimits) -> Bench {
+    let next = Bench::over(Arc::clone(&bench.store), Arc::clone(&bench.vault), limits);
+    next.clock.set(bench.clock_now());
+    next
+}
+
+async fn until_called(bench: &Bench, name: &str, count: u64) {
+    while bench.calls.count(name) < count {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Why a run has not been able to go on for `seconds`.
+async fn stuck(bench: &Bench, run: &RunRecord, seconds: u64) -> Vec<StuckCause> {
+    let until = bench.clock_now() - Duration::from_secs(seconds);
+    let page = bench
+        .runtime
+        .stuck(&bench.scope(), until, &PageRequest::default())
+        .await
+        .unwrap();
+    let found = page.items.into_iter().find(|(found, _)| found.id == run.id);
+    found.map_or_else(Vec::new, |(_, stuck)| {
+        stuck.into_iter().map(|stuck| stuck.cause).collect()
+    })
+}
+
+/// As vercel/workflow#1531: nothing sets a run going again after its process was killed.
+#[tokio::test]
+async fn a_run_of_a_killed_process_goes_on_in_the_next_one() {
+    let bench = Bench::new();
+    let run = bench
+        .start(
+            "- a: { call: echo }\n- b: { wait: PT1H }\n- c: { call: echo }\n",
+            json!({}),
+        )
+        .await;
+    until_called(&bench, "echo", 1).await;
+    bench.runtime.close(Duration::ZERO).await;
+    let next = next_process(&bench, RuntimeLimits::default());
+    // Until somebody resumes it, it is reported.
+    assert_eq!(stuck(&next, &run, 0).await, [StuckCause::NotResumed]);
+    next.runtime.resume(None).await.unwrap();
+    assert_eq!(stuck(&next, &run, 0).await, []);
+    next.pass(3600).await;
+    assert_eq!(next.wait(&run).await.status, RunStatus::Completed);
+}
+
+/// As dbos-inc/dbos-transact-py#716: a database that restarts while runs recover leaves them behind.
+#[tokio::test]
+async fn a_store_that_fails_while_runs_recover_strands_none() {
+    let store = MortalStore::new(Arc::new(MemoryStore::default()), i64::MAX);
+    let bench = Bench::over(
+        Arc::clone(&store) as _,
+        Arc::new(MemoryVault::default()),
+        RuntimeLimits::default(),
+    );
+    let run = bench
+        .start("- a: { wait: PT1S }\n- b: { call: echo }\n", json!({}))
+        .await;
+    bench.runtime.close(Duration::from_secs(5)).await;
+    let next = next_process(&bench, RuntimeLimits::default());
+    store.is_unreadable.store(true, Ordering::SeqCst);
+    next.runtime.resume(None).await.unwrap();
+    while stuck(&next, &run, 0).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(
+        stuck(&next, &run, 0).await[..],
+        [StuckCause::StoreFailing { .. }]
+    ));
+    assert_eq!(next.runtime.stuck_count(next.clock_now()), 1);
+    store.is_unreadable.store(false, Ordering::SeqCst);
+    let ended = tokio::select! {
+        ended = next.wait(&run) => ended,
+        () = keep_time_moving(&next) => unreachable!("time never ends"),
+    };
+    assert_eq!(ended.status, RunStatus::Completed);
+    assert_eq!(next.runtime.stuck_count(next.clock_now()), 0);
+}
+
+/// As dbos-inc/dbos-transact-py#805: a recovered run that cannot go on blocks the others.
+#[tokio::test]
+async fn a_recovered_run_that_waits_for_its_function_blocks_nobody_and_says_so() {
+    let limits = RuntimeLimits {
+        concurrent_calls: 1,
+        ..RuntimeLimits::default()
+    };
+    let bench = Bench::over(
+        Arc::new(MemoryStore::default()),
+        Arc::new(MemoryVault::default()),
+        limits,
+    );
+    let late = || {
+        Arc::new(TypedFunction::new("late", "Answers.", |_: Value, _| async {
+            Ok(json!(1))
+        }))
+    };
+    let hold = "- a: { wait: PT1S }\n- b: { call: late }\n";
+    bench.functions.register(late()).unwrap();
+    let run = bench.start(hold, json!({})).await;
+    bench.runtime.close(Duration::from_secs(5)).await;
+
+    let next = next_process(&bench, limits);
+    next.runtime.resume(None).await.unwrap();
+    next.pass(1).await;
+    let missing = StuckCause::FunctionMissing {
+        function: "late".to_owned(),
+        task: "/do/1/b".to_owned(),
+    };
+    while stuck(&next, &run, 0).await != [missing.clone()] {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stuck(&next, &run, 60).await, [], "not for a minute yet");
+    next.clock.set(next.clock_now() + Duration::from_secs(61));
+    assert_eq!(stuck(&next, &run, 60).await, [missing]);
+    assert_eq!(
+        next.output("- a: { call: echo, with: { n: 1 } }", json!({}))
+            .await,
+        json!({ "n": 1 })
+    );
+    next.functions.register(late()).unwrap();
+    assert_eq!(next.wait(&run).await.output, Some(json!(1)));
+    assert_eq!(next.runtime.stuck_count(next.clock_now()), 0);
+}
+
+/// As n8n-io/n8n#23807: runs that ended well are marked as crashed when the process starts again.
+#[tokio::test]
+async fn a_run_that_ended_stays_as_it_is_when_the_process_starts_again() {
+    let bench = Bench::new();
+    let run = bench.run("- a: { call: echo, with: { n: 1 } }", json!({})).await;
+    bench.runtime.close(Duration::ZERO).await;
+    let next = next_process(&bench, RuntimeLimits::default());
+    assert_eq!(next.runtime.resume(None).await.unwrap(), []);
+    assert_eq!(next.store.run(&next.scope(), run.id).await.unwrap(), Some(run));
+    assert_eq!(next.calls.count("echo"), 0);
+}
+
+/// As apalis-dev/apalis-sqlite#58: a process that runs for long stops taking up work.
+#[tokio::test]
+async fn calls_that_hang_and_panic_give_their_places_back() {
+    let limits = RuntimeLimits {
+        concurrent_calls: 1,
+        call_timeout: Duration::from_secs(7),
+        ..RuntimeLimits::default()
+    };
+    let bench = Bench::over(
+        Arc::new(MemoryStore::default()),
+        Arc::new(MemoryVault::default()),
+        limits,
+    );
+    for round in 1..=20 {
+        let hung = bench.start("- a: { call: hang }", json!({})).await;
+        until_called(&bench, "hang", round).await;
+        bench.pass(7).await;
+        assert_eq!(bench.wait(&hung).await.error.unwrap()["status"], 408);
+        bench.error("- a: { call: panic }", json!({})).await;
+        let cancelled = bench
+            .start("- a: { call: echo }\n- b: { wait: PT1H }\n", json!({}))
+            .await;
+        bench
+            .runtime
+            .cancel(&bench.scope(), cancelled.id, None)
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        bench
+            .output("- a: { call: echo, with: { n: 1 } }", json!({}))
+            .await,
+        json!({ "n": 1 })
+    );
+    while bench.runtime.running() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// As twentyhq/twenty#22995: a step that was under way when its worker was restarted stays under way for ever.
+#[tokio::test]
+async fn a_call_under_way_when_the_process_died_is_made_again_with_its_key() {
+    let bench = Bench::new();
+    let run = bench.start("- a: { call: hang }", json!({})).await;
+    until_called(&bench, "hang", 1).await;
+    bench.runtime.close(Duration::ZERO).await;
+    let next = next_process(&bench, RuntimeLimits::default());
+    next.runtime.resume(None).await.unwrap();
+    until_called(&next, "hang", 1).await;
+    assert_eq!(next.calls.keys(), bench.calls.keys());
+    next.pass(600).await;
+    assert_eq!(
+        next.wait(&run).await.error.unwrap()["status"],
+        408,
+        "and ends with the limit of a call"
+    );
+}
+
+#[tokio::test]
+async fn a_run_tells_what_it_waits_for() {
+    let bench = Bench::new();
+    bench.deploy("document: { dsl: 1.0.3, namespace: default, name: child, version: 1.0.0 }\ndo: [{ a: { wait: PT1H } }]\n").await;
+    let tasks = r#"
+- all:
+    fork:
+      branches:
+        - call: { call: hang, timeout: { after: PT5S } }
+        - rest: { wait: PT9S }
+        - hear: { listen: { to: { one: { with: { type: com.example.go } } } } }
+        - other: { run: { workflow: { namespace: default, name: child, version: 1.0.0 } } }
+"#;
+    let run = bench.start(tasks, json!({})).await;
+    let child = bench.child_of(&run).await;
+    let waits = bench.runtime.waits(&bench.scope(), run.id).await.unwrap();
+    let at = |seconds| bench.clock_now() + Duration::from_secs(seconds);
+    let expected = [
+        ("call", WaitKind::Timeout { at: at(5) }),
+        (
+            "call",
+            WaitKind::Call {
+                function: "hang".to_owned(),
+            },
+        ),
+        ("rest", WaitKind::Time { at: at(9) }),
+        ("hear", WaitKind::Event),
+        ("other", WaitKind::Run { run: child.id }),
+    ];
+    let told: Vec<_> = waits
+        .iter()
+        .map(|wait| {
+            assert_eq!(wait.since, Some(at(0)));
+            (
+                wait.task.as_deref().unwrap().rsplit('/').next().unwrap(),
+                wait.what.clone(),
+            )
+        })
+        .collect();
+    assert_eq!(told, expected);
+    // What waits for time, events or answers is not stuck.
+    assert_eq!(stuck(&bench, &run, 0).await, []);
+    bench.runtime.cancel(&bench.scope(), run.id, None).await.unwrap();
+    assert_eq!(bench.runtime.waits(&bench.scope(), run.id).await.unwrap(), []);
+}
