@@ -5,6 +5,7 @@
 mod api;
 mod bridge;
 mod conformance;
+mod cut_log;
 mod engine;
 mod schema;
 mod support;
