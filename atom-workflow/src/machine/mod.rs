@@ -224,6 +224,12 @@ impl Machine {
                 if let Some(frame) = self.take_action(action) {
                     self.finish_work(frame, output);
                 }
+    /// The time of the run: that of its latest event, which never goes back.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
             }
             Event::Failed { action, error } => {
                 if let Some(frame) = self.take_action(action) {

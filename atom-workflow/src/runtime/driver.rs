@@ -48,7 +48,7 @@ pub(super) async fn drive(
                 tracing::warn!(%run, %error, "the run waits for its store");
                 tokio::select! {
                     () = shutdown.cancelled() => break Err(closed()),
-                    () = runtime.pause(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                    () = runtime.inner.parts.clock.sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
                 }
             }
             other => break other,
@@ -192,7 +192,7 @@ impl<'a> Driver<'a> {
         // A run is created with its first entry before the machine has seen it: what that entry leads to at
         // once, without waiting for anything, is still to be written. Events are not appended twice.
         if driver.next_sequence == 1 && !(last.publish.is_empty() && last.outcome.is_none()) {
-            let at = runtime.inner.parts.clock.now();
+            let at = driver.now();
             driver.write(Vec::new(), &mut last, at).await?;
         }
         driver.report_progress();
@@ -280,7 +280,7 @@ impl<'a> Driver<'a> {
             return Ok(());
         }
         self.redact(&mut event);
-        let now = self.runtime.inner.parts.clock.now();
+        let now = self.now();
         let payload = encode(&event)?;
         let received = received_offset(&event);
         self.note_offsets(&event);
@@ -289,6 +289,11 @@ impl<'a> Driver<'a> {
             sequence: self.next_sequence,
             at: now,
             payload,
+    /// The present moment, or that of the run's last entry when the clock was set back since.
+    fn now(&self) -> Timestamp {
+        self.runtime.inner.parts.clock.now().max(self.machine.now())
+    }
+
             event_head: 0,
         };
         let event_head = self.write(vec![entry], &mut transition, now).await?;
@@ -339,7 +344,7 @@ impl<'a> Driver<'a> {
                 Ok(committed) => return Ok(committed.event_head),
                 Err(error) if error.retry() == Retry::Maybe => {
                     tracing::warn!(run = %self.record.id, %error, "cannot write, will try again");
-                    self.runtime.pause(pause).await;
+                    self.runtime.inner.parts.clock.sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Err(error) => return Err(error),

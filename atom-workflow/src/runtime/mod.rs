@@ -379,15 +379,6 @@ impl Runtime {
         Ok(())
     }
 
-    /// Lets some time pass.
-    async fn pause(&self, length: Duration) {
-        let clock = &self.inner.parts.clock;
-        let length = jiff::SignedDuration::try_from(length).unwrap_or_default();
-        clock
-            .wait_until(clock.now().saturating_add(length).unwrap_or(jiff::Timestamp::MAX))
-            .await;
-    }
-
     /// The driver of a run. One that is started for it takes the mail before it begins anything, so that
     /// cancelling an interrupted run does not first repeat its calls.
     fn drive_after(&self, record: &RunRecord, first: &mut Option<Mail>) -> Result<DriverHandle> {

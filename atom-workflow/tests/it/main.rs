@@ -6,6 +6,7 @@
     reason = "a test ends when something is not as it should be"
 )]
 
+mod clock;
 mod compensate;
 mod crash;
 mod engine;
