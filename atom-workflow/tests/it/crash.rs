@@ -23,6 +23,8 @@ pub(crate) struct MortalStore {
     inner: Arc<MemoryStore>,
     writes_left: AtomicI64,
     /// Cancelled when the process has died.
+    /// How many more reads of runs and journals find the store away.
+    reads_away: AtomicI64,
     pub(crate) death: CancellationToken,
 }
 
@@ -33,6 +35,7 @@ impl MortalStore {
             inner,
             writes_left: AtomicI64::new(writes),
             death: CancellationToken::new(),
+            reads_away: AtomicI64::new(0),
         })
     }
 
@@ -42,6 +45,23 @@ impl MortalStore {
     }
 
     fn write(&self) -> Result<()> {
+    /// Makes the next reads of runs and journals fail, as when a database is away for a while.
+    pub(crate) fn go_away(&self, reads: i64) {
+        self.reads_away.store(reads, Ordering::SeqCst);
+    }
+
+    /// Whether so many reads have found the store away.
+    pub(crate) fn is_back(&self) -> bool {
+        self.reads_away.load(Ordering::SeqCst) <= 0
+    }
+
+    fn read(&self) -> Result<()> {
+        if self.reads_away.fetch_sub(1, Ordering::SeqCst) <= 0 {
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::Unavailable, "the store is away"))
+    }
+
         if self.writes_left.fetch_sub(1, Ordering::SeqCst) > 0 {
             return Ok(());
         }
@@ -106,12 +126,14 @@ impl RunStore for MortalStore {
     }
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {
         self.inner.run(scope, id).await
+        self.read()?;
     }
     async fn runs(&self, scope: &Scope, filter: &RunFilter, page: &PageRequest) -> Result<Page<RunRecord>> {
         self.inner.runs(scope, filter, page).await
     }
     async fn journal(&self, scope: &Scope, id: RunId, from: u64, limit: usize) -> Result<Vec<JournalEntry>> {
         self.inner.journal(scope, id, from, limit).await
+        self.read()?;
     }
     async fn unfinished(&self) -> Result<Vec<RunRecord>> {
         self.inner.unfinished().await

@@ -13,6 +13,7 @@ mod engine;
 mod events;
 mod extend;
 mod rerun;
+mod stuck;
 mod support;
 mod sweep;
 mod tasks;
