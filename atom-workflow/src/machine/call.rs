@@ -20,16 +20,45 @@ impl Machine {
         input: &Arc<Value>,
         variables: &Variables,
     ) -> Result<()> {
+        if let CallTarget::Defined(_) = &call.target {
+            let arguments = self.call_arguments(task, call, input, variables)?;
+            self.push_list(id, List::Body(Arc::clone(task)), 0, Arc::new(arguments), None);
+            return Ok(());
+        }
+        let action = self.number();
+        let arguments = self.passed_on(action, || self.call_arguments(task, call, input, variables))?;
+        let function = match &call.target {
+            CallTarget::Function(name) => name.as_str(),
+            CallTarget::Http => "http",
+            CallTarget::OpenApi => "openapi",
+            CallTarget::Defined(task) => task.name.as_str(),
+        };
+        let command = Command::Call {
+            function: function.to_owned(),
+            arguments,
+            task: task.reference.clone(),
+        };
+        self.begin_as(action, Some(id), Purpose::Work, command);
+        Ok(())
+    }
+
+    /// The arguments of a call, with every endpoint and authentication policy known.
+    fn call_arguments(
+        &self,
+        task: &Task,
+        call: &Call,
+        input: &Value,
+        variables: &Variables,
+    ) -> Result<Value> {
         let mut arguments = call
             .arguments
             .evaluate(input, variables)
             .map_err(|error| WorkflowError::expression(&error))?;
-        let function = match &call.target {
-            CallTarget::Function(name) => name.clone(),
+        match &call.target {
+            CallTarget::Function(_) | CallTarget::Defined(_) => {}
             CallTarget::Http => {
                 let source = task.source.pointer("/with/endpoint");
                 self.resolve_endpoint(arguments.get_mut("endpoint"), source, input, variables)?;
-                "http".to_owned()
             }
             CallTarget::OpenApi => {
                 let document = arguments
@@ -40,20 +69,9 @@ impl Machine {
                 if let Some(policy) = arguments.get_mut("authentication") {
                     *policy = self.resolve_policy(policy.take(), input, variables)?;
                 }
-                "openapi".to_owned()
             }
-            CallTarget::Defined(_) => {
-                self.push_list(id, List::Body(Arc::clone(task)), 0, Arc::new(arguments), None);
-                return Ok(());
-            }
-        };
-        let command = Command::Call {
-            function,
-            arguments,
-            task: task.reference.clone(),
-        };
-        self.begin(Some(id), Purpose::Work, command);
-        Ok(())
+        }
+        Ok(arguments)
     }
 
     /// Turns an endpoint into `{"uri": …, "authentication": …}` with every part known.

@@ -49,7 +49,7 @@ pub(crate) use data::check_depth;
 pub use error::WorkflowError;
 pub use event::{ActionId, Command, Event, Outcome, Record, RecordKind, Transition};
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use atom_core::{CloudEvent, RunId};
@@ -133,6 +133,8 @@ pub struct Machine {
     work: VecDeque<Work>,
     transition: Transition,
     outcome: Option<Outcome>,
+    /// The actions that the events to come answer, as far as they are known.
+    answered: HashSet<ActionId>,
     /// How to undo the tasks that have completed, in the order in which they did.
     compensations: Vec<Compensation>,
     /// Set once the run has failed or was cancelled and is being undone.
@@ -158,6 +160,7 @@ impl Machine {
             work: VecDeque::new(),
             transition: Transition::default(),
             outcome: None,
+            answered: HashSet::new(),
             compensations: Vec::new(),
             undoing: None,
             workflow,
@@ -186,6 +189,16 @@ impl Machine {
         std::mem::take(&mut self.transition)
     }
 
+    /// Tells the machine the events that it will be given next, for a replay. The arguments of calls that they answer
+    /// are not computed again: nobody needs them. Everything else is as without it.
+    pub fn foresee<'a>(&mut self, events: impl IntoIterator<Item = &'a Event>) {
+        let answered = |event: &Event| match event {
+            Event::Completed { action, .. } | Event::Failed { action, .. } => Some(*action),
+            _ => None,
+        };
+        self.answered = events.into_iter().filter_map(answered).collect();
+    }
+
     /// Whether an event would change anything: a late answer to an action that was stopped does not, and
     /// nothing does once the run has ended.
     #[must_use]
@@ -211,6 +224,12 @@ impl Machine {
             .map(|(action, pending)| (*action, &pending.command))
     }
 
+    /// The time of the run: that of its latest event, which never goes back.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// How the run ended, once it has.
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
@@ -224,12 +243,6 @@ impl Machine {
                 if let Some(frame) = self.take_action(action) {
                     self.finish_work(frame, output);
                 }
-    /// The time of the run: that of its latest event, which never goes back.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.now
-    }
-
             }
             Event::Failed { action, error } => {
                 if let Some(frame) = self.take_action(action) {
@@ -343,6 +356,12 @@ impl Machine {
 
     fn begin(&mut self, frame: Option<FrameId>, purpose: Purpose, command: Command) -> ActionId {
         let action = self.number();
+        self.begin_as(action, frame, purpose, command);
+        action
+    }
+
+    /// Begins an action whose number was taken before.
+    fn begin_as(&mut self, action: ActionId, frame: Option<FrameId>, purpose: Purpose, command: Command) {
         self.transition.begin.push((action, command.clone()));
         if let Some(frame) = frame.and_then(|frame| self.frames.get_mut(&frame)) {
             frame.actions.insert(action);
@@ -355,7 +374,19 @@ impl Machine {
                 command,
             },
         );
-        action
+    }
+
+    /// What a call passes on. It is not computed when the call has its answer, see [`foresee`](Self::foresee): so `action`
+    /// must be the call's own even if computing it fails, or the answer could be that of another call.
+    fn passed_on(
+        &self,
+        action: ActionId,
+        compute: impl FnOnce() -> Result<Value, WorkflowError>,
+    ) -> Result<Value, WorkflowError> {
+        if self.answered.contains(&action) {
+            return Ok(Value::Null);
+        }
+        compute()
     }
 
     fn start_timer(&mut self, frame: Option<FrameId>, purpose: Purpose, length: std::time::Duration) {

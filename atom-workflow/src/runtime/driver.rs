@@ -175,9 +175,8 @@ impl<'a> Driver<'a> {
                 .inner
                 .journal(&driver.record, driver.next_sequence)
                 .await?;
-            if page.is_empty() {
-                break;
-            }
+            let is_last = page.len() < JOURNAL_PAGE;
+            driver.machine.foresee(page.iter().map(|(_, event)| event));
             for (entry, event) in page {
                 if entry.sequence != driver.next_sequence || !driver.machine.expects(&event) {
                     return Err(history::diverged(driver.record.id));

@@ -7,10 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atom_core::storage::{
     Committed, DeployedWorkflow, JournalEntry, MemoryStore, MemoryVault, NewRun, Page, PageRequest,
-    RunCommit, RunFilter, RunRecord, RunStore, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore,
+    RunCommit, RunFilter, RunRecord, RunStore, StoredTemplate, TemplateInfo, TemplateStore, Vault,
+    WorkflowStore,
 };
 use atom_core::{
     CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Result, RunId, Scope,
+    Secret,
 };
 use atom_workflow::runtime::RuntimeLimits;
 use serde_json::{Value, json};
@@ -22,9 +24,9 @@ use crate::support::Bench;
 pub(crate) struct MortalStore {
     inner: Arc<MemoryStore>,
     writes_left: AtomicI64,
-    /// Cancelled when the process has died.
     /// How many more reads of runs and journals find the store away.
     reads_away: AtomicI64,
+    /// Cancelled when the process has died.
     pub(crate) death: CancellationToken,
 }
 
@@ -34,8 +36,8 @@ impl MortalStore {
         Arc::new(Self {
             inner,
             writes_left: AtomicI64::new(writes),
-            death: CancellationToken::new(),
             reads_away: AtomicI64::new(0),
+            death: CancellationToken::new(),
         })
     }
 
@@ -44,7 +46,6 @@ impl MortalStore {
         writes - self.writes_left.load(Ordering::SeqCst)
     }
 
-    fn write(&self) -> Result<()> {
     /// Makes the next reads of runs and journals fail, as when a database is away for a while.
     pub(crate) fn go_away(&self, reads: i64) {
         self.reads_away.store(reads, Ordering::SeqCst);
@@ -62,6 +63,7 @@ impl MortalStore {
         Err(Error::new(ErrorCode::Unavailable, "the store is away"))
     }
 
+    fn write(&self) -> Result<()> {
         if self.writes_left.fetch_sub(1, Ordering::SeqCst) > 0 {
             return Ok(());
         }
@@ -125,15 +127,15 @@ impl RunStore for MortalStore {
         self.inner.commit(commit).await
     }
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {
-        self.inner.run(scope, id).await
         self.read()?;
+        self.inner.run(scope, id).await
     }
     async fn runs(&self, scope: &Scope, filter: &RunFilter, page: &PageRequest) -> Result<Page<RunRecord>> {
         self.inner.runs(scope, filter, page).await
     }
     async fn journal(&self, scope: &Scope, id: RunId, from: u64, limit: usize) -> Result<Vec<JournalEntry>> {
-        self.inner.journal(scope, id, from, limit).await
         self.read()?;
+        self.inner.journal(scope, id, from, limit).await
     }
     async fn unfinished(&self) -> Result<Vec<RunRecord>> {
         self.inner.unfinished().await
@@ -274,4 +276,69 @@ async fn survive(workflow: &str) -> Value {
         }
         writes += 1;
     }
+}
+
+/// Some arguments cannot be computed, which is handled before more is called.
+const FAILING_ARGUMENTS: &str = r#"
+- one: { call: echo, with: { n: 1 } }
+- two:
+    try: [{ bad: { call: echo, with: { n: '${ "text" * {} }' } } }]
+    catch: {}
+- three:
+    fork:
+      branches:
+        - left: { try: [{ bad: { call: echo, with: { n: '${ error("no") }' } } }], catch: { do: [{ mend: { call: echo, with: { n: 3 } } }] } }
+        - right: { do: [{ pause: { wait: PT1S } }, { work: { call: echo, with: { n: 4 } } }] }
+- four: { emit: { event: { with: { type: com.example.four, data: '${ . }' } } }, output: { as: '{ n: 6 }' } }
+- five: { try: [{ bad: { run: { workflow: { namespace: default, name: child, version: 1.0.0, input: { n: '${ error("no") }' } } } } }], catch: {} }
+- six: { run: { workflow: { namespace: default, name: child, version: 1.0.0, input: { n: 6 } } } }
+"#;
+
+#[tokio::test]
+async fn a_crash_after_arguments_that_could_not_be_computed_changes_nothing() {
+    let output = survive(FAILING_ARGUMENTS).await;
+    assert_eq!(output["n"], 6);
+}
+
+#[tokio::test]
+async fn what_answered_calls_were_given_is_not_computed_again() {
+    let store = Arc::new(MemoryStore::default());
+    let vault = Arc::new(MemoryVault::default());
+    let open = || {
+        Bench::over(
+            Arc::clone(&store) as _,
+            Arc::clone(&vault) as _,
+            RuntimeLimits::default(),
+        )
+    };
+    let first = open();
+    let scope = first.scope();
+    let now = first.clock_now();
+    vault
+        .set(&scope, "token", &Secret::new("once"), now)
+        .await
+        .unwrap();
+    let workflow = r#"
+use: { secrets: [token] }
+do:
+  - a: { call: echo, with: { length: '${ $secrets.token | if . == "once" then length else error("it is gone") end }' } }
+  - pause: { wait: PT1S }
+  - b: { set: { length: '${ .length }' } }
+"#;
+    let run = first.start(workflow, json!({})).await;
+    let due = now + Duration::from_secs(1);
+    while first.clock.earliest_deadline() != Some(due) {
+        tokio::task::yield_now().await;
+    }
+    first.runtime.close(Duration::from_secs(5)).await;
+    vault.delete(&scope, "token").await.unwrap();
+    let second = open();
+    second.runtime.resume(None).await.unwrap();
+    second.clock.set(due);
+    assert_eq!(second.wait(&run).await.output, Some(json!({ "length": 4 })));
+    let history = second.history(&run).await;
+    assert!(
+        history.contains(&"task_completed /do/0/a".to_owned()),
+        "{history:?}"
+    );
 }
