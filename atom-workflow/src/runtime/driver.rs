@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::load::JOURNAL_PAGE;
 use super::redact::Redactor;
 use super::{Mail, Progress, Runtime, closed, ended, history};
 use crate::machine::{ActionId, Command, Event, Machine, Outcome, Transition};
@@ -30,14 +31,22 @@ pub(super) async fn drive(
     runtime: Runtime,
     scope: Scope,
     run: RunId,
+    mut created: Option<RunRecord>,
     mut inbox: mpsc::Receiver<Mail>,
     progress: watch::Sender<Progress>,
 ) {
     let shutdown = runtime.inner.shutdown.clone();
     let mut pause = FIRST_PAUSE;
     let result = loop {
-        let attempt =
-            AssertUnwindSafe(run_to_end(&runtime, &scope, run, &mut inbox, &progress)).catch_unwind();
+        let attempt = AssertUnwindSafe(run_to_end(
+            &runtime,
+            &scope,
+            run,
+            created.take(),
+            &mut inbox,
+            &progress,
+        ))
+        .catch_unwind();
         let result = tokio::select! {
             biased;
             () = shutdown.cancelled() => Err(closed()),
@@ -80,11 +89,15 @@ async fn run_to_end(
     runtime: &Runtime,
     scope: &Scope,
     run: RunId,
+    created: Option<RunRecord>,
     inbox: &mut mpsc::Receiver<Mail>,
     progress: &watch::Sender<Progress>,
 ) -> Result<()> {
-    // Read anew: it may have ended since the driver was asked for.
-    let record = runtime.record(scope, run).await?;
+    let record = match created {
+        Some(record) => record,
+        None => runtime.record(scope, run).await?,
+    };
+    // It may have ended since the driver was asked for.
     if record.status.has_ended() {
         return Ok(());
     }
@@ -187,6 +200,9 @@ impl<'a> Driver<'a> {
                 last = driver.machine.advance(event, entry.at);
                 driver.note_listening(&last, from);
             }
+            if is_last {
+                break;
+            }
         }
         // A run is created with its first entry before the machine has seen it: what that entry leads to at
         // once, without waiting for anything, is still to be written. Events are not appended twice.
@@ -252,7 +268,7 @@ impl<'a> Driver<'a> {
     }
 
     async fn take_mail(&mut self, mail: Mail) -> Result<()> {
-        let is_unwanted = match &mail.event {
+        let is_unwanted = match mail.event.as_ref() {
             Event::Signalled { event } => {
                 !self.machine.can_take_signal() && self.machine.wants(event).is_empty()
             }
@@ -267,10 +283,15 @@ impl<'a> Driver<'a> {
             let _ = mail.answer.send(Err(error));
             return Ok(());
         }
-        let result = self.step(mail.event).await;
+        let result = self.step(*mail.event).await;
         // Nobody waits any more when this fails.
         let _ = mail.answer.send(result.clone());
         result
+    }
+
+    /// The present moment, or that of the run's last entry when the clock was set back since.
+    fn now(&self) -> Timestamp {
+        self.runtime.inner.parts.clock.now().max(self.machine.now())
     }
 
     /// Takes one event through the machine, makes it durable, and does what follows from it.
@@ -288,11 +309,6 @@ impl<'a> Driver<'a> {
             sequence: self.next_sequence,
             at: now,
             payload,
-    /// The present moment, or that of the run's last entry when the clock was set back since.
-    fn now(&self) -> Timestamp {
-        self.runtime.inner.parts.clock.now().max(self.machine.now())
-    }
-
             event_head: 0,
         };
         let event_head = self.write(vec![entry], &mut transition, now).await?;

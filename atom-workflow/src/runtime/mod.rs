@@ -175,13 +175,15 @@ struct Progress {
 /// What others ask of a driver. The answer comes once it is durable.
 #[derive(Debug)]
 struct Mail {
-    event: Event,
+    /// Boxed, because every run keeps room for some.
+    event: Box<Event>,
     answer: oneshot::Sender<Result<()>>,
 }
 
 impl Mail {
     fn new(event: Event) -> (Self, oneshot::Receiver<Result<()>>) {
         let (answer, answered) = oneshot::channel();
+        let event = Box::new(event);
         (Self { event, answer }, answered)
     }
 }
@@ -256,13 +258,17 @@ impl Runtime {
     /// # Cancel safety
     /// Dropping the future forgets the wait; the run goes on.
     pub async fn wait(&self, scope: &Scope, run: RunId) -> Result<RunRecord> {
-        // The driver is looked up first: had the run ended before, its record would say so.
-        let handle = self.driver(scope, run);
-        let record = self.record(scope, run).await?;
-        if record.status.has_ended() {
-            return Ok(record);
-        }
-        let Some(mut handle) = handle.or_else(|| self.driver(scope, run)) else {
+        let handle = match self.driver(scope, run) {
+            Some(handle) => Some(handle),
+            None => {
+                let record = self.record(scope, run).await?;
+                if record.status.has_ended() {
+                    return Ok(record);
+                }
+                self.driver(scope, run)
+            }
+        };
+        let Some(mut handle) = handle else {
             return Err(interrupted(run));
         };
         {
@@ -340,7 +346,7 @@ impl Runtime {
         }
         let (mail, answered) = Mail::new(event);
         let mut mail = Some(mail);
-        let handle = self.drive_after(&record, &mut mail)?;
+        let handle = self.drive_after(&record, &mut mail, None)?;
         if let Some(mail) = mail
             && handle.mail.send(mail).await.is_err()
         {
@@ -365,13 +371,13 @@ impl Runtime {
 
     /// The driver of a run that has not ended; starts one when there is none.
     fn drive(&self, record: &RunRecord) -> Result<DriverHandle> {
-        self.drive_after(record, &mut None)
+        self.drive_after(record, &mut None, None)
     }
 
     /// Cancels a run without waiting for it.
     fn cancel_later(&self, run: &RunRecord, reason: String) -> Result<()> {
         let mut mail = Some(Mail::new(Event::Cancelled { reason: Some(reason) }).0);
-        let handle = self.drive_after(run, &mut mail)?;
+        let handle = self.drive_after(run, &mut mail, None)?;
         if let Some(mail) = mail {
             // A driver that has ended, or has more mail than it can take, is asked again at the next resume.
             let _ = handle.mail.try_send(mail);
@@ -380,8 +386,13 @@ impl Runtime {
     }
 
     /// The driver of a run. One that is started for it takes the mail before it begins anything, so that
-    /// cancelling an interrupted run does not first repeat its calls.
-    fn drive_after(&self, record: &RunRecord, first: &mut Option<Mail>) -> Result<DriverHandle> {
+    /// cancelling an interrupted run does not first repeat its calls. `created` is the run when it was created just now.
+    fn drive_after(
+        &self,
+        record: &RunRecord,
+        first: &mut Option<Mail>,
+        created: Option<RunRecord>,
+    ) -> Result<DriverHandle> {
         self.check_open()?;
         let key = (record.principal.scope(), record.id);
         let mut drivers = self.drivers();
@@ -403,6 +414,7 @@ impl Runtime {
             self.clone(),
             record.principal.scope(),
             record.id,
+            created,
             inbox,
             progress,
         ));

@@ -106,7 +106,7 @@ impl Runtime {
             other => other?,
         };
         let record = self.record(&scope, id).await?;
-        self.drive(&record)?;
+        self.drive_after(&record, &mut None, Some(record.clone()))?;
         Ok(record)
     }
 
