@@ -21,8 +21,9 @@ const PARKED: usize = 10_000;
 const TIMERS: usize = 100_000;
 /// The time within which all timers are due.
 const DUE_WITHIN: Duration = Duration::from_secs(60);
-/// How long the process that only waits is watched.
-const IDLE: Duration = Duration::from_secs(10);
+/// How long the process is left alone, and then watched.
+const SETTLING: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(60);
 
 /// Measures each kind in a process of its own.
 pub(crate) fn show_all() {
@@ -80,7 +81,7 @@ async fn parked(folder: &Path, kind: &str) {
     start(&engine, &document, 100).await;
     let before = resident_kib();
     start(&engine, &document, PARKED).await;
-    tokio::time::sleep(IDLE).await;
+    tokio::time::sleep(SETTLING).await;
     let memory = (resident_kib() - before) / PARKED as f64;
     let cpu = cpu_seconds();
     tokio::time::sleep(IDLE).await;

@@ -38,15 +38,16 @@ pub(super) async fn drive(
     let shutdown = runtime.inner.shutdown.clone();
     let mut pause = FIRST_PAUSE;
     let result = loop {
-        let attempt = AssertUnwindSafe(run_to_end(
+        // Boxed, as are the parts that are seldom under way: a run that waits should hold little memory.
+        let attempt = Box::pin(run_to_end(
             &runtime,
             &scope,
             run,
             created.take(),
             &mut inbox,
             &progress,
-        ))
-        .catch_unwind();
+        ));
+        let attempt = AssertUnwindSafe(attempt).catch_unwind();
         let result = tokio::select! {
             biased;
             () = shutdown.cancelled() => Err(closed()),
@@ -101,18 +102,18 @@ async fn run_to_end(
     if record.status.has_ended() {
         return Ok(());
     }
-    let mut driver = Driver::rebuild(runtime, record, progress).await?;
+    let mut driver = Box::pin(Driver::rebuild(runtime, record, progress)).await?;
     // What was asked before anything began comes first: a run that is cancelled repeats no call.
     while let Ok(mail) = inbox.try_recv() {
         driver.take_mail(mail).await?;
     }
-    driver.begin_pending().await?;
+    Box::pin(driver.begin_pending()).await?;
     let mut head = runtime.inner.parts.store.watch();
     let mut has_news = !driver.listening.is_empty();
     while driver.machine.outcome().is_none() {
         if has_news {
             has_news = false;
-            driver.offer_events().await?;
+            Box::pin(driver.offer_events()).await?;
             continue;
         }
         let alarm = driver.timers.first().map(|(at, _)| *at);
@@ -204,6 +205,7 @@ impl<'a> Driver<'a> {
                 break;
             }
         }
+        driver.machine.foresee(std::iter::empty());
         // A run is created with its first entry before the machine has seen it: what that entry leads to at
         // once, without waiting for anything, is still to be written. Events are not appended twice.
         if driver.next_sequence == 1 && !(last.publish.is_empty() && last.outcome.is_none()) {
