@@ -1,5 +1,7 @@
 //! Time as an input, so that everything that waits can be tested without waiting.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -14,4 +16,11 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     /// # Cancel safety
     /// Dropping the future forgets the wait and nothing else.
     async fn wait_until(&self, deadline: Timestamp);
+
+    /// Returns once so much time has passed, whatever the clock was set to meanwhile: for bounds and pauses, which
+    /// somebody who sets the clock must neither end nor prolong.
+    ///
+    /// # Cancel safety
+    /// Dropping the future forgets the wait and nothing else.
+    async fn sleep(&self, length: Duration);
 }

@@ -13,8 +13,9 @@ use async_trait::async_trait;
 use atom_core::{Clock, RandomSource};
 use jiff::Timestamp;
 
-/// The longest single sleep. A machine that was suspended, or whose clock was set, is noticed this late.
-const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// How long a single sleep is at least and at most, between them a tenth of what is left: this late it is noticed that
+/// the machine was suspended or its clock was set. Longer ones let many runs wait at no cost.
+const SLEEP: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
 /// The wall clock of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,8 +33,12 @@ impl Clock for SystemClock {
             if left.is_zero() {
                 return;
             }
-            tokio::time::sleep(left.min(LONGEST_SLEEP)).await;
+            tokio::time::sleep((left / 10).clamp(SLEEP.0, SLEEP.1).min(left)).await;
         }
+    }
+
+    async fn sleep(&self, length: Duration) {
+        tokio::time::sleep(length).await;
     }
 }
 

@@ -71,12 +71,10 @@ impl HostCalls {
         arguments: Value,
         context: FunctionContext,
     ) -> Result<Value> {
-        let latest = self
-            .clock
-            .now()
-            .saturating_add(self.timeout)
-            .unwrap_or(Timestamp::MAX);
+        let now = self.clock.now();
+        let latest = now.saturating_add(self.timeout).unwrap_or(Timestamp::MAX);
         let deadline = context.deadline.map_or(latest, |deadline| deadline.min(latest));
+        let timeout = Duration::try_from(deadline.duration_since(now)).unwrap_or_default();
         let cancellation = context.cancellation.clone();
         let answer = async {
             let slot = Arc::clone(&self.slots)
@@ -111,7 +109,7 @@ impl HostCalls {
             () = cancellation.cancelled() => {
                 Err(Error::new(ErrorCode::Cancelled, "the call is no longer wanted"))
             }
-            () = self.clock.wait_until(deadline) => Err(Error::new(
+            () = self.clock.sleep(timeout) => Err(Error::new(
                 ErrorCode::Timeout,
                 "the host application did not answer in time; is its message loop running?",
             )),

@@ -6,6 +6,7 @@ mod agents;
 mod api;
 mod bridge;
 mod conformance;
+mod cut_log;
 mod engine;
 mod histories;
 #[cfg(unix)]

@@ -4,6 +4,7 @@
 
 mod codegen;
 mod hosts;
+mod peers;
 mod process;
 mod rust;
 
@@ -20,6 +21,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   soak             the tests that crash the engine at random, many times over; about an hour
   check            formatting, lints and licences
   bench            prints the numbers of benches/ beside this machine's own floor
+  bench peers      installs other engines below target/ and does the same work with them and with this one, in turns
 ";
 
 /// One part of the tests.
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
         ["codegen"] => codegen::write(&root),
         ["soak"] => rust::soak(&root),
         ["check"] => rust::check(&root),
+        ["bench", "peers"] => peers::bench(&root),
         ["bench", rest @ ..] => rust::bench(&root, rest),
         _ => {
             eprint!("{USAGE}");

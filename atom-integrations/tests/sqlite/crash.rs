@@ -1,4 +1,4 @@
-//! Crashes: killed processes and write-ahead logs that end anywhere.
+//! Processes that are killed.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -58,43 +58,6 @@ async fn whole_steps(directory: &Path) -> u64 {
     }
     store.close().await.unwrap();
     steps
-}
-
-#[tokio::test]
-async fn a_log_that_ends_anywhere_leaves_whole_steps() {
-    let directory = tempfile::tempdir().unwrap();
-    // A first opening creates the tables, so that the log holds steps only.
-    open(directory.path()).await.close().await.unwrap();
-    let store = open(directory.path()).await;
-    store.create(new_run(&principal(), 0)).await.unwrap();
-    for sequence in 1..=30 {
-        store.commit(step(sequence)).await.unwrap();
-    }
-    let database = std::fs::read(directory.path().join("atom.db")).unwrap();
-    let log = std::fs::read(directory.path().join("atom.db-wal")).unwrap();
-    drop(store);
-
-    const HEADER: usize = 32;
-    const FRAME: usize = 24 + 4096;
-    let frames = (log.len() - HEADER) / FRAME;
-    assert!(frames > 60, "{frames} frames");
-    let ends = (0..=frames).map(|frame| HEADER + frame * FRAME);
-    // Also within a frame: in its header and in its page.
-    let torn = (0..frames)
-        .step_by(5)
-        .flat_map(|frame| [10, 3000].map(|more| HEADER + frame * FRAME + more));
-    let mut last = 0;
-    for end in ends.chain(torn).chain([0, 16]) {
-        let copy = tempfile::tempdir().unwrap();
-        std::fs::write(copy.path().join("atom.db"), &database).unwrap();
-        std::fs::write(copy.path().join("atom.db-wal"), &log[..end]).unwrap();
-        let steps = whole_steps(copy.path()).await;
-        if end == HEADER + frames * FRAME {
-            assert_eq!(steps, 30, "a whole log loses nothing");
-        }
-        last = last.max(steps);
-    }
-    assert_eq!(last, 30);
 }
 
 const DIRECTORY: &str = "ATOM_TEST_DIRECTORY";

@@ -5,6 +5,7 @@ mod concurrency;
 mod crash;
 #[cfg(target_os = "linux")]
 mod full;
+mod log;
 mod opening;
 mod speed;
 

@@ -47,15 +47,8 @@ impl Workflow {
     pub fn called_functions(&self) -> BTreeSet<&str> {
         let mut functions = BTreeSet::new();
         self.visit(&mut |task| match &task.kind {
-            TaskKind::Call(call) => match &call.target {
-                CallTarget::Http => drop(functions.insert("http")),
-                CallTarget::OpenApi => drop(functions.insert("openapi")),
-                CallTarget::A2a => drop(functions.insert("a2a")),
-                CallTarget::Mcp => drop(functions.insert("mcp")),
-                CallTarget::Function(name) => drop(functions.insert(name.as_str())),
-                CallTarget::Defined(_) => {}
-            },
-            TaskKind::Process(process) => drop(functions.insert(process.kind.function())),
+            TaskKind::Call(call) => functions.extend(call.target.function()),
+            TaskKind::Process(process) => functions.extend([process.kind.function()]),
             _ => {}
         });
         functions

@@ -434,6 +434,21 @@ pub enum CallTarget {
     Defined(Arc<Task>),
 }
 
+impl CallTarget {
+    /// The registered function behind it; none for a task of the document.
+    #[must_use]
+    pub fn function(&self) -> Option<&str> {
+        match self {
+            Self::Http => Some("http"),
+            Self::OpenApi => Some("openapi"),
+            Self::A2a => Some("a2a"),
+            Self::Mcp => Some("mcp"),
+            Self::Function(name) => Some(name),
+            Self::Defined(_) => None,
+        }
+    }
+}
+
 /// One case of a switch.
 #[derive(Clone, Debug)]
 pub struct SwitchCase {

@@ -1,6 +1,5 @@
 //! The named values an expression may refer to as `$name`.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,7 +11,8 @@ use serde_json::Value;
 /// only: `$secrets` is one of them.
 #[derive(Clone, Default)]
 pub struct Variables {
-    values: Arc<BTreeMap<String, Arc<Value>>>,
+    /// Ordered by name. There are few, and every step copies them: a list of shared names and values is the cheapest to copy.
+    values: Arc<Vec<(Arc<str>, Arc<Value>)>>,
 }
 
 impl Variables {
@@ -23,26 +23,39 @@ impl Variables {
     }
 
     /// Defines a variable, or replaces it. `name` is without `$`.
-    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Arc<Value>>) {
-        *self = std::mem::take(self).set(name, value);
+    pub fn insert(&mut self, name: impl AsRef<str>, value: impl Into<Arc<Value>>) {
+        let (name, value) = (name.as_ref(), value.into());
+        let place = self.place(name);
+        let values = Arc::make_mut(&mut self.values);
+        match place {
+            Ok(place) => values[place].1 = value,
+            Err(place) => values.insert(place, (name.into(), value)),
+        }
     }
 
     /// These variables with `name` (without `$`) standing for `value`, whatever it stood for before.
     #[must_use]
-    pub fn set(mut self, name: impl Into<String>, value: impl Into<Arc<Value>>) -> Self {
-        Arc::make_mut(&mut self.values).insert(name.into(), value.into());
+    pub fn set(mut self, name: impl AsRef<str>, value: impl Into<Arc<Value>>) -> Self {
+        self.insert(name, value);
         self
     }
 
     /// The value that `name` (without `$`) stands for.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<Value>> {
-        self.values.get(name)
+        let place = self.place(name).ok()?;
+        self.values.get(place).map(|(_, value)| value)
+    }
+
+    /// Where a name is, or would be.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.values
+            .binary_search_by(|(known, _)| known.as_ref().cmp(name))
     }
 
     /// The names, without `$`, in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.values.keys().map(String::as_str)
+        self.values.iter().map(|(name, _)| name.as_ref())
     }
 }
 

@@ -21,16 +21,43 @@ impl Machine {
         input: &Arc<Value>,
         variables: &Variables,
     ) -> Result<()> {
+        let Some(function) = call.target.function() else {
+            let arguments = self.call_arguments(task, call, input, variables)?;
+            self.push_list(id, List::Body(Arc::clone(task)), 0, Arc::new(arguments), None);
+            return Ok(());
+        };
+        let action = self.number();
+        let (arguments, idempotency_key) = self.passed_on(action, || {
+            let arguments = self.call_arguments(task, call, input, variables)?;
+            Ok((arguments, idempotency_key(task, input, variables)?))
+        })?;
+        let command = Command::Call {
+            function: function.to_owned(),
+            arguments,
+            task: task.reference.clone(),
+            idempotency_key,
+        };
+        self.begin_as(action, Some(id), Purpose::Work, command);
+        Ok(())
+    }
+
+    /// The arguments of a call, with every endpoint and authentication policy known.
+    fn call_arguments(
+        &self,
+        task: &Task,
+        call: &Call,
+        input: &Value,
+        variables: &Variables,
+    ) -> Result<Value> {
         let mut arguments = call
             .arguments
             .evaluate(input, variables)
             .map_err(|error| WorkflowError::expression(&error))?;
-        let function = match &call.target {
-            CallTarget::Function(name) => name.clone(),
+        match &call.target {
+            CallTarget::Function(_) | CallTarget::Defined(_) => {}
             CallTarget::Http => {
                 let source = task.source.pointer("/with/endpoint");
                 self.resolve_endpoint(arguments.get_mut("endpoint"), source, input, variables)?;
-                "http".to_owned()
             }
             CallTarget::OpenApi => {
                 let document = arguments
@@ -41,7 +68,6 @@ impl Machine {
                 if let Some(policy) = arguments.get_mut("authentication") {
                     *policy = self.resolve_policy(policy.take(), input, variables)?;
                 }
-                "openapi".to_owned()
             }
             CallTarget::A2a => {
                 let card = arguments
@@ -51,7 +77,6 @@ impl Machine {
                 self.resolve_endpoint(card, source, input, variables)?;
                 let source = task.source.pointer("/with/server");
                 self.resolve_endpoint(arguments.get_mut("server"), source, input, variables)?;
-                "a2a".to_owned()
             }
             CallTarget::Mcp => {
                 let source = task.source.pointer("/with/transport/http/endpoint");
@@ -63,21 +88,9 @@ impl Machine {
                     let milliseconds = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
                     *timeout = json!({ "milliseconds": milliseconds });
                 }
-                "mcp".to_owned()
             }
-            CallTarget::Defined(_) => {
-                self.push_list(id, List::Body(Arc::clone(task)), 0, Arc::new(arguments), None);
-                return Ok(());
-            }
-        };
-        let command = Command::Call {
-            function,
-            arguments,
-            task: task.reference.clone(),
-            idempotency_key: idempotency_key(task, input, variables)?,
-        };
-        self.begin(Some(id), Purpose::Work, command);
-        Ok(())
+        }
+        Ok(arguments)
     }
 
     /// Turns an endpoint into `{"uri": …, "authentication": …}` with every part known.

@@ -58,7 +58,7 @@ pub use event::{ActionId, Command, Event, Outcome, Record, RecordKind, Transitio
 pub(crate) use listen::MAX_CONSUMED;
 pub use wait::{Wait, WaitKind};
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use atom_core::{CloudEvent, RunId, Scope};
@@ -147,6 +147,8 @@ pub struct Machine {
     work: VecDeque<Work>,
     transition: Transition,
     outcome: Option<Outcome>,
+    /// The actions that the events to come answer, as far as they are known.
+    answered: HashSet<ActionId>,
     /// How to undo the tasks that have completed, in the order in which they did.
     compensations: Vec<Compensation>,
     /// Set once the run has failed or was cancelled and is being undone.
@@ -173,6 +175,7 @@ impl Machine {
             work: VecDeque::new(),
             transition: Transition::default(),
             outcome: None,
+            answered: HashSet::new(),
             compensations: Vec::new(),
             undoing: None,
             workflow,
@@ -201,6 +204,16 @@ impl Machine {
             self.work_off();
         }
         std::mem::take(&mut self.transition)
+    }
+
+    /// Tells the machine the events that it will be given next, for a replay. The arguments of calls that they answer
+    /// are not computed again: nobody needs them. Everything else is as without it.
+    pub fn foresee<'a>(&mut self, events: impl IntoIterator<Item = &'a Event>) {
+        let answered = |event: &Event| match event {
+            Event::Completed { action, .. } | Event::Failed { action, .. } => Some(*action),
+            _ => None,
+        };
+        self.answered = events.into_iter().filter_map(answered).collect();
     }
 
     /// Whether an event would change anything: a late answer to an action that was stopped does not, and
@@ -238,6 +251,12 @@ impl Machine {
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.is_paused
+    }
+
+    /// The time of the run: that of its latest event, which never goes back.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// How the run ended, once it has.
@@ -382,6 +401,12 @@ impl Machine {
 
     fn begin(&mut self, frame: Option<FrameId>, purpose: Purpose, command: Command) -> ActionId {
         let action = self.number();
+        self.begin_as(action, frame, purpose, command);
+        action
+    }
+
+    /// Begins an action whose number was taken before.
+    fn begin_as(&mut self, action: ActionId, frame: Option<FrameId>, purpose: Purpose, command: Command) {
         self.transition.begin.push((action, command.clone()));
         if let Some(frame) = frame.and_then(|frame| self.frames.get_mut(&frame)) {
             frame.actions.insert(action);
@@ -394,7 +419,19 @@ impl Machine {
                 command,
             },
         );
-        action
+    }
+
+    /// What a call passes on. It is not computed when the call has its answer, see [`foresee`](Self::foresee): so `action`
+    /// must be the call's own even if computing it fails, or the answer could be that of another call.
+    fn passed_on<T: Default>(
+        &self,
+        action: ActionId,
+        compute: impl FnOnce() -> Result<T, WorkflowError>,
+    ) -> Result<T, WorkflowError> {
+        if self.answered.contains(&action) {
+            return Ok(T::default());
+        }
+        compute()
     }
 
     fn start_timer(&mut self, frame: Option<FrameId>, purpose: Purpose, length: std::time::Duration) {

@@ -20,6 +20,25 @@ impl Machine {
         input: &Arc<Value>,
         variables: &Variables,
     ) -> Result<()> {
+        let action = self.number();
+        let arguments = self.passed_on(action, || self.process_arguments(task, process, input, variables))?;
+        let command = Command::Call {
+            function: process.kind.function().to_owned(),
+            arguments,
+            task: task.reference.clone(),
+            idempotency_key: None,
+        };
+        self.begin_as(action, Some(id), Purpose::Work, command);
+        Ok(())
+    }
+
+    fn process_arguments(
+        &self,
+        task: &Task,
+        process: &RunProcess,
+        input: &Value,
+        variables: &Variables,
+    ) -> Result<Value> {
         let expression = |error: atom_core::Error| WorkflowError::expression(&error);
         let mut arguments = process.arguments.evaluate(input, variables).map_err(expression)?;
         let endpoint = arguments
@@ -35,14 +54,7 @@ impl Machine {
             let after = data::duration(after, input, variables)?.as_millis();
             arguments["lifetime"]["after_milliseconds"] = json!(u64::try_from(after).unwrap_or(u64::MAX));
         }
-        let command = Command::Call {
-            function: process.kind.function().to_owned(),
-            arguments,
-            task: task.reference.clone(),
-            idempotency_key: None,
-        };
-        self.begin(Some(id), Purpose::Work, command);
-        Ok(())
+        Ok(arguments)
     }
 
     /// The input of the expression that names a container. The specification's own example reads

@@ -199,11 +199,15 @@ impl Machine {
             }
             TaskKind::Listen(listen) => self.begin_listening(id, listen),
             TaskKind::Run(run) => {
-                let input = run.input.evaluate(input, variables).map_err(expression)?;
-                data::check_depth(&input)?;
+                let action = self.number();
+                let input = self.passed_on(action, || {
+                    let input = run.input.evaluate(input, variables).map_err(expression)?;
+                    data::check_depth(&input)?;
+                    Ok(input)
+                })?;
                 // The child's id follows from this run and the number of the action, so that starting it
                 // again after a crash finds the one that was started before.
-                let child = self.facts.run.derive(&format!("run:{}", self.next));
+                let child = self.facts.run.derive(&format!("run:{action}"));
                 let command = Command::StartRun {
                     run: child,
                     namespace: run.namespace.clone(),
@@ -212,7 +216,7 @@ impl Machine {
                     input,
                     is_awaited: run.is_awaited,
                 };
-                self.begin(Some(id), Purpose::Work, command);
+                self.begin_as(action, Some(id), Purpose::Work, command);
             }
             TaskKind::Process(process) => self.begin_process(id, task, process, input, variables)?,
             TaskKind::Unsupported => {

@@ -116,12 +116,11 @@ async fn call(
         drop(stuck);
         let _permit = runtime.inner.calls.acquire().await.map_err(|_| super::closed())?;
         let deadline = parts.clock.now().saturating_add(parts.limits.call_timeout);
-        let deadline = deadline.unwrap_or(jiff::Timestamp::MAX);
-        context.deadline = Some(deadline);
+        context.deadline = Some(deadline.unwrap_or(jiff::Timestamp::MAX));
         let call = AssertUnwindSafe(async move { function.call(arguments, context).await }).catch_unwind();
         tokio::select! {
             result = call => result.unwrap_or_else(|_| Err(Error::internal("the function panicked"))),
-            () = parts.clock.wait_until(deadline) => Err(Error::new(
+            () = parts.clock.sleep(parts.limits.call_timeout) => Err(Error::new(
                 ErrorCode::Timeout,
                 format!("the call took longer than {} seconds", parts.limits.call_timeout.as_secs()),
             )),
@@ -187,7 +186,7 @@ async fn run_child(
             // and would be remembered for ever if it became the answer.
             Err(error) if is_of_the_engine(&error) && !stop.is_cancelled() => {
                 tracing::warn!(run = %id, %error, "cannot reach the run that was started, will try again");
-                runtime.pause(pause).await;
+                runtime.inner.parts.clock.sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
             Err(error) => return Err(error),

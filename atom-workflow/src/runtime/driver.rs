@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::load::JOURNAL_PAGE;
 use super::redact::Redactor;
 use super::stuck::{StuckCause, StuckNote};
 use super::{Mail, Progress, Runtime, approve, closed, ended, history};
@@ -31,6 +32,7 @@ pub(super) async fn drive(
     runtime: Runtime,
     scope: Scope,
     run: RunId,
+    mut created: Option<RunRecord>,
     mut inbox: mpsc::Receiver<Mail>,
     progress: watch::Sender<Progress>,
 ) {
@@ -38,7 +40,16 @@ pub(super) async fn drive(
     let mut pause = FIRST_PAUSE;
     let mut stuck = None;
     let result = loop {
-        let attempt = run_to_end(&runtime, &scope, run, &mut inbox, &progress, &mut stuck);
+        // Boxed, as are the parts that are seldom under way: a run that waits should hold little memory.
+        let attempt = Box::pin(run_to_end(
+            &runtime,
+            &scope,
+            run,
+            created.take(),
+            &mut inbox,
+            &progress,
+            &mut stuck,
+        ));
         let attempt = AssertUnwindSafe(attempt).catch_unwind();
         let result = tokio::select! {
             biased;
@@ -51,7 +62,7 @@ pub(super) async fn drive(
                 stuck.get_or_insert_with(|| note_store(&runtime, &scope, run, &error));
                 tokio::select! {
                     () = shutdown.cancelled() => break Err(closed()),
-                    () = runtime.pause(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                    () = runtime.inner.parts.clock.sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
                 }
             }
             other => break other,
@@ -98,30 +109,34 @@ async fn run_to_end(
     runtime: &Runtime,
     scope: &Scope,
     run: RunId,
+    created: Option<RunRecord>,
     inbox: &mut mpsc::Receiver<Mail>,
     progress: &watch::Sender<Progress>,
     stuck: &mut Option<StuckNote>,
 ) -> Result<()> {
-    // Read anew: it may have ended since the driver was asked for.
-    let record = runtime.record(scope, run).await?;
+    let record = match created {
+        Some(record) => record,
+        None => runtime.record(scope, run).await?,
+    };
+    // It may have ended since the driver was asked for.
     if record.status.has_ended() {
         runtime.inner.bell.run_ended(&record);
         return Ok(());
     }
-    let mut driver = Driver::rebuild(runtime, record, progress).await?;
+    let mut driver = Box::pin(Driver::rebuild(runtime, record, progress)).await?;
     *stuck = None;
     // What was asked before anything began comes first: a run that is cancelled repeats no call.
     while let Ok(mail) = inbox.try_recv() {
         driver.take_mail(mail).await?;
     }
-    driver.begin_pending().await?;
+    Box::pin(driver.begin_pending()).await?;
     let mut head = runtime.inner.parts.store.watch();
     let mut has_news = !driver.listening.is_empty();
     while driver.machine.outcome().is_none() {
         let is_paused = driver.machine.is_paused();
         if has_news && !is_paused {
             has_news = false;
-            driver.offer_events().await?;
+            Box::pin(driver.offer_events()).await?;
             continue;
         }
         // Timers that come due and events that come while the run is paused wait.
@@ -199,9 +214,8 @@ impl<'a> Driver<'a> {
                 .inner
                 .journal(&driver.record, driver.next_sequence)
                 .await?;
-            if page.is_empty() {
-                break;
-            }
+            let is_last = page.len() < JOURNAL_PAGE;
+            driver.machine.foresee(page.iter().map(|(_, event)| event));
             for (entry, event) in page {
                 if entry.sequence != driver.next_sequence || !driver.machine.expects(&event) {
                     return Err(history::diverged(driver.record.id));
@@ -212,7 +226,11 @@ impl<'a> Driver<'a> {
                 last = driver.machine.advance(event, entry.at);
                 driver.note_listening(&last, from);
             }
+            if is_last {
+                break;
+            }
         }
+        driver.machine.foresee(std::iter::empty());
         // A run is created with its first entry before the machine has seen it: what that entry leads to at
         // once, without waiting for anything, is still to be written. Events are not appended twice.
         if driver.next_sequence > 1 {
@@ -225,7 +243,7 @@ impl<'a> Driver<'a> {
             last.approvals = driver.unwritten_approvals(asked).await?;
         }
         if !(last.publish.is_empty() && last.approvals.is_empty() && last.outcome.is_none()) {
-            let at = runtime.inner.parts.clock.now();
+            let at = driver.now();
             driver.write(Vec::new(), &mut last, None, at).await?;
         }
         driver.report_progress();
@@ -295,7 +313,7 @@ impl<'a> Driver<'a> {
             let _ = mail.answer.send(Err(error));
             return Ok(());
         }
-        let result = self.step(mail.event).await;
+        let result = self.step(*mail.event).await;
         // Nobody waits any more when this fails.
         let _ = mail.answer.send(result.clone());
         result
@@ -317,13 +335,18 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// The present moment, or that of the run's last entry when the clock was set back since.
+    fn now(&self) -> Timestamp {
+        self.runtime.inner.parts.clock.now().max(self.machine.now())
+    }
+
     /// Takes one event through the machine, makes it durable, and does what follows from it.
     async fn step(&mut self, mut event: Event) -> Result<()> {
         if !self.machine.expects(&event) {
             return Ok(());
         }
         self.redact(&mut event);
-        let now = self.runtime.inner.parts.clock.now();
+        let now = self.now();
         let payload = encode(&event)?;
         let received = received_offset(&event);
         self.note_offsets(&event);
@@ -397,7 +420,7 @@ impl<'a> Driver<'a> {
                     tracing::warn!(run = %self.record.id, %error, "cannot write, will try again");
                     stuck
                         .get_or_insert_with(|| note_store(self.runtime, &self.scope, self.record.id, &error));
-                    self.runtime.pause(pause).await;
+                    self.runtime.inner.parts.clock.sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Err(error) => return Err(error),

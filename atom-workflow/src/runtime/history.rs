@@ -47,12 +47,13 @@ impl Replay {
     /// What the next page of the journal tells; empty when there is nothing new.
     async fn page(&mut self) -> Result<Vec<HistoryEntry>> {
         let mut entries = Vec::new();
-        for (entry, event) in self
+        let page = self
             .runtime
             .inner
             .journal(&self.record, self.next_sequence)
-            .await?
-        {
+            .await?;
+        self.machine.foresee(page.iter().map(|(_, event)| event));
+        for (entry, event) in page {
             if entry.sequence != self.next_sequence || !self.machine.expects(&event) {
                 return Err(diverged(self.record.id));
             }

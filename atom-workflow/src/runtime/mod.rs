@@ -209,13 +209,15 @@ struct Progress {
 /// What others ask of a driver. The answer comes once it is durable.
 #[derive(Debug)]
 struct Mail {
-    event: Event,
+    /// Boxed, because every run keeps room for some.
+    event: Box<Event>,
     answer: oneshot::Sender<Result<()>>,
 }
 
 impl Mail {
     fn new(event: Event) -> (Self, oneshot::Receiver<Result<()>>) {
         let (answer, answered) = oneshot::channel();
+        let event = Box::new(event);
         (Self { event, answer }, answered)
     }
 }
@@ -302,13 +304,17 @@ impl Runtime {
     /// # Cancel safety
     /// Dropping the future forgets the wait; the run goes on.
     pub async fn wait(&self, scope: &Scope, run: RunId) -> Result<RunRecord> {
-        // The driver is looked up first: had the run ended before, its record would say so.
-        let handle = self.driver(scope, run);
-        let record = self.record(scope, run).await?;
-        if record.status.has_ended() {
-            return Ok(record);
-        }
-        let Some(mut handle) = handle.or_else(|| self.driver(scope, run)) else {
+        let handle = match self.driver(scope, run) {
+            Some(handle) => Some(handle),
+            None => {
+                let record = self.record(scope, run).await?;
+                if record.status.has_ended() {
+                    return Ok(record);
+                }
+                self.driver(scope, run)
+            }
+        };
+        let Some(mut handle) = handle else {
             return Err(interrupted(run));
         };
         {
@@ -413,7 +419,7 @@ impl Runtime {
         }
         let (mail, answered) = Mail::new(event);
         let mut mail = Some(mail);
-        let handle = self.drive_after(&record, &mut mail)?;
+        let handle = self.drive_after(&record, &mut mail, None)?;
         if let Some(mail) = mail
             && handle.mail.send(mail).await.is_err()
         {
@@ -438,13 +444,13 @@ impl Runtime {
 
     /// The driver of a run that has not ended; starts one when there is none.
     fn drive(&self, record: &RunRecord) -> Result<DriverHandle> {
-        self.drive_after(record, &mut None)
+        self.drive_after(record, &mut None, None)
     }
 
     /// Cancels a run without waiting for it.
     fn cancel_later(&self, run: &RunRecord, reason: String) -> Result<()> {
         let mut mail = Some(Mail::new(Event::Cancelled { reason: Some(reason) }).0);
-        let handle = self.drive_after(run, &mut mail)?;
+        let handle = self.drive_after(run, &mut mail, None)?;
         if let Some(mail) = mail {
             // A driver that has ended, or has more mail than it can take, is asked again at the next resume.
             let _ = handle.mail.try_send(mail);
@@ -452,18 +458,14 @@ impl Runtime {
         Ok(())
     }
 
-    /// Lets some time pass.
-    async fn pause(&self, length: Duration) {
-        let clock = &self.inner.parts.clock;
-        let length = jiff::SignedDuration::try_from(length).unwrap_or_default();
-        clock
-            .wait_until(clock.now().saturating_add(length).unwrap_or(jiff::Timestamp::MAX))
-            .await;
-    }
-
     /// The driver of a run. One that is started for it takes the mail before it begins anything, so that
-    /// cancelling an interrupted run does not first repeat its calls.
-    fn drive_after(&self, record: &RunRecord, first: &mut Option<Mail>) -> Result<DriverHandle> {
+    /// cancelling an interrupted run does not first repeat its calls. `created` is the run when it was created just now.
+    fn drive_after(
+        &self,
+        record: &RunRecord,
+        first: &mut Option<Mail>,
+        created: Option<RunRecord>,
+    ) -> Result<DriverHandle> {
         self.check_open()?;
         let key = (record.principal.scope(), record.id);
         let mut drivers = self.drivers();
@@ -486,6 +488,7 @@ impl Runtime {
             self.clone(),
             record.principal.scope(),
             record.id,
+            created,
             inbox,
             progress,
         ));

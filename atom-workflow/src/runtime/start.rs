@@ -153,7 +153,7 @@ impl Runtime {
             other => other?,
         };
         let record = self.record(&scope, id).await?;
-        let handle = self.drive(&record)?;
+        let handle = self.drive_after(&record, &mut None, Some(record.clone()))?;
         if asks {
             handle.begun().await;
         }

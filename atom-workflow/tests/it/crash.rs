@@ -1,18 +1,18 @@
 //! A process that dies between any two writes loses nothing and repeats nothing that was finished.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use atom_core::storage::{
     ApprovalFilter, ApprovalRecord, ApprovalStore, Committed, DeployedWorkflow, JournalEntry, MemoryStore,
     MemoryVault, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord, RunStore, ScheduleRecord,
-    ScheduleStore, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore,
+    ScheduleStore, StoredTemplate, TemplateInfo, TemplateStore, Vault, WorkflowStore,
 };
 use atom_core::{
     ApprovalId, CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Principal,
-    Result, Retry, RunId, Scope,
+    Result, RunId, Scope, Secret,
 };
 use atom_workflow::runtime::RuntimeLimits;
 use serde_json::{Value, json};
@@ -24,10 +24,10 @@ use crate::support::Bench;
 pub(crate) struct MortalStore {
     inner: Arc<MemoryStore>,
     writes_left: AtomicI64,
+    /// How many more reads of runs and journals find the store away.
+    reads_away: AtomicI64,
     /// Cancelled when the process has died.
     pub(crate) death: CancellationToken,
-    /// Whether journals cannot be read for the moment.
-    pub(crate) is_unreadable: AtomicBool,
 }
 
 impl MortalStore {
@@ -36,14 +36,31 @@ impl MortalStore {
         Arc::new(Self {
             inner,
             writes_left: AtomicI64::new(writes),
+            reads_away: AtomicI64::new(0),
             death: CancellationToken::new(),
-            is_unreadable: AtomicBool::new(false),
         })
     }
 
     /// How many writes there have been, of `writes` that there may be.
     pub(crate) fn written(&self, writes: i64) -> i64 {
         writes - self.writes_left.load(Ordering::SeqCst)
+    }
+
+    /// Makes the next reads of runs and journals fail, as when a database is away for a while.
+    pub(crate) fn go_away(&self, reads: i64) {
+        self.reads_away.store(reads, Ordering::SeqCst);
+    }
+
+    /// Whether so many reads have found the store away.
+    pub(crate) fn is_back(&self) -> bool {
+        self.reads_away.load(Ordering::SeqCst) <= 0
+    }
+
+    fn read(&self) -> Result<()> {
+        if self.reads_away.fetch_sub(1, Ordering::SeqCst) <= 0 {
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::Unavailable, "the store is away"))
     }
 
     fn write(&self) -> Result<()> {
@@ -110,6 +127,7 @@ impl RunStore for MortalStore {
         self.inner.commit(commit).await
     }
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {
+        self.read()?;
         self.inner.run(scope, id).await
     }
     async fn run_with_key(
@@ -128,10 +146,7 @@ impl RunStore for MortalStore {
         self.inner.runs(scope, filter, page).await
     }
     async fn journal(&self, scope: &Scope, id: RunId, from: u64, limit: usize) -> Result<Vec<JournalEntry>> {
-        if self.is_unreadable.load(Ordering::SeqCst) {
-            let error = Error::new(ErrorCode::StorageFailed, "the store cannot be read now");
-            return Err(error.with_retry(Retry::Maybe));
-        }
+        self.read()?;
         self.inner.journal(scope, id, from, limit).await
     }
     async fn unfinished(&self) -> Result<Vec<RunRecord>> {
@@ -315,4 +330,69 @@ async fn survive(workflow: &str) -> Value {
         }
         writes += 1;
     }
+}
+
+/// Some arguments cannot be computed, which is handled before more is called.
+const FAILING_ARGUMENTS: &str = r#"
+- one: { call: echo, with: { n: 1 } }
+- two:
+    try: [{ bad: { call: echo, with: { n: '${ "text" * {} }' } } }]
+    catch: {}
+- three:
+    fork:
+      branches:
+        - left: { try: [{ bad: { call: echo, with: { n: '${ error("no") }' } } }], catch: { do: [{ mend: { call: echo, with: { n: 3 } } }] } }
+        - right: { do: [{ pause: { wait: PT1S } }, { work: { call: echo, with: { n: 4 } } }] }
+- four: { emit: { event: { with: { type: com.example.four, data: '${ . }' } } }, output: { as: '{ n: 6 }' } }
+- five: { try: [{ bad: { run: { workflow: { namespace: default, name: child, version: 1.0.0, input: { n: '${ error("no") }' } } } } }], catch: {} }
+- six: { run: { workflow: { namespace: default, name: child, version: 1.0.0, input: { n: 6 } } } }
+"#;
+
+#[tokio::test]
+async fn a_crash_after_arguments_that_could_not_be_computed_changes_nothing() {
+    let output = survive(FAILING_ARGUMENTS).await;
+    assert_eq!(output["n"], 6);
+}
+
+#[tokio::test]
+async fn what_answered_calls_were_given_is_not_computed_again() {
+    let store = Arc::new(MemoryStore::default());
+    let vault = Arc::new(MemoryVault::default());
+    let open = || {
+        Bench::over(
+            Arc::clone(&store) as _,
+            Arc::clone(&vault) as _,
+            RuntimeLimits::default(),
+        )
+    };
+    let first = open();
+    let scope = first.scope();
+    let now = first.clock_now();
+    vault
+        .set(&scope, "token", &Secret::new("once"), now)
+        .await
+        .unwrap();
+    let workflow = r#"
+use: { secrets: [token] }
+do:
+  - a: { call: echo, with: { length: '${ $secrets.token | if . == "once" then length else error("it is gone") end }' } }
+  - pause: { wait: PT1S }
+  - b: { set: { length: '${ .length }' } }
+"#;
+    let run = first.start(workflow, json!({})).await;
+    let due = now + Duration::from_secs(1);
+    while first.clock.earliest_deadline() != Some(due) {
+        tokio::task::yield_now().await;
+    }
+    first.runtime.close(Duration::from_secs(5)).await;
+    vault.delete(&scope, "token").await.unwrap();
+    let second = open();
+    second.runtime.resume(None).await.unwrap();
+    second.clock.set(due);
+    assert_eq!(second.wait(&run).await.output, Some(json!({ "length": 4 })));
+    let history = second.history(&run).await;
+    assert!(
+        history.contains(&"task_completed /do/0/a".to_owned()),
+        "{history:?}"
+    );
 }

@@ -7,6 +7,7 @@
 )]
 
 mod approve;
+mod clock;
 mod compensate;
 mod crash;
 mod dry_run;
@@ -15,6 +16,7 @@ mod events;
 mod extend;
 mod operating;
 mod recording;
+mod recovery;
 mod rerun;
 mod schedules;
 mod stuck;

@@ -1,7 +1,6 @@
 //! Runs that seem to be stuck in other engines: here they go on, or say why they cannot.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use atom_core::function::TypedFunction;
@@ -75,7 +74,7 @@ async fn a_store_that_fails_while_runs_recover_strands_none() {
         .await;
     bench.runtime.close(Duration::from_secs(5)).await;
     let next = next_process(&bench, RuntimeLimits::default());
-    store.is_unreadable.store(true, Ordering::SeqCst);
+    store.go_away(i64::MAX);
     next.runtime.resume(None).await.unwrap();
     while stuck(&next, &run, 0).await.is_empty() {
         tokio::task::yield_now().await;
@@ -85,7 +84,7 @@ async fn a_store_that_fails_while_runs_recover_strands_none() {
         [StuckCause::StoreFailing { .. }]
     ));
     assert_eq!(next.runtime.stuck_count(next.clock_now()), 1);
-    store.is_unreadable.store(false, Ordering::SeqCst);
+    store.go_away(0);
     let ended = tokio::select! {
         ended = next.wait(&run) => ended,
         () = keep_time_moving(&next) => unreachable!("time never ends"),

@@ -1,6 +1,7 @@
 //! Runs of workflows.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use atom_core::storage::{ParentStep, RunRecord, RunStatus, RunTrigger, WorkflowKey};
 use atom_core::{Error, Result, RunId, Scope};
@@ -141,11 +142,10 @@ async fn wait(context: &Context, id: RunId, timeout_ms: Option<u64>) -> Result<R
     let Some(timeout) = timeout_ms else {
         return end.await;
     };
-    let deadline = context.deadline(timeout);
     tokio::select! {
         biased;
         ended = end => ended,
-        () = context.parts.clock.wait_until(deadline) => record(context, &scope, id).await,
+        () = context.parts.clock.sleep(Duration::from_millis(timeout)) => record(context, &scope, id).await,
     }
 }
 

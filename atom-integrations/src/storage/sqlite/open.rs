@@ -78,6 +78,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .pragma("trusted_schema", "OFF")
         .busy_timeout(Duration::from_secs(10))
         .statement_cache_capacity(256)
+        // A journal is read in pages of so many rows, which should not wait for each other.
+        .row_buffer_size(1000)
         .disable_statement_logging()
 }
 

@@ -1,6 +1,6 @@
 //! Numbers of the engine beside this machine's own floor, measured side by side in one run.
 //!
-//! Run with `cargo xtask bench`. Disks and neighbours make single numbers noisy: the ratios and medians count.
+//! Run with `cargo xtask bench`, or `cargo xtask bench peers` for other engines side by side. Disks and neighbours make single numbers noisy: the ratios and medians count.
 
 #![allow(missing_docs, reason = "a program for people")]
 #![expect(
@@ -8,6 +8,9 @@
     clippy::unwrap_used,
     reason = "a program for people; a failed measurement should end it"
 )]
+
+mod parked;
+mod peers;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -21,7 +24,8 @@ use serde_json::Value;
 use sqlx::{Connection, Executor};
 
 const STEPS: usize = 100;
-const CONCURRENT_RUNS: usize = 64;
+/// How many runs are under way at once.
+const CONCURRENT_RUNS: [usize; 2] = [64, 256];
 const CONCURRENT_STEPS: usize = 10;
 const ROUNDS: usize = 5;
 /// The steps of a long run, and how many of its first and last ones are compared.
@@ -32,11 +36,26 @@ fn main() {
     if let Some(folder) = std::env::var_os("ATOM_BENCH_COLD_START") {
         return cold_start_once(Path::new(&folder));
     }
+    if let Some(folder) = std::env::var_os(parked::FOLDER) {
+        return parked::measure(Path::new(&folder));
+    }
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
     println!("{:<52} {:>14}", "what", "median");
+    match arguments.split_first() {
+        Some((first, peers)) if first == "peers" => return peers::compare(peers),
+        Some((first, _)) if first == "steps" => return steps(),
+        Some((first, _)) if first == "long" => return long_run(),
+        Some((first, _)) if first == "parked" => return parked::show_all(),
+        _ => {}
+    }
     cold_start();
     bridge();
     steps();
     long_run();
+    parked::show_all();
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -84,14 +103,18 @@ fn cold_start_once(folder: &Path) {
         .block_on(Engine::open(EngineConfig::in_folder(folder)))
         .unwrap();
     let time = started.elapsed();
+    println!("{} {}", time.as_secs_f64() * 1e3, resident_kib() / 1024.0);
+    runtime.block_on(engine.close()).unwrap();
+}
+
+/// The memory of this process that is in use, in KiB; only Linux tells.
+fn resident_kib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident = status
+    status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))
-        .and_then(|size| size.split_whitespace().next()?.parse::<f64>().ok())
-        .unwrap_or(f64::NAN);
-    println!("{} {}", time.as_secs_f64() * 1e3, resident / 1024.0);
-    runtime.block_on(engine.close()).unwrap();
+        .and_then(|size| size.split_whitespace().next()?.parse().ok())
+        .unwrap_or(f64::NAN)
 }
 
 fn bridge() {
@@ -142,28 +165,22 @@ fn steps() {
     let runtime = runtime();
     runtime.block_on(async {
         let folder = tempfile::tempdir().unwrap();
-        let engine = Engine::builder(EngineConfig::in_folder(folder.path().join("engine")))
-            .with_function(Arc::new(TypedFunction::new(
-                "noop",
-                "Does nothing.",
-                |value: Value, _| async move { Ok(value) },
-            )))
-            .open()
-            .await
-            .unwrap();
+        let engine = open(&folder.path().join("engine")).await;
         let mut floor = bare_store(&folder.path().join("floor.db")).await;
         let sequential = deploy(&engine, STEPS).await;
         let concurrent = deploy(&engine, CONCURRENT_STEPS).await;
-        let (mut bare, mut one, mut many, mut ratios) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut bare, mut one, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        let mut many = CONCURRENT_RUNS.map(|runs| (runs, Vec::new()));
         for _ in 0..ROUNDS {
             let commit = bare_commits(&mut floor, STEPS).await;
             let step = run(&engine, &sequential).await / STEPS as f64;
             bare.push(1.0 / commit);
             one.push(1.0 / step);
             ratios.push(step / commit);
-            let started = Instant::now();
-            futures::future::join_all((0..CONCURRENT_RUNS).map(|_| run(&engine, &concurrent))).await;
-            many.push((CONCURRENT_RUNS * CONCURRENT_STEPS) as f64 / started.elapsed().as_secs_f64());
+            for (runs, rates) in &mut many {
+                let time = run_many(&engine, &concurrent, *runs).await;
+                rates.push((*runs * CONCURRENT_STEPS) as f64 / time);
+            }
         }
         show(
             "floor: bare SQLite commits, WAL, synchronous=FULL",
@@ -172,7 +189,13 @@ fn steps() {
         );
         show("durable steps, one run", median(one), "/s");
         show("  one step in bare commits", median(ratios), "x");
-        show("durable steps, 64 runs at once", median(many), "/s");
+        for (runs, rates) in many {
+            show(
+                &format!("durable steps, {runs} runs at once"),
+                median(rates),
+                "/s",
+            );
+        }
         engine.close().await.unwrap();
     });
 }
@@ -260,6 +283,27 @@ async fn run(engine: &Engine, version: &str) -> f64 {
     let run = engine.call(GetRunRequest::ended(run.id)).await.unwrap();
     assert!(run.error.is_none());
     started.elapsed().as_secs_f64()
+}
+
+/// Seconds from the start of the first of many runs to the end of the last.
+async fn run_many(engine: &Engine, version: &str, runs: usize) -> f64 {
+    let started = Instant::now();
+    futures::future::join_all((0..runs).map(|_| run(engine, version))).await;
+    started.elapsed().as_secs_f64()
+}
+
+/// An engine on disk with a function that does nothing.
+async fn open(folder: &Path) -> Engine {
+    let noop = TypedFunction::new(
+        "noop",
+        "Does nothing.",
+        |value: Value, _| async move { Ok(value) },
+    );
+    Engine::builder(EngineConfig::in_folder(folder))
+        .with_function(Arc::new(noop))
+        .open()
+        .await
+        .unwrap()
 }
 
 async fn bare_store(path: &Path) -> sqlx::SqliteConnection {
