@@ -97,7 +97,7 @@ export class WorkflowsOperations {
   }
 
   /**
-   * Deploys a workflow document; a deployed version never changes.
+   * Deploys a workflow document, and sets its schedule; a deployed version never changes.
    *
    * Needs the permission `workflows.write`.
    */
@@ -351,6 +351,107 @@ export class RunsOperations {
   }
 }
 
+/** The `schedules` operations. */
+export class SchedulesOperations {
+  readonly #caller: Caller;
+
+  /** @internal */
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /**
+   * Lists the schedules of deployed workflows by namespace and name.
+   *
+   * Needs the permission `workflows.read`.
+   */
+  list(request: types.ListSchedulesRequest = {}, options?: CallOptions): Promise<types.SchedulePage> {
+    return this.#caller.call("schedules.list", request, options) as Promise<types.SchedulePage>;
+  }
+
+  /**
+   * Gives the schedule of a deployed workflow.
+   *
+   * Needs the permission `workflows.read`.
+   */
+  get(request: types.GetScheduleRequest, options?: CallOptions): Promise<types.Schedule> {
+    return this.#caller.call("schedules.get", request, options) as Promise<types.Schedule>;
+  }
+
+  /**
+   * Keeps a schedule from starting runs until it is resumed.
+   *
+   * Needs the permission `workflows.write`.
+   */
+  pause(request: types.PauseScheduleRequest, options?: CallOptions): Promise<types.Schedule> {
+    return this.#caller.call("schedules.pause", request, options) as Promise<types.Schedule>;
+  }
+
+  /**
+   * Lets a paused schedule start runs again, from now on.
+   *
+   * Needs the permission `workflows.write`.
+   */
+  resume(request: types.ResumeScheduleRequest, options?: CallOptions): Promise<types.Schedule> {
+    return this.#caller.call("schedules.resume", request, options) as Promise<types.Schedule>;
+  }
+
+  /**
+   * Starts a run of a scheduled workflow now, even while the schedule is paused.
+   *
+   * Needs the permission `runs.write`.
+   */
+  trigger(request: types.TriggerScheduleRequest, options?: CallOptions): Promise<types.Run> {
+    return this.#caller.call("schedules.trigger", request, options) as Promise<types.Run>;
+  }
+
+  /**
+   * Shows the next times of a schedule, or of a cron expression.
+   *
+   * Needs the permission `workflows.read`.
+   */
+  preview(request: types.PreviewScheduleRequest = {}, options?: CallOptions): Promise<types.SchedulePreview> {
+    return this.#caller.call("schedules.preview", request, options) as Promise<types.SchedulePreview>;
+  }
+}
+
+/** The `approvals` operations. */
+export class ApprovalsOperations {
+  readonly #caller: Caller;
+
+  /** @internal */
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /**
+   * Lists what runs ask the caller or asked others for the caller, the newest first.
+   *
+   * Needs the permission `approvals.read`.
+   */
+  list(request: types.ListApprovalsRequest = {}, options?: CallOptions): Promise<types.ApprovalPage> {
+    return this.#caller.call("approvals.list", request, options) as Promise<types.ApprovalPage>;
+  }
+
+  /**
+   * Gives an approval with everything that the decision is about.
+   *
+   * Needs the permission `approvals.read`.
+   */
+  get(request: types.GetApprovalRequest, options?: CallOptions): Promise<types.Approval> {
+    return this.#caller.call("approvals.get", request, options) as Promise<types.Approval>;
+  }
+
+  /**
+   * Approves or rejects what a run asks, or approves it with another input, durably.
+   *
+   * Needs the permission `approvals.decide`.
+   */
+  decide(request: types.DecideApprovalRequest, options?: CallOptions): Promise<types.Approval> {
+    return this.#caller.call("approvals.decide", request, options) as Promise<types.Approval>;
+  }
+}
+
 /** The `events` operations. */
 export class EventsOperations {
   readonly #caller: Caller;
@@ -443,6 +544,10 @@ export class Operations {
   readonly templates: TemplatesOperations;
   /** The `runs` operations. */
   readonly runs: RunsOperations;
+  /** The `schedules` operations. */
+  readonly schedules: SchedulesOperations;
+  /** The `approvals` operations. */
+  readonly approvals: ApprovalsOperations;
   /** The `events` operations. */
   readonly events: EventsOperations;
   /** The `secrets` operations. */
@@ -455,6 +560,8 @@ export class Operations {
     this.workflows = new WorkflowsOperations(caller);
     this.templates = new TemplatesOperations(caller);
     this.runs = new RunsOperations(caller);
+    this.schedules = new SchedulesOperations(caller);
+    this.approvals = new ApprovalsOperations(caller);
     this.events = new EventsOperations(caller);
     this.secrets = new SecretsOperations(caller);
   }

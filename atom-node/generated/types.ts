@@ -2,6 +2,75 @@
 
 // What operations take and give, as they are in JSON.
 
+/**
+ * What a task of a run asks before it runs. Lists leave out `data`, `input`, `form` and what was filled in, which may be
+ * large.
+ */
+export interface Approval {
+  /** Its id. */
+  id: ApprovalId;
+  /** The user whose run asks. */
+  owner: string;
+  /** The run that asks. */
+  run: RunId;
+  /** The JSON pointer of the task that asks. */
+  task: string;
+  /** Which document the run follows. */
+  workflow: WorkflowKey;
+  /** What is asked, in a line. */
+  title: string;
+  /** What is asked, at length. */
+  message?: string | null;
+  /** What the decision is about; absent in lists. */
+  data?: unknown;
+  /** The task's input, where the decision `edit` may replace it; absent in lists. */
+  input?: unknown;
+  /** The JSON Schema of what is to be filled in, where there is something; absent in lists. */
+  form?: unknown;
+  /** Who may decide. */
+  assignees: Assignees;
+  /** Whether the caller may decide. */
+  is_assigned: boolean;
+  /** Its state. */
+  status: ApprovalStatus;
+  /** When it was asked. */
+  created_at: string;
+  /** Until when it can be decided. */
+  deadline?: string | null;
+  /** What happens then; absent without a deadline. */
+  on_deadline?: OnDeadline | null;
+  /** The decision, once approved or rejected. */
+  decision?: Decision | null;
+  /** When it was decided, expired or was withdrawn. */
+  closed_at?: string | null;
+}
+
+/**
+ * The id of one approval that a run waits for.
+ *
+ * It follows from the run, its owner and the place in the run: asking again after a crash gives the same one.
+ */
+export type ApprovalId = string;
+
+/** A part of a list. */
+export interface ApprovalPage {
+  /** The items. */
+  items: Array<Approval>;
+  /** What to pass as `after` to get the following page; absent on the last. */
+  next?: string | null;
+}
+
+/** The state of an approval. */
+export type ApprovalStatus = "pending" | "approved" | "rejected" | "expired" | "withdrawn";
+
+/** Who may decide. With nobody named it is the owner of the run. */
+export interface Assignees {
+  /** Roles, any of which lets a user of the tenant decide. Who has no roles has the role `admin`. */
+  roles: Array<string>;
+  /** Users of the tenant. */
+  users: Array<string>;
+}
+
 /** Calls a function directly, outside of any run. */
 export interface CallFunctionRequest {
   /** The function's name. */
@@ -81,6 +150,37 @@ export interface CloudEvent {
   [name: string]: unknown;
 }
 
+/** Decides on an approval. Deciding the same again changes nothing; deciding otherwise, or too late, is a `conflict`. */
+export interface DecideApprovalRequest {
+  /** Its id. */
+  id: ApprovalId;
+  /** What is decided. */
+  decision: DecisionKind;
+  /** What to say about it. */
+  comment?: string | null;
+  /** The form as filled in. */
+  form?: unknown;
+  /** What replaces the task's input, for `edit`. */
+  input?: unknown;
+}
+
+/** Somebody's decision. */
+export interface Decision {
+  /** What was decided. */
+  decision: DecisionKind;
+  /** The user who decided, of the tenant of the run. */
+  by: string;
+  /** What they said about it. */
+  comment?: string | null;
+  /** The form as they filled it in. */
+  form?: unknown;
+  /** The input that replaces the task's, for `edit`. */
+  input?: unknown;
+}
+
+/** What somebody decided. */
+export type DecisionKind = "approve" | "reject" | "edit";
+
 /** Removes a secret. */
 export interface DeleteSecretRequest {
   /** Its name. */
@@ -93,7 +193,7 @@ export interface DeleteTemplateRequest {
   name: string;
 }
 
-/** Removes a deployed workflow. Runs that follow it go on. */
+/** Removes a deployed workflow. Runs that follow it go on; its schedule ends with the last version that has one. */
 export interface DeleteWorkflowRequest {
   /** Its namespace. */
   namespace: string;
@@ -177,8 +277,8 @@ export interface DryRunReport {
   /** How it would end; `running` when it would wait for an event, or goes on beyond the limits of a dry run. */
   status: RunStatus;
   /**
-   * Whether all of this follows from the given answers. From the first call without one on it is a guess: the call is
-   * taken to succeed, and its answer is `{"unknown": task}`.
+   * Whether all of this follows from the given answers and decisions. From the first call without one on it is a guess:
+   * the call is taken to succeed with `{"unknown": task}`, and what people are asked to be approved.
    */
   is_certain: boolean;
   /** Whether it was stopped because it goes on for too long. */
@@ -210,7 +310,12 @@ export interface DryRunWorkflowRequest {
    * task runs. A call without an answer gives `{"unknown": task}`.
    */
   answers?: Record<string, unknown>;
-  /** The events that come, in order, each when the run has nothing else to do. */
+  /**
+   * What people decide where a task asks for an approval, by the JSON pointer of the task; approved, by nobody known,
+   * where nothing is given.
+   */
+  decisions?: Record<string, Decision>;
+  /** The events that come, in order, each once a task listens and no call is under way. */
   events?: Array<EventDraft>;
 }
 
@@ -333,6 +438,12 @@ export interface FunctionOutput {
   output: unknown;
 }
 
+/** Asks for one approval. */
+export interface GetApprovalRequest {
+  /** Its id. */
+  id: ApprovalId;
+}
+
 /** Asks whether the engine works. */
 export type GetEngineHealthRequest = Record<string, unknown>;
 
@@ -366,6 +477,14 @@ export interface GetRunRequest {
    * answered as it is.
    */
   wait_timeout_ms?: number | null;
+}
+
+/** Asks for the schedule of one workflow. */
+export interface GetScheduleRequest {
+  /** The namespace of the workflow. */
+  namespace: string;
+  /** Its name. */
+  name: string;
 }
 
 /** Asks for a template. */
@@ -436,6 +555,22 @@ export type HistoryEntry = {
 } | {
   type: "task_skipped";
 } | {
+  type: "task_awaiting_approval";
+  /** The id of the approval. */
+  approval: ApprovalId;
+  /** What is asked. */
+  title: string;
+  /** Until when it can be decided. */
+  deadline?: string | null;
+} | {
+  type: "task_decided";
+  /** What was decided. */
+  decision: DecisionKind;
+  /** The user who decided; absent when nobody did before the deadline. */
+  by?: string | null;
+  /** What they said about it. */
+  comment?: string | null;
+} | {
   type: "task_received";
   /** The event's type. */
   event_type: string;
@@ -491,6 +626,27 @@ export interface InstantiatedTemplate {
   document: string;
   /** The secrets that must be set before it can run. */
   secrets: Array<string>;
+}
+
+/**
+ * Asks which approvals there are: those of the caller's own runs, and those of other users of the tenant that the caller
+ * may decide.
+ */
+export interface ListApprovalsRequest {
+  /** Only approvals in this state. */
+  status?: ApprovalStatus | null;
+  /** Only approvals of this run. */
+  run?: RunId | null;
+  /** Only approvals of workflows in this namespace. */
+  namespace?: string | null;
+  /** Only approvals of workflows with this name. */
+  name?: string | null;
+  /** Only approvals that the caller may decide. */
+  is_assigned?: boolean;
+  /** The `next` of the page before; absent for the first page. */
+  after?: string | null;
+  /** How many approvals at most, 1 to 1000; 100 when absent. */
+  limit?: number | null;
 }
 
 /** Asks for events of the caller's log. */
@@ -559,6 +715,14 @@ export interface ListRunsRequest {
   limit?: number | null;
 }
 
+/** Asks which schedules there are. */
+export interface ListSchedulesRequest {
+  /** The `next` of the page before; absent for the first page. */
+  after?: string | null;
+  /** How many schedules at most, 1 to 1000; 100 when absent. */
+  limit?: number | null;
+}
+
 /** Asks which secrets there are. */
 export type ListSecretsRequest = Record<string, unknown>;
 
@@ -599,6 +763,12 @@ export interface LoggedEvent {
   event: CloudEvent;
 }
 
+/** What becomes of times that came while nobody was there to start their runs. */
+export type MissedRuns = "skip" | "latest" | "all";
+
+/** What happens when a deadline passes before anybody has decided. */
+export type OnDeadline = "fault" | "reject" | "approve";
+
 /** The step of another run that started a run. */
 export interface ParentStep {
   /** The other run. */
@@ -613,6 +783,30 @@ export interface PauseRunRequest {
   id: RunId;
   /** Why, for its history. */
   reason?: string | null;
+}
+
+/** Pauses the schedule of a workflow. Runs under way go on. */
+export interface PauseScheduleRequest {
+  /** The namespace of the workflow. */
+  namespace: string;
+  /** Its name. */
+  name: string;
+}
+
+/** Asks when a schedule, or a cron expression, starts runs. */
+export interface PreviewScheduleRequest {
+  /** The namespace of a scheduled workflow; either this and `name`, or `cron`. */
+  namespace?: string | null;
+  /** The name of a scheduled workflow. */
+  name?: string | null;
+  /** A cron expression, e.g. `0 8 * * 1-5`. */
+  cron?: string | null;
+  /** The time zone of `cron`, a name of the IANA database; `UTC` when absent. */
+  time_zone?: string | null;
+  /** The time after which to begin; now when absent. */
+  after?: string | null;
+  /** How many times to show, 1 to 1000; 10 when absent. */
+  count?: number | null;
 }
 
 /**
@@ -686,6 +880,14 @@ export interface ResumeRunRequest {
   id: RunId;
 }
 
+/** Resumes the schedule of a workflow. What came while it was paused starts no run. */
+export interface ResumeScheduleRequest {
+  /** The namespace of the workflow. */
+  namespace: string;
+  /** Its name. */
+  name: string;
+}
+
 /** Whether, and when, the same call is worth trying again. */
 export type Retry = {
   kind: "no";
@@ -717,6 +919,8 @@ export interface Run {
   parent?: ParentStep | null;
   /** The run that it repeats. */
   rerun_of?: RunId | null;
+  /** What started it by itself, for a run that nobody asked for. */
+  trigger?: RunTrigger | null;
   /** The words that were given to it and its document, by name. */
   tags?: Record<string, string>;
   /** What its document computed from its input to find it by, by name: texts, numbers and booleans. */
@@ -853,6 +1057,13 @@ export interface RunSteps {
   next?: number | null;
 }
 
+/** What started a run by itself. */
+export type RunTrigger = {
+  type: "schedule";
+  /** The time that the run was due at; for events, when they had all come. */
+  at: string;
+};
+
 /** One thing that a run waits for. */
 export type RunWait = {
   /** The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation. */
@@ -871,6 +1082,10 @@ export type RunWait = {
   type: "timeout";
   /** When. */
   at: string;
+} | {
+  type: "decision";
+  /** The approval. */
+  approval: ApprovalId;
 } | {
   type: "event";
 } | {
@@ -906,6 +1121,87 @@ export interface RunsHealth {
 export interface SaveTemplateRequest {
   /** The whole file, YAML or JSON. */
   text: string;
+}
+
+/** The schedule of a deployed workflow: that of its latest version. */
+export interface Schedule {
+  /** The version whose runs it starts. */
+  workflow: WorkflowKey;
+  /** When it starts them. */
+  trigger: ScheduleTrigger;
+  /** When it became active. */
+  since: string;
+  /** Whether it is paused. */
+  is_paused: boolean;
+  /** The time of its next run, when it is known and the schedule is not paused. */
+  next_at?: string | null;
+  /** The run whose end it waits for. */
+  awaits?: RunId | null;
+  /** The time of the last run it has started. */
+  last_at?: string | null;
+  /** The last run it has started. */
+  last_run?: RunId | null;
+  /** The last start that failed, until one succeeds. */
+  failure?: ScheduleFailure | null;
+}
+
+/** A start that failed. */
+export interface ScheduleFailure {
+  /** The time whose run could not start; for events, the time of the first attempt. */
+  at: string;
+  /** When the last attempt was made. */
+  failed_at: string;
+  /** How many attempts there were. */
+  attempts: number;
+  /** When the next one is made; absent when there is none any more. */
+  retry_at?: string | null;
+  /** Why the last attempt failed. */
+  error: ErrorReport;
+}
+
+/** A part of a list. */
+export interface SchedulePage {
+  /** The items. */
+  items: Array<Schedule>;
+  /** What to pass as `after` to get the following page; absent on the last. */
+  next?: string | null;
+}
+
+/** When a schedule starts runs. */
+export interface SchedulePreview {
+  /** The next times, in order. */
+  times: Array<ScheduledTime>;
+}
+
+/** When a schedule starts runs: `schedule` of a document, Open Workflow 1.0.3. */
+export type ScheduleTrigger = {
+  type: "every";
+  /** The interval in milliseconds. */
+  interval_ms: number;
+  /** What becomes of missed times. */
+  missed: MissedRuns;
+} | {
+  type: "cron";
+  /** The cron expression, as the document has it. */
+  expression: string;
+  /** The time zone of its times, a name of the IANA database. */
+  time_zone: string;
+  /** What becomes of missed times. */
+  missed: MissedRuns;
+} | {
+  type: "after";
+  /** The time in milliseconds. */
+  delay_ms: number;
+} | {
+  type: "events";
+};
+
+/** A time of a schedule. */
+export interface ScheduledTime {
+  /** The moment. */
+  at: string;
+  /** What the clocks of the schedule's time zone show then, with the zone (RFC 9557). */
+  local: string;
 }
 
 /** A secret text: redacted in `Debug`, not serialisable, wiped from memory when dropped. */
@@ -1075,6 +1371,16 @@ export interface TemplateInfoPage {
   items: Array<TemplateInfo>;
   /** What to pass as `after` to get the following page; absent on the last. */
   next?: string | null;
+}
+
+/** Starts a run of a scheduled workflow now, besides those that the schedule starts. */
+export interface TriggerScheduleRequest {
+  /** The namespace of the workflow. */
+  namespace: string;
+  /** Its name. */
+  name: string;
+  /** The id to give to the run, a UUID. Triggering again with the same id gives the first run. */
+  id?: RunId | null;
 }
 
 /** A valid part of a document that the engine does not carry out. */

@@ -52,6 +52,15 @@ KINDS: dict[str, Literal["call", "stream"]] = {
     "runs.stuck": "call",
     "runs.events": "stream",
     "runs.signal": "call",
+    "schedules.list": "call",
+    "schedules.get": "call",
+    "schedules.pause": "call",
+    "schedules.resume": "call",
+    "schedules.trigger": "call",
+    "schedules.preview": "call",
+    "approvals.list": "call",
+    "approvals.get": "call",
+    "approvals.decide": "call",
     "events.publish": "call",
     "events.list": "call",
     "events.subscribe": "stream",
@@ -165,6 +174,7 @@ class WorkflowsOperations:
         document: str | None = None,
         input: Any = None,
         answers: Mapping[str, Any] | None = None,
+        decisions: Mapping[str, types.Decision] | None = None,
         events: Sequence[types.EventDraft] | None = None,
     ) -> types.DryRunReport:
         """Shows what a run of a workflow would do, with given answers and without any effect.
@@ -174,18 +184,19 @@ class WorkflowsOperations:
             document: The text of the document, YAML or JSON; either this or `workflow`.
             input: The input; an empty object when absent.
             answers: What calls and awaited runs answer, by the JSON pointer of their task, e.g. `/do/0/read`: the same each time the task runs. A call without an answer gives `{'unknown': task}`.
-            events: The events that come, in order, each when the run has nothing else to do.
+            decisions: What people decide where a task asks for an approval, by the JSON pointer of the task; approved, by nobody known, where nothing is given.
+            events: The events that come, in order, each once a task listens and no call is under way.
 
         Needs the permission `workflows.read`.
         """
-        return cast("types.DryRunReport", await self._caller.call("workflows.dry_run", _given({"workflow": workflow, "document": document, "input": input, "answers": answers, "events": events})))
+        return cast("types.DryRunReport", await self._caller.call("workflows.dry_run", _given({"workflow": workflow, "document": document, "input": input, "answers": answers, "decisions": decisions, "events": events})))
 
     async def deploy(
         self,
         *,
         document: str,
     ) -> types.DeployedWorkflow:
-        """Deploys a workflow document; a deployed version never changes.
+        """Deploys a workflow document, and sets its schedule; a deployed version never changes.
 
         Args:
             document: The document's text, YAML or JSON.
@@ -677,6 +688,188 @@ class RunsOperations:
         return cast("types.Done", await self._caller.call("runs.signal", {"id": id, "type": type, **_given({"data": data, "source": source, "event_id": event_id})}))
 
 
+class SchedulesOperations:
+    """The `schedules` operations."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def list(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> types.SchedulePage:
+        """Lists the schedules of deployed workflows by namespace and name.
+
+        Args:
+            after: The `next` of the page before; absent for the first page.
+            limit: How many schedules at most, 1 to 1000; 100 when absent.
+
+        Needs the permission `workflows.read`.
+        """
+        return cast("types.SchedulePage", await self._caller.call("schedules.list", _given({"after": after, "limit": limit})))
+
+    async def get(
+        self,
+        *,
+        namespace: str,
+        name: str,
+    ) -> types.Schedule:
+        """Gives the schedule of a deployed workflow.
+
+        Args:
+            namespace: The namespace of the workflow.
+            name: Its name.
+
+        Needs the permission `workflows.read`.
+        """
+        return cast("types.Schedule", await self._caller.call("schedules.get", {"namespace": namespace, "name": name}))
+
+    async def pause(
+        self,
+        *,
+        namespace: str,
+        name: str,
+    ) -> types.Schedule:
+        """Keeps a schedule from starting runs until it is resumed.
+
+        Args:
+            namespace: The namespace of the workflow.
+            name: Its name.
+
+        Needs the permission `workflows.write`.
+        """
+        return cast("types.Schedule", await self._caller.call("schedules.pause", {"namespace": namespace, "name": name}))
+
+    async def resume(
+        self,
+        *,
+        namespace: str,
+        name: str,
+    ) -> types.Schedule:
+        """Lets a paused schedule start runs again, from now on.
+
+        Args:
+            namespace: The namespace of the workflow.
+            name: Its name.
+
+        Needs the permission `workflows.write`.
+        """
+        return cast("types.Schedule", await self._caller.call("schedules.resume", {"namespace": namespace, "name": name}))
+
+    async def trigger(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        id: types.RunId | None = None,
+    ) -> types.Run:
+        """Starts a run of a scheduled workflow now, even while the schedule is paused.
+
+        Args:
+            namespace: The namespace of the workflow.
+            name: Its name.
+            id: The id to give to the run, a UUID. Triggering again with the same id gives the first run.
+
+        Needs the permission `runs.write`.
+        """
+        return cast("types.Run", await self._caller.call("schedules.trigger", {"namespace": namespace, "name": name, **_given({"id": id})}))
+
+    async def preview(
+        self,
+        *,
+        namespace: str | None = None,
+        name: str | None = None,
+        cron: str | None = None,
+        time_zone: str | None = None,
+        after: str | None = None,
+        count: int | None = None,
+    ) -> types.SchedulePreview:
+        """Shows the next times of a schedule, or of a cron expression.
+
+        Args:
+            namespace: The namespace of a scheduled workflow; either this and `name`, or `cron`.
+            name: The name of a scheduled workflow.
+            cron: A cron expression, e.g. `0 8 * * 1-5`.
+            time_zone: The time zone of `cron`, a name of the IANA database; `UTC` when absent.
+            after: The time after which to begin; now when absent.
+            count: How many times to show, 1 to 1000; 10 when absent.
+
+        Needs the permission `workflows.read`.
+        """
+        return cast("types.SchedulePreview", await self._caller.call("schedules.preview", _given({"namespace": namespace, "name": name, "cron": cron, "time_zone": time_zone, "after": after, "count": count})))
+
+
+class ApprovalsOperations:
+    """The `approvals` operations."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def list(
+        self,
+        *,
+        status: types.ApprovalStatus | None = None,
+        run: types.RunId | None = None,
+        namespace: str | None = None,
+        name: str | None = None,
+        is_assigned: bool = False,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> types.ApprovalPage:
+        """Lists what runs ask the caller or asked others for the caller, the newest first.
+
+        Args:
+            status: Only approvals in this state.
+            run: Only approvals of this run.
+            namespace: Only approvals of workflows in this namespace.
+            name: Only approvals of workflows with this name.
+            is_assigned: Only approvals that the caller may decide.
+            after: The `next` of the page before; absent for the first page.
+            limit: How many approvals at most, 1 to 1000; 100 when absent.
+
+        Needs the permission `approvals.read`.
+        """
+        return cast("types.ApprovalPage", await self._caller.call("approvals.list", _given({"status": status, "run": run, "namespace": namespace, "name": name, "is_assigned": is_assigned, "after": after, "limit": limit})))
+
+    async def get(
+        self,
+        *,
+        id: types.ApprovalId,
+    ) -> types.Approval:
+        """Gives an approval with everything that the decision is about.
+
+        Args:
+            id: Its id.
+
+        Needs the permission `approvals.read`.
+        """
+        return cast("types.Approval", await self._caller.call("approvals.get", {"id": id}))
+
+    async def decide(
+        self,
+        *,
+        id: types.ApprovalId,
+        decision: types.DecisionKind,
+        comment: str | None = None,
+        form: Any = None,
+        input: Any = None,
+    ) -> types.Approval:
+        """Approves or rejects what a run asks, or approves it with another input, durably.
+
+        Args:
+            id: Its id.
+            decision: What is decided.
+            comment: What to say about it.
+            form: The form as filled in.
+            input: What replaces the task's input, for `edit`.
+
+        Needs the permission `approvals.decide`.
+        """
+        return cast("types.Approval", await self._caller.call("approvals.decide", {"id": id, "decision": decision, **_given({"comment": comment, "form": form, "input": input})}))
+
+
 class EventsOperations:
     """The `events` operations."""
 
@@ -785,5 +978,7 @@ class Operations:
         self.workflows = WorkflowsOperations(caller)
         self.templates = TemplatesOperations(caller)
         self.runs = RunsOperations(caller)
+        self.schedules = SchedulesOperations(caller)
+        self.approvals = ApprovalsOperations(caller)
         self.events = EventsOperations(caller)
         self.secrets = SecretsOperations(caller)

@@ -11,6 +11,92 @@ if TYPE_CHECKING:
     from typing_extensions import NotRequired, TypeAlias
 
 
+class Approval(TypedDict):
+    """What a task of a run asks before it runs. Lists leave out `data`, `input`, `form` and what was filled in, which may be large."""
+
+    id: ApprovalId
+    """Its id."""
+
+    owner: str
+    """The user whose run asks."""
+
+    run: RunId
+    """The run that asks."""
+
+    task: str
+    """The JSON pointer of the task that asks."""
+
+    workflow: WorkflowKey
+    """Which document the run follows."""
+
+    title: str
+    """What is asked, in a line."""
+
+    message: NotRequired[str | None]
+    """What is asked, at length."""
+
+    data: NotRequired[Any]
+    """What the decision is about; absent in lists."""
+
+    input: NotRequired[Any]
+    """The task's input, where the decision `edit` may replace it; absent in lists."""
+
+    form: NotRequired[Any]
+    """The JSON Schema of what is to be filled in, where there is something; absent in lists."""
+
+    assignees: Assignees
+    """Who may decide."""
+
+    is_assigned: bool
+    """Whether the caller may decide."""
+
+    status: ApprovalStatus
+    """Its state."""
+
+    created_at: str
+    """When it was asked."""
+
+    deadline: NotRequired[str | None]
+    """Until when it can be decided."""
+
+    on_deadline: NotRequired[OnDeadline | None]
+    """What happens then; absent without a deadline."""
+
+    decision: NotRequired[Decision | None]
+    """The decision, once approved or rejected."""
+
+    closed_at: NotRequired[str | None]
+    """When it was decided, expired or was withdrawn."""
+
+
+ApprovalId: TypeAlias = "str"
+"""The id of one approval that a run waits for. It follows from the run, its owner and the place in the run: asking again after a crash gives the same one."""
+
+
+class ApprovalPage(TypedDict):
+    """A part of a list."""
+
+    items: Sequence[Approval]
+    """The items."""
+
+    next: NotRequired[str | None]
+    """What to pass as `after` to get the following page; absent on the last."""
+
+
+ApprovalStatus: TypeAlias = "Literal['pending', 'approved', 'rejected', 'expired', 'withdrawn']"
+"""The state of an approval."""
+
+
+class Assignees(TypedDict):
+    """Who may decide. With nobody named it is the owner of the run."""
+
+    roles: Sequence[str]
+    """Roles, any of which lets a user of the tenant decide. Who has no roles has the role `admin`."""
+
+    users: Sequence[str]
+    """Users of the tenant."""
+
+
 class ChangedRun(TypedDict):
     """What became of one run."""
 
@@ -69,6 +155,29 @@ class CloudEvent(TypedDict):
 
     data: NotRequired[Any]
     """What happened."""
+
+
+class Decision(TypedDict):
+    """Somebody's decision."""
+
+    decision: DecisionKind
+    """What was decided."""
+
+    by: str
+    """The user who decided, of the tenant of the run."""
+
+    comment: NotRequired[str | None]
+    """What they said about it."""
+
+    form: NotRequired[Any]
+    """The form as they filled it in."""
+
+    input: NotRequired[Any]
+    """The input that replaces the task's, for `edit`."""
+
+
+DecisionKind: TypeAlias = "Literal['approve', 'reject', 'edit']"
+"""What somebody decided."""
 
 
 class DeletedSecret(TypedDict):
@@ -160,7 +269,7 @@ class DryRunReport(TypedDict):
     """How it would end; `running` when it would wait for an event, or goes on beyond the limits of a dry run."""
 
     is_certain: bool
-    """Whether all of this follows from the given answers. From the first call without one on it is a guess: the call is taken to succeed, and its answer is `{'unknown': task}`."""
+    """Whether all of this follows from the given answers and decisions. From the first call without one on it is a guess: the call is taken to succeed with `{'unknown': task}`, and what people are asked to be approved."""
 
     is_cut: bool
     """Whether it was stopped because it goes on for too long."""
@@ -515,6 +624,9 @@ class TaskExtensionSkipped(TypedDict):
     task: NotRequired[str | None]
     """The JSON pointer of the task in the document; absent for the run itself."""
 
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
     type: Literal["task_extension_skipped"]
 
     extension: str
@@ -540,6 +652,60 @@ class TaskSkipped(TypedDict):
     """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
 
     type: Literal["task_skipped"]
+
+
+class TaskAwaitingApproval(TypedDict):
+    """The task waits for somebody's decision."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
+    type: Literal["task_awaiting_approval"]
+
+    approval: ApprovalId
+    """The id of the approval."""
+
+    title: str
+    """What is asked."""
+
+    deadline: NotRequired[str | None]
+    """Until when it can be decided."""
+
+
+class TaskDecided(TypedDict):
+    """Somebody decided, or the deadline decided for them."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
+    type: Literal["task_decided"]
+
+    decision: DecisionKind
+    """What was decided."""
+
+    by: NotRequired[str | None]
+    """The user who decided; absent when nobody did before the deadline."""
+
+    comment: NotRequired[str | None]
+    """What they said about it."""
 
 
 class TaskReceived(TypedDict):
@@ -713,7 +879,7 @@ class TaskCancelled(TypedDict):
     type: Literal["task_cancelled"]
 
 
-HistoryEntry: TypeAlias = "RunStarted | RunCompleted | RunFaulted | RunCancelled | RunCompensating | RunSignalled | TaskStarted | TaskExtensionSkipped | TaskSkipped | TaskReceived | TaskCompleted | TaskFaulted | TaskRetried | TaskCompensating | TaskCompensated | TaskCompensationFaulted | TaskCancelled"
+HistoryEntry: TypeAlias = "RunStarted | RunCompleted | RunFaulted | RunCancelled | RunPaused | RunResumed | RunCompensating | RunSignalled | TaskStarted | TaskExtensionSkipped | TaskSkipped | TaskAwaitingApproval | TaskDecided | TaskReceived | TaskCompleted | TaskFaulted | TaskRetried | TaskCompensating | TaskCompensated | TaskCompensationFaulted | TaskCancelled"
 """One line of a run's history."""
 
 
@@ -735,6 +901,14 @@ class LoggedEvent(TypedDict):
 
     event: CloudEvent
     """The event."""
+
+
+MissedRuns: TypeAlias = "Literal['skip', 'latest', 'all']"
+"""What becomes of times that came while nobody was there to start their runs."""
+
+
+OnDeadline: TypeAlias = "Literal['fault', 'reject', 'approve']"
+"""What happens when a deadline passes before anybody has decided."""
 
 
 class ParentStep(TypedDict):
@@ -817,6 +991,9 @@ class Run(TypedDict):
 
     rerun_of: NotRequired[RunId | None]
     """The run that it repeats."""
+
+    trigger: NotRequired[RunTrigger | None]
+    """What started it by itself, for a run that nobody asked for."""
 
     tags: NotRequired[Mapping[str, str]]
     """The words that were given to it and its document, by name."""
@@ -1003,6 +1180,19 @@ class RunSteps(TypedDict):
     """What to pass as `after` for the steps that follow; absent when there are none so far."""
 
 
+class ScheduleRunTrigger(TypedDict):
+    """The schedule of its workflow."""
+
+    type: Literal["schedule"]
+
+    at: str
+    """The time that the run was due at; for events, when they had all come."""
+
+
+RunTrigger: TypeAlias = "ScheduleRunTrigger"
+"""What started a run by itself."""
+
+
 class WaitsForCall(TypedDict):
     """The answer of a call."""
 
@@ -1034,7 +1224,7 @@ class WaitsForTime(TypedDict):
 
 
 class TimesOut(TypedDict):
-    """Nothing: this is when it is stopped if it has not ended."""
+    """Nothing: this is when it is stopped if it has not ended, or when nobody has decided."""
 
     task: NotRequired[str | None]
     """The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation."""
@@ -1046,6 +1236,21 @@ class TimesOut(TypedDict):
 
     at: str
     """When."""
+
+
+class WaitsForDecision(TypedDict):
+    """Somebody's decision."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation."""
+
+    since: NotRequired[str | None]
+    """When the task began."""
+
+    type: Literal["decision"]
+
+    approval: ApprovalId
+    """The approval."""
 
 
 class WaitsForEvent(TypedDict):
@@ -1075,7 +1280,7 @@ class WaitsForRun(TypedDict):
     """The other run."""
 
 
-RunWait: TypeAlias = "WaitsForCall | WaitsForTime | TimesOut | WaitsForEvent | WaitsForRun"
+RunWait: TypeAlias = "WaitsForCall | WaitsForTime | TimesOut | WaitsForDecision | WaitsForEvent | WaitsForRun"
 """One thing that a run waits for."""
 
 
@@ -1103,6 +1308,129 @@ class RunsHealth(TypedDict):
 
     stuck: int
     """How many runs of this process have not been able to go on for a minute, over all users; `runs.stuck` tells their owners which and why."""
+
+
+class Schedule(TypedDict):
+    """The schedule of a deployed workflow: that of its latest version."""
+
+    workflow: WorkflowKey
+    """The version whose runs it starts."""
+
+    trigger: ScheduleTrigger
+    """When it starts them."""
+
+    since: str
+    """When it became active."""
+
+    is_paused: bool
+    """Whether it is paused."""
+
+    next_at: NotRequired[str | None]
+    """The time of its next run, when it is known and the schedule is not paused."""
+
+    awaits: NotRequired[RunId | None]
+    """The run whose end it waits for."""
+
+    last_at: NotRequired[str | None]
+    """The time of the last run it has started."""
+
+    last_run: NotRequired[RunId | None]
+    """The last run it has started."""
+
+    failure: NotRequired[ScheduleFailure | None]
+    """The last start that failed, until one succeeds."""
+
+
+class ScheduleFailure(TypedDict):
+    """A start that failed."""
+
+    at: str
+    """The time whose run could not start; for events, the time of the first attempt."""
+
+    failed_at: str
+    """When the last attempt was made."""
+
+    attempts: int
+    """How many attempts there were."""
+
+    retry_at: NotRequired[str | None]
+    """When the next one is made; absent when there is none any more."""
+
+    error: Error
+    """Why the last attempt failed."""
+
+
+class SchedulePage(TypedDict):
+    """A part of a list."""
+
+    items: Sequence[Schedule]
+    """The items."""
+
+    next: NotRequired[str | None]
+    """What to pass as `after` to get the following page; absent on the last."""
+
+
+class SchedulePreview(TypedDict):
+    """When a schedule starts runs."""
+
+    times: Sequence[ScheduledTime]
+    """The next times, in order."""
+
+
+class EveryTrigger(TypedDict):
+    """In equal intervals."""
+
+    type: Literal["every"]
+
+    interval_ms: int
+    """The interval in milliseconds."""
+
+    missed: MissedRuns
+    """What becomes of missed times."""
+
+
+class CronTrigger(TypedDict):
+    """At times of the calendar."""
+
+    type: Literal["cron"]
+
+    expression: str
+    """The cron expression, as the document has it."""
+
+    time_zone: str
+    """The time zone of its times, a name of the IANA database."""
+
+    missed: MissedRuns
+    """What becomes of missed times."""
+
+
+class AfterTrigger(TypedDict):
+    """Some time after the end of the run before."""
+
+    type: Literal["after"]
+
+    delay_ms: int
+    """The time in milliseconds."""
+
+
+class EventsTrigger(TypedDict):
+    """When events come."""
+
+    type: Literal["events"]
+
+
+ScheduleTrigger: TypeAlias = "EveryTrigger | CronTrigger | AfterTrigger | EventsTrigger"
+"""When a schedule starts runs: `schedule` of a document, Open Workflow 1.0.3."""
+
+
+class ScheduledTime(TypedDict):
+    """A time of a schedule."""
+
+    at: str
+    """The moment."""
+
+    local: str
+    """What the clocks of the schedule's time zone show then, with the zone (RFC 9557)."""
 
 
 Secret: TypeAlias = "str"

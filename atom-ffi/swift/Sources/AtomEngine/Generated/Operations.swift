@@ -51,7 +51,8 @@ public struct WorkflowsOperations: Sendable {
         try await caller.call("workflows.dry_run", request)
     }
 
-    /// Deploys a workflow document; a deployed version never changes. Needs the permission `workflows.write`.
+    /// Deploys a workflow document, and sets its schedule; a deployed version never changes. Needs the permission
+    /// `workflows.write`.
     public func deploy(_ request: DeployWorkflowRequest) async throws -> DeployedWorkflow {
         try await caller.call("workflows.deploy", request)
     }
@@ -205,6 +206,64 @@ public struct RunsOperations: Sendable {
     }
 }
 
+/// The `schedules` operations.
+public struct SchedulesOperations: Sendable {
+    let caller: Caller
+
+    /// Lists the schedules of deployed workflows by namespace and name. Needs the permission `workflows.read`.
+    public func list(_ request: ListSchedulesRequest = ListSchedulesRequest()) async throws -> SchedulePage {
+        try await caller.call("schedules.list", request)
+    }
+
+    /// Gives the schedule of a deployed workflow. Needs the permission `workflows.read`.
+    public func get(_ request: GetScheduleRequest) async throws -> Schedule {
+        try await caller.call("schedules.get", request)
+    }
+
+    /// Keeps a schedule from starting runs until it is resumed. Needs the permission `workflows.write`.
+    public func pause(_ request: PauseScheduleRequest) async throws -> Schedule {
+        try await caller.call("schedules.pause", request)
+    }
+
+    /// Lets a paused schedule start runs again, from now on. Needs the permission `workflows.write`.
+    public func resume(_ request: ResumeScheduleRequest) async throws -> Schedule {
+        try await caller.call("schedules.resume", request)
+    }
+
+    /// Starts a run of a scheduled workflow now, even while the schedule is paused. Needs the permission
+    /// `runs.write`.
+    public func trigger(_ request: TriggerScheduleRequest) async throws -> Run {
+        try await caller.call("schedules.trigger", request)
+    }
+
+    /// Shows the next times of a schedule, or of a cron expression. Needs the permission `workflows.read`.
+    public func preview(_ request: PreviewScheduleRequest = PreviewScheduleRequest()) async throws -> SchedulePreview {
+        try await caller.call("schedules.preview", request)
+    }
+}
+
+/// The `approvals` operations.
+public struct ApprovalsOperations: Sendable {
+    let caller: Caller
+
+    /// Lists what runs ask the caller or asked others for the caller, the newest first. Needs the permission
+    /// `approvals.read`.
+    public func list(_ request: ListApprovalsRequest = ListApprovalsRequest()) async throws -> ApprovalPage {
+        try await caller.call("approvals.list", request)
+    }
+
+    /// Gives an approval with everything that the decision is about. Needs the permission `approvals.read`.
+    public func get(_ request: GetApprovalRequest) async throws -> Approval {
+        try await caller.call("approvals.get", request)
+    }
+
+    /// Approves or rejects what a run asks, or approves it with another input, durably. Needs the permission
+    /// `approvals.decide`.
+    public func decide(_ request: DecideApprovalRequest) async throws -> Approval {
+        try await caller.call("approvals.decide", request)
+    }
+}
+
 /// The `events` operations.
 public struct EventsOperations: Sendable {
     let caller: Caller
@@ -258,6 +317,10 @@ public struct Operations: Sendable {
     public let templates: TemplatesOperations
     /// The `runs` operations.
     public let runs: RunsOperations
+    /// The `schedules` operations.
+    public let schedules: SchedulesOperations
+    /// The `approvals` operations.
+    public let approvals: ApprovalsOperations
     /// The `events` operations.
     public let events: EventsOperations
     /// The `secrets` operations.
@@ -269,6 +332,8 @@ public struct Operations: Sendable {
         workflows = WorkflowsOperations(caller: caller)
         templates = TemplatesOperations(caller: caller)
         runs = RunsOperations(caller: caller)
+        schedules = SchedulesOperations(caller: caller)
+        approvals = ApprovalsOperations(caller: caller)
         events = EventsOperations(caller: caller)
         secrets = SecretsOperations(caller: caller)
     }
@@ -285,6 +350,10 @@ extension Engine {
     public var templates: TemplatesOperations { operations.templates }
     /// The `runs` operations.
     public var runs: RunsOperations { operations.runs }
+    /// The `schedules` operations.
+    public var schedules: SchedulesOperations { operations.schedules }
+    /// The `approvals` operations.
+    public var approvals: ApprovalsOperations { operations.approvals }
     /// The `events` operations.
     public var events: EventsOperations { operations.events }
     /// The `secrets` operations.

@@ -1,5 +1,167 @@
 // Generated from schema/ by `cargo xtask codegen`; do not edit.
 
+/// What a task of a run asks before it runs. Lists leave out `data`, `input`, `form` and what was filled in, which
+/// may be large.
+public struct Approval: Codable, Sendable, Equatable {
+    /// Its id.
+    public var id: ApprovalId
+    /// The user whose run asks.
+    public var owner: String
+    /// The run that asks.
+    public var run: RunId
+    /// The JSON pointer of the task that asks.
+    public var task: String
+    /// Which document the run follows.
+    public var workflow: WorkflowKey
+    /// What is asked, in a line.
+    public var title: String
+    /// What is asked, at length.
+    public var message: String?
+    /// What the decision is about; absent in lists.
+    public var data: JSONValue?
+    /// The task's input, where the decision `edit` may replace it; absent in lists.
+    public var input: JSONValue?
+    /// The JSON Schema of what is to be filled in, where there is something; absent in lists.
+    public var form: JSONValue?
+    /// Who may decide.
+    public var assignees: Assignees
+    /// Whether the caller may decide.
+    public var isAssigned: Bool
+    /// Its state.
+    public var status: ApprovalStatus
+    /// When it was asked.
+    public var createdAt: String
+    /// Until when it can be decided.
+    public var deadline: String?
+    /// What happens then; absent without a deadline.
+    public var onDeadline: OnDeadline?
+    /// The decision, once approved or rejected.
+    public var decision: Decision?
+    /// When it was decided, expired or was withdrawn.
+    public var closedAt: String?
+
+    public init(
+        id: ApprovalId,
+        owner: String,
+        run: RunId,
+        task: String,
+        workflow: WorkflowKey,
+        title: String,
+        message: String? = nil,
+        data: JSONValue? = nil,
+        input: JSONValue? = nil,
+        form: JSONValue? = nil,
+        assignees: Assignees,
+        isAssigned: Bool,
+        status: ApprovalStatus,
+        createdAt: String,
+        deadline: String? = nil,
+        onDeadline: OnDeadline? = nil,
+        decision: Decision? = nil,
+        closedAt: String? = nil
+    ) {
+        self.id = id
+        self.owner = owner
+        self.run = run
+        self.task = task
+        self.workflow = workflow
+        self.title = title
+        self.message = message
+        self.data = data
+        self.input = input
+        self.form = form
+        self.assignees = assignees
+        self.isAssigned = isAssigned
+        self.status = status
+        self.createdAt = createdAt
+        self.deadline = deadline
+        self.onDeadline = onDeadline
+        self.decision = decision
+        self.closedAt = closedAt
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+        case owner = "owner"
+        case run = "run"
+        case task = "task"
+        case workflow = "workflow"
+        case title = "title"
+        case message = "message"
+        case data = "data"
+        case input = "input"
+        case form = "form"
+        case assignees = "assignees"
+        case isAssigned = "is_assigned"
+        case status = "status"
+        case createdAt = "created_at"
+        case deadline = "deadline"
+        case onDeadline = "on_deadline"
+        case decision = "decision"
+        case closedAt = "closed_at"
+    }
+}
+
+/// The id of one approval that a run waits for. It follows from the run, its owner and the place in the run: asking
+/// again after a crash gives the same one.
+public typealias ApprovalId = String
+
+/// A part of a list.
+public struct ApprovalPage: Codable, Sendable, Equatable {
+    /// The items.
+    public var items: [Approval]
+    /// What to pass as `after` to get the following page; absent on the last.
+    public var next: String?
+
+    public init(
+        items: [Approval],
+        next: String? = nil
+    ) {
+        self.items = items
+        self.next = next
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case items = "items"
+        case next = "next"
+    }
+}
+
+/// The state of an approval.
+public enum ApprovalStatus: String, Codable, Sendable, CaseIterable {
+    /// Nobody has decided yet.
+    case pending = "pending"
+    /// Somebody approved, with or without a change of the input.
+    case approved = "approved"
+    /// Somebody rejected.
+    case rejected = "rejected"
+    /// The deadline passed before anybody decided.
+    case expired = "expired"
+    /// The run no longer asks: it was cancelled, or it failed or ended elsewhere.
+    case withdrawn = "withdrawn"
+}
+
+/// Who may decide. With nobody named it is the owner of the run.
+public struct Assignees: Codable, Sendable, Equatable {
+    /// Roles, any of which lets a user of the tenant decide. Who has no roles has the role `admin`.
+    public var roles: [String]
+    /// Users of the tenant.
+    public var users: [String]
+
+    public init(
+        roles: [String] = [],
+        users: [String] = []
+    ) {
+        self.roles = roles
+        self.users = users
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case roles = "roles"
+        case users = "users"
+    }
+}
+
 /// Calls a function directly, outside of any run.
 public struct CallFunctionRequest: Codable, Sendable, Equatable {
     /// The function's name.
@@ -233,6 +395,89 @@ public struct CloudEvent: Codable, Sendable, Equatable {
     }
 }
 
+/// Decides on an approval. Deciding the same again changes nothing; deciding otherwise, or too late, is a
+/// `conflict`.
+public struct DecideApprovalRequest: Codable, Sendable, Equatable {
+    /// Its id.
+    public var id: ApprovalId
+    /// What is decided.
+    public var decision: DecisionKind
+    /// What to say about it.
+    public var comment: String?
+    /// The form as filled in.
+    public var form: JSONValue?
+    /// What replaces the task's input, for `edit`.
+    public var input: JSONValue?
+
+    public init(
+        id: ApprovalId,
+        decision: DecisionKind,
+        comment: String? = nil,
+        form: JSONValue? = nil,
+        input: JSONValue? = nil
+    ) {
+        self.id = id
+        self.decision = decision
+        self.comment = comment
+        self.form = form
+        self.input = input
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+        case decision = "decision"
+        case comment = "comment"
+        case form = "form"
+        case input = "input"
+    }
+}
+
+/// Somebody's decision.
+public struct Decision: Codable, Sendable, Equatable {
+    /// What was decided.
+    public var decision: DecisionKind
+    /// The user who decided, of the tenant of the run.
+    public var by: String
+    /// What they said about it.
+    public var comment: String?
+    /// The form as they filled it in.
+    public var form: JSONValue?
+    /// The input that replaces the task's, for `edit`.
+    public var input: JSONValue?
+
+    public init(
+        decision: DecisionKind,
+        by: String,
+        comment: String? = nil,
+        form: JSONValue? = nil,
+        input: JSONValue? = nil
+    ) {
+        self.decision = decision
+        self.by = by
+        self.comment = comment
+        self.form = form
+        self.input = input
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case decision = "decision"
+        case by = "by"
+        case comment = "comment"
+        case form = "form"
+        case input = "input"
+    }
+}
+
+/// What somebody decided.
+public enum DecisionKind: String, Codable, Sendable, CaseIterable {
+    /// The task may run.
+    case approve = "approve"
+    /// The task must not run.
+    case reject = "reject"
+    /// The task may run with another input.
+    case edit = "edit"
+}
+
 /// Removes a secret.
 public struct DeleteSecretRequest: Codable, Sendable, Equatable {
     /// Its name.
@@ -265,7 +510,7 @@ public struct DeleteTemplateRequest: Codable, Sendable, Equatable {
     }
 }
 
-/// Removes a deployed workflow. Runs that follow it go on.
+/// Removes a deployed workflow. Runs that follow it go on; its schedule ends with the last version that has one.
 public struct DeleteWorkflowRequest: Codable, Sendable, Equatable {
     /// Its namespace.
     public var namespace: String
@@ -472,8 +717,8 @@ public struct DryRunCall: Codable, Sendable, Equatable {
 public struct DryRunReport: Codable, Sendable, Equatable {
     /// How it would end; `running` when it would wait for an event, or goes on beyond the limits of a dry run.
     public var status: RunStatus
-    /// Whether all of this follows from the given answers. From the first call without one on it is a guess: the
-    /// call is taken to succeed, and its answer is `{"unknown": task}`.
+    /// Whether all of this follows from the given answers and decisions. From the first call without one on it is a
+    /// guess: the call is taken to succeed with `{"unknown": task}`, and what people are asked to be approved.
     public var isCertain: Bool
     /// Whether it was stopped because it goes on for too long.
     public var isCut: Bool
@@ -536,7 +781,10 @@ public struct DryRunWorkflowRequest: Codable, Sendable, Equatable {
     /// What calls and awaited runs answer, by the JSON pointer of their task, e.g. `/do/0/read`: the same each time
     /// the task runs. A call without an answer gives `{"unknown": task}`.
     public var answers: [String: JSONValue]
-    /// The events that come, in order, each when the run has nothing else to do.
+    /// What people decide where a task asks for an approval, by the JSON pointer of the task; approved, by nobody
+    /// known, where nothing is given.
+    public var decisions: [String: Decision]
+    /// The events that come, in order, each once a task listens and no call is under way.
     public var events: [EventDraft]?
 
     public init(
@@ -544,12 +792,14 @@ public struct DryRunWorkflowRequest: Codable, Sendable, Equatable {
         document: String? = nil,
         input: JSONValue? = nil,
         answers: [String: JSONValue] = [:],
+        decisions: [String: Decision] = [:],
         events: [EventDraft]? = nil
     ) {
         self.workflow = workflow
         self.document = document
         self.input = input
         self.answers = answers
+        self.decisions = decisions
         self.events = events
     }
 
@@ -558,6 +808,7 @@ public struct DryRunWorkflowRequest: Codable, Sendable, Equatable {
         case document = "document"
         case input = "input"
         case answers = "answers"
+        case decisions = "decisions"
         case events = "events"
     }
 }
@@ -939,6 +1190,22 @@ public struct FunctionOutput: Codable, Sendable, Equatable {
     }
 }
 
+/// Asks for one approval.
+public struct GetApprovalRequest: Codable, Sendable, Equatable {
+    /// Its id.
+    public var id: ApprovalId
+
+    public init(
+        id: ApprovalId
+    ) {
+        self.id = id
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+    }
+}
+
 /// Asks whether the engine works.
 public struct GetEngineHealthRequest: Codable, Sendable, Equatable {
     public init() {}
@@ -1015,6 +1282,27 @@ public struct GetRunRequest: Codable, Sendable, Equatable {
         case id = "id"
         case wait = "wait"
         case waitTimeoutMs = "wait_timeout_ms"
+    }
+}
+
+/// Asks for the schedule of one workflow.
+public struct GetScheduleRequest: Codable, Sendable, Equatable {
+    /// The namespace of the workflow.
+    public var namespace: String
+    /// Its name.
+    public var name: String
+
+    public init(
+        namespace: String,
+        name: String
+    ) {
+        self.namespace = namespace
+        self.name = name
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
     }
 }
 
@@ -1144,6 +1432,10 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
         case taskExtensionSkipped(`extension`: String, error: WorkflowError)
         /// The task's `if` was not true.
         case taskSkipped
+        /// The task waits for somebody's decision.
+        case taskAwaitingApproval(approval: ApprovalId, title: String, deadline: String?)
+        /// Somebody decided, or the deadline decided for them.
+        case taskDecided(decision: DecisionKind, by: String?, comment: String?)
         /// The task consumed an event.
         case taskReceived(eventType: String)
         /// The task ended with an output.
@@ -1163,7 +1455,12 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
 
         private enum CodingKeys: String, CodingKey {
             case variantTag = "type"
+            case approval = "approval"
             case attempt = "attempt"
+            case by = "by"
+            case comment = "comment"
+            case deadline = "deadline"
+            case decision = "decision"
             case error = "error"
             case eventType = "event_type"
             case `extension` = "extension"
@@ -1171,6 +1468,7 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
             case output = "output"
             case reason = "reason"
             case retry = "retry"
+            case title = "title"
         }
 
         public init(from decoder: any Decoder) throws {
@@ -1198,6 +1496,10 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
                 self = .taskExtensionSkipped(`extension`: try container.decode(String.self, forKey: .`extension`), error: try container.decode(WorkflowError.self, forKey: .error))
             case "task_skipped":
                 self = .taskSkipped
+            case "task_awaiting_approval":
+                self = .taskAwaitingApproval(approval: try container.decode(ApprovalId.self, forKey: .approval), title: try container.decode(String.self, forKey: .title), deadline: try container.decodeIfPresent(String.self, forKey: .deadline))
+            case "task_decided":
+                self = .taskDecided(decision: try container.decode(DecisionKind.self, forKey: .decision), by: try container.decodeIfPresent(String.self, forKey: .by), comment: try container.decodeIfPresent(String.self, forKey: .comment))
             case "task_received":
                 self = .taskReceived(eventType: try container.decode(String.self, forKey: .eventType))
             case "task_completed":
@@ -1253,6 +1555,16 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
                 try container.encode(error, forKey: .error)
             case .taskSkipped:
                 try container.encode("task_skipped", forKey: .variantTag)
+            case .taskAwaitingApproval(let approval, let title, let deadline):
+                try container.encode("task_awaiting_approval", forKey: .variantTag)
+                try container.encode(approval, forKey: .approval)
+                try container.encode(title, forKey: .title)
+                try container.encodeIfPresent(deadline, forKey: .deadline)
+            case .taskDecided(let decision, let by, let comment):
+                try container.encode("task_decided", forKey: .variantTag)
+                try container.encode(decision, forKey: .decision)
+                try container.encodeIfPresent(by, forKey: .by)
+                try container.encodeIfPresent(comment, forKey: .comment)
             case .taskReceived(let eventType):
                 try container.encode("task_received", forKey: .variantTag)
                 try container.encode(eventType, forKey: .eventType)
@@ -1337,6 +1649,53 @@ public struct InstantiatedTemplate: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case document = "document"
         case secrets = "secrets"
+    }
+}
+
+/// Asks which approvals there are: those of the caller's own runs, and those of other users of the tenant that the
+/// caller may decide.
+public struct ListApprovalsRequest: Codable, Sendable, Equatable {
+    /// Only approvals in this state.
+    public var status: ApprovalStatus?
+    /// Only approvals of this run.
+    public var run: RunId?
+    /// Only approvals of workflows in this namespace.
+    public var namespace: String?
+    /// Only approvals of workflows with this name.
+    public var name: String?
+    /// Only approvals that the caller may decide.
+    public var isAssigned: Bool
+    /// The `next` of the page before; absent for the first page.
+    public var after: String?
+    /// How many approvals at most, 1 to 1000; 100 when absent.
+    public var limit: Int?
+
+    public init(
+        status: ApprovalStatus? = nil,
+        run: RunId? = nil,
+        namespace: String? = nil,
+        name: String? = nil,
+        isAssigned: Bool = false,
+        after: String? = nil,
+        limit: Int? = nil
+    ) {
+        self.status = status
+        self.run = run
+        self.namespace = namespace
+        self.name = name
+        self.isAssigned = isAssigned
+        self.after = after
+        self.limit = limit
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case status = "status"
+        case run = "run"
+        case namespace = "namespace"
+        case name = "name"
+        case isAssigned = "is_assigned"
+        case after = "after"
+        case limit = "limit"
     }
 }
 
@@ -1510,6 +1869,27 @@ public struct ListRunsRequest: Codable, Sendable, Equatable {
     }
 }
 
+/// Asks which schedules there are.
+public struct ListSchedulesRequest: Codable, Sendable, Equatable {
+    /// The `next` of the page before; absent for the first page.
+    public var after: String?
+    /// How many schedules at most, 1 to 1000; 100 when absent.
+    public var limit: Int?
+
+    public init(
+        after: String? = nil,
+        limit: Int? = nil
+    ) {
+        self.after = after
+        self.limit = limit
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case after = "after"
+        case limit = "limit"
+    }
+}
+
 /// Asks which secrets there are.
 public struct ListSecretsRequest: Codable, Sendable, Equatable {
     public init() {}
@@ -1605,6 +1985,26 @@ public struct LoggedEvent: Codable, Sendable, Equatable {
     }
 }
 
+/// What becomes of times that came while nobody was there to start their runs.
+public enum MissedRuns: String, Codable, Sendable, CaseIterable {
+    /// No run starts for them.
+    case skip = "skip"
+    /// One run starts, for the last of them.
+    case latest = "latest"
+    /// A run starts for each, for the last 1,000 at most.
+    case all = "all"
+}
+
+/// What happens when a deadline passes before anybody has decided.
+public enum OnDeadline: String, Codable, Sendable, CaseIterable {
+    /// The task ends in a timeout error.
+    case fault = "fault"
+    /// As if somebody had rejected.
+    case reject = "reject"
+    /// The task runs as if somebody had approved.
+    case approve = "approve"
+}
+
 /// The step of another run that started a run.
 public struct ParentStep: Codable, Sendable, Equatable {
     /// The other run.
@@ -1644,6 +2044,68 @@ public struct PauseRunRequest: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case id = "id"
         case reason = "reason"
+    }
+}
+
+/// Pauses the schedule of a workflow. Runs under way go on.
+public struct PauseScheduleRequest: Codable, Sendable, Equatable {
+    /// The namespace of the workflow.
+    public var namespace: String
+    /// Its name.
+    public var name: String
+
+    public init(
+        namespace: String,
+        name: String
+    ) {
+        self.namespace = namespace
+        self.name = name
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+    }
+}
+
+/// Asks when a schedule, or a cron expression, starts runs.
+public struct PreviewScheduleRequest: Codable, Sendable, Equatable {
+    /// The namespace of a scheduled workflow; either this and `name`, or `cron`.
+    public var namespace: String?
+    /// The name of a scheduled workflow.
+    public var name: String?
+    /// A cron expression, e.g. `0 8 * * 1-5`.
+    public var cron: String?
+    /// The time zone of `cron`, a name of the IANA database; `UTC` when absent.
+    public var timeZone: String?
+    /// The time after which to begin; now when absent.
+    public var after: String?
+    /// How many times to show, 1 to 1000; 10 when absent.
+    public var count: Int?
+
+    public init(
+        namespace: String? = nil,
+        name: String? = nil,
+        cron: String? = nil,
+        timeZone: String? = nil,
+        after: String? = nil,
+        count: Int? = nil
+    ) {
+        self.namespace = namespace
+        self.name = name
+        self.cron = cron
+        self.timeZone = timeZone
+        self.after = after
+        self.count = count
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+        case cron = "cron"
+        case timeZone = "time_zone"
+        case after = "after"
+        case count = "count"
     }
 }
 
@@ -1799,6 +2261,27 @@ public struct ResumeRunRequest: Codable, Sendable, Equatable {
     }
 }
 
+/// Resumes the schedule of a workflow. What came while it was paused starts no run.
+public struct ResumeScheduleRequest: Codable, Sendable, Equatable {
+    /// The namespace of the workflow.
+    public var namespace: String
+    /// Its name.
+    public var name: String
+
+    public init(
+        namespace: String,
+        name: String
+    ) {
+        self.namespace = namespace
+        self.name = name
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+    }
+}
+
 /// Whether, and when, the same call is worth trying again.
 public enum Retry: Codable, Sendable, Equatable {
     /// The same call will fail again.
@@ -1866,6 +2349,8 @@ public struct Run: Codable, Sendable, Equatable {
     public var parent: ParentStep?
     /// The run that it repeats.
     public var rerunOf: RunId?
+    /// What started it by itself, for a run that nobody asked for.
+    public var trigger: RunTrigger?
     /// The words that were given to it and its document, by name.
     public var tags: [String: String]?
     /// What its document computed from its input to find it by, by name: texts, numbers and booleans.
@@ -1888,6 +2373,7 @@ public struct Run: Codable, Sendable, Equatable {
         error: WorkflowError? = nil,
         parent: ParentStep? = nil,
         rerunOf: RunId? = nil,
+        trigger: RunTrigger? = nil,
         tags: [String: String]? = nil,
         fields: [String: JSONValue]? = nil,
         idempotencyKey: String? = nil,
@@ -1903,6 +2389,7 @@ public struct Run: Codable, Sendable, Equatable {
         self.error = error
         self.parent = parent
         self.rerunOf = rerunOf
+        self.trigger = trigger
         self.tags = tags
         self.fields = fields
         self.idempotencyKey = idempotencyKey
@@ -1920,6 +2407,7 @@ public struct Run: Codable, Sendable, Equatable {
         case error = "error"
         case parent = "parent"
         case rerunOf = "rerun_of"
+        case trigger = "trigger"
         case tags = "tags"
         case fields = "fields"
         case idempotencyKey = "idempotency_key"
@@ -2244,6 +2732,37 @@ public struct RunSteps: Codable, Sendable, Equatable {
     }
 }
 
+/// What started a run by itself.
+public enum RunTrigger: Codable, Sendable, Equatable {
+    /// The schedule of its workflow.
+    case scheduleRunTrigger(at: String)
+
+    private enum CodingKeys: String, CodingKey {
+        case variantTag = "type"
+        case at = "at"
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        switch try container.decode(String.self, forKey: .variantTag) {
+        case "schedule":
+            self = .scheduleRunTrigger(at: try container.decode(String.self, forKey: .at))
+        case let other:
+            throw DecodingError.dataCorruptedError(
+                forKey: .variantTag, in: container, debugDescription: "'\(other)' is not known")
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        switch self {
+        case .scheduleRunTrigger(let at):
+            try container.encode("schedule", forKey: .variantTag)
+            try container.encode(at, forKey: .at)
+        }
+    }
+}
+
 /// One thing that a run waits for.
 public struct RunWait: Codable, Sendable, Equatable {
     /// The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation.
@@ -2288,8 +2807,10 @@ public struct RunWait: Codable, Sendable, Equatable {
         case waitsForCall(function: String)
         /// A pause to end: its own, or the one before another attempt.
         case waitsForTime(at: String)
-        /// Nothing: this is when it is stopped if it has not ended.
+        /// Nothing: this is when it is stopped if it has not ended, or when nobody has decided.
         case timesOut(at: String)
+        /// Somebody's decision.
+        case waitsForDecision(approval: ApprovalId)
         /// An event.
         case waitsForEvent
         /// Another run.
@@ -2297,6 +2818,7 @@ public struct RunWait: Codable, Sendable, Equatable {
 
         private enum CodingKeys: String, CodingKey {
             case variantTag = "type"
+            case approval = "approval"
             case at = "at"
             case function = "function"
             case run = "run"
@@ -2311,6 +2833,8 @@ public struct RunWait: Codable, Sendable, Equatable {
                 self = .waitsForTime(at: try container.decode(String.self, forKey: .at))
             case "timeout":
                 self = .timesOut(at: try container.decode(String.self, forKey: .at))
+            case "decision":
+                self = .waitsForDecision(approval: try container.decode(ApprovalId.self, forKey: .approval))
             case "event":
                 self = .waitsForEvent
             case "run":
@@ -2333,6 +2857,9 @@ public struct RunWait: Codable, Sendable, Equatable {
             case .timesOut(let at):
                 try container.encode("timeout", forKey: .variantTag)
                 try container.encode(at, forKey: .at)
+            case .waitsForDecision(let approval):
+                try container.encode("decision", forKey: .variantTag)
+                try container.encode(approval, forKey: .approval)
             case .waitsForEvent:
                 try container.encode("event", forKey: .variantTag)
             case .waitsForRun(let run):
@@ -2409,6 +2936,214 @@ public struct SaveTemplateRequest: Codable, Sendable, Equatable {
 
     private enum CodingKeys: String, CodingKey {
         case text = "text"
+    }
+}
+
+/// The schedule of a deployed workflow: that of its latest version.
+public struct Schedule: Codable, Sendable, Equatable {
+    /// The version whose runs it starts.
+    public var workflow: WorkflowKey
+    /// When it starts them.
+    public var trigger: ScheduleTrigger
+    /// When it became active.
+    public var since: String
+    /// Whether it is paused.
+    public var isPaused: Bool
+    /// The time of its next run, when it is known and the schedule is not paused.
+    public var nextAt: String?
+    /// The run whose end it waits for.
+    public var awaits: RunId?
+    /// The time of the last run it has started.
+    public var lastAt: String?
+    /// The last run it has started.
+    public var lastRun: RunId?
+    /// The last start that failed, until one succeeds.
+    public var failure: ScheduleFailure?
+
+    public init(
+        workflow: WorkflowKey,
+        trigger: ScheduleTrigger,
+        since: String,
+        isPaused: Bool,
+        nextAt: String? = nil,
+        awaits: RunId? = nil,
+        lastAt: String? = nil,
+        lastRun: RunId? = nil,
+        failure: ScheduleFailure? = nil
+    ) {
+        self.workflow = workflow
+        self.trigger = trigger
+        self.since = since
+        self.isPaused = isPaused
+        self.nextAt = nextAt
+        self.awaits = awaits
+        self.lastAt = lastAt
+        self.lastRun = lastRun
+        self.failure = failure
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case workflow = "workflow"
+        case trigger = "trigger"
+        case since = "since"
+        case isPaused = "is_paused"
+        case nextAt = "next_at"
+        case awaits = "awaits"
+        case lastAt = "last_at"
+        case lastRun = "last_run"
+        case failure = "failure"
+    }
+}
+
+/// A start that failed.
+public struct ScheduleFailure: Codable, Sendable, Equatable {
+    /// The time whose run could not start; for events, the time of the first attempt.
+    public var at: String
+    /// When the last attempt was made.
+    public var failedAt: String
+    /// How many attempts there were.
+    public var attempts: Int
+    /// When the next one is made; absent when there is none any more.
+    public var retryAt: String?
+    /// Why the last attempt failed.
+    public var error: ErrorReport
+
+    public init(
+        at: String,
+        failedAt: String,
+        attempts: Int,
+        retryAt: String? = nil,
+        error: ErrorReport
+    ) {
+        self.at = at
+        self.failedAt = failedAt
+        self.attempts = attempts
+        self.retryAt = retryAt
+        self.error = error
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case at = "at"
+        case failedAt = "failed_at"
+        case attempts = "attempts"
+        case retryAt = "retry_at"
+        case error = "error"
+    }
+}
+
+/// A part of a list.
+public struct SchedulePage: Codable, Sendable, Equatable {
+    /// The items.
+    public var items: [Schedule]
+    /// What to pass as `after` to get the following page; absent on the last.
+    public var next: String?
+
+    public init(
+        items: [Schedule],
+        next: String? = nil
+    ) {
+        self.items = items
+        self.next = next
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case items = "items"
+        case next = "next"
+    }
+}
+
+/// When a schedule starts runs.
+public struct SchedulePreview: Codable, Sendable, Equatable {
+    /// The next times, in order.
+    public var times: [ScheduledTime]
+
+    public init(
+        times: [ScheduledTime]
+    ) {
+        self.times = times
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case times = "times"
+    }
+}
+
+/// When a schedule starts runs: `schedule` of a document, Open Workflow 1.0.3.
+public enum ScheduleTrigger: Codable, Sendable, Equatable {
+    /// In equal intervals.
+    case everyTrigger(intervalMs: Int, missed: MissedRuns)
+    /// At times of the calendar.
+    case cronTrigger(expression: String, timeZone: String, missed: MissedRuns)
+    /// Some time after the end of the run before.
+    case afterTrigger(delayMs: Int)
+    /// When events come.
+    case eventsTrigger
+
+    private enum CodingKeys: String, CodingKey {
+        case variantTag = "type"
+        case delayMs = "delay_ms"
+        case expression = "expression"
+        case intervalMs = "interval_ms"
+        case missed = "missed"
+        case timeZone = "time_zone"
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        switch try container.decode(String.self, forKey: .variantTag) {
+        case "every":
+            self = .everyTrigger(intervalMs: try container.decode(Int.self, forKey: .intervalMs), missed: try container.decode(MissedRuns.self, forKey: .missed))
+        case "cron":
+            self = .cronTrigger(expression: try container.decode(String.self, forKey: .expression), timeZone: try container.decode(String.self, forKey: .timeZone), missed: try container.decode(MissedRuns.self, forKey: .missed))
+        case "after":
+            self = .afterTrigger(delayMs: try container.decode(Int.self, forKey: .delayMs))
+        case "events":
+            self = .eventsTrigger
+        case let other:
+            throw DecodingError.dataCorruptedError(
+                forKey: .variantTag, in: container, debugDescription: "'\(other)' is not known")
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        switch self {
+        case .everyTrigger(let intervalMs, let missed):
+            try container.encode("every", forKey: .variantTag)
+            try container.encode(intervalMs, forKey: .intervalMs)
+            try container.encode(missed, forKey: .missed)
+        case .cronTrigger(let expression, let timeZone, let missed):
+            try container.encode("cron", forKey: .variantTag)
+            try container.encode(expression, forKey: .expression)
+            try container.encode(timeZone, forKey: .timeZone)
+            try container.encode(missed, forKey: .missed)
+        case .afterTrigger(let delayMs):
+            try container.encode("after", forKey: .variantTag)
+            try container.encode(delayMs, forKey: .delayMs)
+        case .eventsTrigger:
+            try container.encode("events", forKey: .variantTag)
+        }
+    }
+}
+
+/// A time of a schedule.
+public struct ScheduledTime: Codable, Sendable, Equatable {
+    /// The moment.
+    public var at: String
+    /// What the clocks of the schedule's time zone show then, with the zone (RFC 9557).
+    public var local: String
+
+    public init(
+        at: String,
+        local: String
+    ) {
+        self.at = at
+        self.local = local
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case at = "at"
+        case local = "local"
     }
 }
 
@@ -2876,6 +3611,32 @@ public struct TemplateInfoPage: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case items = "items"
         case next = "next"
+    }
+}
+
+/// Starts a run of a scheduled workflow now, besides those that the schedule starts.
+public struct TriggerScheduleRequest: Codable, Sendable, Equatable {
+    /// The namespace of the workflow.
+    public var namespace: String
+    /// Its name.
+    public var name: String
+    /// The id to give to the run, a UUID. Triggering again with the same id gives the first run.
+    public var id: RunId?
+
+    public init(
+        namespace: String,
+        name: String,
+        id: RunId? = nil
+    ) {
+        self.namespace = namespace
+        self.name = name
+        self.id = id
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+        case id = "id"
     }
 }
 

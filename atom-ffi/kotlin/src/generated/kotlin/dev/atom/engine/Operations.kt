@@ -46,7 +46,10 @@ class WorkflowsOperations internal constructor(private val caller: Caller) {
     suspend fun dryRun(request: DryRunWorkflowRequest = DryRunWorkflowRequest()): DryRunReport =
         caller.call("workflows.dry_run", request)
 
-    /** Deploys a workflow document; a deployed version never changes. Needs the permission `workflows.write`. */
+    /**
+     * Deploys a workflow document, and sets its schedule; a deployed version never changes. Needs the permission
+     * `workflows.write`.
+     */
     suspend fun deploy(request: DeployWorkflowRequest): DeployedWorkflow =
         caller.call("workflows.deploy", request)
 
@@ -193,6 +196,57 @@ class RunsOperations internal constructor(private val caller: Caller) {
         caller.call("runs.signal", request)
 }
 
+/** The `schedules` operations. */
+class SchedulesOperations internal constructor(private val caller: Caller) {
+    /** Lists the schedules of deployed workflows by namespace and name. Needs the permission `workflows.read`. */
+    suspend fun list(request: ListSchedulesRequest = ListSchedulesRequest()): SchedulePage =
+        caller.call("schedules.list", request)
+
+    /** Gives the schedule of a deployed workflow. Needs the permission `workflows.read`. */
+    suspend fun get(request: GetScheduleRequest): Schedule =
+        caller.call("schedules.get", request)
+
+    /** Keeps a schedule from starting runs until it is resumed. Needs the permission `workflows.write`. */
+    suspend fun pause(request: PauseScheduleRequest): Schedule =
+        caller.call("schedules.pause", request)
+
+    /** Lets a paused schedule start runs again, from now on. Needs the permission `workflows.write`. */
+    suspend fun resume(request: ResumeScheduleRequest): Schedule =
+        caller.call("schedules.resume", request)
+
+    /**
+     * Starts a run of a scheduled workflow now, even while the schedule is paused. Needs the permission
+     * `runs.write`.
+     */
+    suspend fun trigger(request: TriggerScheduleRequest): Run =
+        caller.call("schedules.trigger", request)
+
+    /** Shows the next times of a schedule, or of a cron expression. Needs the permission `workflows.read`. */
+    suspend fun preview(request: PreviewScheduleRequest = PreviewScheduleRequest()): SchedulePreview =
+        caller.call("schedules.preview", request)
+}
+
+/** The `approvals` operations. */
+class ApprovalsOperations internal constructor(private val caller: Caller) {
+    /**
+     * Lists what runs ask the caller or asked others for the caller, the newest first. Needs the permission
+     * `approvals.read`.
+     */
+    suspend fun list(request: ListApprovalsRequest = ListApprovalsRequest()): ApprovalPage =
+        caller.call("approvals.list", request)
+
+    /** Gives an approval with everything that the decision is about. Needs the permission `approvals.read`. */
+    suspend fun get(request: GetApprovalRequest): Approval =
+        caller.call("approvals.get", request)
+
+    /**
+     * Approves or rejects what a run asks, or approves it with another input, durably. Needs the permission
+     * `approvals.decide`.
+     */
+    suspend fun decide(request: DecideApprovalRequest): Approval =
+        caller.call("approvals.decide", request)
+}
+
 /** The `events` operations. */
 class EventsOperations internal constructor(private val caller: Caller) {
     /**
@@ -242,6 +296,12 @@ open class Operations internal constructor(caller: Caller) {
 
     /** The `runs` operations. */
     val runs: RunsOperations = RunsOperations(caller)
+
+    /** The `schedules` operations. */
+    val schedules: SchedulesOperations = SchedulesOperations(caller)
+
+    /** The `approvals` operations. */
+    val approvals: ApprovalsOperations = ApprovalsOperations(caller)
 
     /** The `events` operations. */
     val events: EventsOperations = EventsOperations(caller)

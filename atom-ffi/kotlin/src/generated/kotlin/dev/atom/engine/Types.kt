@@ -11,6 +11,102 @@ import kotlinx.serialization.Serializable
 import kotlinx.serialization.json.JsonClassDiscriminator
 import kotlinx.serialization.json.JsonElement
 
+/**
+ * What a task of a run asks before it runs. Lists leave out `data`, `input`, `form` and what was filled in, which
+ * may be large.
+ */
+@Serializable
+data class Approval(
+    /** Its id. */
+    val id: ApprovalId,
+    /** The user whose run asks. */
+    val owner: String,
+    /** The run that asks. */
+    val run: RunId,
+    /** The JSON pointer of the task that asks. */
+    val task: String,
+    /** Which document the run follows. */
+    val workflow: WorkflowKey,
+    /** What is asked, in a line. */
+    val title: String,
+    /** What is asked, at length. */
+    val message: String? = null,
+    /** What the decision is about; absent in lists. */
+    val data: JsonElement? = null,
+    /** The task's input, where the decision `edit` may replace it; absent in lists. */
+    val input: JsonElement? = null,
+    /** The JSON Schema of what is to be filled in, where there is something; absent in lists. */
+    val form: JsonElement? = null,
+    /** Who may decide. */
+    val assignees: Assignees,
+    /** Whether the caller may decide. */
+    @SerialName("is_assigned")
+    val isAssigned: Boolean,
+    /** Its state. */
+    val status: ApprovalStatus,
+    /** When it was asked. */
+    @SerialName("created_at")
+    val createdAt: String,
+    /** Until when it can be decided. */
+    val deadline: String? = null,
+    /** What happens then; absent without a deadline. */
+    @SerialName("on_deadline")
+    val onDeadline: OnDeadline? = null,
+    /** The decision, once approved or rejected. */
+    val decision: Decision? = null,
+    /** When it was decided, expired or was withdrawn. */
+    @SerialName("closed_at")
+    val closedAt: String? = null,
+)
+
+/**
+ * The id of one approval that a run waits for. It follows from the run, its owner and the place in the run: asking
+ * again after a crash gives the same one.
+ */
+typealias ApprovalId = String
+
+/** A part of a list. */
+@Serializable
+data class ApprovalPage(
+    /** The items. */
+    val items: List<Approval>,
+    /** What to pass as `after` to get the following page; absent on the last. */
+    val next: String? = null,
+)
+
+/** The state of an approval. */
+@Serializable
+enum class ApprovalStatus {
+    /** Nobody has decided yet. */
+    @SerialName("pending")
+    PENDING,
+
+    /** Somebody approved, with or without a change of the input. */
+    @SerialName("approved")
+    APPROVED,
+
+    /** Somebody rejected. */
+    @SerialName("rejected")
+    REJECTED,
+
+    /** The deadline passed before anybody decided. */
+    @SerialName("expired")
+    EXPIRED,
+
+    /** The run no longer asks: it was cancelled, or it failed or ended elsewhere. */
+    @SerialName("withdrawn")
+    WITHDRAWN,
+}
+
+/** Who may decide. With nobody named it is the owner of the run. */
+@Serializable
+data class Assignees(
+    /** Roles, any of which lets a user of the tenant decide. Who has no roles has the role `admin`. */
+    val roles: List<String> = emptyList(),
+    /** Users of the tenant. */
+    val users: List<String> = emptyList(),
+)
+
 /** Calls a function directly, outside of any run. */
 @Serializable
 data class CallFunctionRequest(
@@ -106,6 +202,55 @@ internal object CloudEventSerializer : OpenSerializer<CloudEvent>(
     setOf("id", "source", "type", "specversion", "time", "subject", "datacontenttype", "dataschema", "data"),
 )
 
+/**
+ * Decides on an approval. Deciding the same again changes nothing; deciding otherwise, or too late, is a
+ * `conflict`.
+ */
+@Serializable
+data class DecideApprovalRequest(
+    /** Its id. */
+    val id: ApprovalId,
+    /** What is decided. */
+    val decision: DecisionKind,
+    /** What to say about it. */
+    val comment: String? = null,
+    /** The form as filled in. */
+    val form: JsonElement? = null,
+    /** What replaces the task's input, for `edit`. */
+    val input: JsonElement? = null,
+)
+
+/** Somebody's decision. */
+@Serializable
+data class Decision(
+    /** What was decided. */
+    val decision: DecisionKind,
+    /** The user who decided, of the tenant of the run. */
+    val by: String,
+    /** What they said about it. */
+    val comment: String? = null,
+    /** The form as they filled it in. */
+    val form: JsonElement? = null,
+    /** The input that replaces the task's, for `edit`. */
+    val input: JsonElement? = null,
+)
+
+/** What somebody decided. */
+@Serializable
+enum class DecisionKind {
+    /** The task may run. */
+    @SerialName("approve")
+    APPROVE,
+
+    /** The task must not run. */
+    @SerialName("reject")
+    REJECT,
+
+    /** The task may run with another input. */
+    @SerialName("edit")
+    EDIT,
+}
+
 /** Removes a secret. */
 @Serializable
 data class DeleteSecretRequest(
@@ -120,7 +265,7 @@ data class DeleteTemplateRequest(
     val name: String,
 )
 
-/** Removes a deployed workflow. Runs that follow it go on. */
+/** Removes a deployed workflow. Runs that follow it go on; its schedule ends with the last version that has one. */
 @Serializable
 data class DeleteWorkflowRequest(
     /** Its namespace. */
@@ -217,8 +362,8 @@ data class DryRunReport(
     /** How it would end; `running` when it would wait for an event, or goes on beyond the limits of a dry run. */
     val status: RunStatus,
     /**
-     * Whether all of this follows from the given answers. From the first call without one on it is a guess: the
-     * call is taken to succeed, and its answer is `{"unknown": task}`.
+     * Whether all of this follows from the given answers and decisions. From the first call without one on it is a
+     * guess: the call is taken to succeed with `{"unknown": task}`, and what people are asked to be approved.
      */
     @SerialName("is_certain")
     val isCertain: Boolean,
@@ -253,7 +398,12 @@ data class DryRunWorkflowRequest(
      * the task runs. A call without an answer gives `{"unknown": task}`.
      */
     val answers: Map<String, JsonElement> = emptyMap(),
-    /** The events that come, in order, each when the run has nothing else to do. */
+    /**
+     * What people decide where a task asks for an approval, by the JSON pointer of the task; approved, by nobody
+     * known, where nothing is given.
+     */
+    val decisions: Map<String, Decision> = emptyMap(),
+    /** The events that come, in order, each once a task listens and no call is under way. */
     val events: List<EventDraft>? = null,
 )
 
@@ -499,6 +649,13 @@ data class FunctionOutput(
     val output: JsonElement,
 )
 
+/** Asks for one approval. */
+@Serializable
+data class GetApprovalRequest(
+    /** Its id. */
+    val id: ApprovalId,
+)
+
 /** Asks whether the engine works. */
 @Serializable
 data object GetEngineHealthRequest
@@ -538,6 +695,15 @@ data class GetRunRequest(
      */
     @SerialName("wait_timeout_ms")
     val waitTimeoutMs: Long? = null,
+)
+
+/** Asks for the schedule of one workflow. */
+@Serializable
+data class GetScheduleRequest(
+    /** The namespace of the workflow. */
+    val namespace: String,
+    /** Its name. */
+    val name: String,
 )
 
 /** Asks for a template. */
@@ -696,6 +862,7 @@ sealed interface HistoryEntry {
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
+        override val step: Long? = null,
         /** The extension's name. */
         val extension: String,
         /** Why. */
@@ -710,6 +877,38 @@ sealed interface HistoryEntry {
         override val at: String,
         override val task: String? = null,
         override val step: Long? = null,
+    ) : HistoryEntry
+
+    /** The task waits for somebody's decision. */
+    @Serializable
+    @SerialName("task_awaiting_approval")
+    data class TaskAwaitingApproval(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        override val step: Long? = null,
+        /** The id of the approval. */
+        val approval: ApprovalId,
+        /** What is asked. */
+        val title: String,
+        /** Until when it can be decided. */
+        val deadline: String? = null,
+    ) : HistoryEntry
+
+    /** Somebody decided, or the deadline decided for them. */
+    @Serializable
+    @SerialName("task_decided")
+    data class TaskDecided(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        override val step: Long? = null,
+        /** What was decided. */
+        val decision: DecisionKind,
+        /** The user who decided; absent when nobody did before the deadline. */
+        val by: String? = null,
+        /** What they said about it. */
+        val comment: String? = null,
     ) : HistoryEntry
 
     /** The task consumed an event. */
@@ -841,6 +1040,29 @@ data class InstantiatedTemplate(
     val secrets: List<String>,
 )
 
+/**
+ * Asks which approvals there are: those of the caller's own runs, and those of other users of the tenant that the
+ * caller may decide.
+ */
+@Serializable
+data class ListApprovalsRequest(
+    /** Only approvals in this state. */
+    val status: ApprovalStatus? = null,
+    /** Only approvals of this run. */
+    val run: RunId? = null,
+    /** Only approvals of workflows in this namespace. */
+    val namespace: String? = null,
+    /** Only approvals of workflows with this name. */
+    val name: String? = null,
+    /** Only approvals that the caller may decide. */
+    @SerialName("is_assigned")
+    val isAssigned: Boolean = false,
+    /** The `next` of the page before; absent for the first page. */
+    val after: String? = null,
+    /** How many approvals at most, 1 to 1000; 100 when absent. */
+    val limit: Long? = null,
+)
+
 /** Asks for events of the caller's log. */
 @Serializable
 data class ListEventsRequest(
@@ -917,6 +1139,15 @@ data class ListRunsRequest(
     val limit: Long? = null,
 )
 
+/** Asks which schedules there are. */
+@Serializable
+data class ListSchedulesRequest(
+    /** The `next` of the page before; absent for the first page. */
+    val after: String? = null,
+    /** How many schedules at most, 1 to 1000; 100 when absent. */
+    val limit: Long? = null,
+)
+
 /** Asks which secrets there are. */
 @Serializable
 data object ListSecretsRequest
@@ -963,6 +1194,38 @@ data class LoggedEvent(
     val event: CloudEvent,
 )
 
+/** What becomes of times that came while nobody was there to start their runs. */
+@Serializable
+enum class MissedRuns {
+    /** No run starts for them. */
+    @SerialName("skip")
+    SKIP,
+
+    /** One run starts, for the last of them. */
+    @SerialName("latest")
+    LATEST,
+
+    /** A run starts for each, for the last 1,000 at most. */
+    @SerialName("all")
+    ALL,
+}
+
+/** What happens when a deadline passes before anybody has decided. */
+@Serializable
+enum class OnDeadline {
+    /** The task ends in a timeout error. */
+    @SerialName("fault")
+    FAULT,
+
+    /** As if somebody had rejected. */
+    @SerialName("reject")
+    REJECT,
+
+    /** The task runs as if somebody had approved. */
+    @SerialName("approve")
+    APPROVE,
+}
+
 /** The step of another run that started a run. */
 @Serializable
 data class ParentStep(
@@ -979,6 +1242,33 @@ data class PauseRunRequest(
     val id: RunId,
     /** Why, for its history. */
     val reason: String? = null,
+)
+
+/** Pauses the schedule of a workflow. Runs under way go on. */
+@Serializable
+data class PauseScheduleRequest(
+    /** The namespace of the workflow. */
+    val namespace: String,
+    /** Its name. */
+    val name: String,
+)
+
+/** Asks when a schedule, or a cron expression, starts runs. */
+@Serializable
+data class PreviewScheduleRequest(
+    /** The namespace of a scheduled workflow; either this and `name`, or `cron`. */
+    val namespace: String? = null,
+    /** The name of a scheduled workflow. */
+    val name: String? = null,
+    /** A cron expression, e.g. `0 8 * * 1-5`. */
+    val cron: String? = null,
+    /** The time zone of `cron`, a name of the IANA database; `UTC` when absent. */
+    @SerialName("time_zone")
+    val timeZone: String? = null,
+    /** The time after which to begin; now when absent. */
+    val after: String? = null,
+    /** How many times to show, 1 to 1000; 10 when absent. */
+    val count: Long? = null,
 )
 
 /**
@@ -1064,6 +1354,15 @@ data class ResumeRunRequest(
     val id: RunId,
 )
 
+/** Resumes the schedule of a workflow. What came while it was paused starts no run. */
+@Serializable
+data class ResumeScheduleRequest(
+    /** The namespace of the workflow. */
+    val namespace: String,
+    /** Its name. */
+    val name: String,
+)
+
 /** Whether, and when, the same call is worth trying again. */
 @Serializable
 @JsonClassDiscriminator("kind")
@@ -1112,6 +1411,8 @@ data class Run(
     /** The run that it repeats. */
     @SerialName("rerun_of")
     val rerunOf: RunId? = null,
+    /** What started it by itself, for a run that nobody asked for. */
+    val trigger: RunTrigger? = null,
     /** The words that were given to it and its document, by name. */
     val tags: Map<String, String>? = null,
     /** What its document computed from its input to find it by, by name: texts, numbers and booleans. */
@@ -1290,6 +1591,19 @@ data class RunSteps(
     val next: Long? = null,
 )
 
+/** What started a run by itself. */
+@Serializable
+@JsonClassDiscriminator("type")
+sealed interface RunTrigger {
+    /** The schedule of its workflow. */
+    @Serializable
+    @SerialName("schedule")
+    data class ScheduleRunTrigger(
+        /** The time that the run was due at; for events, when they had all come. */
+        val at: String,
+    ) : RunTrigger
+}
+
 /** One thing that a run waits for. */
 @Serializable
 @JsonClassDiscriminator("type")
@@ -1320,7 +1634,7 @@ sealed interface RunWait {
         val at: String,
     ) : RunWait
 
-    /** Nothing: this is when it is stopped if it has not ended. */
+    /** Nothing: this is when it is stopped if it has not ended, or when nobody has decided. */
     @Serializable
     @SerialName("timeout")
     data class TimesOut(
@@ -1328,6 +1642,16 @@ sealed interface RunWait {
         override val since: String? = null,
         /** When. */
         val at: String,
+    ) : RunWait
+
+    /** Somebody's decision. */
+    @Serializable
+    @SerialName("decision")
+    data class WaitsForDecision(
+        override val task: String? = null,
+        override val since: String? = null,
+        /** The approval. */
+        val approval: ApprovalId,
     ) : RunWait
 
     /** An event. */
@@ -1380,6 +1704,118 @@ data class RunsHealth(
 data class SaveTemplateRequest(
     /** The whole file, YAML or JSON. */
     val text: String,
+)
+
+/** The schedule of a deployed workflow: that of its latest version. */
+@Serializable
+data class Schedule(
+    /** The version whose runs it starts. */
+    val workflow: WorkflowKey,
+    /** When it starts them. */
+    val trigger: ScheduleTrigger,
+    /** When it became active. */
+    val since: String,
+    /** Whether it is paused. */
+    @SerialName("is_paused")
+    val isPaused: Boolean,
+    /** The time of its next run, when it is known and the schedule is not paused. */
+    @SerialName("next_at")
+    val nextAt: String? = null,
+    /** The run whose end it waits for. */
+    val awaits: RunId? = null,
+    /** The time of the last run it has started. */
+    @SerialName("last_at")
+    val lastAt: String? = null,
+    /** The last run it has started. */
+    @SerialName("last_run")
+    val lastRun: RunId? = null,
+    /** The last start that failed, until one succeeds. */
+    val failure: ScheduleFailure? = null,
+)
+
+/** A start that failed. */
+@Serializable
+data class ScheduleFailure(
+    /** The time whose run could not start; for events, the time of the first attempt. */
+    val at: String,
+    /** When the last attempt was made. */
+    @SerialName("failed_at")
+    val failedAt: String,
+    /** How many attempts there were. */
+    val attempts: Long,
+    /** When the next one is made; absent when there is none any more. */
+    @SerialName("retry_at")
+    val retryAt: String? = null,
+    /** Why the last attempt failed. */
+    val error: ErrorReport,
+)
+
+/** A part of a list. */
+@Serializable
+data class SchedulePage(
+    /** The items. */
+    val items: List<Schedule>,
+    /** What to pass as `after` to get the following page; absent on the last. */
+    val next: String? = null,
+)
+
+/** When a schedule starts runs. */
+@Serializable
+data class SchedulePreview(
+    /** The next times, in order. */
+    val times: List<ScheduledTime>,
+)
+
+/** When a schedule starts runs: `schedule` of a document, Open Workflow 1.0.3. */
+@Serializable
+@JsonClassDiscriminator("type")
+sealed interface ScheduleTrigger {
+    /** In equal intervals. */
+    @Serializable
+    @SerialName("every")
+    data class EveryTrigger(
+        /** The interval in milliseconds. */
+        @SerialName("interval_ms")
+        val intervalMs: Long,
+        /** What becomes of missed times. */
+        val missed: MissedRuns,
+    ) : ScheduleTrigger
+
+    /** At times of the calendar. */
+    @Serializable
+    @SerialName("cron")
+    data class CronTrigger(
+        /** The cron expression, as the document has it. */
+        val expression: String,
+        /** The time zone of its times, a name of the IANA database. */
+        @SerialName("time_zone")
+        val timeZone: String,
+        /** What becomes of missed times. */
+        val missed: MissedRuns,
+    ) : ScheduleTrigger
+
+    /** Some time after the end of the run before. */
+    @Serializable
+    @SerialName("after")
+    data class AfterTrigger(
+        /** The time in milliseconds. */
+        @SerialName("delay_ms")
+        val delayMs: Long,
+    ) : ScheduleTrigger
+
+    /** When events come. */
+    @Serializable
+    @SerialName("events")
+    data object EventsTrigger : ScheduleTrigger
+}
+
+/** A time of a schedule. */
+@Serializable
+data class ScheduledTime(
+    /** The moment. */
+    val at: String,
+    /** What the clocks of the schedule's time zone show then, with the zone (RFC 9557). */
+    val local: String,
 )
 
 /** A secret text: redacted in `Debug`, not serialisable, wiped from memory when dropped. */
@@ -1620,6 +2056,17 @@ data class TemplateInfoPage(
     val items: List<TemplateInfo>,
     /** What to pass as `after` to get the following page; absent on the last. */
     val next: String? = null,
+)
+
+/** Starts a run of a scheduled workflow now, besides those that the schedule starts. */
+@Serializable
+data class TriggerScheduleRequest(
+    /** The namespace of the workflow. */
+    val namespace: String,
+    /** Its name. */
+    val name: String,
+    /** The id to give to the run, a UUID. Triggering again with the same id gives the first run. */
+    val id: RunId? = null,
 )
 
 /** A valid part of a document that the engine does not carry out. */
