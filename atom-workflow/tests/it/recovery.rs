@@ -55,7 +55,7 @@ async fn until(what: impl AsyncFn() -> bool) {
     }
 }
 
-/// A process that was killed in a pause left the run waiting for ever, because the job that would have woken it had been
+/// As vercel/workflow#1531. A process that was killed in a pause left the run waiting for ever, because the job that would have woken it had been
 /// taken off its queue at once. Here the moment is far past when it comes back.
 #[tokio::test]
 async fn a_pause_that_ended_while_no_process_ran_is_over_at_once() {
@@ -77,7 +77,7 @@ async fn a_pause_that_ended_while_no_process_ran_is_over_at_once() {
     assert_eq!(ended.output, Some(json!({ "n": 1 })));
 }
 
-/// A process that was killed in the middle of a step left the run `running`: nothing made the call again,
+/// As twentyhq/twenty#22995. A process that was killed in the middle of a step left the run `running`: nothing made the call again,
 /// because the queue's job had been lost with its worker.
 #[tokio::test]
 async fn a_call_that_was_under_way_in_a_killed_process_is_made_again_with_its_key() {
@@ -129,7 +129,7 @@ async fn resuming_again_and_again_drives_a_run_once() {
         .unwrap();
 }
 
-/// A database that was away while runs were recovered made the recovery log an error and forget them: nobody tried
+/// As dbos-inc/dbos-transact-py#716. A database that was away while runs were recovered made the recovery log an error and forget them: nobody tried
 /// again. Here reading fails for a while for the runs that are resumed.
 #[tokio::test]
 async fn a_store_that_is_away_while_runs_resume_strands_none_of_them() {
@@ -155,7 +155,7 @@ async fn a_store_that_is_away_while_runs_resume_strands_none_of_them() {
     }
 }
 
-/// A recovered run stayed between two completed steps: the next one never began, no error was told, and what waited for
+/// As dbos-inc/dbos-transact-py#805. A recovered run stayed between two completed steps: the next one never began, no error was told, and what waited for
 /// the only place of the queue waited behind it. Here a process dies after any of its writes, and the next one may
 /// make one call at a time.
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn runs_that_are_recovered_between_two_steps_go_on_and_let_each_other_pass
     }
 }
 
-/// A call that panicked, failed, took too long or was no longer wanted kept its place in the queue, or stopped the task
+/// As apalis-dev/apalis-sqlite#58. A call that panicked, failed, took too long or was no longer wanted kept its place in the queue, or stopped the task
 /// that served it: a server that had run for long enough did nothing any more.
 #[tokio::test]
 async fn calls_that_end_badly_give_their_place_back() {
@@ -253,7 +253,7 @@ async fn calls_that_waited_for_their_turn_are_made_after_a_restart() {
         .unwrap();
 }
 
-/// Recovery read a log of its own, in which it found no end, and marked runs as crashed that were stored as successful;
+/// As n8n-io/n8n#23807. Recovery read a log of its own, in which it found no end, and marked runs as crashed that were stored as successful;
 /// and a run could be stored as successful without its output, which came in a second write.
 #[tokio::test]
 async fn a_run_that_ended_stays_as_it_ended_and_has_its_output() {

@@ -1,4 +1,4 @@
-//! Runs that seem to be stuck in other engines: here they go on, or say why they cannot.
+//! Runs that cannot go on say why, and those that can are not in their way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,76 +136,6 @@ async fn a_recovered_run_that_waits_for_its_function_blocks_nobody_and_says_so()
     next.functions.register(late()).unwrap();
     assert_eq!(next.wait(&run).await.output, Some(json!(1)));
     assert_eq!(next.runtime.stuck_count(next.clock_now()), 0);
-}
-
-/// As n8n-io/n8n#23807: runs that ended well are marked as crashed when the process starts again.
-#[tokio::test]
-async fn a_run_that_ended_stays_as_it_is_when_the_process_starts_again() {
-    let bench = Bench::new();
-    let run = bench.run("- a: { call: echo, with: { n: 1 } }", json!({})).await;
-    bench.runtime.close(Duration::ZERO).await;
-    let next = next_process(&bench, RuntimeLimits::default());
-    assert_eq!(next.runtime.resume(None).await.unwrap(), []);
-    assert_eq!(next.store.run(&next.scope(), run.id).await.unwrap(), Some(run));
-    assert_eq!(next.calls.count("echo"), 0);
-}
-
-/// As apalis-dev/apalis-sqlite#58: a process that runs for long stops taking up work.
-#[tokio::test]
-async fn calls_that_hang_and_panic_give_their_places_back() {
-    let limits = RuntimeLimits {
-        concurrent_calls: 1,
-        call_timeout: Duration::from_secs(7),
-        ..RuntimeLimits::default()
-    };
-    let bench = Bench::over(
-        Arc::new(MemoryStore::default()),
-        Arc::new(MemoryVault::default()),
-        limits,
-    );
-    for round in 1..=20 {
-        let hung = bench.start("- a: { call: hang }", json!({})).await;
-        until_called(&bench, "hang", round).await;
-        bench.pass(7).await;
-        assert_eq!(bench.wait(&hung).await.error.unwrap()["status"], 408);
-        bench.error("- a: { call: panic }", json!({})).await;
-        let cancelled = bench
-            .start("- a: { call: echo }\n- b: { wait: PT1H }\n", json!({}))
-            .await;
-        bench
-            .runtime
-            .cancel(&bench.scope(), cancelled.id, None)
-            .await
-            .unwrap();
-    }
-    assert_eq!(
-        bench
-            .output("- a: { call: echo, with: { n: 1 } }", json!({}))
-            .await,
-        json!({ "n": 1 })
-    );
-    while bench.runtime.running() > 0 {
-        tokio::task::yield_now().await;
-    }
-}
-
-/// As twentyhq/twenty#22995: a step that was under way when its worker was restarted stays under way for ever.
-#[tokio::test]
-async fn a_call_under_way_when_the_process_died_is_made_again_with_its_key() {
-    let bench = Bench::new();
-    let run = bench.start("- a: { call: hang }", json!({})).await;
-    until_called(&bench, "hang", 1).await;
-    bench.runtime.close(Duration::ZERO).await;
-    let next = next_process(&bench, RuntimeLimits::default());
-    next.runtime.resume(None).await.unwrap();
-    until_called(&next, "hang", 1).await;
-    assert_eq!(next.calls.keys(), bench.calls.keys());
-    next.pass(600).await;
-    assert_eq!(
-        next.wait(&run).await.error.unwrap()["status"],
-        408,
-        "and ends with the limit of a call"
-    );
 }
 
 #[tokio::test]

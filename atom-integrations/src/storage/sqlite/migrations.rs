@@ -10,10 +10,10 @@ use super::error::{damaged, storage_error};
 use super::rows::Decoded;
 
 /// `Atom` in ASCII: how `PRAGMA application_id` tells our databases from others.
-const APPLICATION_ID: i32 = 0x4174_6f6d;
+pub(super) const APPLICATION_ID: i32 = 0x4174_6f6d;
 
 /// What leads from one version to the next; the first starts from an empty file. Only ever appended to.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_reruns.sql"),
     include_str!("migrations/0003_templates.sql"),

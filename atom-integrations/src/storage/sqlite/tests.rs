@@ -4,9 +4,10 @@ use atom_core::testkit::fixtures::{commit, new_run, principal, run_id, scope, se
 use atom_core::{CloudEvent, ErrorCode, EventLog};
 use futures::future::join_all;
 use serde_json::json;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Row};
 
+use super::migrations::{APPLICATION_ID, MIGRATIONS};
 use super::selection;
 use super::writer::QUEUED_KIB;
 use super::{SqliteStore, Write, WriteResult};
@@ -273,40 +274,54 @@ async fn every_list_of_runs_is_read_in_its_order_along_an_index() {
     }
 }
 
-/// Takes the database back to its first version.
-struct FirstVersion;
-
-#[async_trait]
-impl Write for FirstVersion {
-    type Answer = ();
-
-    async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<()> {
-        let script = "DROP TABLE approval_viewers; DROP TABLE approvals; DROP TABLE schedules; DROP TABLE templates; DROP TABLE run_labels;
-            DROP INDEX runs_by_key; DROP INDEX runs_by_workflow; DROP INDEX runs_faulted;
-            ALTER TABLE runs DROP COLUMN idempotency_key; ALTER TABLE runs DROP COLUMN is_paused;
-            ALTER TABLE runs DROP COLUMN tags; ALTER TABLE runs DROP COLUMN fields;
-            ALTER TABLE runs DROP COLUMN started_by; ALTER TABLE runs DROP COLUMN rerun_of; PRAGMA user_version = 1;";
-        sqlx::raw_sql(script).execute(connection).await?;
-        Ok(())
-    }
+/// A database as the first version of the engine left it, with one run that is under way.
+async fn first_version(directory: &std::path::Path) {
+    let options = SqliteConnectOptions::new()
+        .filename(directory.join("atom.db"))
+        .create_if_missing(true);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let run = new_run(&principal(), 1);
+    let (owner, id) = (principal().scope(), run.id.to_string().replace('-', ""));
+    let script = format!(
+        "{}
+        INSERT INTO runs (tenant, user, id, roles, namespace, name, version, hash, input, created_at)
+            VALUES ('{tenant}', '{user}', x'{id}', '[]', 'default', 'greet', '1.0.0', 'hash', '{{}}', 0);
+        INSERT INTO journal VALUES ('{tenant}', '{user}', x'{id}', 0, 0, '{payload}', 0);
+        PRAGMA application_id = {APPLICATION_ID};
+        PRAGMA user_version = 1;",
+        MIGRATIONS[0],
+        tenant = owner.tenant,
+        user = owner.user,
+        payload = run.first_entry.payload,
+    );
+    sqlx::raw_sql(AssertSqlSafe(script))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_database_of_the_first_version_is_brought_up_to_date_with_its_runs() {
     let directory = tempfile::tempdir().unwrap();
+    first_version(directory.path()).await;
     let store = SqliteStore::open(directory.path()).await.unwrap();
-    store.create(new_run(&principal(), 1)).await.unwrap();
-    store.database.write(FirstVersion).await.unwrap();
-    store.close().await.unwrap();
-
-    let store = SqliteStore::open(directory.path()).await.unwrap();
-    assert_eq!(execute(&store, "PRAGMA user_version").await, 6);
+    assert_eq!(
+        execute(&store, "PRAGMA user_version").await,
+        MIGRATIONS.len() as i64
+    );
     let run = store.run(&scope(), run_id(1)).await.unwrap().unwrap();
     assert_eq!(
-        (run.rerun_of, run.idempotency_key, run.status),
-        (None, None, RunStatus::Running)
+        (
+            run.workflow.name.as_str(),
+            run.rerun_of,
+            run.idempotency_key,
+            run.status
+        ),
+        ("greet", None, None, RunStatus::Running)
     );
     store.commit(commit(&scope(), run_id(1), 1..2)).await.unwrap();
+    assert_eq!(store.journal(&scope(), run_id(1), 0, 9).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
