@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import atom_engine
+from atom_engine import types
 from atom_engine._operations import Operations
 from support import SCHEMA, run, workflow
 
@@ -82,11 +83,13 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
             assert (await operations.runs.stuck())["items"] == []
             recording = await operations.runs.export(id=started["id"])
             assert "divergence" not in await operations.runs.replay(recording=recording)
-            batch = {"tags": {"batch": "a"}}
+            batch: types.RunSelection = {"tags": {"batch": "a"}}
             assert (await operations.runs.cancel_all(filter=batch, dry_run=True))["matched"] == 1
             assert (await operations.runs.cancel_all(filter=batch))["items"][0]["status"] == "cancelled"
-            repeated = await operations.runs.rerun_all(filter=batch | {"statuses": ["cancelled"]})
-            await operations.runs.cancel(id=repeated["items"][0]["new_id"])
+            repeated = await operations.runs.rerun_all(filter={**batch, "statuses": ["cancelled"]})
+            new_id = repeated["items"][0]["new_id"]
+            assert new_id is not None
+            await operations.runs.cancel(id=new_id)
             history = (await operations.runs.history(id=started["id"]))["records"]
             assert [entry async for entry in operations.runs.events(id=started["id"])] == history
 
@@ -116,7 +119,9 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
             assert (await operations.schedules.pause(**one))["is_paused"]
             assert not (await operations.schedules.resume(**one))["is_paused"]
             assert len((await operations.schedules.preview(**one, count=3))["times"]) == 3
-            assert (await operations.schedules.trigger(**one))["trigger"]["type"] == "schedule"
+            triggered = (await operations.schedules.trigger(**one))["trigger"]
+            assert triggered is not None
+            assert triggered["type"] == "schedule"
 
             await operations.secrets.set(name="token", value="hush")
             assert [secret["name"] for secret in (await operations.secrets.list())["secrets"]] == ["token"]

@@ -87,8 +87,8 @@ class Engine(Actor):
             permissions: The permissions of roles besides the built-in `admin` and `viewer`.
             file_roots: The folders that local connectors may read and write, none unless given; or `everywhere`.
             http: What may be reached over HTTP, and how.
-            processes: Which processes workflows may start, none unless given: `{"mcp": True}` lets `call: mcp`
-                start servers.
+            processes: Which processes workflows may run, none unless given: `{"shell": True, "script": True,
+                "container": True, "mcp": True}` turns all kinds on.
             resume: Whether runs that were under way when the store was last closed go on at once; yes unless
                 given.
             host_call_timeout_ms: How long a function of this program may take to answer; 5 minutes unless given.

@@ -596,6 +596,25 @@ pub enum EventStrategy {
     },
 }
 
+impl EventStrategy {
+    /// Adds the types that its filters name; nothing is known when one of them may take any type.
+    pub(crate) fn types(&self, types: &mut Vec<String>) -> Option<()> {
+        let (filters, until) = match self {
+            Self::One(filter) => (std::slice::from_ref(filter), None),
+            Self::All(filters) => (filters.as_slice(), None),
+            Self::Any { filters, .. } if filters.is_empty() => return None,
+            Self::Any { filters, until } => (filters.as_slice(), until.as_ref()),
+        };
+        for filter in filters {
+            types.push(filter.named_type()?.to_owned());
+        }
+        match until {
+            Some(Until::Consumed(strategy)) => strategy.types(types),
+            Some(Until::Condition(_)) | None => Some(()),
+        }
+    }
+}
+
 /// When to stop collecting events.
 #[derive(Clone, Debug)]
 pub enum Until {
@@ -612,6 +631,19 @@ pub struct EventFilter {
     pub attributes: Vec<(String, AttributeFilter)>,
     /// Values that the events of a task have in common, by name.
     pub correlations: Vec<(String, Correlation)>,
+}
+
+impl EventFilter {
+    /// The type that it names. As a pattern it may have dots, and nothing else that stands for other characters.
+    fn named_type(&self) -> Option<&str> {
+        let is_plain = |character: char| character.is_alphanumeric() || "._-/:".contains(character);
+        self.attributes.iter().find_map(|(name, filter)| match filter {
+            AttributeFilter::Text { text, .. } if name == "type" && text.chars().all(is_plain) => {
+                Some(text.as_str())
+            }
+            _ => None,
+        })
+    }
 }
 
 /// A value that the events of a task have in common.

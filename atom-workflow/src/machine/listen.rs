@@ -32,6 +32,24 @@ impl Machine {
             .collect()
     }
 
+    /// The types of the events that the run listens for, as its filters write them; none when it may want any type.
+    #[must_use]
+    pub fn listened_types(&self) -> Option<Vec<String>> {
+        let mut types = Vec::new();
+        for pending in self.actions.values() {
+            if pending.command == Command::Listen {
+                let task = pending.frame.and_then(|frame| self.task(frame))?;
+                let TaskKind::Listen(listen) = &task.task.kind else {
+                    return None;
+                };
+                listen.to.types(&mut types)?;
+            }
+        }
+        types.sort_unstable();
+        types.dedup();
+        Some(types)
+    }
+
     /// Whether the run has room for another signal.
     #[must_use]
     pub fn can_take_signal(&self) -> bool {

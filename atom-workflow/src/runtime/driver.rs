@@ -12,13 +12,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::load::JOURNAL_PAGE;
+use super::parking::{Listens, Rest};
 use super::redact::Redactor;
 use super::stuck::{StuckCause, StuckNote};
 use super::{Mail, Progress, Runtime, approve, closed, ended, history};
 use crate::machine::{ActionId, Command, Event, Machine, Outcome, Transition};
 
 /// How many events of the log are read at a time.
-const EVENT_PAGE: usize = 256;
+pub(super) const EVENT_PAGE: usize = 256;
 
 /// The pauses between tries to write while the store cannot, e.g. because the disk is full.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -39,7 +40,7 @@ pub(super) async fn drive(
     let shutdown = runtime.inner.shutdown.clone();
     let mut pause = FIRST_PAUSE;
     let mut stuck = None;
-    let result = loop {
+    let result: Result<Departure> = loop {
         // Boxed, as are the parts that are seldom under way: a run that waits should hold little memory.
         let attempt = Box::pin(run_to_end(
             &runtime,
@@ -69,6 +70,9 @@ pub(super) async fn drive(
         }
     };
     drop(stuck);
+    if matches!(result, Ok(Departure::Parked)) {
+        return;
+    }
     if let Err(error) = &result
         && error.code() != ErrorCode::Closed
     {
@@ -78,7 +82,7 @@ pub(super) async fn drive(
     // Whoever looks the run up from now on reads its state from the store.
     runtime.drivers().remove(&(scope, run));
     match result {
-        Ok(()) => progress.send_modify(|progress| progress.has_ended = true),
+        Ok(_) => progress.send_modify(|progress| progress.has_ended = true),
         Err(error) => {
             if error.code() != ErrorCode::Closed {
                 tracing::error!(%run, %error, "the run cannot go on");
@@ -105,6 +109,14 @@ fn note_store(runtime: &Runtime, scope: &Scope, run: RunId, error: &Error) -> St
     runtime.inner.note_stuck((scope.clone(), run), cause)
 }
 
+/// Why a driver is no longer needed.
+enum Departure {
+    /// The run has ended.
+    Ended,
+    /// The run waits without a driver.
+    Parked,
+}
+
 async fn run_to_end(
     runtime: &Runtime,
     scope: &Scope,
@@ -113,7 +125,7 @@ async fn run_to_end(
     inbox: &mut mpsc::Receiver<Mail>,
     progress: &watch::Sender<Progress>,
     stuck: &mut Option<StuckNote>,
-) -> Result<()> {
+) -> Result<Departure> {
     let record = match created {
         Some(record) => record,
         None => runtime.record(scope, run).await?,
@@ -121,7 +133,7 @@ async fn run_to_end(
     // It may have ended since the driver was asked for.
     if record.status.has_ended() {
         runtime.inner.bell.run_ended(&record);
-        return Ok(());
+        return Ok(Departure::Ended);
     }
     let mut driver = Box::pin(Driver::rebuild(runtime, record, progress)).await?;
     *stuck = None;
@@ -159,6 +171,12 @@ async fn run_to_end(
                     driver.step(Event::Fired { action }).await?;
                 }
             }
+            () = tokio::time::sleep(runtime.inner.parts.limits.park_after), if driver.actions.is_empty() => {
+                let run = (scope.clone(), run);
+                if runtime.park(run, driver.rest(), inbox, &head) {
+                    return Ok(Departure::Parked);
+                }
+            }
             changed = head.changed(), if was_listening => {
                 changed.map_err(|_| closed())?;
                 has_news = true;
@@ -167,7 +185,7 @@ async fn run_to_end(
         has_news |= !was_listening && !driver.listening.is_empty();
     }
     runtime.inner.bell.run_ended(&driver.record);
-    Ok(())
+    Ok(Departure::Ended)
 }
 
 pub(super) struct Driver<'a> {
@@ -248,6 +266,23 @@ impl<'a> Driver<'a> {
         }
         driver.report_progress();
         Ok(driver)
+    }
+
+    /// What the run waits for when nothing is under way. One that is paused waits to be asked to go on.
+    fn rest(&self) -> Rest {
+        if self.machine.is_paused() {
+            return Rest {
+                alarm: None,
+                listens: None,
+            };
+        }
+        let is_listening = !self.listening.is_empty();
+        Rest {
+            alarm: self.timers.first().map(|(at, _)| *at),
+            listens: is_listening.then(|| Listens {
+                types: self.machine.listened_types(),
+            }),
+        }
     }
 
     /// Begins what has no answer yet, and cancels child runs whose answer is no longer wanted. In a paused run nothing

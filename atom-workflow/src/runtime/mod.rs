@@ -42,6 +42,7 @@ mod driver;
 mod dry_run;
 mod history;
 mod load;
+mod parking;
 mod recording;
 mod redact;
 mod rerun;
@@ -59,7 +60,7 @@ pub use schedule::upcoming;
 pub use steps::{Step, StepStatus};
 pub use stuck::{Stuck, StuckCause};
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -75,6 +76,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::definition::Workflow;
 use crate::machine::{Event, check_depth};
+use parking::Drivers;
+use stuck::RunKey;
 
 /// What a runtime is made of.
 #[derive(Debug)]
@@ -104,6 +107,9 @@ pub struct RuntimeLimits {
     pub call_timeout: Duration,
     /// How many runs may be under way at once.
     pub concurrent_runs: usize,
+    /// How long a run may only wait before it leaves memory, measured by the machine's own time. It is built again from
+    /// its journal when what it waits for comes.
+    pub park_after: Duration,
 }
 
 impl Default for RuntimeLimits {
@@ -113,6 +119,7 @@ impl Default for RuntimeLimits {
             concurrent_calls: 256,
             call_timeout: Duration::from_secs(10 * 60),
             concurrent_runs: 100_000,
+            park_after: Duration::from_secs(2),
         }
     }
 }
@@ -166,13 +173,15 @@ pub struct Runtime {
 #[derive(Debug)]
 struct Inner {
     parts: RuntimeParts,
-    /// The runs that have a driver in this process. Ids may be chosen by callers, so they are unique only
+    /// The runs that are under way in this process. Ids may be chosen by callers, so they are unique only
     /// within an owner.
     drivers: Mutex<Drivers>,
     workflows: load::WorkflowCache,
     /// Tells the scheduler of changes.
     bell: Arc<schedule::Bell>,
     calls: Arc<Semaphore>,
+    /// Wakes runs that wait without a driver.
+    alarm: parking::Alarm,
     /// The runs that cannot go on.
     stuck: stuck::StuckRuns,
     tasks: TaskTracker,
@@ -185,8 +194,6 @@ impl Drop for Inner {
         self.shutdown.cancel();
     }
 }
-
-type Drivers = HashMap<(Scope, RunId), DriverHandle>;
 
 /// How others reach the driver of a run.
 #[derive(Clone, Debug)]
@@ -256,6 +263,7 @@ impl Runtime {
                 workflows: load::WorkflowCache::default(),
                 bell: Arc::default(),
                 calls,
+                alarm: parking::Alarm::default(),
                 stuck: stuck::StuckRuns::default(),
                 tasks: TaskTracker::new(),
                 shutdown: CancellationToken::new(),
@@ -273,7 +281,7 @@ impl Runtime {
         for run in self.inner.parts.store.unfinished().await? {
             let scope = run.principal.scope();
             if owner.is_some_and(|owner| *owner != scope)
-                || self.drivers().contains_key(&(scope.clone(), run.id))
+                || self.drivers().contains(&(scope.clone(), run.id))
             {
                 continue;
             }
@@ -399,6 +407,12 @@ impl Runtime {
         self.drivers().len()
     }
 
+    /// How many of the runs that are under way only wait, and are not in memory meanwhile.
+    #[must_use]
+    pub fn parked(&self) -> usize {
+        self.drivers().parked()
+    }
+
     /// Stops driving: calls that are under way are cancelled, nothing new begins, and runs stay as they are
     /// on disk. Waits at most `grace` for drivers to finish what they are writing.
     pub async fn close(&self, grace: Duration) {
@@ -437,9 +451,14 @@ impl Runtime {
         })
     }
 
-    /// The driver of a run, when it has one in this process.
+    /// The driver of a run that is under way in this process. A run that waits without one is woken.
     fn driver(&self, scope: &Scope, run: RunId) -> Option<DriverHandle> {
-        self.drivers().get(&(scope.clone(), run)).cloned()
+        let key = (scope.clone(), run);
+        let mut drivers = self.drivers();
+        match drivers.get(&key) {
+            None if drivers.is_parked(&key) => self.begin_driver(&mut drivers, key, None, None).ok(),
+            driver => driver,
+        }
     }
 
     /// The driver of a run that has not ended; starts one when there is none.
@@ -466,14 +485,24 @@ impl Runtime {
         first: &mut Option<Mail>,
         created: Option<RunRecord>,
     ) -> Result<DriverHandle> {
-        self.check_open()?;
         let key = (record.principal.scope(), record.id);
         let mut drivers = self.drivers();
-        if let Some(handle) = drivers.get(&key) {
-            return Ok(handle.clone());
+        match drivers.get(&key) {
+            Some(handle) => Ok(handle),
+            None => self.begin_driver(&mut drivers, key, first.take(), created),
         }
+    }
+
+    fn begin_driver(
+        &self,
+        drivers: &mut Drivers,
+        key: RunKey,
+        first: Option<Mail>,
+        created: Option<RunRecord>,
+    ) -> Result<DriverHandle> {
+        self.check_open()?;
         let (mail, inbox) = mpsc::channel(64);
-        if let Some(first) = first.take() {
+        if let Some(first) = first {
             mail.try_send(first)
                 .map_err(|_| Error::internal("a new driver takes no mail"))?;
         }
@@ -483,11 +512,12 @@ impl Runtime {
             progress: watcher,
         };
         self.inner.stuck.go_on(&key);
-        drivers.insert(key, handle.clone());
+        drivers.insert(key.clone(), handle.clone());
+        let (scope, run) = key;
         self.inner.tasks.spawn(driver::drive(
             self.clone(),
-            record.principal.scope(),
-            record.id,
+            scope,
+            run,
             created,
             inbox,
             progress,

@@ -53,7 +53,7 @@ pub struct Stuck {
     pub cause: StuckCause,
 }
 
-type RunKey = (Scope, RunId);
+pub(super) type RunKey = (Scope, RunId);
 
 /// What keeps the runs of this process from going on.
 #[derive(Debug, Default)]
@@ -157,7 +157,7 @@ impl Runtime {
         let mut items = Vec::new();
         for run in running.items {
             let key = (scope.clone(), run.id);
-            let is_driven = self.drivers().contains_key(&key);
+            let is_driven = self.drivers().contains(&key);
             let mut stuck = self.inner.stuck.of(&key);
             if stuck.is_empty() && !is_driven {
                 // It may have ended since it was listed.
@@ -203,10 +203,10 @@ impl Runtime {
         self.inner.stuck.of(&(scope.clone(), run))
     }
 
-    /// Whether somebody in this process drives a run.
+    /// Whether a run is under way in this process.
     #[must_use]
     pub fn is_driven(&self, scope: &Scope, run: RunId) -> bool {
-        self.driver(scope, run).is_some()
+        self.drivers().contains(&(scope.clone(), run))
     }
 
     /// Notes that a run waits for a function that nobody has registered, if it does.

@@ -15,6 +15,7 @@ mod engine;
 mod events;
 mod extend;
 mod operating;
+mod parking;
 mod recording;
 mod recovery;
 mod rerun;

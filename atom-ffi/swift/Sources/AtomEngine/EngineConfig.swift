@@ -87,13 +87,33 @@ public struct HTTPConfig: Encodable, Sendable {
 
 /// Which processes workflows may start on this machine. What is nil is the engine's default: none.
 public struct ProcessConfig: Encodable, Sendable {
+    /// Whether `run: shell` is allowed.
+    public var shell: Bool?
+    /// Whether `run: script` is allowed.
+    public var script: Bool?
+    /// Whether `run: container` is allowed.
+    public var container: Bool?
     /// Whether `call: mcp` may start servers.
     public var mcp: Bool?
-    /// Folders in which commands are looked for before those of the `PATH` of this program.
+    /// The Python interpreter of `run: script`; `python3` when nil.
+    public var python: String?
+    /// The Unix socket of the container engine; the usual one when nil.
+    public var containerSocket: String?
+    /// Folders in which servers are looked for before those of the `PATH` of this program.
     public var path: [String]?
 
     /// Everything as the engine's defaults are.
     public init() {}
+
+    private enum CodingKeys: String, CodingKey {
+        case shell
+        case script
+        case container
+        case mcp
+        case python
+        case containerSocket = "container_socket"
+        case path
+    }
 }
 
 /// Whether requests may go to loopback, link-local, private and other addresses off the public internet.

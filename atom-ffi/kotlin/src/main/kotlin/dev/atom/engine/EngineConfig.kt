@@ -74,9 +74,20 @@ data class HttpConfig(
 /** Which processes workflows may start on this machine. What is null is the engine's default: none. */
 @Serializable
 data class ProcessConfig(
+    /** Whether `run: shell` is allowed. */
+    val shell: Boolean? = null,
+    /** Whether `run: script` is allowed. */
+    val script: Boolean? = null,
+    /** Whether `run: container` is allowed. */
+    val container: Boolean? = null,
     /** Whether `call: mcp` may start servers. */
     val mcp: Boolean? = null,
-    /** Folders in which commands are looked for before those of the `PATH` of this program. */
+    /** The Python interpreter of `run: script`; `python3` when null. */
+    val python: String? = null,
+    /** The Unix socket of the container engine; the usual one when null. */
+    @SerialName("container_socket")
+    val containerSocket: String? = null,
+    /** Folders in which servers are looked for before those of the `PATH` of this program. */
     val path: List<String>? = null,
 )
 

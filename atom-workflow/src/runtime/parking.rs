@@ -1,0 +1,309 @@
+//! Runs that only wait: after a while they leave memory, and are built again from their journals when their time or an
+//! event comes, or when somebody asks for them.
+//!
+//! What is kept of such a run is when to wake it and which types of events it listens for. A run that is woken too often
+//! looks for itself and leaves again; one that is woken too late would be a fault.
+
+use std::collections::{BTreeSet, HashMap};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use atom_core::{CancellationToken, Clock, CloudEvent, Error, Offset, Result, RunId, Scope};
+use futures::FutureExt;
+use jiff::Timestamp;
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::driver::{EVENT_PAGE, FIRST_PAUSE, LONGEST_PAUSE};
+use super::stuck::RunKey;
+use super::{DriverHandle, Inner, Mail, Runtime};
+
+/// What a run waits for.
+#[derive(Debug)]
+pub(super) struct Rest {
+    /// When its next timer is due.
+    pub(super) alarm: Option<Timestamp>,
+    /// What it listens for; `None` when it does not.
+    pub(super) listens: Option<Listens>,
+}
+
+/// Which events a run listens for.
+#[derive(Debug)]
+pub(super) struct Listens {
+    /// The types it may want; any when absent.
+    pub(super) types: Option<Vec<String>>,
+}
+
+/// The runs under way in this process: those with a driver, and those that wait without one.
+#[derive(Debug, Default)]
+pub(super) struct Drivers {
+    driven: HashMap<RunKey, DriverHandle>,
+    /// When each run without a driver is to be woken.
+    parked: HashMap<RunKey, Option<Timestamp>>,
+    alarms: BTreeSet<(Timestamp, RunKey)>,
+    listening: HashMap<Scope, Listening>,
+}
+
+/// The parked runs of one owner that listen.
+#[derive(Debug)]
+struct Listening {
+    /// Up to where all of them have seen the log.
+    seen: Offset,
+    runs: HashMap<RunId, Option<Vec<String>>>,
+}
+
+impl Drivers {
+    pub(super) fn get(&self, run: &RunKey) -> Option<DriverHandle> {
+        self.driven.get(run).cloned()
+    }
+
+    /// Whether the run is under way in this process, with a driver or without.
+    pub(super) fn contains(&self, run: &RunKey) -> bool {
+        self.driven.contains_key(run) || self.parked.contains_key(run)
+    }
+
+    pub(super) fn is_parked(&self, run: &RunKey) -> bool {
+        self.parked.contains_key(run)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.driven.len() + self.parked.len()
+    }
+
+    pub(super) fn parked(&self) -> usize {
+        self.parked.len()
+    }
+
+    pub(super) fn insert(&mut self, run: RunKey, driver: DriverHandle) {
+        if let Some(alarm) = self.parked.remove(&run) {
+            if let Some(listening) = self.listening.get_mut(&run.0) {
+                listening.runs.remove(&run.1);
+                if listening.runs.is_empty() {
+                    self.listening.remove(&run.0);
+                }
+            }
+            if let Some(alarm) = alarm {
+                self.alarms.remove(&(alarm, run.clone()));
+            }
+        }
+        self.driven.insert(run, driver);
+    }
+
+    pub(super) fn remove(&mut self, run: &RunKey) {
+        self.driven.remove(run);
+    }
+
+    /// Whether nobody else holds on to the driver of a run.
+    fn is_alone(&self, run: &RunKey) -> bool {
+        let driver = self.driven.get(run);
+        driver.is_some_and(|driver| driver.mail.strong_count() == 1)
+    }
+
+    /// Takes the driver of a run that has seen the log up to `seen` away.
+    fn park(&mut self, run: RunKey, rest: Rest, seen: Offset) {
+        self.driven.remove(&run);
+        if let Some(alarm) = rest.alarm {
+            self.alarms.insert((alarm, run.clone()));
+        }
+        if let Some(Listens { types }) = rest.listens {
+            let listening = self.listening.entry(run.0.clone()).or_insert_with(|| Listening {
+                seen,
+                runs: HashMap::new(),
+            });
+            listening.seen = listening.seen.min(seen);
+            listening.runs.insert(run.1, types);
+        }
+        self.parked.insert(run, rest.alarm);
+    }
+
+    fn due(&self, now: Timestamp) -> Vec<RunKey> {
+        let due = self.alarms.iter().take_while(|(at, _)| *at <= now);
+        due.map(|(_, run)| run.clone()).collect()
+    }
+
+    /// The owners whose runs have not seen the log up to its head, and what they have seen.
+    fn behind(&self, head: Offset) -> Vec<(Scope, Offset)> {
+        let behind = self.listening.iter().filter(|(_, of)| of.seen < head);
+        behind.map(|(scope, of)| (scope.clone(), of.seen)).collect()
+    }
+
+    /// Notes that the log was read for an owner, and tells which of the runs to wake.
+    fn hear<'a>(
+        &mut self,
+        scope: &Scope,
+        events: impl Iterator<Item = &'a CloudEvent>,
+        seen: Offset,
+    ) -> Vec<RunKey> {
+        let Some(listening) = self.listening.get_mut(scope) else {
+            return Vec::new();
+        };
+        listening.seen = seen;
+        let kinds: BTreeSet<&str> = events.map(|event| event.kind.as_str()).collect();
+        let is_wanted = |types: &Option<Vec<String>>| match types {
+            Some(types) => types
+                .iter()
+                .any(|wanted| kinds.iter().any(|kind| may_be(wanted, kind))),
+            None => !kinds.is_empty(),
+        };
+        let wanting = listening.runs.iter().filter(|(_, types)| is_wanted(types));
+        wanting.map(|(run, _)| (scope.clone(), *run)).collect()
+    }
+}
+
+/// Whether a text of a filter can be meant to stand for a type. The text may be a pattern, of which only the character
+/// that stands for any other is looked at: others make a filter that listens for any type.
+fn may_be(wanted: &str, kind: &str) -> bool {
+    let mut characters = kind.chars();
+    wanted
+        .chars()
+        .all(|wanted| characters.next().is_some_and(|kind| wanted == '.' || wanted == kind))
+        && characters.next().is_none()
+}
+
+/// Wakes runs. It begins with the first run that is parked.
+#[derive(Debug, Default)]
+pub(super) struct Alarm {
+    is_attended: AtomicBool,
+    rung: Arc<Notify>,
+}
+
+impl Runtime {
+    /// Lets a run that only waits leave memory. Not when somebody holds on to its driver, when there is mail for it, or
+    /// when it listens and `head` has news that it has not seen.
+    pub(super) fn park(
+        &self,
+        run: RunKey,
+        rest: Rest,
+        inbox: &mpsc::Receiver<Mail>,
+        head: &watch::Receiver<Offset>,
+    ) -> bool {
+        let alarm = &self.inner.alarm;
+        if !alarm.is_attended.swap(true, Ordering::AcqRel) {
+            self.inner.tasks.spawn(Worker::new(&self.inner).work());
+        }
+        let mut drivers = self.drivers();
+        // A driver is only reached through what is locked here, so nobody can come in between.
+        let has_news = rest.listens.is_some() && head.has_changed().unwrap_or(true);
+        if has_news || !inbox.is_empty() || !drivers.is_alone(&run) {
+            return false;
+        }
+        drivers.park(run, rest, *head.borrow());
+        drop(drivers);
+        alarm.rung.notify_one();
+        true
+    }
+}
+
+/// The task that wakes runs. It keeps the runtime alive only while it works, not while it waits.
+struct Worker {
+    runtime: Weak<Inner>,
+    rung: Arc<Notify>,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+    head: watch::Receiver<Offset>,
+}
+
+impl Worker {
+    fn new(runtime: &Arc<Inner>) -> Self {
+        Self {
+            runtime: Arc::downgrade(runtime),
+            rung: Arc::clone(&runtime.alarm.rung),
+            clock: Arc::clone(&runtime.parts.clock),
+            shutdown: runtime.shutdown.clone(),
+            head: runtime.parts.store.watch(),
+        }
+    }
+
+    async fn work(mut self) {
+        let shutdown = self.shutdown.clone();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let Some(runtime) = self.runtime.upgrade().map(|inner| Runtime { inner }) else {
+                return;
+            };
+            let pass = AssertUnwindSafe(self.pass(&runtime)).catch_unwind();
+            let result = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                result = pass => result.unwrap_or_else(|_| Err(Error::internal("waking runs panicked"))),
+            };
+            drop(runtime);
+            match result {
+                Ok(wake) => {
+                    pause = FIRST_PAUSE;
+                    self.wait(wake).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "runs that listen wait for their store");
+                    tokio::select! {
+                        () = shutdown.cancelled() => return,
+                        () = self.clock.sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Wakes the runs that are to be woken; gives the next time at which one is.
+    async fn pass(&mut self, runtime: &Runtime) -> Result<Option<Timestamp>> {
+        let head = *self.head.borrow_and_update();
+        let heard = self.listen(runtime, head).await;
+        // What is due does not wait for a log that cannot be read.
+        let mut drivers = runtime.drivers();
+        for run in drivers.due(self.clock.now()) {
+            runtime.begin_driver(&mut drivers, run, None, None)?;
+        }
+        heard?;
+        Ok(drivers.alarms.first().map(|(at, _)| *at))
+    }
+
+    async fn listen(&self, runtime: &Runtime, head: Offset) -> Result<()> {
+        let behind = runtime.drivers().behind(head);
+        for (scope, mut seen) in behind {
+            loop {
+                let page = runtime.inner.parts.store.read(&scope, seen, EVENT_PAGE).await?;
+                let is_last = page.len() < EVENT_PAGE;
+                seen = page.last().map_or(seen, |logged| logged.offset);
+                // A page that is not full reaches at least to the head.
+                let until = if is_last { seen.max(head) } else { seen };
+                let mut drivers = runtime.drivers();
+                let events = page.iter().map(|logged| &logged.event);
+                for run in drivers.hear(&scope, events, until) {
+                    runtime.begin_driver(&mut drivers, run, None, None)?;
+                }
+                if is_last {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait(&mut self, wake: Option<Timestamp>) {
+        tokio::select! {
+            () = self.shutdown.cancelled() => {}
+            () = self.rung.notified() => {}
+            changed = self.head.changed() => {
+                // The store is gone when this fails, and with it the runtime.
+                if changed.is_err() {
+                    self.shutdown.cancelled().await;
+                }
+            }
+            () = async { self.clock.wait_until(wake.unwrap_or(Timestamp::MAX)).await }, if wake.is_some() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_be;
+
+    #[test]
+    fn a_text_may_stand_for_itself_and_as_a_pattern() {
+        assert!(may_be("com.example.a", "com.example.a"));
+        assert!(may_be("com.example.a", "com-example-a"));
+        for other in ["com.example.b", "com.example.ab", "com.example.", ""] {
+            assert!(!may_be("com.example.a", other), "{other}");
+        }
+    }
+}
