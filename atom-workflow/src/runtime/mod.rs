@@ -280,8 +280,7 @@ impl Runtime {
         let mut resumed = Vec::new();
         for run in self.inner.parts.store.unfinished().await? {
             let scope = run.principal.scope();
-            if owner.is_some_and(|owner| *owner != scope)
-                || self.drivers().contains(&(scope.clone(), run.id))
+            if owner.is_some_and(|owner| *owner != scope) || self.drivers().contains(&(scope.clone(), run.id))
             {
                 continue;
             }
@@ -514,14 +513,9 @@ impl Runtime {
         self.inner.stuck.go_on(&key);
         drivers.insert(key.clone(), handle.clone());
         let (scope, run) = key;
-        self.inner.tasks.spawn(driver::drive(
-            self.clone(),
-            scope,
-            run,
-            created,
-            inbox,
-            progress,
-        ));
+        self.inner
+            .tasks
+            .spawn(driver::drive(self.clone(), scope, run, created, inbox, progress));
         Ok(handle)
     }
 

@@ -154,10 +154,11 @@ impl Drivers {
 /// that stands for any other is looked at: others make a filter that listens for any type.
 fn may_be(wanted: &str, kind: &str) -> bool {
     let mut characters = kind.chars();
-    wanted
-        .chars()
-        .all(|wanted| characters.next().is_some_and(|kind| wanted == '.' || wanted == kind))
-        && characters.next().is_none()
+    wanted.chars().all(|wanted| {
+        characters
+            .next()
+            .is_some_and(|kind| wanted == '.' || wanted == kind)
+    }) && characters.next().is_none()
 }
 
 /// Wakes runs. It begins with the first run that is parked.
@@ -182,12 +183,14 @@ impl Runtime {
             self.inner.tasks.spawn(Worker::new(&self.inner).work());
         }
         let mut drivers = self.drivers();
+        // Read before it is asked whether there are news: what comes later is none of what was seen.
+        let seen = *head.borrow();
         // A driver is only reached through what is locked here, so nobody can come in between.
         let has_news = rest.listens.is_some() && head.has_changed().unwrap_or(true);
         if has_news || !inbox.is_empty() || !drivers.is_alone(&run) {
             return false;
         }
-        drivers.park(run, rest, *head.borrow());
+        drivers.park(run, rest, seen);
         drop(drivers);
         alarm.rung.notify_one();
         true

@@ -170,11 +170,7 @@ async fn no_event_is_missed_on_the_way_out_and_in() {
         }
         for kind in ["a", "x", "b"] {
             tokio::time::sleep(Duration::from_micros(round * 50)).await;
-            let event = CloudEvent::new(
-                format!("{round}-{kind}"),
-                "/test",
-                format!("com.example.{kind}"),
-            );
+            let event = CloudEvent::new(format!("{round}-{kind}"), "/test", format!("com.example.{kind}"));
             bench.runtime.publish(&bench.scope(), &event).await.unwrap();
         }
         bench.until_called(4 * (round + 1)).await;
