@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atom_core::function::{FunctionInfo, MessageSink};
-use atom_core::storage::{MemoryStore, MemoryVault, RunRecord, RunStatus};
+use atom_core::storage::{MemoryStore, MemoryVault, PageRequest, RunRecord, RunStatus};
 use atom_core::{Error, ErrorCode, EventLog, Function, FunctionContext, Result, Secret};
-use atom_workflow::runtime::RuntimeLimits;
+use atom_workflow::machine::WaitKind;
+use atom_workflow::runtime::{RuntimeLimits, StuckCause};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -24,6 +25,10 @@ struct Feed {
 #[derive(Debug)]
 struct FeedState {
     messages: Vec<Value>,
+    /// How many messages there are by now.
+    released: watch::Sender<usize>,
+    /// How many messages were offered, by whoever.
+    offered: watch::Sender<usize>,
     /// How many messages were taken, by whoever.
     taken: watch::Sender<usize>,
     /// The arguments of each subscription, and its key.
@@ -86,6 +91,8 @@ impl Function for Feed {
             let Some(message) = state.messages.get(next) else {
                 break;
             };
+            until(&state.released, next + 1).await;
+            state.offered.send_replace(next + 1);
             sink.deliver(message.clone()).await?;
             state.taken.send_replace(next + 1);
         }
@@ -101,6 +108,8 @@ impl Function for Feed {
 fn feed(messages: impl IntoIterator<Item = Value>, end: End) -> Arc<FeedState> {
     Arc::new(FeedState {
         messages: messages.into_iter().collect(),
+        released: watch::Sender::new(usize::MAX),
+        offered: watch::Sender::new(0),
         taken: watch::Sender::new(0),
         opened: Mutex::default(),
         open: watch::Sender::new(0),
@@ -129,12 +138,13 @@ impl FeedState {
 
     /// Waits until so many messages were taken.
     async fn taken(&self, count: usize) {
-        self.taken
-            .subscribe()
-            .wait_for(|taken| *taken >= count)
-            .await
-            .unwrap();
+        until(&self.taken, count).await;
     }
+}
+
+async fn until(counter: &watch::Sender<usize>, count: usize) {
+    let mut counter = counter.subscribe();
+    counter.wait_for(|number| *number >= count).await.unwrap();
 }
 
 /// A task with this subscription.
@@ -462,4 +472,77 @@ async fn a_crash_after_any_write_loses_and_repeats_no_message() {
         }
         writes += 1;
     }
+}
+
+#[tokio::test]
+async fn a_message_that_comes_while_the_run_is_paused_is_consumed_when_it_goes_on() {
+    let bench = Bench::new();
+    let feed = feed(numbers(2), End::Silence);
+    feed.serve(&bench);
+    feed.released.send_replace(1);
+    let scope = bench.scope();
+    let run = bench
+        .start(&task("{ consume: { amount: 2 } }"), json!({ "host": "x.test" }))
+        .await;
+    feed.taken(1).await;
+    let waits = bench.runtime.waits(&scope, run.id).await.unwrap();
+    let messages = WaitKind::Messages {
+        function: "asyncapi".to_owned(),
+    };
+    assert_eq!(
+        waits.into_iter().map(|wait| wait.what).collect::<Vec<_>>(),
+        [messages]
+    );
+
+    bench.runtime.pause_run(&scope, run.id, None).await.unwrap();
+    feed.released.send_replace(2);
+    until(&feed.offered, 2).await;
+    bench.runtime.resume_run(&scope, run.id).await.unwrap();
+    let ended = bench.wait(&run).await;
+    assert_eq!(payloads(&ended.output.unwrap()), [1, 2]);
+    assert_eq!(
+        bench.history(&run).await[2..6],
+        [
+            "task_consumed /do/0/hear",
+            "run_paused",
+            "run_resumed",
+            "task_consumed /do/0/hear"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_subscription_of_a_function_that_nobody_registered_is_stuck_until_somebody_does() {
+    let first = Bench::new();
+    let feed = feed(numbers(1), End::Silence);
+    feed.serve(&first);
+    feed.released.send_replace(0);
+    let run = first
+        .start(&task("{ consume: { amount: 1 } }"), json!({ "host": "x.test" }))
+        .await;
+    until(&feed.open, 1).await;
+    first.runtime.close(Duration::from_secs(5)).await;
+
+    let second = Bench::over(
+        Arc::clone(&first.store),
+        Arc::clone(&first.vault),
+        RuntimeLimits::default(),
+    );
+    second.runtime.resume(None).await.unwrap();
+    let missing = StuckCause::FunctionMissing {
+        function: "asyncapi".to_owned(),
+        task: "/do/0/hear".to_owned(),
+    };
+    loop {
+        let (scope, now, page) = (second.scope(), second.clock_now(), PageRequest::default());
+        let page = second.runtime.stuck(&scope, now, &page).await.unwrap();
+        let mut stuck = page.items.iter().flat_map(|(_, stuck)| stuck);
+        if stuck.any(|stuck| stuck.cause == missing) {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    feed.released.send_replace(1);
+    feed.serve(&second);
+    assert_eq!(payloads(&second.wait(&run).await.output.unwrap()), [1]);
 }
