@@ -576,3 +576,12 @@ fn schedules_beyond_the_engine_are_valid_and_listed() {
         assert!(workflow.schedule.is_none());
     }
 }
+
+#[test]
+fn a_subscription_has_no_idempotency_key() {
+    let error = Workflow::parse(
+        "document: {dsl: 1.0.3, namespace: tests, name: hear, version: 1.0.0}\ndo:\n- hear:\n    call: asyncapi\n    with: {document: {endpoint: 'https://x.test/a'}, operation: hear, subscription: {consume: {amount: 1}}}\n    metadata: {atom: {idempotencyKey: '${ .id }'}}\n",
+    )
+    .unwrap_err();
+    assert!(error.message().contains("so it has no key"), "{error}");
+}
