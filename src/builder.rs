@@ -96,11 +96,15 @@ impl EngineBuilder {
         }
         let client = HttpClient::new(self.config.http.clone())?;
         let processes = Processes::new(&self.config.processes, &client, access.clone());
-        for connector in local::connectors(access)? {
+        for connector in local::connectors(access.clone())? {
             connector.register(&functions)?;
         }
         let mut built_in = http::functions(&client);
         built_in.push(a2a::function(&client));
+        #[cfg(feature = "asyncapi")]
+        built_in.push(atom_integrations::asyncapi::function(&client, access.clone()));
+        #[cfg(feature = "grpc")]
+        built_in.push(atom_integrations::grpc::function(&client, access));
         #[cfg(feature = "mcp")]
         built_in.push(atom_integrations::mcp::function(
             &client,

@@ -43,10 +43,10 @@ pub struct EngineConfig {
     /// The permissions of roles besides the built-in `admin` (every permission) and `viewer` (every permission
     /// that ends in `.read`).
     pub permissions: BTreeMap<String, Vec<Permission>>,
-    /// The folders that local connectors may read and write: `"everywhere"`, or a list of folders, none at all
-    /// when empty.
+    /// The folders that local connectors may read and write, and from which calls may read documents that describe
+    /// services: `"everywhere"`, or a list of folders, none at all when empty.
     pub file_roots: FileRoots,
-    /// What may be reached over HTTP, and how.
+    /// What may be reached over HTTP, gRPC and WebSocket, and how.
     pub http: HttpConfig,
     /// Which processes workflows may run; none at all unless it says so.
     pub processes: ProcessConfig,

@@ -140,6 +140,38 @@ pub trait Function: Send + Sync + std::fmt::Debug {
     /// The caller may drop the future, or cancel the context's token and wait a little for a clean end. A
     /// function must leave nothing half done that a repetition with the same idempotency key would not mend.
     async fn call(&self, arguments: Value, context: FunctionContext) -> Result<Value>;
+
+    /// Brings messages to a sink, one after the other, until there are no more. The context has no deadline.
+    ///
+    /// # Errors
+    /// `unsupported` for a function that has no messages, which most have not; else any code.
+    ///
+    /// # Cancel safety
+    /// As [`call`](Self::call). After a crash the function is called again with the same arguments and key; what the
+    /// sink has taken by then stays taken.
+    async fn subscribe(
+        &self,
+        _arguments: Value,
+        _context: FunctionContext,
+        _sink: &dyn MessageSink,
+    ) -> Result<()> {
+        let message = format!("the function '{}' cannot be subscribed to", self.info().name);
+        Err(Error::new(ErrorCode::Unsupported, message))
+    }
+}
+
+/// Takes the messages of a subscription.
+#[async_trait]
+pub trait MessageSink: Send + Sync {
+    /// Hands over one message. Once this returns, the message is durable, or is not one of those wanted.
+    ///
+    /// # Errors
+    /// `cancelled` when no more messages are wanted, `limit_exceeded` for a message that is too large to be kept,
+    /// `invalid_data` for one that nests too deep.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves it open whether the message was taken.
+    async fn deliver(&self, message: Value) -> Result<()>;
 }
 
 /// A function whose arguments and result are Rust types; their JSON Schemas are derived.

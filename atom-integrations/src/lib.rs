@@ -17,6 +17,10 @@
 #![forbid(unsafe_code)]
 
 pub mod a2a;
+#[cfg(feature = "asyncapi")]
+pub mod asyncapi;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 pub mod http;
 mod json_rpc;
 pub mod local;

@@ -575,6 +575,8 @@ export type HistoryEntry = {
   /** The event's type. */
   event_type: string;
 } | {
+  type: "task_consumed";
+} | {
   type: "task_completed";
   /** The output, as passed on. */
   output: unknown;
@@ -1089,6 +1091,10 @@ export type RunWait = {
 } | {
   type: "event";
 } | {
+  type: "messages";
+  /** The function that brings them. */
+  function: string;
+} | {
   type: "run";
   /** The other run. */
   run: RunId;
@@ -1385,7 +1391,7 @@ export interface TriggerScheduleRequest {
 
 /** A valid part of a document that the engine does not carry out. */
 export interface UnsupportedFeature {
-  /** What it is, e.g. `call: grpc`. */
+  /** What it is, e.g. `use.catalogs`. */
   feature: string;
   /** Where it stands, a JSON pointer. */
   path: string;

@@ -1,5 +1,5 @@
 //! Which events are consumed, for tasks that listen and for schedules that wait for events: the event consumption
-//! strategy of Open Workflow 1.0.3.
+//! strategy of Open Workflow 1.0.3. Subscriptions keep their messages here, too.
 //!
 //! Pure: an event, what was consumed before it and what it is compared with decide.
 
@@ -11,10 +11,16 @@ use serde_json::{Map, Value};
 use crate::definition::{AttributeFilter, EventFilter, EventStrategy, ReadAs, Until};
 use crate::expression::{Variables, truthy};
 
+/// How many events or messages one task, or one run that events start, can consume.
+const MAX_CONSUMED: usize = 10_000;
+
+/// How long all of them may be as JSON, in bytes.
+const MAX_CONSUMED_BYTES: usize = 16 * 1024 * 1024;
+
 /// What is waited for, and what expressions see.
 pub(crate) struct Wanted<'a> {
     pub(crate) strategy: &'a EventStrategy,
-    /// What of each event a condition sees.
+    /// What of each event is kept.
     pub(crate) read: ReadAs,
     /// What `expect` is computed from.
     pub(crate) input: &'a Value,
@@ -22,25 +28,18 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// What was consumed so far.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Consumption {
-    /// Events that are part of the output.
-    pub(crate) events: Vec<CloudEvent>,
+    /// What is part of the output, as it is read.
+    pub(crate) items: Vec<Value>,
+    /// How long the items are as JSON, in bytes.
+    bytes: usize,
     /// Which filters of `all` have had their event.
     satisfied: Vec<bool>,
     /// The same for the strategy that ends the wait.
     until_satisfied: Vec<bool>,
     /// What the events consumed so far have in common.
     correlated: BTreeMap<String, Value>,
-}
-
-/// What consuming an event led to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Consumed {
-    /// Whether the event is part of the output.
-    pub(crate) is_part: bool,
-    /// Whether there is nothing more to wait for.
-    pub(crate) is_over: bool,
 }
 
 /// How an event fits.
@@ -79,16 +78,15 @@ impl Consumption {
             _ => 0,
         };
         Self {
-            events: Vec::new(),
             satisfied: vec![false; filters(strategy)],
             until_satisfied: vec![false; until],
-            correlated: BTreeMap::new(),
+            ..Self::default()
         }
     }
 
     /// Whether anything was consumed, be it as a part of the output or not.
     pub(crate) fn has_begun(&self) -> bool {
-        !self.events.is_empty() || self.until_satisfied.contains(&true)
+        !self.items.is_empty() || self.until_satisfied.contains(&true)
     }
 
     /// Whether an event would be consumed.
@@ -96,25 +94,21 @@ impl Consumption {
         self.part(wanted, event).is_some() || self.ending(wanted, event).is_some()
     }
 
-    /// Consumes an event that is [accepted](Self::accepts).
+    /// Consumes an event that is [accepted](Self::accepts), and tells whether there is nothing more to wait for.
     ///
     /// # Errors
     /// Those of the condition that ends the wait; the event is consumed then.
-    pub(crate) fn consume(&mut self, wanted: &Wanted<'_>, event: CloudEvent) -> Result<Consumed, Error> {
+    pub(crate) fn consume(&mut self, wanted: &Wanted<'_>, event: CloudEvent) -> Result<bool, Error> {
         let (part, ending) = (self.part(wanted, &event), self.ending(wanted, &event));
         let ending = ending.and_then(|matched| Some((wanted.until()?, matched)));
-        let mut consumed = Consumed {
-            is_part: false,
-            is_over: false,
-        };
+        let mut is_over = false;
         if let Some((until, matched)) = ending {
             self.correlate(matched.correlated);
-            consumed.is_over = satisfy(until, &mut self.until_satisfied, matched.filter);
+            is_over = satisfy(until, &mut self.until_satisfied, matched.filter);
         } else if let Some(matched) = part {
-            consumed.is_part = true;
             self.correlate(matched.correlated);
-            self.events.push(event);
-            consumed.is_over = match wanted.strategy {
+            self.keep(read(&event, wanted.read));
+            is_over = match wanted.strategy {
                 EventStrategy::Any { until: Some(_), .. } => false,
                 other => satisfy(other, &mut self.satisfied, matched.filter),
             };
@@ -124,14 +118,28 @@ impl Consumption {
             ..
         } = wanted.strategy
         {
-            consumed.is_over = truthy(&condition.evaluate(&self.output(wanted.read), wanted.variables)?);
+            let items = Value::Array(self.items.clone());
+            is_over = truthy(&condition.evaluate(&items, wanted.variables)?);
         }
-        Ok(consumed)
+        Ok(is_over)
     }
 
-    /// The events as they are read.
-    pub(crate) fn output(&self, read: ReadAs) -> Value {
-        Value::Array(self.events.iter().map(|event| self::read(event, read)).collect())
+    /// Keeps an item as a part of the output.
+    pub(crate) fn keep(&mut self, item: Value) {
+        let bytes = serde_json::to_string(&item).map_or(usize::MAX, |text| text.len());
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.items.push(item);
+    }
+
+    /// What is too much, if more was consumed than may be.
+    pub(crate) fn excess(&self, is_over: bool) -> Option<String> {
+        if self.bytes > MAX_CONSUMED_BYTES {
+            Some(format!("what came is longer than {MAX_CONSUMED_BYTES} bytes"))
+        } else if !is_over && self.items.len() >= MAX_CONSUMED {
+            Some(format!("{MAX_CONSUMED} events or messages came without an end"))
+        } else {
+            None
+        }
     }
 
     /// Notes what an event has in common with those that come later.
@@ -227,7 +235,7 @@ impl Consumption {
 }
 
 /// What is seen of an event.
-pub(crate) fn read(event: &CloudEvent, read: ReadAs) -> Value {
+fn read(event: &CloudEvent, read: ReadAs) -> Value {
     match read {
         ReadAs::Data | ReadAs::Raw => event.data.clone().unwrap_or(Value::Null),
         ReadAs::Envelope => envelope(event),

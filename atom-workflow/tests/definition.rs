@@ -111,9 +111,7 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
             "schema.format: avro",
             "schema.resource",
             "metadata.atom.escalate",
-            "call: grpc",
-            "call: asyncapi",
-            "call: asyncapi",
+            "call: asyncapi over kafka",
             "call: mcp in the version 2026-07-28",
             "call: mcp with the transport option 'a'",
             "run: script in ruby",
@@ -238,6 +236,19 @@ fn approvals_say_what_they_ask_whom_and_until_when() {
             .unwrap_err()
             .message()
             .contains("'approval' cannot name a variable")
+    );
+}
+
+#[test]
+fn calls_of_other_protocols_are_carried_out() {
+    let workflow = Workflow::parse(include_str!("documents/valid/protocols.yaml")).unwrap();
+    assert_eq!(workflow.unsupported, []);
+    let called: Vec<_> = workflow.called_functions().into_iter().collect();
+    assert_eq!(called, ["asyncapi", "grpc"]);
+    let graph = atom_workflow::definition::graph(&workflow);
+    assert!(
+        graph.contains("call grpc") && graph.contains("subscribe"),
+        "{graph}"
     );
 }
 
@@ -564,4 +575,13 @@ fn schedules_beyond_the_engine_are_valid_and_listed() {
         assert_eq!(features, [feature], "{schedule}");
         assert!(workflow.schedule.is_none());
     }
+}
+
+#[test]
+fn a_subscription_has_no_idempotency_key() {
+    let error = Workflow::parse(
+        "document: {dsl: 1.0.3, namespace: tests, name: hear, version: 1.0.0}\ndo:\n- hear:\n    call: asyncapi\n    with: {document: {endpoint: 'https://x.test/a'}, operation: hear, subscription: {consume: {amount: 1}}}\n    metadata: {atom: {idempotencyKey: '${ .id }'}}\n",
+    )
+    .unwrap_err();
+    assert!(error.message().contains("so it has no key"), "{error}");
 }

@@ -11,6 +11,7 @@ mod engine;
 mod histories;
 #[cfg(unix)]
 mod processes;
+mod protocols;
 mod schedules;
 mod schema;
 mod support;

@@ -37,7 +37,7 @@ pub(super) async fn all(mut incoming: Incoming, id: &str) -> Result<Value> {
     let mut results = Vec::new();
     while let Some(chunk) = incoming.chunk().await? {
         for event in decoder.push(&chunk) {
-            let response = serde_json::from_str(&incoming.shown(event))
+            let response = serde_json::from_str(&incoming.shown(event.data))
                 .map_err(|error| malformed("agent", "sent an event that is not JSON").with_source(error))?;
             let result = result(response, id)?;
             let is_final = result.get("final") == Some(&Value::Bool(true));

@@ -38,8 +38,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::http::body::Body;
-use crate::http::call::{Endpoint, ExternalResource};
+use crate::http::call::Endpoint;
 use crate::http::request::Request;
+use crate::http::resource::ExternalResource;
 use crate::http::{Client, HttpClient, failure};
 
 /// The arguments of `call: a2a`.

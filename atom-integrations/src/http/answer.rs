@@ -116,7 +116,7 @@ impl Answer {
     }
 
     /// The body as text, in the charset that the content type names, or UTF-8.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let charset = self.content_type().split(';').skip(1).find_map(|parameter| {
             let (name, value) = parameter.split_once('=')?;
             name.trim()
@@ -131,7 +131,7 @@ impl Answer {
 
     /// # Errors
     /// `invalid_data` when the body is compressed, which was not asked for.
-    pub(super) fn check_encoding(&self) -> Result<()> {
+    pub(crate) fn check_encoding(&self) -> Result<()> {
         match self.headers.get(CONTENT_ENCODING) {
             Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
                 let message =

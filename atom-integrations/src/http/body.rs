@@ -21,7 +21,7 @@ pub(crate) fn is_json(essence: &str) -> bool {
 }
 
 /// The type and subtype of a media type, in lower case and without its parameters.
-pub(super) fn essence(content_type: &str) -> String {
+pub(crate) fn essence(content_type: &str) -> String {
     content_type
         .split(';')
         .next()
@@ -35,7 +35,7 @@ pub(super) fn essence(content_type: &str) -> String {
 ///
 /// # Errors
 /// `invalid_request` when the value has no form in this content type.
-pub(super) fn encode(value: &Value, content_type: Option<&str>, files: &BTreeSet<String>) -> Result<Body> {
+pub(crate) fn encode(value: &Value, content_type: Option<&str>, files: &BTreeSet<String>) -> Result<Body> {
     let content_type = match (content_type, value) {
         (Some(content_type), _) => content_type,
         (None, Value::String(_)) => "text/plain; charset=utf-8",

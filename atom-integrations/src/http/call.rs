@@ -77,23 +77,17 @@ impl Endpoint {
     /// # Errors
     /// `invalid_request` for a URI that cannot be called.
     pub(crate) fn parse(self) -> Result<(Url, Option<Authentication>)> {
+        let (uri, authentication) = self.into_parts();
+        Ok((parse_uri(&uri)?, authentication))
+    }
+
+    /// The URI as it is written, and how to authenticate there.
+    pub(crate) fn into_parts(self) -> (String, Option<Authentication>) {
         match self {
-            Self::Uri(uri) => Ok((parse_uri(&uri)?, None)),
-            Self::Detailed(endpoint) => Ok((parse_uri(&endpoint.uri)?, endpoint.authentication)),
+            Self::Uri(uri) => (uri, None),
+            Self::Detailed(endpoint) => (endpoint.uri, endpoint.authentication),
         }
     }
-}
-
-/// A document that is somewhere else.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "HttpExternalResource")]
-pub(crate) struct ExternalResource {
-    /// Where to get it, by `http` or `https`.
-    pub(crate) endpoint: Endpoint,
-    /// What it is called.
-    #[serde(default, rename = "name")]
-    _name: Option<String>,
 }
 
 /// The function `http`.

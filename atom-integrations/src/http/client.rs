@@ -7,7 +7,7 @@ use std::time::Duration;
 use atom_core::{Error, ErrorCode, FunctionContext, Result};
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, HOST, HeaderValue, USER_AGENT};
-use reqwest::{Response, redirect};
+use reqwest::{ClientBuilder, Response, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::sync::OnceCell;
@@ -17,7 +17,7 @@ use super::answer::Answer;
 use super::authentication::memory::{Demands, Tokens};
 use super::config::{HttpConfig, PrivateAddresses};
 use super::failure;
-use super::request::Request;
+use super::request::{HttpVersion, Request};
 use super::target::{Target, TargetPolicy};
 
 /// Sends requests by the operator's rules.
@@ -33,12 +33,22 @@ pub(crate) struct Client {
 /// The connection pools. Reading the system's certificates takes a while, so they are made on first use.
 #[derive(Debug)]
 struct Connections {
+    any: Pools,
+    #[cfg(feature = "asyncapi")]
+    one: Pools,
+    #[cfg(feature = "grpc")]
+    two: Pools,
+    /// Why `https` does not work.
+    tls_failure: Option<Error>,
+}
+
+/// The connections of one version of HTTP.
+#[derive(Debug)]
+struct Pools {
     /// For the hosts that callers name.
     called: reqwest::Client,
     /// For the base URLs that the operator names, which may be private.
     named: reqwest::Client,
-    /// Why `https` does not work.
-    tls_failure: Option<Error>,
 }
 
 impl Client {
@@ -86,17 +96,21 @@ impl Client {
         context: &FunctionContext,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let patience = match context.deadline {
+        tokio::select! {
+            biased;
+            () = context.cancellation.cancelled() => Err(Error::new(ErrorCode::Cancelled, "the call was cancelled")),
+            result = within(self.patience(context), work) => result,
+        }
+    }
+
+    /// How long a call may take from now on.
+    pub(crate) fn patience(&self, context: &FunctionContext) -> Duration {
+        match context.deadline {
             // A deadline that has passed is no time at all.
             Some(deadline) => {
                 Duration::try_from(deadline.duration_since(Timestamp::now())).unwrap_or_default()
             }
             None => self.config.timeout(),
-        };
-        tokio::select! {
-            biased;
-            () = context.cancellation.cancelled() => Err(Error::new(ErrorCode::Cancelled, "the call was cancelled")),
-            result = within(patience, work) => result,
         }
     }
 
@@ -110,15 +124,24 @@ impl Client {
         if let (Some(failure), "https") = (&connections.tls_failure, target.address.scheme()) {
             return Err(failure.clone());
         }
+        let pools = match request.version {
+            HttpVersion::Any => &connections.any,
+            #[cfg(feature = "asyncapi")]
+            HttpVersion::One => &connections.one,
+            #[cfg(feature = "grpc")]
+            HttpVersion::Two => &connections.two,
+        };
         let client = if target.host.is_some() {
-            &connections.named
+            &pools.named
         } else {
-            &connections.called
+            &pools.called
         };
         let mut outgoing = client
             .request(request.method.clone(), target.address)
             .headers(request.headers.clone());
-        if let Some(host) = target.host {
+        if let Some(host) = target.host
+            && request.version.has_host_header()
+        {
             outgoing = outgoing.header(HOST, host);
         }
         if let Some(body) = &request.body {
@@ -152,24 +175,44 @@ impl Connections {
                 )
             }
         };
-        let called = match config.private_addresses {
+        let called = || match config.private_addresses {
             PrivateAddresses::Deny => builder(config).dns_resolver(PublicResolver),
             PrivateAddresses::Allow => builder(config),
         };
-        let called = called.tls_backend_preconfigured(with_protocols(&tls, &["h2", "http/1.1"]));
-        // HTTP/2 takes the host from the URL, where the gateway stands.
-        let named = builder(config)
-            .http1_only()
-            .tls_backend_preconfigured(with_protocols(&tls, &["http/1.1"]));
+        let any = |client: ClientBuilder| {
+            client.tls_backend_preconfigured(with_protocols(&tls, &["h2", "http/1.1"]))
+        };
+        let one = |client: ClientBuilder| {
+            let client = client.http1_only();
+            client.tls_backend_preconfigured(with_protocols(&tls, &["http/1.1"]))
+        };
+        #[cfg(feature = "grpc")]
+        let two = |client: ClientBuilder| {
+            let client = client.http2_prior_knowledge();
+            client.tls_backend_preconfigured(with_protocols(&tls, &["h2"]))
+        };
         Ok(Self {
-            called: build(called)?,
-            named: build(named)?,
+            any: Pools {
+                called: build(any(called()))?,
+                // HTTP/2 takes the host from the URL, where the gateway stands.
+                named: build(one(builder(config)))?,
+            },
+            #[cfg(feature = "asyncapi")]
+            one: Pools {
+                called: build(one(called()))?,
+                named: build(one(builder(config)))?,
+            },
+            #[cfg(feature = "grpc")]
+            two: Pools {
+                called: build(two(called()))?,
+                named: build(two(builder(config)))?,
+            },
             tls_failure,
         })
     }
 }
 
-fn builder(config: &HttpConfig) -> reqwest::ClientBuilder {
+fn builder(config: &HttpConfig) -> ClientBuilder {
     let headers = [
         (ACCEPT, HeaderValue::from_static("*/*")),
         (
@@ -185,7 +228,7 @@ fn builder(config: &HttpConfig) -> reqwest::ClientBuilder {
         .no_proxy()
 }
 
-fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client> {
+fn build(builder: ClientBuilder) -> Result<reqwest::Client> {
     builder
         .build()
         .map_err(|error| Error::internal("the HTTP client could not be made").with_source(error))

@@ -1,11 +1,24 @@
 //! Server-sent events, as the HTML standard defines them
 //! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 
+/// An event that has data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ServerSentEvent {
+    pub(crate) data: String,
+    #[cfg_attr(not(feature = "asyncapi"), expect(dead_code))]
+    pub(crate) event: Option<String>,
+    #[cfg_attr(not(feature = "asyncapi"), expect(dead_code))]
+    pub(crate) id: Option<String>,
+}
+
 /// Takes a `text/event-stream` apart as it comes. Whoever feeds it bounds how much it holds.
 #[derive(Debug, Default)]
 pub(crate) struct EventDecoder {
     line: Vec<u8>,
-    data: Option<String>,
+    event: ServerSentEvent,
+    has_data: bool,
+    /// What the stream says about how long to wait before it is asked for again, in milliseconds.
+    retry: Option<u64>,
     /// Whether the last byte was a carriage return: a line feed after it belongs to the same line end.
     is_after_return: bool,
     /// Whether a line was read; a byte order mark may stand before the first one.
@@ -13,9 +26,9 @@ pub(crate) struct EventDecoder {
 }
 
 impl EventDecoder {
-    /// Takes the next bytes and gives the data of every event that is complete with them. Events without data
-    /// are nothing; an event that the end of the stream cuts off never comes.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Vec<String> {
+    /// Takes the next bytes and gives every event that is complete with them. Events without data are nothing; an
+    /// event that the end of the stream cuts off never comes.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Vec<ServerSentEvent> {
         let mut events = Vec::new();
         for part in bytes.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
             let (text, end) = match part.split_last() {
@@ -35,7 +48,20 @@ impl EventDecoder {
         events
     }
 
-    fn end_line(&mut self) -> Option<String> {
+    /// How long the stream asks to wait before it is asked for again, in milliseconds.
+    #[cfg(feature = "asyncapi")]
+    pub(crate) fn retry(&self) -> Option<u64> {
+        self.retry
+    }
+
+    /// How many bytes of an event that is not complete are held.
+    #[cfg(feature = "asyncapi")]
+    pub(crate) fn held(&self) -> usize {
+        let texts = [&self.event.event, &self.event.id].into_iter().flatten();
+        self.line.len() + self.event.data.len() + texts.map(String::len).sum::<usize>()
+    }
+
+    fn end_line(&mut self) -> Option<ServerSentEvent> {
         let line = std::mem::take(&mut self.line);
         let mut line = String::from_utf8_lossy(&line).into_owned();
         if !std::mem::replace(&mut self.has_begun, true)
@@ -44,18 +70,23 @@ impl EventDecoder {
             line = rest.to_owned();
         }
         if line.is_empty() {
-            return self.data.take();
+            let event = std::mem::take(&mut self.event);
+            return std::mem::take(&mut self.has_data).then_some(event);
         }
         let (field, value) = line.split_once(':').unwrap_or((&line, ""));
-        if field == "data" {
-            let value = value.strip_prefix(' ').unwrap_or(value);
-            match &mut self.data {
-                Some(data) => {
-                    data.push('\n');
-                    data.push_str(value);
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "data" => {
+                if std::mem::replace(&mut self.has_data, true) {
+                    self.event.data.push('\n');
                 }
-                None => self.data = Some(value.to_owned()),
+                self.event.data.push_str(value);
             }
+            "event" => self.event.event = Some(value.to_owned()),
+            "id" if !value.contains('\0') => self.event.id = Some(value.to_owned()),
+            "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => self.retry = value.parse().ok(),
+            // Comments, and fields that nobody knows.
+            _ => {}
         }
         None
     }
@@ -66,7 +97,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn decoded(chunks: &[&[u8]]) -> Vec<String> {
+    fn decoded(chunks: &[&[u8]]) -> Vec<ServerSentEvent> {
         let mut decoder = EventDecoder::default();
         chunks.iter().flat_map(|chunk| decoder.push(chunk)).collect()
     }
@@ -84,8 +115,22 @@ mod tests {
             ("data\n\n", &[""]),
             ("\n\n\ndata: é\n\n", &["é"]),
         ] {
-            assert_eq!(decoded(&[stream.as_bytes()]), expected, "{stream:?}");
+            let found = decoded(&[stream.as_bytes()]).into_iter().map(|event| event.data);
+            assert_eq!(found.collect::<Vec<_>>(), expected, "{stream:?}");
         }
+    }
+
+    #[cfg(feature = "asyncapi")]
+    #[test]
+    fn an_event_has_its_own_name_and_id() {
+        let mut decoder = EventDecoder::default();
+        let events =
+            decoder.push(b"event: added\nid: 7\nretry: 5\ndata: x\n\nevent: empty\n\ndata: y\n\ndata: z");
+        let named = |event: &ServerSentEvent| (event.data.clone(), event.event.clone(), event.id.clone());
+        let found: Vec<_> = events.iter().map(named).collect();
+        let added = ("x".to_owned(), Some("added".to_owned()), Some("7".to_owned()));
+        assert_eq!(found, [added, ("y".to_owned(), None, None)]);
+        assert_eq!((decoder.retry(), decoder.held()), (Some(5), "data: z".len()));
     }
 
     proptest! {

@@ -19,7 +19,7 @@ pub(crate) fn located(error: Error, method: &Method, uri: &Url) -> Error {
 }
 
 /// The error that a status stands for; `now` turns a date in `Retry-After` into a wait.
-pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Error {
+pub(crate) fn of_status(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Error {
     let code = match status.as_u16() {
         401 => ErrorCode::Unauthenticated,
         403 => ErrorCode::PermissionDenied,
@@ -58,7 +58,7 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<u64> {
 }
 
 /// The error of an exchange that got no whole answer.
-pub(super) fn of_transport(error: reqwest::Error) -> Error {
+pub(crate) fn of_transport(error: reqwest::Error) -> Error {
     if let Some(refusal) = cause_of(&error) {
         return refusal;
     }

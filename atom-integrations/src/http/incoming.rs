@@ -2,7 +2,7 @@
 
 use atom_core::{Error, ErrorCode, Result};
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, UPGRADE};
 use reqwest::{Response, StatusCode};
 use url::Url;
 use zeroize::Zeroizing;
@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::body::essence;
 use super::failure;
 use super::request::Request;
-use super::sensitive::MASK;
+use super::sensitive::concealed;
 
 /// A response whose body is still coming. Dropping it closes the connection.
 #[derive(Debug)]
@@ -41,15 +41,22 @@ impl Incoming {
     /// The error that the status stands for.
     pub(super) fn checked(self) -> Result<Self> {
         let status = self.response.status();
-        if status.is_success() || (status.is_redirection() && self.request.follows_redirects) {
+        let is_upgrade =
+            status == StatusCode::SWITCHING_PROTOCOLS && self.request.headers.contains_key(UPGRADE);
+        let is_answer = status.is_success() || (status.is_redirection() && self.request.follows_redirects);
+        if is_answer || is_upgrade {
             return Ok(self);
         }
         Err(failure::of_status(status, self.headers(), Timestamp::now()))
     }
 
-    /// Whether the service to which the credentials belong does not take them.
+    /// Whether the service to which the credentials belong does not take them: by the status, or by that of gRPC,
+    /// where it stands in the headers.
     pub(super) fn refuses_credentials(&self, uri: &Url) -> bool {
-        self.response.status() == StatusCode::UNAUTHORIZED && self.request.uri.origin() == uri.origin()
+        let says_so = self.headers().get("grpc-status");
+        let is_refused = self.response.status() == StatusCode::UNAUTHORIZED
+            || says_so.is_some_and(|status| status == "16");
+        is_refused && self.request.uri.origin() == uri.origin()
     }
 
     /// The request that led here, after redirects.
@@ -70,9 +77,16 @@ impl Incoming {
     /// A part of the body as it may be shown.
     pub(crate) fn shown(&self, text: String) -> String {
         match &self.token {
-            Some(token) if !token.is_empty() => text.replace(token.as_str(), MASK),
-            _ => text,
+            Some(token) => concealed(&text, token),
+            None => text,
         }
+    }
+
+    /// The response itself and the token that the request carried, for what is not one body: connections that are
+    /// taken over, trailers, and streams without an end. Who takes it bounds what is read, and masks the token.
+    #[cfg(any(feature = "asyncapi", feature = "grpc"))]
+    pub(crate) fn into_parts(self) -> (Response, Option<Zeroizing<String>>) {
+        (self.response, self.token)
     }
 
     pub(crate) fn headers(&self) -> &HeaderMap {

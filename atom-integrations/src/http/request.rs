@@ -24,6 +24,34 @@ pub(crate) struct Request {
     pub(super) is_bound: bool,
     /// Whether redirects are followed and statuses from 300 to 399 are answers, not errors.
     pub(crate) follows_redirects: bool,
+    pub(crate) version: HttpVersion,
+}
+
+/// Which version of HTTP carries a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum HttpVersion {
+    /// Whichever the service offers.
+    #[default]
+    Any,
+    /// HTTP/1.1, whose connections can be taken over (RFC 9110, section 7.8).
+    #[cfg(feature = "asyncapi")]
+    One,
+    /// HTTP/2, also without TLS, where the service is known to speak it (RFC 9113, section 3.3).
+    #[cfg(feature = "grpc")]
+    Two,
+}
+
+impl HttpVersion {
+    /// Whether the host is named in a header of its own; HTTP/2 takes it from the URL.
+    pub(super) fn has_host_header(self) -> bool {
+        match self {
+            Self::Any => true,
+            #[cfg(feature = "asyncapi")]
+            Self::One => true,
+            #[cfg(feature = "grpc")]
+            Self::Two => false,
+        }
+    }
 }
 
 /// Headers that belong to the connection: a caller who could set them could smuggle requests.
@@ -48,6 +76,7 @@ impl Request {
             policy: None,
             is_bound: false,
             follows_redirects: false,
+            version: HttpVersion::default(),
         }
     }
 
@@ -172,7 +201,7 @@ impl Request {
 ///
 /// # Errors
 /// `invalid_request` when it is not a method, or one that makes no sense in a call.
-pub(super) fn parse_method(text: &str) -> Result<Method> {
+pub(crate) fn parse_method(text: &str) -> Result<Method> {
     let upper = text.to_ascii_uppercase();
     match Method::from_bytes(upper.as_bytes()) {
         Ok(method) if method != Method::CONNECT => Ok(method),

@@ -60,6 +60,27 @@ pub(super) fn masked(uri: &Url) -> String {
     uri.into()
 }
 
+/// A text with a secret masked wherever it stands.
+pub(super) fn concealed(text: &str, secret: &str) -> String {
+    if secret.is_empty() {
+        return text.to_owned();
+    }
+    text.replace(secret, MASK)
+}
+
+/// Masks a secret wherever it stands in the texts of a value.
+#[cfg(any(feature = "asyncapi", feature = "grpc"))]
+pub(crate) fn conceal(value: &mut serde_json::Value, secret: &str) {
+    use serde_json::Value;
+
+    match value {
+        Value::String(text) => *text = concealed(text, secret),
+        Value::Array(items) => items.iter_mut().for_each(|item| conceal(item, secret)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| conceal(field, secret)),
+        _ => {}
+    }
+}
+
 fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text)
         .decode_utf8_lossy()

@@ -4,7 +4,7 @@
 
 mod access;
 mod answer;
-mod blocking;
+pub(crate) mod blocking;
 mod calendar_file;
 mod folder;
 mod mailbox;

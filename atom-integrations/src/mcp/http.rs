@@ -149,10 +149,10 @@ async fn events(incoming: &mut Incoming, inbox: &Inbox, asked: &RequestId) -> Re
     while let Some(chunk) = incoming.chunk().await? {
         for event in decoder.push(&chunk) {
             // Some servers begin with an empty event, from which a broken stream could be taken up again.
-            if event.trim().is_empty() {
+            if event.data.trim().is_empty() {
                 continue;
             }
-            let event = incoming.shown(event);
+            let event = incoming.shown(event.data);
             let value = serde_json::from_str(&event).map_err(|error| {
                 malformed("MCP server", "sent an event that is not JSON").with_source(error)
             })?;

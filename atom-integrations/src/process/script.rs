@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::given::{Given, Return};
 use super::supervisor::Supervisor;
 use super::{carry_out, guarded};
-use crate::http::resource::{ExternalResource, Loader};
+use crate::http::resource::{ExternalResource, Loader, Place};
 
 /// The longest script, in bytes: that of a workflow document.
 const MAXIMUM_CODE: usize = 4 * 1024 * 1024;
@@ -78,7 +78,7 @@ impl Scripts {
         )?;
         let code = match (request.code, request.source) {
             (Some(code), None) => code,
-            (None, Some(source)) => self.loader.load(source.endpoint, context).await?,
+            (None, Some(source)) => self.loader.load(&Place::of(source.endpoint)?, context).await?,
             _ => return Err(Error::invalid_request("a script needs either 'code' or 'source'")),
         };
         if code.len() > MAXIMUM_CODE {

@@ -729,6 +729,24 @@ class TaskReceived(TypedDict):
     """The event's type."""
 
 
+class TaskConsumed(TypedDict):
+    """The task consumed a message."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
+    type: Literal["task_consumed"]
+
+
 class TaskCompleted(TypedDict):
     """The task ended with an output."""
 
@@ -879,7 +897,7 @@ class TaskCancelled(TypedDict):
     type: Literal["task_cancelled"]
 
 
-HistoryEntry: TypeAlias = "RunStarted | RunCompleted | RunFaulted | RunCancelled | RunPaused | RunResumed | RunCompensating | RunSignalled | TaskStarted | TaskExtensionSkipped | TaskSkipped | TaskAwaitingApproval | TaskDecided | TaskReceived | TaskCompleted | TaskFaulted | TaskRetried | TaskCompensating | TaskCompensated | TaskCompensationFaulted | TaskCancelled"
+HistoryEntry: TypeAlias = "RunStarted | RunCompleted | RunFaulted | RunCancelled | RunPaused | RunResumed | RunCompensating | RunSignalled | TaskStarted | TaskExtensionSkipped | TaskSkipped | TaskAwaitingApproval | TaskDecided | TaskReceived | TaskConsumed | TaskCompleted | TaskFaulted | TaskRetried | TaskCompensating | TaskCompensated | TaskCompensationFaulted | TaskCancelled"
 """One line of a run's history."""
 
 
@@ -1265,6 +1283,21 @@ class WaitsForEvent(TypedDict):
     type: Literal["event"]
 
 
+class WaitsForMessages(TypedDict):
+    """Messages of a subscription."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation."""
+
+    since: NotRequired[str | None]
+    """When the task began."""
+
+    type: Literal["messages"]
+
+    function: str
+    """The function that brings them."""
+
+
 class WaitsForRun(TypedDict):
     """Another run."""
 
@@ -1280,7 +1313,7 @@ class WaitsForRun(TypedDict):
     """The other run."""
 
 
-RunWait: TypeAlias = "WaitsForCall | WaitsForTime | TimesOut | WaitsForDecision | WaitsForEvent | WaitsForRun"
+RunWait: TypeAlias = "WaitsForCall | WaitsForTime | TimesOut | WaitsForDecision | WaitsForEvent | WaitsForMessages | WaitsForRun"
 """One thing that a run waits for."""
 
 
@@ -1599,7 +1632,7 @@ class UnsupportedFeature(TypedDict):
     """A valid part of a document that the engine does not carry out."""
 
     feature: str
-    """What it is, e.g. `call: grpc`."""
+    """What it is, e.g. `use.catalogs`."""
 
     path: str
     """Where it stands, a JSON pointer."""

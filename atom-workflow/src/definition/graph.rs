@@ -138,6 +138,10 @@ impl Drawing {
                 foreach: Some(foreach),
                 ..
             }) => self.frame(&node, &label, &foreach.tasks),
+            TaskKind::Subscribe(subscribe) => match &subscribe.foreach {
+                Some(foreach) => self.frame(&node, &label, &foreach.tasks),
+                None => self.line(&format!("{node}[\"{label}\"]")),
+            },
             TaskKind::Fork(fork) => self.branches(&node, &label, &fork.branches),
             TaskKind::Try(attempt) => self.attempt(&node, &label, attempt, position, scope),
             _ => self.line(&format!("{node}[\"{label}\"]")),
@@ -245,13 +249,10 @@ fn summary(task: &Task) -> String {
         TaskKind::Do(_) => "do".to_owned(),
         TaskKind::Set(_) => "set".to_owned(),
         TaskKind::Call(call) => match &call.target {
-            CallTarget::Http => "call http".to_owned(),
-            CallTarget::OpenApi => "call openapi".to_owned(),
-            CallTarget::A2a => "call a2a".to_owned(),
-            CallTarget::Mcp => "call mcp".to_owned(),
-            CallTarget::Function(name) => format!("call {name}"),
             CallTarget::Defined(function) => format!("call {}", function.name),
+            target => format!("call {}", target.function().unwrap_or_default()),
         },
+        TaskKind::Subscribe(_) => "subscribe".to_owned(),
         TaskKind::Switch(_) => "switch".to_owned(),
         TaskKind::For(repeated) => match &repeated.collection {
             Transform::Expression(collection) => {

@@ -42,12 +42,13 @@ impl Workflow {
     }
 
     /// The names of the registered functions that the document calls, those among them that stand behind
-    /// `call: http`, `call: openapi` and `run`.
+    /// protocols such as `call: http`, and behind `run`.
     #[must_use]
     pub fn called_functions(&self) -> BTreeSet<&str> {
         let mut functions = BTreeSet::new();
         self.visit(&mut |task| match &task.kind {
             TaskKind::Call(call) => functions.extend(call.target.function()),
+            TaskKind::Subscribe(_) => functions.extend(CallTarget::AsyncApi.function()),
             TaskKind::Process(process) => functions.extend([process.kind.function()]),
             _ => {}
         });
@@ -90,6 +91,11 @@ fn visit_task<'a>(task: &'a Task, see: &mut impl FnMut(&'a Task)) {
         }
         TaskKind::Listen(listen) => {
             if let Some(foreach) = &listen.foreach {
+                visit(&foreach.tasks, see);
+            }
+        }
+        TaskKind::Subscribe(subscribe) => {
+            if let Some(foreach) = &subscribe.foreach {
                 visit(&foreach.tasks, see);
             }
         }

@@ -51,7 +51,7 @@ pub struct Workflow {
 /// A valid part of a document that the engine does not carry out.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct UnsupportedFeature {
-    /// What it is, e.g. `call: grpc`.
+    /// What it is, e.g. `use.catalogs`.
     pub feature: String,
     /// Where it stands, a JSON pointer.
     pub path: String,
@@ -266,6 +266,18 @@ pub struct Task {
     pub source: Arc<Value>,
 }
 
+impl Task {
+    /// What is done with each event or message, for a task that consumes them one by one.
+    #[must_use]
+    pub fn iterator(&self) -> Option<&SubscriptionIterator> {
+        match &self.kind {
+            TaskKind::Listen(listen) => listen.foreach.as_ref(),
+            TaskKind::Subscribe(subscribe) => subscribe.foreach.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 /// What a person is asked before a task runs.
 #[derive(Clone, Debug)]
 pub struct Approve {
@@ -319,6 +331,8 @@ pub enum TaskKind {
     Set(Template),
     /// Calls something.
     Call(Call),
+    /// Consumes messages: `call: asyncapi` with a `subscription`.
+    Subscribe(Box<Subscribe>),
     /// Chooses where to go.
     Switch(Vec<SwitchCase>),
     /// Runs tasks for each item of a collection.
@@ -394,7 +408,7 @@ impl ExtensionTarget {
         match self {
             Self::All => true,
             Self::Composite => matches!(kind, TaskKind::Do(_) | TaskKind::Fork(_)),
-            Self::Call => matches!(kind, TaskKind::Call(_)),
+            Self::Call => matches!(kind, TaskKind::Call(_) | TaskKind::Subscribe(_)),
             Self::Emit => matches!(kind, TaskKind::Emit(_)),
             Self::For => matches!(kind, TaskKind::For(_)),
             Self::Listen => matches!(kind, TaskKind::Listen(_)),
@@ -428,6 +442,10 @@ pub enum CallTarget {
     A2a,
     /// `call: mcp`.
     Mcp,
+    /// `call: grpc`.
+    Grpc,
+    /// `call: asyncapi` with a `message` to publish.
+    AsyncApi,
     /// A function registered with the engine.
     Function(String),
     /// A task of `use.functions`, run with the arguments as its input.
@@ -443,10 +461,38 @@ impl CallTarget {
             Self::OpenApi => Some("openapi"),
             Self::A2a => Some("a2a"),
             Self::Mcp => Some("mcp"),
+            Self::Grpc => Some("grpc"),
+            Self::AsyncApi => Some("asyncapi"),
             Self::Function(name) => Some(name),
             Self::Defined(_) => None,
         }
     }
+}
+
+/// A subscription to messages.
+#[derive(Clone, Debug)]
+pub struct Subscribe {
+    /// What is subscribed to: `with` without `subscription`.
+    pub arguments: Template,
+    /// `filter`: which messages are consumed; all when absent.
+    pub filter: Option<Expression>,
+    /// How many messages are consumed.
+    pub consume: Consume,
+    /// `consume.for`: how long messages are consumed at most.
+    pub length: Option<DurationSpec>,
+    /// What is done with each message as it comes; the outputs of that become the output then.
+    pub foreach: Option<SubscriptionIterator>,
+}
+
+/// How many messages a subscription consumes.
+#[derive(Clone, Debug)]
+pub enum Consume {
+    /// So many.
+    Amount(u64),
+    /// For as long as the expression is true after a message.
+    While(Expression),
+    /// Until the expression is true before a message.
+    Until(Expression),
 }
 
 /// One case of a switch.
@@ -562,17 +608,17 @@ pub struct Listen {
     /// What of each event becomes the output.
     pub read: ReadAs,
     /// What is done with each event as it comes; the outputs of that become the output then.
-    pub foreach: Option<ListenIterator>,
+    pub foreach: Option<SubscriptionIterator>,
 }
 
-/// What is done with each event that a task consumes, one after the other.
+/// What is done with each event or message that a task consumes, one after the other.
 #[derive(Clone, Debug)]
-pub struct ListenIterator {
-    /// The variable that holds the event, without `$`; `item` by default.
+pub struct SubscriptionIterator {
+    /// The variable that holds the event or message, without `$`; `item` by default.
     pub item: String,
     /// The variable that holds its number from 0, without `$`; `index` by default.
     pub at: String,
-    /// What runs for it, with the event as its input; may be empty.
+    /// What runs for it, with the event or message as its input; may be empty.
     pub tasks: TaskList,
     /// What of the tasks' output becomes part of the output.
     pub output: Output,

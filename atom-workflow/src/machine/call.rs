@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::frame::{FrameId, List, Purpose};
 use super::{Command, Machine, WorkflowError};
 use crate::definition::{Call, CallTarget, Task, parse_duration};
-use crate::expression::{Variables, is_expression};
+use crate::expression::{Template, Variables, is_expression};
 
 type Result<T> = std::result::Result<T, WorkflowError>;
 
@@ -22,13 +22,13 @@ impl Machine {
         variables: &Variables,
     ) -> Result<()> {
         let Some(function) = call.target.function() else {
-            let arguments = self.call_arguments(task, call, input, variables)?;
+            let arguments = self.call_arguments(&call.target, &call.arguments, task, input, variables)?;
             self.push_list(id, List::Body(Arc::clone(task)), 0, Arc::new(arguments), None);
             return Ok(());
         };
         let action = self.number();
         let (arguments, idempotency_key) = self.passed_on(action, || {
-            let arguments = self.call_arguments(task, call, input, variables)?;
+            let arguments = self.call_arguments(&call.target, &call.arguments, task, input, variables)?;
             Ok((arguments, idempotency_key(task, input, variables)?))
         })?;
         let command = Command::Call {
@@ -42,53 +42,36 @@ impl Machine {
     }
 
     /// The arguments of a call, with every endpoint and authentication policy known.
-    fn call_arguments(
+    pub(super) fn call_arguments(
         &self,
+        target: &CallTarget,
+        arguments: &Template,
         task: &Task,
-        call: &Call,
         input: &Value,
         variables: &Variables,
     ) -> Result<Value> {
-        let mut arguments = call
-            .arguments
+        let mut arguments = arguments
             .evaluate(input, variables)
             .map_err(|error| WorkflowError::expression(&error))?;
-        match &call.target {
-            CallTarget::Function(_) | CallTarget::Defined(_) => {}
-            CallTarget::Http => {
-                let source = task.source.pointer("/with/endpoint");
-                self.resolve_endpoint(arguments.get_mut("endpoint"), source, input, variables)?;
-            }
-            CallTarget::OpenApi => {
-                let document = arguments
-                    .get_mut("document")
-                    .and_then(|document| document.get_mut("endpoint"));
-                let source = task.source.pointer("/with/document/endpoint");
-                self.resolve_endpoint(document, source, input, variables)?;
-                if let Some(policy) = arguments.get_mut("authentication") {
-                    *policy = self.resolve_policy(policy.take(), input, variables)?;
-                }
-            }
-            CallTarget::A2a => {
-                let card = arguments
-                    .get_mut("agentCard")
-                    .and_then(|card| card.get_mut("endpoint"));
-                let source = task.source.pointer("/with/agentCard/endpoint");
-                self.resolve_endpoint(card, source, input, variables)?;
-                let source = task.source.pointer("/with/server");
-                self.resolve_endpoint(arguments.get_mut("server"), source, input, variables)?;
-            }
-            CallTarget::Mcp => {
-                let source = task.source.pointer("/with/transport/http/endpoint");
-                let endpoint = arguments.pointer_mut("/transport/http/endpoint");
-                self.resolve_endpoint(endpoint, source, input, variables)?;
-                if let Some(timeout) = arguments.get_mut("timeout") {
-                    let length =
-                        parse_duration(timeout).map_err(|error| WorkflowError::validation(&error))?;
-                    let milliseconds = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
-                    *timeout = json!({ "milliseconds": milliseconds });
-                }
-            }
+        let (endpoints, policy): (&[_], _) = match target {
+            CallTarget::Function(_) | CallTarget::Defined(_) => return Ok(arguments),
+            CallTarget::Http => (&["/endpoint"], None),
+            CallTarget::OpenApi | CallTarget::AsyncApi => (&["/document/endpoint"], Some("/authentication")),
+            CallTarget::Grpc => (&["/proto/endpoint"], Some("/service/authentication")),
+            CallTarget::A2a => (&["/agentCard/endpoint", "/server"], None),
+            CallTarget::Mcp => (&["/transport/http/endpoint"], None),
+        };
+        for endpoint in endpoints {
+            let source = task.source.get("with").and_then(|with| with.pointer(endpoint));
+            self.resolve_endpoint(arguments.pointer_mut(endpoint), source, input, variables)?;
+        }
+        if let (CallTarget::Mcp, Some(timeout)) = (target, arguments.get_mut("timeout")) {
+            let length = parse_duration(timeout).map_err(|error| WorkflowError::validation(&error))?;
+            let milliseconds = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+            *timeout = json!({ "milliseconds": milliseconds });
+        }
+        if let Some(policy) = policy.and_then(|policy| arguments.pointer_mut(policy)) {
+            *policy = self.resolve_policy(policy.take(), input, variables)?;
         }
         Ok(arguments)
     }

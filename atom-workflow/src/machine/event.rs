@@ -60,6 +60,13 @@ pub enum Event {
         /// The event.
         event: CloudEvent,
     },
+    /// A message of a subscription that consumes it.
+    Message {
+        /// The subscribing action.
+        action: ActionId,
+        /// The message.
+        message: Value,
+    },
     /// An event sent to this run alone; kept until a task listens for it.
     Signalled {
         /// The event.
@@ -104,6 +111,16 @@ pub enum Command {
         /// The idempotency key that the document gives it; one that follows from the run and the action when absent.
         idempotency_key: Option<String>,
     },
+    /// Subscribe with a function, and report `Message` for each one that
+    /// [`is consumed`](super::Machine::accepts_message), then `Completed` or `Failed` when there are no more.
+    Subscribe {
+        /// The function's name.
+        function: String,
+        /// Its arguments.
+        arguments: Value,
+        /// The JSON pointer of the subscribing task.
+        task: String,
+    },
     /// Report `Fired` at this time or later.
     Timer {
         /// When.
@@ -137,6 +154,11 @@ pub enum Command {
 impl std::fmt::Debug for Command {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Subscribe { function, task, .. } => formatter
+                .debug_struct("Subscribe")
+                .field("function", function)
+                .field("task", task)
+                .finish_non_exhaustive(),
             Self::Call { function, task, .. } => formatter
                 .debug_struct("Call")
                 .field("function", function)
@@ -297,6 +319,9 @@ pub enum RecordKind {
         /// The event's type.
         event_type: String,
     },
+    /// The task consumed a message.
+    #[schemars(title = "TaskConsumed")]
+    TaskConsumed,
     /// The task ended with an output.
     #[schemars(title = "TaskCompleted")]
     TaskCompleted {

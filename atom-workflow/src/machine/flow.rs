@@ -115,7 +115,7 @@ impl Machine {
                 self.enter_layers(parent, next);
             }
             Some(TaskState::After { .. }) => self.leave_layers(parent),
-            Some(TaskState::Listening(_)) => self.end_listen_iteration(parent, unshared(data)),
+            Some(TaskState::Consuming(_)) => self.end_item(parent, unshared(data)),
             Some(TaskState::Try(state)) => {
                 let was_handling = state.phase == TryPhase::Handling;
                 self.end_try(parent, &definition, unshared(data), was_handling);
@@ -210,6 +210,7 @@ impl Machine {
                 let data = task.input.as_ref().clone();
                 self.finish_work(frame, data);
             }
+            Purpose::Consumption => self.finish_consuming(frame),
             Purpose::Timeout => {
                 let error = WorkflowError::timeout("the task took longer than its timeout");
                 self.work.push_back(Work::Fail { frame, error });

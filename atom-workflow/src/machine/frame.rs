@@ -85,7 +85,8 @@ pub(super) enum TaskState {
         running: usize,
     },
     Try(TryState),
-    Listening(Listening),
+    /// Events or messages.
+    Consuming(Consuming),
     /// What an extension runs first; `next` is the number of the extension after it.
     Before {
         next: usize,
@@ -116,16 +117,30 @@ pub(super) enum TryPhase {
     Handling,
 }
 
+/// What a task has consumed of the events or messages that come, and what was done with them.
 #[derive(Debug)]
-pub(super) struct Listening {
+pub(super) struct Consuming {
+    /// Brings them.
     pub(super) action: ActionId,
     pub(super) consumption: Consumption,
-    /// What was done with the events, for a task with `foreach`.
+    /// What was done with the items, for a task with `foreach`.
     pub(super) outputs: Vec<Value>,
-    /// Whether an event is being worked on now.
+    /// Whether an item is being worked on now.
     pub(super) is_iterating: bool,
-    /// Whether no more events are waited for.
+    /// Whether no more are waited for.
     pub(super) is_over: bool,
+}
+
+impl Consuming {
+    pub(super) fn new(action: ActionId, consumption: Consumption) -> Self {
+        Self {
+            action,
+            consumption,
+            outputs: Vec::new(),
+            is_iterating: false,
+            is_over: false,
+        }
+    }
 }
 
 /// A list of tasks, kept alive by what it is part of.
@@ -137,7 +152,7 @@ pub(super) enum List {
     Body(Arc<Task>),
     /// What a `catch` does.
     Handler(Arc<Task>),
-    /// What a `listen` does with each event.
+    /// What a `foreach` does with each event or message.
     Iterator(Arc<Task>),
     /// What undoes a task.
     Compensation(Arc<Task>),
@@ -153,10 +168,7 @@ impl List {
     pub(super) fn tasks(&self) -> &[Arc<Task>] {
         match self {
             Self::Root(workflow) => &workflow.tasks.tasks,
-            Self::Iterator(task) => match &task.kind {
-                TaskKind::Listen(listen) => listen.foreach.as_ref().map_or(&[], |each| &each.tasks.tasks),
-                _ => &[],
-            },
+            Self::Iterator(task) => task.iterator().map_or(&[], |each| &each.tasks.tasks),
             Self::Compensation(task) => task.compensate.as_ref().map_or(&[], |list| &list.tasks),
             Self::Before(extension) => &extension.before.tasks,
             Self::After(extension) => &extension.after.tasks,
@@ -193,6 +205,8 @@ pub(super) struct Pending {
 pub(super) enum Purpose {
     /// The task's own work, or what it asks before that.
     Work,
+    /// Bounds the time over which messages are consumed.
+    Consumption,
     /// Bounds the task, or the workflow.
     Timeout,
     /// Bounds the time there is to decide.

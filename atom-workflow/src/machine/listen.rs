@@ -6,7 +6,7 @@ use atom_core::CloudEvent;
 use serde_json::Value;
 
 use super::event::RecordKind;
-use super::frame::{FrameId, FrameKind, Listening, Purpose, TaskState};
+use super::frame::{Consuming, FrameId, FrameKind, Purpose, TaskState};
 use super::{ActionId, Command, Machine, WorkflowError};
 use crate::consumption::{Consumption, Wanted};
 use crate::definition::{EventStrategy, Listen, Task, TaskKind};
@@ -14,9 +14,6 @@ use crate::expression::Variables;
 
 /// How many signals a run keeps for tasks that do not listen yet.
 const MAX_SIGNALS: usize = 1000;
-
-/// How many events one task, or one run that events start, can consume.
-pub(crate) const MAX_CONSUMED: usize = 10_000;
 
 impl Machine {
     /// The listening actions that want an event of the log.
@@ -88,16 +85,10 @@ impl Machine {
         let action = self.begin(Some(id), Purpose::Work, Command::Listen);
         self.set_state(
             id,
-            TaskState::Listening(Listening {
-                action,
-                consumption: Consumption::new(&listen.to),
-                outputs: Vec::new(),
-                is_iterating: false,
-                is_over: false,
-            }),
+            TaskState::Consuming(Consuming::new(action, Consumption::new(&listen.to))),
         );
         if matches!(&listen.to, EventStrategy::All(filters) if filters.is_empty()) {
-            return self.finish_listening(id);
+            return self.finish_consuming(id);
         }
         // Signals that came early are offered first, oldest first; what the task does not want stays.
         let mut kept = std::collections::VecDeque::new();
@@ -151,7 +142,7 @@ impl Machine {
         let Some(FrameKind::Task(task)) = self.frames.get(&id).map(|frame| &frame.kind) else {
             return false;
         };
-        let TaskState::Listening(state) = &task.state else {
+        let TaskState::Consuming(state) = &task.state else {
             return false;
         };
         self.ear(id).is_some_and(|ear| {
@@ -165,58 +156,18 @@ impl Machine {
         let Some(ear) = self.ear(id) else {
             return;
         };
-        let (Some(wanted), Some(TaskState::Listening(state))) = (ear.wanted(), self.state(id)) else {
+        let (Some(wanted), Some(TaskState::Consuming(state))) = (ear.wanted(), self.state(id)) else {
             return;
         };
-        let consumed = state.consumption.consume(&wanted, event);
-        let is_full = state.consumption.events.len() >= MAX_CONSUMED;
+        let is_over = state.consumption.consume(&wanted, event);
         let reference = self.task(id).map(|task| task.task.reference.clone());
         self.record_step(reference.as_deref(), Some(id), || RecordKind::TaskReceived {
             event_type,
         });
-        let consumed = match consumed {
-            Ok(consumed) => consumed,
-            Err(error) => return self.fail_listening(id, WorkflowError::expression(&error)),
-        };
-        if consumed.is_over {
-            self.finish_listening(id);
-        } else if is_full {
-            let detail = format!("the task consumed {MAX_CONSUMED} events without an end");
-            return self.fail_listening(id, WorkflowError::runtime(detail));
+        match is_over {
+            Ok(is_over) => self.consumed(id, is_over),
+            Err(error) => self.fail_consuming(id, WorkflowError::expression(&error)),
         }
-        if consumed.is_part {
-            self.begin_listen_iteration(id);
-        }
-    }
-
-    /// Stops to wait for events; the task ends at once, or when all its events are worked on.
-    fn finish_listening(&mut self, id: FrameId) {
-        if let Some(TaskState::Listening(state)) = self.state(id) {
-            state.is_over = true;
-            let action = state.action;
-            self.stop_action(action);
-        }
-        if self.iterator(id).is_some() {
-            self.begin_listen_iteration(id);
-        } else {
-            let output = self.consumed(id);
-            self.finish_work(id, output);
-        }
-    }
-
-    pub(super) fn fail_listening(&mut self, id: FrameId, error: WorkflowError) {
-        self.work.push_back(super::frame::Work::Fail { frame: id, error });
-    }
-
-    /// The events consumed so far, as the task reads them.
-    fn consumed(&self, id: FrameId) -> Value {
-        let Some(task) = self.task(id) else {
-            return Value::Null;
-        };
-        let (TaskKind::Listen(listen), TaskState::Listening(state)) = (&task.task.kind, &task.state) else {
-            return Value::Null;
-        };
-        state.consumption.output(listen.read)
     }
 }
 

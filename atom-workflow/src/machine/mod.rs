@@ -36,6 +36,7 @@
 mod approve;
 mod call;
 mod compensate;
+mod consume;
 mod data;
 mod decision;
 mod error;
@@ -44,9 +45,9 @@ mod extend;
 mod flow;
 mod frame;
 mod listen;
-mod listen_iterator;
 mod process;
 mod recover;
+mod subscribe;
 mod task;
 mod wait;
 
@@ -55,7 +56,6 @@ pub(crate) use call::key_text;
 pub(crate) use data::check_depth;
 pub use error::WorkflowError;
 pub use event::{ActionId, Command, Event, Outcome, Record, RecordKind, Transition};
-pub(crate) use listen::MAX_CONSUMED;
 pub use wait::{Wait, WaitKind};
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -229,7 +229,7 @@ impl Machine {
             }
             Event::Decided { action, .. } => self.actions.get(action).is_some_and(approve::is_approval),
             // Time and events wait while the run is paused; what a call or a person has answered is taken in at once.
-            Event::Fired { action } | Event::Received { action, .. } => {
+            Event::Fired { action } | Event::Received { action, .. } | Event::Message { action, .. } => {
                 !self.is_paused && self.actions.contains_key(action)
             }
             Event::Signalled { .. } => true,
@@ -268,11 +268,12 @@ impl Machine {
     fn take_in(&mut self, event: Event) {
         match event {
             Event::Started { engine, .. } => self.start(&engine),
-            Event::Completed { action, output } => {
-                if let Some(frame) = self.take_action(action) {
-                    self.finish_work(frame, output);
-                }
-            }
+            Event::Completed { action, output } => match self.take_action(action) {
+                // The service has no more messages.
+                Some(frame) if self.is_subscription(frame) => self.finish_consuming(frame),
+                Some(frame) => self.finish_work(frame, output),
+                None => {}
+            },
             Event::Failed { action, error } => {
                 if let Some(frame) = self.take_action(action) {
                     self.work.push_back(Work::Fail {
@@ -284,6 +285,7 @@ impl Machine {
             Event::Fired { action } => self.fire(action),
             Event::Decided { action, decision } => self.decide(action, decision),
             Event::Received { action, event, .. } => self.receive(action, event),
+            Event::Message { action, message } => self.consume_message(action, message),
             Event::Signalled { event } => self.signal(event),
             Event::Paused { reason } => {
                 self.record(None, || RecordKind::RunPaused { reason });

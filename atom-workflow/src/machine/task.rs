@@ -117,6 +117,9 @@ impl Machine {
                 self.finish_work(id, output);
             }
             TaskKind::Call(call) => self.begin_call(id, task, call, input, variables)?,
+            TaskKind::Subscribe(subscribe) => {
+                self.begin_subscription(id, task, subscribe, input, variables)?;
+            }
             TaskKind::Switch(cases) => {
                 let mut then = task.then.clone();
                 for case in cases {

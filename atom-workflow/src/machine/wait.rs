@@ -57,6 +57,12 @@ pub enum WaitKind {
     /// An event.
     #[schemars(title = "WaitsForEvent")]
     Event,
+    /// Messages of a subscription.
+    #[schemars(title = "WaitsForMessages")]
+    Messages {
+        /// The function that brings them.
+        function: String,
+    },
     /// Another run.
     #[schemars(title = "WaitsForRun")]
     Run {
@@ -97,6 +103,9 @@ impl Machine {
                 (Command::Timer { at }, _) => WaitKind::Time { at: *at },
                 (Command::Approve { request }, _) => WaitKind::Decision { approval: request.id },
                 (Command::Listen, _) => WaitKind::Event,
+                (Command::Subscribe { function, .. }, _) => WaitKind::Messages {
+                    function: function.clone(),
+                },
                 (Command::StartRun { run, .. }, _) => WaitKind::Run { run: *run },
             },
         })

@@ -2,11 +2,13 @@
 
 use std::panic::AssertUnwindSafe;
 
-use atom_core::function::StepContext;
+use async_trait::async_trait;
+use atom_core::function::{MessageSink, StepContext};
 use atom_core::storage::{ParentStep, RunRecord, RunStatus};
 use atom_core::{CancellationToken, Error, ErrorCode, FunctionContext, Principal, Result, Retry};
 use futures::FutureExt;
 use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
 
 use super::driver::{Driver, FIRST_PAUSE, LONGEST_PAUSE};
 use super::stuck::StuckNote;
@@ -28,8 +30,46 @@ impl Driver<'_> {
             return;
         };
         let runtime = self.runtime.clone();
+        let context = self.function_context(action, task, idempotency_key);
+        self.actions
+            .spawn(async move { answer(action, call(&runtime, &function, arguments, context, stuck).await) });
+    }
+
+    pub(super) fn begin_subscription(&mut self, action: ActionId, command: Command) {
+        let stuck = self
+            .runtime
+            .note_missing((self.scope.clone(), self.record.id), &command);
+        let Command::Subscribe {
+            function,
+            arguments,
+            task,
+        } = command
+        else {
+            return;
+        };
+        let runtime = self.runtime.clone();
+        let context = self.function_context(action, task, None);
+        let sink = RunSink {
+            action,
+            payload_bytes: runtime.inner.parts.limits.payload_bytes,
+            messages: self.messages.clone(),
+        };
+        self.actions.spawn(async move {
+            let result = subscribe(&runtime, &function, arguments, context, &sink, stuck).await;
+            answer(action, result.map(|()| Value::Null))
+        });
+    }
+
+    /// What a function learns of a call, and the token that stops it.
+    fn function_context(
+        &mut self,
+        action: ActionId,
+        task: String,
+        idempotency_key: Option<String>,
+    ) -> FunctionContext {
         let cancellation = CancellationToken::new();
-        let context = FunctionContext {
+        self.stops.insert(action, cancellation.clone());
+        FunctionContext {
             principal: self.record.principal.clone(),
             step: Some(StepContext {
                 run: self.record.id,
@@ -42,11 +82,8 @@ impl Driver<'_> {
             }),
             directory: self.record.directory.clone(),
             deadline: None,
-            cancellation: cancellation.clone(),
-        };
-        self.stops.insert(action, cancellation);
-        self.actions
-            .spawn(async move { answer(action, call(&runtime, &function, arguments, context, stuck).await) });
+            cancellation,
+        }
     }
 
     pub(super) fn begin_child(&mut self, action: ActionId, command: Command) {
@@ -68,7 +105,7 @@ impl Driver<'_> {
         let stop = CancellationToken::new();
         self.stops.insert(action, stop.clone());
         let tasks = runtime.inner.tasks.clone();
-        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         // The child is looked after by a task of its own: it must be cancelled even when the run that
         // started it, and with it this run's actions, has ended.
         tasks.spawn(async move {
@@ -90,6 +127,75 @@ impl Driver<'_> {
             }
         });
     }
+}
+
+/// A message on its way to the run, and the word that it has arrived.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) action: ActionId,
+    pub(super) message: Value,
+    pub(super) is_durable: oneshot::Sender<()>,
+}
+
+/// Hands the messages of one subscription to the run, one at a time.
+struct RunSink {
+    action: ActionId,
+    payload_bytes: usize,
+    messages: mpsc::Sender<Box<Delivery>>,
+}
+
+#[async_trait]
+impl MessageSink for RunSink {
+    async fn deliver(&self, message: Value) -> Result<()> {
+        check_payload("a message", &message, self.payload_bytes)?;
+        let (is_durable, wait) = oneshot::channel();
+        let delivery = Box::new(Delivery {
+            action: self.action,
+            message,
+            is_durable,
+        });
+        let gone = || Error::new(ErrorCode::Cancelled, "the messages are no longer wanted");
+        self.messages.send(delivery).await.map_err(|_| gone())?;
+        wait.await.map_err(|_| gone())
+    }
+}
+
+/// Checks that data can be stored.
+fn check_payload(name: &str, data: &Value, limit: usize) -> Result<()> {
+    let size = serde_json::to_string(data).map_or(usize::MAX, |text| text.len());
+    if size > limit {
+        return Err(Error::new(
+            ErrorCode::LimitExceeded,
+            format!("{name} has {size} bytes as JSON, more than {limit}"),
+        ));
+    }
+    super::check_data(data)
+}
+
+async fn subscribe(
+    runtime: &Runtime,
+    name: &str,
+    arguments: Value,
+    context: FunctionContext,
+    sink: &RunSink,
+    stuck: Option<StuckNote>,
+) -> Result<()> {
+    let cancellation = context.cancellation.clone();
+    let work = async {
+        let function = runtime.inner.parts.functions.wait_for(name).await;
+        drop(stuck);
+        let subscription = async { function.subscribe(arguments, context, sink).await };
+        AssertUnwindSafe(subscription)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(Error::internal("the function panicked")))
+    };
+    let result = tokio::select! {
+        result = work => result,
+        // The run no longer wants messages. The function's future is dropped with this one.
+        () = cancellation.cancelled() => Err(Error::new(ErrorCode::Cancelled, "the messages are no longer wanted")),
+    };
+    result.map_err(|error| error.with_operation(name))
 }
 
 fn answer(action: ActionId, result: Result<Value>) -> Event {
@@ -133,18 +239,8 @@ async fn call(
     };
     cancellation.cancel();
     let output = result.map_err(|error| error.with_operation(name))?;
-    let size = serde_json::to_string(&output).map_or(usize::MAX, |text| text.len());
-    if size > parts.limits.payload_bytes {
-        return Err(Error::new(
-            ErrorCode::LimitExceeded,
-            format!(
-                "the result has {size} bytes as JSON, more than {}",
-                parts.limits.payload_bytes
-            ),
-        )
-        .with_operation(name));
-    }
-    super::check_data(&output).map_err(|error| error.with_operation(name))?;
+    check_payload("the result", &output, parts.limits.payload_bytes)
+        .map_err(|error| error.with_operation(name))?;
     Ok(output)
 }
 

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::action::Delivery;
 use super::load::JOURNAL_PAGE;
 use super::parking::{Listens, Rest};
 use super::redact::Redactor;
@@ -151,7 +152,7 @@ async fn run_to_end(
             Box::pin(driver.offer_events()).await?;
             continue;
         }
-        // Timers that come due and events that come while the run is paused wait.
+        // Timers that come due, and events and messages that come while the run is paused wait.
         let alarm = driver.timers.first().map(|(at, _)| *at).filter(|_| !is_paused);
         let clock = &runtime.inner.parts.clock;
         let was_listening = !is_paused && !driver.listening.is_empty();
@@ -162,6 +163,7 @@ async fn run_to_end(
                     driver.step(event).await?;
                 }
             }
+            Some(delivery) = driver.delivered.recv(), if !is_paused => Box::pin(driver.take_message(*delivery)).await?,
             mail = inbox.recv() => {
                 let Some(mail) = mail else { return Err(closed()) };
                 driver.take_mail(mail).await?;
@@ -197,6 +199,9 @@ pub(super) struct Driver<'a> {
     pub(super) actions: JoinSet<Event>,
     /// Stops an action.
     pub(super) stops: BTreeMap<ActionId, CancellationToken>,
+    /// Where the messages of subscriptions are handed over.
+    pub(super) messages: mpsc::Sender<Box<Delivery>>,
+    delivered: mpsc::Receiver<Box<Delivery>>,
     machine: Machine,
     progress: &'a watch::Sender<Progress>,
     next_sequence: u64,
@@ -213,12 +218,16 @@ impl<'a> Driver<'a> {
         progress: &'a watch::Sender<Progress>,
     ) -> Result<Self> {
         let (machine, redactor) = runtime.machine(&record).await?;
+        // Each subscription waits until its message is taken, so the queue need not hold any.
+        let (messages, delivered) = mpsc::channel(1);
         let mut driver = Self {
             runtime,
             scope: record.principal.scope(),
             redactor,
             actions: JoinSet::new(),
             stops: BTreeMap::new(),
+            messages,
+            delivered,
             machine,
             progress,
             next_sequence: 0,
@@ -375,6 +384,23 @@ impl<'a> Driver<'a> {
         self.runtime.inner.parts.clock.now().max(self.machine.now())
     }
 
+    /// Offers a message to its subscription. Whoever brought it may go on once it is durable, or not wanted.
+    async fn take_message(&mut self, delivery: Delivery) -> Result<()> {
+        let Delivery {
+            action,
+            mut message,
+            is_durable,
+        } = delivery;
+        // Masked before it is judged, so that what decides is what a replay sees.
+        self.redactor.value(&mut message);
+        if self.machine.accepts_message(action, &message) {
+            self.step(Event::Message { action, message }).await?;
+        }
+        // The subscription may have been stopped by this very message.
+        let _ = is_durable.send(());
+        Ok(())
+    }
+
     /// Takes one event through the machine, makes it durable, and does what follows from it.
     async fn step(&mut self, mut event: Event) -> Result<()> {
         if !self.machine.expects(&event) {
@@ -498,6 +524,7 @@ impl<'a> Driver<'a> {
     fn redact(&self, event: &mut Event) {
         match event {
             Event::Completed { output, .. } => self.redactor.value(output),
+            Event::Message { message, .. } => self.redactor.value(message),
             Event::Failed { error, .. } => {
                 self.redactor.text(&mut error.message);
                 error.cause.iter_mut().for_each(|cause| self.redactor.text(cause));
@@ -563,6 +590,7 @@ impl<'a> Driver<'a> {
             // It was written with its journal entry.
             Command::Approve { .. } => {}
             Command::Call { .. } => self.begin_call(action, command),
+            Command::Subscribe { .. } => self.begin_subscription(action, command),
             Command::StartRun { .. } => self.begin_child(action, command),
         }
     }

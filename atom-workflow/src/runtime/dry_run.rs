@@ -179,7 +179,9 @@ impl World {
     fn answer(&mut self, machine: &Machine) -> Result<Option<Event>> {
         let called = machine.pending().find_map(|(action, command)| match command {
             Command::Call { .. } | Command::StartRun { .. } => Some((action, command.clone())),
-            Command::Timer { .. } | Command::Listen | Command::Approve { .. } => None,
+            Command::Timer { .. } | Command::Listen | Command::Subscribe { .. } | Command::Approve { .. } => {
+                None
+            }
         });
         if let Some((action, command)) = called {
             return Ok(Some(self.answer_call(machine, action, command)));
@@ -248,7 +250,7 @@ impl World {
             Command::Call {
                 function, arguments, ..
             } => (Some(function), None, arguments, true),
-            Command::Timer { .. } | Command::Listen | Command::Approve { .. } => {
+            Command::Timer { .. } | Command::Listen | Command::Subscribe { .. } | Command::Approve { .. } => {
                 (None, None, Value::Null, false)
             }
         };
@@ -285,11 +287,17 @@ impl World {
         }
         let due = waits().filter_map(|(action, what)| match what {
             WaitKind::Time { at } | WaitKind::Timeout { at } => Some((at, action)),
-            WaitKind::Call { .. } | WaitKind::Decision { .. } | WaitKind::Event | WaitKind::Run { .. } => {
-                None
-            }
+            WaitKind::Call { .. }
+            | WaitKind::Decision { .. }
+            | WaitKind::Event
+            | WaitKind::Messages { .. }
+            | WaitKind::Run { .. } => None,
         });
         let (at, action) = due.min()?;
+        // What would have come until then is not known.
+        if waits().any(|(_, what)| matches!(what, WaitKind::Messages { .. })) {
+            self.report.is_certain = false;
+        }
         self.now = self.now.max(at);
         Some(Event::Fired { action })
     }

@@ -290,6 +290,9 @@ fn first_difference(entry: usize, expected: &[String], found: &[String]) -> Opti
 fn effects(transition: &Transition, redactor: &Redactor) -> Vec<String> {
     let begun = transition.begin.iter().map(|(action, command)| match command {
         Command::Call { function, task, .. } => format!("begin {action}: call {function} at {task}"),
+        Command::Subscribe { function, task, .. } => {
+            format!("begin {action}: subscribe {function} at {task}")
+        }
         Command::Timer { at } => format!("begin {action}: wait until {at}"),
         Command::Approve { request } => format!("begin {action}: ask at {}", request.task),
         Command::Listen => format!("begin {action}: listen"),

@@ -211,7 +211,8 @@ impl Runtime {
 
     /// Notes that a run waits for a function that nobody has registered, if it does.
     pub(super) fn note_missing(&self, run: RunKey, command: &Command) -> Option<StuckNote> {
-        let Command::Call { function, task, .. } = command else {
+        let (Command::Call { function, task, .. } | Command::Subscribe { function, task, .. }) = command
+        else {
             return None;
         };
         if self.inner.parts.functions.get(function).is_ok() {

@@ -137,6 +137,24 @@ fn what_follows_from_an_unknown_answer_is_a_guess() {
 }
 
 #[test]
+fn no_messages_come_and_what_follows_from_that_is_a_guess() {
+    let hear = |consume: &str| {
+        format!(
+            "- hear: {{ call: asyncapi, with: {{ document: {{ endpoint: 'https://x.test/a' }}, operation: hear, subscription: {{ consume: {consume} }} }} }}"
+        )
+    };
+    let waiting = dry_run(&hear("{ amount: 1 }"), &[], Vec::new());
+    assert_eq!(waiting.status, RunStatus::Running);
+    let function = "asyncapi".to_owned();
+    assert_eq!(waiting.waits[0].what, WaitKind::Messages { function });
+    let timed = dry_run(&hear("{ amount: 1, for: PT1H }"), &[], Vec::new());
+    assert_eq!(
+        (timed.status, timed.output, timed.is_certain),
+        (RunStatus::Completed, Some(json!([])), false)
+    );
+}
+
+#[test]
 fn events_come_in_order_and_a_run_that_hears_none_waits() {
     let listen =
         "- hear: { listen: { to: { one: { with: { type: com.example.go } } } }, timeout: { after: PT1H } }\n";

@@ -21,6 +21,7 @@ mod recovery;
 mod rerun;
 mod schedules;
 mod stuck;
+mod subscribe;
 mod support;
 mod sweep;
 mod tasks;

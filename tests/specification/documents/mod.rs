@@ -9,6 +9,8 @@ mod flow;
 mod http;
 #[cfg(unix)]
 mod processes;
+#[cfg(all(feature = "asyncapi", feature = "grpc"))]
+mod protocols;
 mod schedules;
 mod stage;
 
@@ -42,6 +44,8 @@ const DOCUMENTS: &[&[(&str, Play)]] = &[
     http::DOCUMENTS,
     #[cfg(unix)]
     processes::DOCUMENTS,
+    #[cfg(all(feature = "asyncapi", feature = "grpc"))]
+    protocols::DOCUMENTS,
     schedules::DOCUMENTS,
 ];
 

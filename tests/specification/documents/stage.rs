@@ -1,5 +1,6 @@
 //! What a document needs to run: an engine, and a server that stands in for the hosts it names.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use atom_core::testkit::ManualClock;
@@ -7,7 +8,7 @@ use atom_engine::api::{
     DeployWorkflowRequest, FollowRunRequest, GetRunRequest, PublishEventRequest, Run, SignalRunRequest,
     StartRunRequest,
 };
-use atom_engine::{Engine, EngineConfig};
+use atom_engine::{Engine, EngineConfig, FileRoots};
 use atom_integrations::http::testing::{RecordedRequest, TestResponse, TestServer};
 #[cfg(unix)]
 use atom_integrations::process::testing::TestDocker;
@@ -19,6 +20,7 @@ use serde_json::Value;
 pub(super) struct Stage {
     document: String,
     config: EngineConfig,
+    folder: Option<PathBuf>,
 }
 
 /// A document with everything it needs.
@@ -26,13 +28,25 @@ pub(super) struct Scene {
     pub(super) engine: Engine,
     pub(super) clock: Arc<ManualClock>,
     document: String,
+    folder: Option<PathBuf>,
     server: TestServer,
 }
 
 impl Stage {
     pub(super) fn new(document: String) -> Self {
         let config = EngineConfig::in_memory();
-        Self { document, config }
+        Self {
+            document,
+            config,
+            folder: None,
+        }
+    }
+
+    /// Lets the document's relative paths begin in a folder, and its calls read what is there.
+    pub(super) fn with_folder(mut self, folder: &Path) -> Self {
+        self.config.file_roots = FileRoots::Below(vec![folder.to_owned()]);
+        self.folder = Some(folder.to_owned());
+        self
     }
 
     /// Lets the document run processes, containers among them.
@@ -81,6 +95,7 @@ impl Stage {
             engine: engine.open().await.expect("the engine opens"),
             clock,
             document: self.document,
+            folder: self.folder,
             server,
         }
     }
@@ -95,7 +110,10 @@ impl Scene {
 
     /// Starts the document.
     pub(super) async fn start(&self, input: Value) -> Run {
-        let start = StartRunRequest::document(self.document.clone()).with_input(input);
+        let start = StartRunRequest {
+            directory: self.folder.clone(),
+            ..StartRunRequest::document(self.document.clone()).with_input(input)
+        };
         self.engine.call(start).await.expect("the run starts")
     }
 

@@ -5,11 +5,11 @@ use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
-use super::yaml;
+use super::{reference, yaml};
 use crate::http::target::check_uri;
 
-/// How many references may lead to one another before something is found.
-const MAXIMUM_REFERENCES: usize = 32;
+/// What errors call such a document.
+const NAME: &str = "OpenAPI";
 
 /// Which generation of OpenAPI a document is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,32 +78,9 @@ impl Document {
         self.root.get(name)
     }
 
-    /// Follows `$ref` until there is none.
-    ///
-    /// # Errors
-    /// `invalid_data` for references that lead nowhere or in a circle, `unsupported` for those that leave the
-    /// document.
-    pub(super) fn resolve<'d>(&'d self, mut value: &'d Value) -> Result<&'d Value> {
-        for _ in 0..MAXIMUM_REFERENCES {
-            let Some(reference) = value.get("$ref").and_then(Value::as_str) else {
-                return Ok(value);
-            };
-            let shown: String = reference.chars().take(100).collect();
-            let Some(fragment) = reference.strip_prefix('#') else {
-                let message = format!(
-                    "the reference '{shown}' leaves the document; bundle the parts into one document"
-                );
-                return Err(Error::new(ErrorCode::Unsupported, message));
-            };
-            let pointer = percent_encoding::percent_decode_str(fragment).decode_utf8_lossy();
-            value = self
-                .root
-                .pointer(&pointer)
-                .ok_or_else(|| malformed(&format!("'{shown}' leads nowhere")))?;
-        }
-        Err(malformed(&format!(
-            "more than {MAXIMUM_REFERENCES} references lead to one another"
-        )))
+    /// As [`reference::resolve`].
+    pub(super) fn resolve<'d>(&'d self, value: &'d Value) -> Result<&'d Value> {
+        reference::resolve(NAME, &self.root, value)
     }
 
     /// The operation of this id.
@@ -254,10 +231,7 @@ impl Operation<'_> {
 
 /// The error of a document that breaks its own format.
 pub(super) fn malformed(detail: &str) -> Error {
-    Error::new(
-        ErrorCode::InvalidData,
-        format!("the OpenAPI document cannot be used: {detail}"),
-    )
+    reference::malformed(NAME, detail)
 }
 
 #[cfg(test)]

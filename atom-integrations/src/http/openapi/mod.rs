@@ -11,19 +11,20 @@ use serde_json::{Map, Value};
 
 use super::answer::Output;
 use super::authentication::Authentication;
-use super::call::{Endpoint, ExternalResource};
+use super::cache::{Cache, Key};
+use super::call::Endpoint;
 use super::client::Client;
 use super::failure;
 use super::request::Request;
-use cache::{Cache, Key};
+use super::resource::ExternalResource;
 use document::Document;
 
-mod cache;
 mod document;
 mod parameter;
+pub(crate) mod reference;
 mod request;
 mod style;
-mod yaml;
+pub(crate) mod yaml;
 
 /// The arguments of `call: openapi`.
 #[derive(Deserialize, JsonSchema)]
@@ -61,7 +62,7 @@ pub(super) fn function(client: Arc<Client>) -> Arc<dyn Function> {
 
 async fn call(
     client: Arc<Client>,
-    cache: Arc<Cache>,
+    cache: Arc<Cache<Document>>,
     arguments: OpenApiRequest,
     context: FunctionContext,
 ) -> Result<Value> {
@@ -82,7 +83,7 @@ async fn call(
 /// Gets a document, or the copy of it that is kept for a few minutes.
 async fn load(
     client: &Client,
-    cache: &Cache,
+    cache: &Cache<Document>,
     endpoint: Endpoint,
     context: &FunctionContext,
 ) -> Result<Arc<Document>> {

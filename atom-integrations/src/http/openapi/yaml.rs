@@ -17,7 +17,7 @@ const MAXIMUM_BYTES: usize = 64 * 1024 * 1024;
 ///
 /// # Errors
 /// `invalid_data` when it is neither JSON nor YAML, or passes a limit.
-pub(super) fn parse(text: &str) -> Result<Value> {
+pub(crate) fn parse(text: &str) -> Result<Value> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_start().starts_with('{') {
         // Most of what YAML 1.2 allows in braces is JSON, and the JSON reader is many times faster.

@@ -36,14 +36,15 @@ impl<'t> Reader<'t> {
                 self.mcp(&task.require("with")?)?;
                 Some(CallTarget::Mcp)
             }
-            "grpc" | "asyncapi" => {
-                let with = task.require("with")?;
-                match name {
-                    "grpc" => self.grpc(&with)?,
-                    _ => self.asyncapi(&with, depth)?,
+            "grpc" => {
+                self.grpc(&task.require("with")?)?;
+                Some(CallTarget::Grpc)
+            }
+            "asyncapi" => {
+                if let Some(kind) = self.asyncapi(&task.require("with")?, depth)? {
+                    return Ok(kind);
                 }
-                self.lacks(&call, format!("call: {name}"))?;
-                None
+                Some(CallTarget::AsyncApi)
             }
             _ => {
                 optional(task.get("with"), |with| with.any_object().map(drop))?;

@@ -8,7 +8,8 @@ use super::data::{PATTERN_SIZE, expressions, optional};
 use super::tasks::two_variables;
 use super::{Reader, formats};
 use crate::definition::types::{
-    AttributeFilter, Correlation, EventFilter, EventStrategy, Listen, ListenIterator, ReadAs, TaskKind, Until,
+    AttributeFilter, Correlation, EventFilter, EventStrategy, Listen, ReadAs, SubscriptionIterator, TaskKind,
+    Until,
 };
 use crate::expression::is_expression;
 
@@ -42,12 +43,12 @@ impl<'t> Reader<'t> {
     }
 
     /// What is done with each event or message as it comes.
-    pub(super) fn iterator(&mut self, cursor: &Cursor<'t>, depth: usize) -> Result<ListenIterator> {
+    pub(super) fn iterator(&mut self, cursor: &Cursor<'t>, depth: usize) -> Result<SubscriptionIterator> {
         let iterator = cursor.object(&["item", "at", "do", "output", "export"])?;
         let (item, at) = two_variables(&iterator, "item", "at")?;
         let output = iterator.get("output").map(|output| self.output(&output));
         let export = iterator.get("export").map(|export| self.output(&export));
-        Ok(ListenIterator {
+        Ok(SubscriptionIterator {
             item,
             at,
             output: output.transpose()?.unwrap_or_default(),

@@ -1,10 +1,12 @@
-//! Calls that are checked but not carried out: gRPC and AsyncAPI.
+//! Calls of gRPC and AsyncAPI.
 
 use atom_core::Result;
 
 use super::cursor::Cursor;
 use super::data::optional;
 use super::{Reader, formats};
+use crate::definition::types::{Consume, Subscribe, TaskKind};
+use crate::expression::Expression;
 
 const ASYNCAPI_PROTOCOLS: [&str; 19] = [
     "amqp",
@@ -27,6 +29,9 @@ const ASYNCAPI_PROTOCOLS: [&str; 19] = [
     "stomp",
     "ws",
 ];
+
+/// The protocols of AsyncAPI that messages can be sent and received by.
+const CARRIED_OUT: [&str; 2] = ["http", "ws"];
 
 impl<'t> Reader<'t> {
     pub(super) fn grpc(&mut self, with: &Cursor<'t>) -> Result<()> {
@@ -53,8 +58,10 @@ impl<'t> Reader<'t> {
         })
     }
 
-    pub(super) fn asyncapi(&mut self, with: &Cursor<'t>, depth: usize) -> Result<()> {
-        let with = with.object(&[
+    /// The task, when it is a subscription.
+    pub(super) fn asyncapi(&mut self, cursor: &Cursor<'t>, depth: usize) -> Result<Option<TaskKind>> {
+        let before = self.unsupported.len();
+        let with = cursor.object(&[
             "document",
             "channel",
             "operation",
@@ -74,33 +81,66 @@ impl<'t> Reader<'t> {
             })
         })?;
         optional(with.get("protocol"), |protocol| {
-            protocol.choice(&ASYNCAPI_PROTOCOLS).map(drop)
+            let name = protocol.choice(&ASYNCAPI_PROTOCOLS)?;
+            // A server that is named has its own protocol.
+            if with.get("server").is_some() || CARRIED_OUT.contains(&name) {
+                return Ok(());
+            }
+            self.lacks(protocol, format!("call: asyncapi over {name}"))
         })?;
-        match with.one_of(&["message", "subscription"])? {
+        optional(with.get("authentication"), |policy| self.authentication(policy))?;
+        let subscription = match with.one_of(&["message", "subscription"])? {
             ("message", message) => {
                 let message = message.object(&["payload", "headers"])?;
                 message
                     .members()
                     .try_for_each(|(_, part)| part.any_object().map(drop))?;
+                return Ok(None);
             }
-            (_, subscription) => self.subscription(&subscription, depth)?,
-        }
-        optional(with.get("authentication"), |policy| self.authentication(policy))
+            (_, subscription) => self.subscription(cursor, &subscription, depth)?,
+        };
+        let is_supported = self.unsupported.len() == before;
+        Ok(Some(if is_supported {
+            TaskKind::Subscribe(Box::new(subscription))
+        } else {
+            TaskKind::Unsupported
+        }))
     }
 
-    fn subscription(&mut self, cursor: &Cursor<'t>, depth: usize) -> Result<()> {
+    fn subscription(&mut self, with: &Cursor<'t>, cursor: &Cursor<'t>, depth: usize) -> Result<Subscribe> {
         let subscription = cursor.object(&["filter", "consume", "foreach"])?;
-        optional(subscription.get("filter"), formats::runtime_expression)?;
         let consume = subscription
             .require("consume")?
             .object(&["for", "amount", "while", "until"])?;
-        optional(consume.get("for"), |duration| self.duration(duration).map(drop))?;
-        match consume.one_of(&["amount", "while", "until"])? {
-            ("amount", amount) => amount.integer().map(drop)?,
-            (_, condition) => formats::runtime_expression(&condition)?,
-        }
-        optional(subscription.get("foreach"), |iterator| {
-            self.iterator(iterator, depth).map(drop)
+        let length = consume.get("for").map(|duration| self.duration(&duration));
+        let consumed = match consume.one_of(&["amount", "while", "until"])? {
+            // The schema allows less than nothing, which is nothing.
+            ("amount", amount) => Consume::Amount(u64::try_from(amount.integer()?).unwrap_or_default()),
+            ("while", condition) => Consume::While(self.runtime_expression(&condition)?),
+            (_, condition) => Consume::Until(self.runtime_expression(&condition)?),
+        };
+        let filter = subscription
+            .get("filter")
+            .map(|filter| self.runtime_expression(&filter));
+        let foreach = subscription
+            .get("foreach")
+            .map(|iterator| self.iterator(&iterator, depth));
+        // What the subscription holds is computed for each message, not once.
+        let mut arguments = with.json();
+        arguments
+            .as_object_mut()
+            .and_then(|with| with.remove("subscription"));
+        Ok(Subscribe {
+            arguments: self.compile_template(with, &arguments)?,
+            filter: filter.transpose()?,
+            consume: consumed,
+            length: length.transpose()?,
+            foreach: foreach.transpose()?,
         })
+    }
+
+    fn runtime_expression(&mut self, cursor: &Cursor<'t>) -> Result<Expression> {
+        formats::runtime_expression(cursor)?;
+        self.expression(cursor)
     }
 }

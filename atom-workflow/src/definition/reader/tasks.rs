@@ -152,6 +152,10 @@ impl<'t> Reader<'t> {
         if target.is_some_and(|name| self.functions.contains_key(name)) {
             return Err(key.error("a function of 'use.functions' has no key; give one to the call within it"));
         }
+        let with = task.get("with").and_then(|with| with.any_object().ok());
+        if target == Some("asyncapi") && with.is_some_and(|with| with.get("subscription").is_some()) {
+            return Err(key.error("a subscription changes nothing, so it has no key"));
+        }
         self.expression(&key).map(Some)
     }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atom_core::storage::ScheduleRecord;
-use atom_core::{CloudEvent, Error, ErrorCode, LoggedEvent, Offset, Result};
+use atom_core::{Error, ErrorCode, LoggedEvent, Offset, Result};
 use serde_json::Value;
 
 use super::fire::{note_start, source};
@@ -15,7 +15,6 @@ use super::{Key, key};
 use crate::consumption::{Consumption, Wanted};
 use crate::definition::{EventSchedule, Schedule, Workflow};
 use crate::expression::Variables;
-use crate::machine::MAX_CONSUMED;
 use crate::runtime::Runtime;
 
 /// How many events are read at a time.
@@ -66,7 +65,7 @@ enum Heard {
     /// It goes on.
     Nothing,
     /// All events have come.
-    Whole(Vec<CloudEvent>),
+    Whole(Value),
     /// They cannot be used, and are let go.
     Lost(Error),
 }
@@ -95,7 +94,7 @@ impl Runtime {
                 let heard = ear.hear(logged, &source(&schedule));
                 let changed = match heard {
                     Heard::Nothing => continue,
-                    Heard::Whole(events) => self.start_with(&schedule, &ear, events, offset).await?,
+                    Heard::Whole(events) => self.start_with(&schedule, events, offset).await?,
                     Heard::Lost(error) => {
                         schedule.seen = Some(offset);
                         self.lose(schedule, &error).await?
@@ -159,8 +158,7 @@ impl Runtime {
     async fn start_with(
         &self,
         schedule: &ScheduleRecord,
-        ear: &Ear,
-        events: Vec<CloudEvent>,
+        events: Value,
         offset: Offset,
     ) -> Result<Option<ScheduleRecord>> {
         let now = self.inner.parts.clock.now();
@@ -171,9 +169,7 @@ impl Runtime {
         let at = retry.map_or(now, |failure| failure.at);
         // What the last event completes is one set, whenever it is read.
         let cause = format!("event {offset}");
-        let started = self
-            .start_scheduled(schedule, &cause, at, ear.input(&events))
-            .await;
+        let started = self.start_scheduled(schedule, &cause, at, events).await;
         let mut schedule = schedule.clone();
         match started {
             Ok(run) => {
@@ -207,42 +203,25 @@ impl Ear {
         if logged.event.source == own || !self.consumption.accepts(&wanted, &logged.event) {
             return Heard::Nothing;
         }
-        let consumed = match self.consumption.consume(&wanted, logged.event) {
-            Ok(consumed) => consumed,
+        let is_over = match self.consumption.consume(&wanted, logged.event) {
+            Ok(is_over) => is_over,
             Err(error) => {
                 self.consumption = Consumption::new(on);
                 return Heard::Lost(error);
             }
         };
-        let is_full = self.consumption.events.len() >= MAX_CONSUMED;
-        if !consumed.is_over && !is_full {
+        if let Some(excess) = self.consumption.excess(is_over) {
+            self.consumption = Consumption::new(on);
+            return Heard::Lost(Error::new(ErrorCode::LimitExceeded, excess));
+        }
+        if !is_over {
             return Heard::Nothing;
         }
-        let events = std::mem::replace(&mut self.consumption, Consumption::new(on)).events;
-        if !consumed.is_over {
-            return Heard::Lost(Error::new(
-                ErrorCode::LimitExceeded,
-                format!("{MAX_CONSUMED} events came without an end"),
-            ));
-        }
+        let events = std::mem::replace(&mut self.consumption, Consumption::new(on)).items;
         if events.is_empty() {
             // The events that end a set came before any event of it.
             return Heard::Nothing;
         }
-        Heard::Whole(events)
-    }
-
-    /// The input of the run that events start.
-    fn input(&self, events: &[CloudEvent]) -> Value {
-        let read = match &self.workflow.schedule {
-            Some(Schedule::Events(schedule)) => schedule.read,
-            _ => crate::definition::ReadAs::default(),
-        };
-        Value::Array(
-            events
-                .iter()
-                .map(|event| crate::consumption::read(event, read))
-                .collect(),
-        )
+        Heard::Whole(Value::Array(events))
     }
 }

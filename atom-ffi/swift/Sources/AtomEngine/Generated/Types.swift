@@ -1438,6 +1438,8 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
         case taskDecided(decision: DecisionKind, by: String?, comment: String?)
         /// The task consumed an event.
         case taskReceived(eventType: String)
+        /// The task consumed a message.
+        case taskConsumed
         /// The task ended with an output.
         case taskCompleted(output: JSONValue)
         /// The task ended with an error.
@@ -1502,6 +1504,8 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
                 self = .taskDecided(decision: try container.decode(DecisionKind.self, forKey: .decision), by: try container.decodeIfPresent(String.self, forKey: .by), comment: try container.decodeIfPresent(String.self, forKey: .comment))
             case "task_received":
                 self = .taskReceived(eventType: try container.decode(String.self, forKey: .eventType))
+            case "task_consumed":
+                self = .taskConsumed
             case "task_completed":
                 self = .taskCompleted(output: try container.decode(JSONValue.self, forKey: .output))
             case "task_faulted":
@@ -1568,6 +1572,8 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
             case .taskReceived(let eventType):
                 try container.encode("task_received", forKey: .variantTag)
                 try container.encode(eventType, forKey: .eventType)
+            case .taskConsumed:
+                try container.encode("task_consumed", forKey: .variantTag)
             case .taskCompleted(let output):
                 try container.encode("task_completed", forKey: .variantTag)
                 try container.encode(output, forKey: .output)
@@ -2813,6 +2819,8 @@ public struct RunWait: Codable, Sendable, Equatable {
         case waitsForDecision(approval: ApprovalId)
         /// An event.
         case waitsForEvent
+        /// Messages of a subscription.
+        case waitsForMessages(function: String)
         /// Another run.
         case waitsForRun(run: RunId)
 
@@ -2837,6 +2845,8 @@ public struct RunWait: Codable, Sendable, Equatable {
                 self = .waitsForDecision(approval: try container.decode(ApprovalId.self, forKey: .approval))
             case "event":
                 self = .waitsForEvent
+            case "messages":
+                self = .waitsForMessages(function: try container.decode(String.self, forKey: .function))
             case "run":
                 self = .waitsForRun(run: try container.decode(RunId.self, forKey: .run))
             case let other:
@@ -2862,6 +2872,9 @@ public struct RunWait: Codable, Sendable, Equatable {
                 try container.encode(approval, forKey: .approval)
             case .waitsForEvent:
                 try container.encode("event", forKey: .variantTag)
+            case .waitsForMessages(let function):
+                try container.encode("messages", forKey: .variantTag)
+                try container.encode(function, forKey: .function)
             case .waitsForRun(let run):
                 try container.encode("run", forKey: .variantTag)
                 try container.encode(run, forKey: .run)
@@ -3642,7 +3655,7 @@ public struct TriggerScheduleRequest: Codable, Sendable, Equatable {
 
 /// A valid part of a document that the engine does not carry out.
 public struct UnsupportedFeature: Codable, Sendable, Equatable {
-    /// What it is, e.g. `call: grpc`.
+    /// What it is, e.g. `use.catalogs`.
     public var feature: String
     /// Where it stands, a JSON pointer.
     public var path: String

@@ -924,6 +924,16 @@ sealed interface HistoryEntry {
         val eventType: String,
     ) : HistoryEntry
 
+    /** The task consumed a message. */
+    @Serializable
+    @SerialName("task_consumed")
+    data class TaskConsumed(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        override val step: Long? = null,
+    ) : HistoryEntry
+
     /** The task ended with an output. */
     @Serializable
     @SerialName("task_completed")
@@ -1662,6 +1672,16 @@ sealed interface RunWait {
         override val since: String? = null,
     ) : RunWait
 
+    /** Messages of a subscription. */
+    @Serializable
+    @SerialName("messages")
+    data class WaitsForMessages(
+        override val task: String? = null,
+        override val since: String? = null,
+        /** The function that brings them. */
+        val function: String,
+    ) : RunWait
+
     /** Another run. */
     @Serializable
     @SerialName("run")
@@ -2072,7 +2092,7 @@ data class TriggerScheduleRequest(
 /** A valid part of a document that the engine does not carry out. */
 @Serializable
 data class UnsupportedFeature(
-    /** What it is, e.g. `call: grpc`. */
+    /** What it is, e.g. `use.catalogs`. */
     val feature: String,
     /** Where it stands, a JSON pointer. */
     val path: String,
