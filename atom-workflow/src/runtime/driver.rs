@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::action::Delivery;
-use super::load::JOURNAL_PAGE;
+use super::load::Journal;
 use super::parking::{Listens, Rest};
 use super::redact::Redactor;
 use super::stuck::{StuckCause, StuckNote};
@@ -236,12 +236,8 @@ impl<'a> Driver<'a> {
             record,
         };
         let mut last = Transition::default();
-        loop {
-            let page = runtime
-                .inner
-                .journal(&driver.record, driver.next_sequence)
-                .await?;
-            let is_last = page.len() < JOURNAL_PAGE;
+        let mut journal = Journal::new(runtime, &driver.record);
+        while let Some(page) = journal.page().await? {
             driver.machine.foresee(page.iter().map(|(_, event)| event));
             for (entry, event) in page {
                 if entry.sequence != driver.next_sequence || !driver.machine.expects(&event) {
@@ -252,9 +248,6 @@ impl<'a> Driver<'a> {
                 let from = received_offset(&event).unwrap_or(entry.event_head);
                 last = driver.machine.advance(event, entry.at);
                 driver.note_listening(&last, from);
-            }
-            if is_last {
-                break;
             }
         }
         driver.machine.foresee(std::iter::empty());

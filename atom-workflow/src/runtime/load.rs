@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use atom_core::storage::{JournalEntry, RunRecord};
-use atom_core::{Error, ErrorCode, Result, Scope};
+use atom_core::{Error, ErrorCode, Result, RunId, Scope};
 use serde_json::{Map, Value};
+use tokio::task::JoinSet;
 
 use super::redact::Redactor;
 use super::{Inner, Runtime};
@@ -13,7 +14,10 @@ use crate::definition::Workflow;
 use crate::machine::{Event, MACHINE_VERSION, Machine, RunFacts};
 
 /// How many journal entries are read at a time.
-pub(super) const JOURNAL_PAGE: usize = 1000;
+const JOURNAL_PAGE: usize = 1000;
+
+/// Entries of a journal with what they stand for.
+pub(super) type Page = Vec<(JournalEntry, Event)>;
 
 /// How many parsed documents are kept.
 const CACHED_WORKFLOWS: usize = 256;
@@ -73,14 +77,62 @@ impl Runtime {
     }
 }
 
+/// The journal of a run, page by page. Each is read while the one before is worked on.
+pub(super) struct Journal {
+    inner: Arc<Inner>,
+    scope: Scope,
+    run: RunId,
+    next: u64,
+    /// The page that is being read; dropping it ends the reading.
+    ahead: JoinSet<Result<Page>>,
+    is_over: bool,
+}
+
+impl Journal {
+    pub(super) fn new(runtime: &Runtime, record: &RunRecord) -> Self {
+        Self {
+            inner: Arc::clone(&runtime.inner),
+            scope: record.principal.scope(),
+            run: record.id,
+            next: 0,
+            ahead: JoinSet::new(),
+            is_over: false,
+        }
+    }
+
+    /// The next page; `None` at the end.
+    ///
+    /// # Errors
+    /// `storage_failed`, `invalid_data` or `version_mismatch` for a journal that cannot be read.
+    pub(super) async fn page(&mut self) -> Result<Option<Page>> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let page = match self.ahead.join_next().await {
+            Some(page) => page
+                .map_err(|error| Error::internal("reading a journal ended in a panic").with_source(error))?,
+            None => self.inner.page(&self.scope, self.run, self.next).await,
+        }?;
+        self.next += page.len() as u64;
+        self.is_over = page.len() < JOURNAL_PAGE;
+        if !self.is_over {
+            let (inner, scope) = (Arc::clone(&self.inner), self.scope.clone());
+            let (run, from) = (self.run, self.next);
+            self.ahead
+                .spawn(async move { inner.page(&scope, run, from).await });
+        }
+        Ok(Some(page))
+    }
+}
+
 impl Inner {
     /// A page of a run's journal, decoded.
-    pub(super) async fn journal(&self, record: &RunRecord, from: u64) -> Result<Vec<(JournalEntry, Event)>> {
-        let entries = self
-            .parts
-            .store
-            .journal(&record.principal.scope(), record.id, from, JOURNAL_PAGE)
-            .await?;
+    pub(super) async fn journal(&self, record: &RunRecord, from: u64) -> Result<Page> {
+        self.page(&record.principal.scope(), record.id, from).await
+    }
+
+    async fn page(&self, scope: &Scope, run: RunId, from: u64) -> Result<Page> {
+        let entries = self.parts.store.journal(scope, run, from, JOURNAL_PAGE).await?;
         entries
             .into_iter()
             .map(|entry| {
@@ -89,7 +141,7 @@ impl Inner {
                         ErrorCode::InvalidData,
                         "the run's journal cannot be read; was it written by a newer engine?",
                     )
-                    .with_context("run", record.id)
+                    .with_context("run", run)
                     .with_context("sequence", entry.sequence)
                     .with_source(error)
                 })?;
@@ -100,7 +152,7 @@ impl Inner {
                         ErrorCode::VersionMismatch,
                         "the run was started by a newer engine; upgrade to go on with it",
                     )
-                    .with_context("run", record.id));
+                    .with_context("run", run));
                 }
                 Ok((entry, event))
             })
