@@ -196,3 +196,18 @@ async fn closing_wakes_nobody() {
     assert_eq!(second.wait(&run).await.status, RunStatus::Completed);
     assert_eq!(bench.calls.count("echo"), 0);
 }
+
+#[tokio::test]
+async fn a_long_run_comes_back_whole() {
+    let bench = bench();
+    let tasks = r"
+- many: { for: { each: n, in: '${ [range(2500)] }' }, do: [{ one: { call: echo, with: { n: '${ $n }' } } }] }
+- rest: { wait: PT1H }
+- last: { call: echo, with: { last: '${ .n }' } }
+";
+    let run = bench.start(tasks, json!({})).await;
+    bench.until_parked(1).await;
+    bench.pass(3600).await;
+    bench.until_called(2501).await;
+    assert_eq!(bench.wait(&run).await.output, Some(json!({ "last": 2499 })));
+}
