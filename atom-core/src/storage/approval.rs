@@ -250,6 +250,7 @@ impl ApprovalFilter {
 
 /// What a step of a run changes among its approvals.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(clippy::large_enum_variant, reason = "changes are few, and written at once")]
 pub enum ApprovalChange {
     /// Asks. An approval that is there already stays as it is.
     Open(Box<ApprovalRecord>),

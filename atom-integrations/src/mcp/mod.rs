@@ -29,7 +29,8 @@ mod process;
 mod request;
 mod session;
 mod stdio;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 use std::sync::Arc;

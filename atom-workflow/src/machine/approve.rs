@@ -79,6 +79,7 @@ impl std::fmt::Debug for ApprovalRequest {
 
 /// What one event changed among the approvals of a run.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "changes are few, and written at once")]
 pub enum ApprovalChange {
     /// The run asks.
     Opened(Arc<ApprovalRequest>),

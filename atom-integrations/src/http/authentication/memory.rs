@@ -77,10 +77,13 @@ impl Tokens {
     }
 }
 
+/// A demand, and how many requests were made under it.
+type Counted = (Arc<Demand>, u32);
+
 /// How services want to be answered, by owner and origin.
 #[derive(Debug, Default)]
 pub(in crate::http) struct Demands {
-    demands: Mutex<HashMap<(Owner, String), (Arc<Demand>, u32)>>,
+    demands: Mutex<HashMap<(Owner, String), Counted>>,
 }
 
 impl Demands {

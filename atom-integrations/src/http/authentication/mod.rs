@@ -196,7 +196,7 @@ impl<'v> Fields<'v> {
         texts.ok_or_else(|| self.malformed(name, "a list of texts"))
     }
 
-    pub(super) fn part(&self, name: &str, allowed: &[&str]) -> Result<Option<Fields<'v>>> {
+    pub(super) fn part(&self, name: &str, allowed: &[&str]) -> Result<Option<Self>> {
         self.get(name)
             .map(|details| fields(details, format!("{}.{name}", self.part), allowed))
             .transpose()
