@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atom_core::storage::{
-    ApprovalFilter, ApprovalRecord, ApprovalStore, Committed, DeployedWorkflow, JournalEntry, MemoryStore,
-    MemoryVault, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord, RunStore, ScheduleRecord,
-    ScheduleStore, StoredTemplate, TemplateInfo, TemplateStore, Vault, WorkflowStore,
+    AlertRecord, AlertStore, ApprovalFilter, ApprovalRecord, ApprovalStore, Committed, DeployedWorkflow,
+    JournalEntry, MemoryStore, MemoryVault, NewRun, Page, PageRequest, Resolution, RunCommit, RunFilter,
+    RunRecord, RunStore, ScheduleRecord, ScheduleStore, Series, StatisticsQuery, StatisticsStore,
+    StoredTemplate, Tally, TemplateInfo, TemplateStore, Vault, WorkflowName, WorkflowStore,
 };
 use atom_core::{
     ApprovalId, CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Principal,
@@ -178,6 +179,51 @@ impl ScheduleStore for MortalStore {
     }
     async fn awaiting_schedules(&self) -> Result<Vec<ScheduleRecord>> {
         self.inner.awaiting_schedules().await
+    }
+}
+
+#[async_trait]
+impl StatisticsStore for MortalStore {
+    async fn statistics(
+        &self,
+        scope: &Scope,
+        query: &StatisticsQuery,
+        page: &PageRequest,
+    ) -> Result<Page<Series>> {
+        self.inner.statistics(scope, query, page).await
+    }
+    async fn runs_since(
+        &self,
+        scope: &Scope,
+        workflow: Option<&WorkflowName>,
+        resolution: Resolution,
+        from: i64,
+    ) -> Result<Tally> {
+        self.inner.runs_since(scope, workflow, resolution, from).await
+    }
+    async fn drop_statistics(&self, resolution: Resolution, before: i64) -> Result<u64> {
+        self.inner.drop_statistics(resolution, before).await
+    }
+}
+
+#[async_trait]
+impl AlertStore for MortalStore {
+    async fn put_alert(&self, alert: &AlertRecord) -> Result<bool> {
+        self.write()?;
+        self.inner.put_alert(alert).await
+    }
+    async fn alert(&self, scope: &Scope, name: &str) -> Result<Option<AlertRecord>> {
+        self.inner.alert(scope, name).await
+    }
+    async fn alerts(&self, scope: &Scope, page: &PageRequest) -> Result<Page<AlertRecord>> {
+        self.inner.alerts(scope, page).await
+    }
+    async fn delete_alert(&self, scope: &Scope, name: &str, revision: u64) -> Result<bool> {
+        self.write()?;
+        self.inner.delete_alert(scope, name, revision).await
+    }
+    async fn all_alerts(&self, after: Option<&(Scope, String)>, limit: usize) -> Result<Vec<AlertRecord>> {
+        self.inner.all_alerts(after, limit).await
     }
 }
 
