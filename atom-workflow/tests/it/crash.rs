@@ -319,6 +319,7 @@ async fn die_after(workflow: &str, writes: i64) -> (Value, Vec<String>, usize, b
     let mut keys = first.calls.keys();
     keys.extend(second.calls.keys());
     let events = memory.read(&second.scope(), 0, 100).await.unwrap().len();
+    crate::statistics::agree_with_histories(&second.runtime, &memory, &scope).await;
     assert!(
         memory.unfinished().await.unwrap().is_empty(),
         "after {writes} writes"

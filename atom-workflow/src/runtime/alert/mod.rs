@@ -69,7 +69,7 @@ impl Runtime {
                 if stored.rule == rule {
                     return Ok(stored);
                 }
-                match self.settle(stored, Resolved::Changed).await? {
+                match self.settle_alert(stored, Resolved::Changed).await? {
                     Some(settled) => revision = settled.revision,
                     None => continue,
                 }
@@ -114,7 +114,7 @@ impl Runtime {
             let Some(stored) = store.alert(scope, name).await? else {
                 return Ok(false);
             };
-            if let Some(settled) = self.settle(stored, Resolved::Deleted).await?
+            if let Some(settled) = self.settle_alert(stored, Resolved::Deleted).await?
                 && store.delete_alert(scope, name, settled.revision).await?
             {
                 return Ok(true);
@@ -125,7 +125,7 @@ impl Runtime {
 
     /// Tells everything there is to tell of a rule that goes away or is set anew, and gives what is stored then; nothing
     /// when somebody else changed it.
-    async fn settle(&self, record: AlertRecord, why: Resolved) -> Result<Option<AlertRecord>> {
+    async fn settle_alert(&self, record: AlertRecord, why: Resolved) -> Result<Option<AlertRecord>> {
         let Some(record) = self.publish_alert(record).await? else {
             return Ok(None);
         };
