@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use super::{
     AlertRecord, ApprovalChange, ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Committed,
     DeployedWorkflow, JournalEntry, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord, RunStatus,
-    RunStore, ScheduleRecord, StoredTemplate, Tally, TemplateInfo, TemplateStore, WorkflowStore, is_latest, latest,
+    RunStore, ScheduleRecord, StoredTemplate, Tally, TemplateInfo, TemplateStore, WorkflowStore, is_latest,
+    latest,
 };
 use statistics::StatisticsKey;
 

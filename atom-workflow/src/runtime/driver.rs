@@ -454,7 +454,9 @@ impl<'a> Driver<'a> {
             entries,
             events,
             approvals,
-            tally: end.as_ref().map(|end| tally::of(&self.record, &self.machine, end)),
+            tally: end
+                .as_ref()
+                .map(|end| tally::of(&self.record, &self.machine, end)),
             end,
             is_paused,
         };

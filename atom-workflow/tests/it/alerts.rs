@@ -80,7 +80,9 @@ impl Bench {
 async fn told(store: &dyn Store, scope: &Scope) -> Vec<CloudEvent> {
     let logged = store.read(scope, 0, 1_000).await.unwrap();
     let events = logged.into_iter().map(|logged| logged.event);
-    events.filter(|event| event.kind.starts_with("io.atom.alert.")).collect()
+    events
+        .filter(|event| event.kind.starts_with("io.atom.alert."))
+        .collect()
 }
 
 fn kinds(events: &[CloudEvent]) -> Vec<&str> {
@@ -94,7 +96,11 @@ const RESOLVED: &str = "io.atom.alert.resolved.v1";
 async fn a_rule_is_told_once_when_it_holds_and_once_when_it_no_longer_does() {
     let bench = Bench::new();
     bench.watch().await;
-    bench.runtime.put_alert(&bench.scope(), failures(3)).await.unwrap();
+    bench
+        .runtime
+        .put_alert(&bench.scope(), failures(3))
+        .await
+        .unwrap();
     bench.run(FAIL, json!({})).await;
     bench.run(FAIL, json!({})).await;
     bench.minute().await;
@@ -120,9 +126,20 @@ async fn a_rule_is_told_once_when_it_holds_and_once_when_it_no_longer_does() {
     let events = bench.told().await;
     assert_eq!(kinds(&events), [RAISED, RESOLVED]);
     let resolved = events[1].data.clone().unwrap();
-    assert_eq!((&resolved["reason"], &resolved["reading"]["runs"]), (&json!("recovered"), &json!(9)));
+    assert_eq!(
+        (&resolved["reason"], &resolved["reading"]["runs"]),
+        (&json!("recovered"), &json!(9))
+    );
     assert_eq!(resolved["raised_at"], data["raised_at"]);
-    assert_eq!(bench.runtime.alert(&bench.scope(), "failures").await.unwrap().raised_at, None);
+    assert_eq!(
+        bench
+            .runtime
+            .alert(&bench.scope(), "failures")
+            .await
+            .unwrap()
+            .raised_at,
+        None
+    );
 
     // The window moves on: what is older does not count.
     for _ in 0..11 {
@@ -149,7 +166,10 @@ async fn latencies_are_of_what_completed_in_the_window() {
             window_ms: 60 * 60_000,
             minimum_runs: 1,
         };
-        let put = bench.runtime.put_alert(&bench.scope(), rule(name, condition)).await;
+        let put = bench
+            .runtime
+            .put_alert(&bench.scope(), rule(name, condition))
+            .await;
         put.unwrap();
     }
     for _ in 0..9 {
@@ -162,7 +182,9 @@ async fn latencies_are_of_what_completed_in_the_window() {
     let events = bench.told().await;
     assert_eq!(kinds(&events), [RAISED]);
     assert_eq!(events[0].subject.as_deref(), Some("slowest"));
-    let latency = events[0].data.as_ref().unwrap()["reading"]["value"].as_f64().unwrap();
+    let latency = events[0].data.as_ref().unwrap()["reading"]["value"]
+        .as_f64()
+        .unwrap();
     assert!((latency - 40_000.0).abs() <= 2_000.0, "{latency}");
 }
 
@@ -171,7 +193,11 @@ async fn silence_counts_from_when_the_rule_was_set() {
     for (successful_only, document) in [(false, WORK), (true, FAIL)] {
         let bench = Bench::new();
         bench.watch().await;
-        bench.runtime.put_alert(&bench.scope(), silence(successful_only)).await.unwrap();
+        bench
+            .runtime
+            .put_alert(&bench.scope(), silence(successful_only))
+            .await
+            .unwrap();
         for _ in 0..59 {
             bench.minute().await;
         }
@@ -180,7 +206,11 @@ async fn silence_counts_from_when_the_rule_was_set() {
         assert_eq!(kinds(&bench.told().await), [RAISED]);
         bench.run(document, json!({})).await;
         bench.minute().await;
-        let expected: &[&str] = if successful_only { &[RAISED] } else { &[RAISED, RESOLVED] };
+        let expected: &[&str] = if successful_only {
+            &[RAISED]
+        } else {
+            &[RAISED, RESOLVED]
+        };
         assert_eq!(kinds(&bench.told().await), expected);
     }
 }
@@ -221,7 +251,11 @@ async fn stuck_runs_are_told_with_their_number() {
         for_ms: 5 * 60_000,
         at_least: 2,
     };
-    bench.runtime.put_alert(&bench.scope(), rule("many", many)).await.unwrap();
+    bench
+        .runtime
+        .put_alert(&bench.scope(), rule("many", many))
+        .await
+        .unwrap();
     // A process in which nobody has registered the function.
     let run = bench.start("- a: { call: hang }", json!({})).await;
     bench.runtime.close(Duration::from_secs(5)).await;
@@ -240,8 +274,15 @@ async fn stuck_runs_are_told_with_their_number() {
     let events = second.told().await;
     assert_eq!(kinds(&events), [RAISED]);
     assert_eq!(events[0].subject.as_deref(), Some("stuck"));
-    assert_eq!(events[0].data.as_ref().unwrap()["reading"], json!({ "value": 1.0 }));
-    second.runtime.cancel(&second.scope(), run.id, None).await.unwrap();
+    assert_eq!(
+        events[0].data.as_ref().unwrap()["reading"],
+        json!({ "value": 1.0 })
+    );
+    second
+        .runtime
+        .cancel(&second.scope(), run.id, None)
+        .await
+        .unwrap();
     second.wait(&run).await;
     second.minute().await;
     assert_eq!(kinds(&second.told().await), [RAISED, RESOLVED]);
@@ -255,7 +296,11 @@ async fn an_alert_ends_with_its_rule() {
     bench.run(FAIL, json!({})).await;
     bench.watch().await;
     let raised = runtime.alert(&scope, "failures").await.unwrap();
-    assert_eq!(runtime.put_alert(&scope, failures(1)).await.unwrap(), raised, "nothing changed");
+    assert_eq!(
+        runtime.put_alert(&scope, failures(1)).await.unwrap(),
+        raised,
+        "nothing changed"
+    );
     let changed = runtime.put_alert(&scope, failures(2)).await.unwrap();
     assert_eq!(changed.raised_at, None);
     runtime.put_alert(&scope, failures(1)).await.unwrap();
@@ -265,8 +310,14 @@ async fn an_alert_ends_with_its_rule() {
     bench.minute().await;
     let events = bench.told().await;
     assert_eq!(kinds(&events), [RAISED, RESOLVED, RAISED, RESOLVED]);
-    let reasons: Vec<_> = events.iter().map(|event| event.data.as_ref().unwrap()["reason"].clone()).collect();
-    assert_eq!(reasons, [Value::Null, json!("changed"), Value::Null, json!("deleted")]);
+    let reasons: Vec<_> = events
+        .iter()
+        .map(|event| event.data.as_ref().unwrap()["reason"].clone())
+        .collect();
+    assert_eq!(
+        reasons,
+        [Value::Null, json!("changed"), Value::Null, json!("deleted")]
+    );
     let missing = runtime.alert(&scope, "failures").await.unwrap_err();
     assert_eq!(missing.code(), ErrorCode::NotFound);
 }
@@ -287,15 +338,34 @@ async fn rules_that_are_none_are_refused() {
         rate(0.5, 59_999, 1),
         rate(0.5, month + 1, 1),
         rate(0.5, 60_000, 0),
-        AlertCondition::StuckRuns { for_ms: 0, at_least: 0 },
-        AlertCondition::StuckRuns { for_ms: 0, at_least: 1_001 },
-        AlertCondition::Silence { for_ms: 1, successful_only: false },
+        AlertCondition::StuckRuns {
+            for_ms: 0,
+            at_least: 0,
+        },
+        AlertCondition::StuckRuns {
+            for_ms: 0,
+            at_least: 1_001,
+        },
+        AlertCondition::Silence {
+            for_ms: 1,
+            successful_only: false,
+        },
     ] {
-        let refused = bench.runtime.put_alert(&bench.scope(), rule("x", condition.clone())).await;
-        assert_eq!(refused.unwrap_err().code(), ErrorCode::InvalidRequest, "{condition:?}");
+        let refused = bench
+            .runtime
+            .put_alert(&bench.scope(), rule("x", condition.clone()))
+            .await;
+        assert_eq!(
+            refused.unwrap_err().code(),
+            ErrorCode::InvalidRequest,
+            "{condition:?}"
+        );
     }
     for name in ["", "a b", "ä", &"x".repeat(65)] {
-        let refused = bench.runtime.put_alert(&bench.scope(), rule(name, rate(0.5, month, 1))).await;
+        let refused = bench
+            .runtime
+            .put_alert(&bench.scope(), rule(name, rate(0.5, month, 1)))
+            .await;
         assert_eq!(refused.unwrap_err().code(), ErrorCode::InvalidRequest, "{name:?}");
     }
     let half = AlertRule {
@@ -317,7 +387,11 @@ async fn runs_of_others_are_not_looked_at_and_others_are_not_told() {
     let missing = bench.runtime.alert(&bench.scope(), "failures").await.unwrap_err();
     assert_eq!(missing.code(), ErrorCode::NotFound);
 
-    bench.runtime.put_alert(&bench.scope(), failures(1)).await.unwrap();
+    bench
+        .runtime
+        .put_alert(&bench.scope(), failures(1))
+        .await
+        .unwrap();
     bench.minute().await;
     assert_eq!(kinds(&bench.told().await), [RAISED]);
     assert_eq!(told(&*bench.store, &bob).await, []);
@@ -329,7 +403,11 @@ async fn die_after(writes: i64) -> (Vec<CloudEvent>, bool) {
     let memory = Arc::new(MemoryStore::default());
     let ready = process(Arc::clone(&memory) as _, Bench::new().clock_now());
     ready.run(FAIL, json!({})).await;
-    ready.runtime.put_alert(&ready.scope(), failures(1)).await.unwrap();
+    ready
+        .runtime
+        .put_alert(&ready.scope(), failures(1))
+        .await
+        .unwrap();
     let now = ready.clock_now();
 
     let mut lived = true;
@@ -372,8 +450,17 @@ async fn what_was_raised_but_not_told_is_told_even_when_the_rule_no_longer_holds
     let death = mortal.death.clone();
     let first = process(mortal, Bench::new().clock_now());
     // The rule, the run's beginning and end, and the note that it holds.
-    first.runtime.put_alert(&first.scope(), failures(1)).await.unwrap();
-    first.run("- a: { raise: { error: { type: https://example.com/x, status: 500 } } }", json!({})).await;
+    first
+        .runtime
+        .put_alert(&first.scope(), failures(1))
+        .await
+        .unwrap();
+    first
+        .run(
+            "- a: { raise: { error: { type: https://example.com/x, status: 500 } } }",
+            json!({}),
+        )
+        .await;
     first.runtime.start_alerts(MINUTE);
     death.cancelled().await;
     assert_eq!(told(&*memory, &first.scope()).await, []);
@@ -391,11 +478,20 @@ async fn minutes_that_no_rule_looks_at_are_forgotten() {
     bench.run(WORK, json!({})).await;
     bench.watch().await;
     let scope = bench.scope();
-    let kept = async || memory.runs_since(&scope, None, Resolution::Minute, 0).await.unwrap().completed;
+    let kept = async || {
+        memory
+            .runs_since(&scope, None, Resolution::Minute, 0)
+            .await
+            .unwrap()
+            .completed
+    };
     bench.later(Duration::from_secs(24 * 60 * 60)).await;
     assert_eq!(kept().await, 1);
     bench.later(Duration::from_secs(2 * 60 * 60)).await;
     assert_eq!(kept().await, 0);
-    let hours = memory.runs_since(&scope, None, Resolution::Hour, 0).await.unwrap();
+    let hours = memory
+        .runs_since(&scope, None, Resolution::Hour, 0)
+        .await
+        .unwrap();
     assert_eq!(hours.completed, 1, "what is shown is kept");
 }

@@ -39,7 +39,11 @@ async fn series(store: &dyn StatisticsStore, scope: &Scope, counted: Counted) ->
 }
 
 /// The whole of each series.
-async fn sums(store: &dyn StatisticsStore, scope: &Scope, counted: Counted) -> BTreeMap<(String, String), Tally> {
+async fn sums(
+    store: &dyn StatisticsStore,
+    scope: &Scope,
+    counted: Counted,
+) -> BTreeMap<(String, String), Tally> {
     let mut sums = BTreeMap::<_, Tally>::new();
     for series in series(store, scope, counted).await {
         let key = (series.key.name, series.key.task.unwrap_or_default());
@@ -56,11 +60,18 @@ pub(crate) async fn agree_with_histories(runtime: &Runtime, store: &MemoryStore,
         limit: Some(1_000),
         after: None,
     };
-    let runs = store.runs(scope, &RunFilter::default(), &all).await.unwrap().items;
+    let runs = store
+        .runs(scope, &RunFilter::default(), &all)
+        .await
+        .unwrap()
+        .items;
     let (mut of_runs, mut of_tasks) = (BTreeMap::<_, Counts>::new(), BTreeMap::<_, Counts>::new());
     let mut lengths = BTreeMap::<_, Vec<Duration>>::new();
     for run in runs {
-        assert_eq!(run.rerun_of, None, "what a run repeats is not told apart in its history");
+        assert_eq!(
+            run.rerun_of, None,
+            "what a run repeats is not told apart in its history"
+        );
         let name = run.workflow.name.clone();
         let mut retries = 0;
         for step in runtime.steps(scope, run.id, 0, usize::MAX).await.unwrap() {
@@ -89,7 +100,9 @@ pub(crate) async fn agree_with_histories(runtime: &Runtime, store: &MemoryStore,
         count.3 += retries;
     }
     let told = |sums: &BTreeMap<(String, String), Tally>| -> BTreeMap<(String, String), Counts> {
-        sums.iter().map(|(key, tally)| (key.clone(), counts(tally))).collect()
+        sums.iter()
+            .map(|(key, tally)| (key.clone(), counts(tally)))
+            .collect()
     };
     let runs = sums(store, scope, Counted::Runs).await;
     assert_eq!(told(&runs), of_runs);
@@ -114,7 +127,9 @@ async fn of_runs(bench: &Bench) -> Counts {
 
 async fn of_task(bench: &Bench, task: &str) -> Tally {
     let sums = sums(&*bench.store, &bench.scope(), Counted::Tasks).await;
-    sums.get(&("test".to_owned(), task.to_owned())).cloned().unwrap_or_default()
+    sums.get(&("test".to_owned(), task.to_owned()))
+        .cloned()
+        .unwrap_or_default()
 }
 
 #[tokio::test]
@@ -126,7 +141,11 @@ async fn runs_are_counted_when_they_begin_and_by_how_they_end() {
     assert_eq!(of_runs(&bench).await, (0, 0, 0, 0));
     bench.run("- a: { set: { n: 1 } }", json!({})).await;
     bench.run("- a: { call: fail }", json!({})).await;
-    bench.runtime.cancel(&bench.scope(), waiting.id, None).await.unwrap();
+    bench
+        .runtime
+        .cancel(&bench.scope(), waiting.id, None)
+        .await
+        .unwrap();
     bench.wait(&waiting).await;
     assert_eq!(of_runs(&bench).await, (1, 1, 1, 0));
     let begun = sums(&*bench.store, &bench.scope(), Counted::Runs).await;
@@ -151,16 +170,26 @@ async fn a_run_counts_in_the_hours_and_minutes_in_which_it_began_and_ended() {
         before: i64::MAX,
         hours: 1,
     };
-    let found = bench.store.statistics(&bench.scope(), &query, &PageRequest::default()).await;
+    let found = bench
+        .store
+        .statistics(&bench.scope(), &query, &PageRequest::default())
+        .await;
     let slots = found.unwrap().items.remove(0).slots;
-    let hours: Vec<_> = slots.iter().map(|(hour, tally)| (*hour, tally.started, tally.completed)).collect();
+    let hours: Vec<_> = slots
+        .iter()
+        .map(|(hour, tally)| (*hour, tally.started, tally.completed))
+        .collect();
     let hour = |at| Resolution::Hour.number(at);
     assert_eq!(hours, [(hour(begun), 1, 0), (hour(ended), 0, 1)]);
     assert_eq!(slots[1].1.durations.mean(), Some(Duration::from_secs(90 * 60)));
 
     let since = async |at| {
         let from = Resolution::Minute.number(at);
-        bench.store.runs_since(&bench.scope(), None, Resolution::Minute, from).await.unwrap()
+        bench
+            .store
+            .runs_since(&bench.scope(), None, Resolution::Minute, from)
+            .await
+            .unwrap()
     };
     let all = since(begun).await;
     assert_eq!((all.started, all.completed), (1, 1));
@@ -187,9 +216,15 @@ async fn steps_tell_what_they_took_and_how_often_they_were_tried() {
     let again = of_task(&bench, "/do/1/again").await;
     assert_eq!(counts(&again), (1, 0, 0, 2));
     assert_eq!(again.durations.mean(), Some(Duration::from_secs(8)));
-    assert_eq!(counts(&of_task(&bench, "/do/1/again/try/0/flaky").await), (1, 2, 0, 0));
+    assert_eq!(
+        counts(&of_task(&bench, "/do/1/again/try/0/flaky").await),
+        (1, 2, 0, 0)
+    );
     assert_eq!(of_task(&bench, "/do/2/skipped").await, Tally::default());
-    assert_eq!(counts(&of_task(&bench, "/do/3/race/fork/branches/1/never").await), (0, 0, 1, 0));
+    assert_eq!(
+        counts(&of_task(&bench, "/do/3/race/fork/branches/1/never").await),
+        (0, 0, 1, 0)
+    );
     let slow = of_task(&bench, "/do/0/slow").await;
     assert_eq!(slow.durations.mean(), Some(Duration::from_secs(10)));
     assert_eq!(of_runs(&bench).await, (1, 0, 0, 2));
@@ -203,7 +238,10 @@ async fn a_loop_of_any_length_is_one_row() {
     let steps = of_task(&bench, "/do/0/loop/do/0/step").await;
     assert_eq!(counts(&steps), (10_000, 0, 0, 0));
     assert_eq!(steps.durations.buckets().count(), 1);
-    assert_eq!(series(&*bench.store, &bench.scope(), Counted::Tasks).await.len(), 2);
+    assert_eq!(
+        series(&*bench.store, &bench.scope(), Counted::Tasks).await.len(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -227,7 +265,9 @@ async fn what_a_run_repeats_is_not_counted_again() {
     assert_eq!(counts(&of_task(&bench, "/do/0/one").await), (1, 0, 0, 0));
     assert_eq!(counts(&of_task(&bench, "/do/1/two").await), (2, 1, 0, 0));
     // As a whole it is counted as a whole.
-    let done = bench.run("- one: { call: echo, with: { n: 1 } }", json!({})).await;
+    let done = bench
+        .run("- one: { call: echo, with: { n: 1 } }", json!({}))
+        .await;
     let rerun = Rerun {
         run: done.id,
         from: None,

@@ -57,7 +57,9 @@ impl StatisticsStore for MemoryStore {
         let size = page.size()?;
         let after: Option<(String, String, String, String)> = page.cursor()?;
         let is_wanted = |key: &StatisticsKey| {
-            let is = |wanted: &Option<String>, value: &String| wanted.as_ref().is_none_or(|wanted| wanted == value);
+            let is = |wanted: &Option<String>, value: &String| {
+                wanted.as_ref().is_none_or(|wanted| wanted == value)
+            };
             key.scope == *scope
                 && key.resolution == Resolution::Hour
                 && (query.from..query.before).contains(&key.number)

@@ -121,10 +121,15 @@ impl Resolution {
         number + i64::from(self.start(number) < moment)
     }
 
-    /// Where a minute or hour begins.
+    /// Where a minute or hour begins; the end of time when that is before it.
     #[must_use]
     pub fn start(self, number: i64) -> Timestamp {
-        Timestamp::from_second(number.saturating_mul(self.seconds())).unwrap_or(Timestamp::MAX)
+        let end = if number < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        };
+        Timestamp::from_second(number.saturating_mul(self.seconds())).unwrap_or(end)
     }
 }
 

@@ -83,7 +83,10 @@ async fn writing(store: &dyn Store) {
     assert!(store.put_alert(&calm).await.unwrap());
     assert!(!store.put_alert(&stored).await.unwrap(), "it was changed");
     let changed = read().await.unwrap();
-    assert_eq!((changed.raised_at, changed.revision), (None, calm.next_revision()));
+    assert_eq!(
+        (changed.raised_at, changed.revision),
+        (None, calm.next_revision())
+    );
 
     for revision in [0, stored.revision] {
         assert!(!store.delete_alert(&scope, "full", revision).await.unwrap());
@@ -93,10 +96,20 @@ async fn writing(store: &dyn Store) {
         let deleted = store.delete_alert(&stranger, "full", changed.revision).await;
         assert!(!deleted.unwrap());
     }
-    assert!(store.delete_alert(&scope, "full", changed.revision).await.unwrap());
+    assert!(
+        store
+            .delete_alert(&scope, "full", changed.revision)
+            .await
+            .unwrap()
+    );
     assert_eq!(read().await, None);
     assert!(!store.put_alert(&changed).await.unwrap(), "it was removed");
-    assert!(!store.delete_alert(&scope, "full", changed.revision).await.unwrap());
+    assert!(
+        !store
+            .delete_alert(&scope, "full", changed.revision)
+            .await
+            .unwrap()
+    );
 }
 
 async fn lists(store: &dyn Store) {
@@ -114,7 +127,10 @@ async fn lists(store: &dyn Store) {
     let second = store.alerts(&ada, &page).await.unwrap();
     assert_eq!((names(&second.items), second.next), (vec!["c"], None));
     page.limit = Some(0);
-    assert_eq!(code(store.alerts(&ada, &page).await), Some(ErrorCode::InvalidRequest));
+    assert_eq!(
+        code(store.alerts(&ada, &page).await),
+        Some(ErrorCode::InvalidRequest)
+    );
 
     let mut all = Vec::new();
     let mut after = None;
@@ -135,11 +151,21 @@ async fn lists(store: &dyn Store) {
 async fn limit(store: &dyn Store) {
     let scope = owner("limit", "ada");
     for number in 0..MAX_ALERT_RULES {
-        assert!(store.put_alert(&rule(&scope, &format!("rule-{number}"))).await.unwrap());
+        assert!(
+            store
+                .put_alert(&rule(&scope, &format!("rule-{number}")))
+                .await
+                .unwrap()
+        );
     }
     let refused = store.put_alert(&rule(&scope, "one-more")).await;
     assert_eq!(code(refused), Some(ErrorCode::LimitExceeded));
     let first = store.alert(&scope, "rule-0").await.unwrap().unwrap();
     assert!(store.put_alert(&first).await.unwrap(), "a change is no new rule");
-    assert!(store.put_alert(&rule(&owner("limit", "bob"), "one")).await.unwrap());
+    assert!(
+        store
+            .put_alert(&rule(&owner("limit", "bob"), "one"))
+            .await
+            .unwrap()
+    );
 }

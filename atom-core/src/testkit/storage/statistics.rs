@@ -44,7 +44,14 @@ fn completed(seconds: u64) -> Tally {
 }
 
 /// The commit that ends a run at a second, after as many seconds as its duration says.
-fn end(scope: &Scope, run: u64, workflow: &WorkflowKey, at: u64, took: u64, tasks: &[(&str, u64)]) -> RunCommit {
+fn end(
+    scope: &Scope,
+    run: u64,
+    workflow: &WorkflowKey,
+    at: u64,
+    took: u64,
+    tasks: &[(&str, u64)],
+) -> RunCommit {
     RunCommit {
         end: Some(RunEnd {
             status: RunStatus::Completed,
@@ -98,7 +105,10 @@ fn query(counted: Counted) -> StatisticsQuery {
 }
 
 async fn all(store: &dyn Store, scope: &Scope, query: &StatisticsQuery) -> Vec<Series> {
-    let page = store.statistics(scope, query, &PageRequest::default()).await.unwrap();
+    let page = store
+        .statistics(scope, query, &PageRequest::default())
+        .await
+        .unwrap();
     assert_eq!(page.next, None);
     page.items
 }
@@ -107,7 +117,15 @@ async fn counting(store: &dyn Store) {
     let owner = Principal::new("counting", "ada").unwrap();
     let scope = owner.scope();
     let pay = workflow("pay", "1.0.0");
-    run(store, &owner, 1, &pay, (10, 20), &[("/do/0/a", 4), ("/do/1/b", 6)]).await;
+    run(
+        store,
+        &owner,
+        1,
+        &pay,
+        (10, 20),
+        &[("/do/0/a", 4), ("/do/1/b", 6)],
+    )
+    .await;
     run(store, &owner, 2, &pay, (30, HOUR + 30), &[("/do/0/a", 1)]).await;
 
     let runs = all(store, &scope, &query(Counted::Runs)).await;
@@ -170,7 +188,10 @@ async fn refusals(store: &dyn Store) {
     store.create(new_run(&owner, 2)).await.unwrap();
     let mut not_ended = end(&scope, 2, &pay, 20, 20, &[]);
     not_ended.end = None;
-    assert_eq!(code(store.commit(not_ended).await), Some(ErrorCode::InvalidRequest));
+    assert_eq!(
+        code(store.commit(not_ended).await),
+        Some(ErrorCode::InvalidRequest)
+    );
 }
 
 async fn series(store: &dyn Store) {
@@ -185,7 +206,15 @@ async fn series(store: &dyn Store) {
         for hour in hours {
             id += 1;
             let at = hour * HOUR;
-            run(store, &owner, id, &workflow(name, version), (at, at + 1), &[("/do/0/x", 1)]).await;
+            run(
+                store,
+                &owner,
+                id,
+                &workflow(name, version),
+                (at, at + 1),
+                &[("/do/0/x", 1)],
+            )
+            .await;
         }
     }
     let ended = |series: &[Series]| -> Vec<(String, String, Vec<(i64, u64)>)> {
@@ -196,7 +225,9 @@ async fn series(store: &dyn Store) {
         });
         told.collect()
     };
-    let row = |name: &str, version: &str, slots: &[(i64, u64)]| (name.to_owned(), version.to_owned(), slots.to_vec());
+    let row = |name: &str, version: &str, slots: &[(i64, u64)]| {
+        (name.to_owned(), version.to_owned(), slots.to_vec())
+    };
     // The fixtures begin at 08:00 UTC, so the hour 25 is of the next day.
     let day = |at: u64| hour(at).div_euclid(24) * 24;
     for counted in [Counted::Runs, Counted::Tasks] {
@@ -208,7 +239,10 @@ async fn series(store: &dyn Store) {
         assert!(day(0) < next);
         assert_eq!(
             ended(&all(store, &scope, &daily).await),
-            [row("a", "", &[(day(0), 2), (next, 2)]), row("b", "", &[(day(0), 1)])]
+            [
+                row("a", "", &[(day(0), 2), (next, 2)]),
+                row("b", "", &[(day(0), 1)])
+            ]
         );
         let by_version = StatisticsQuery {
             by_version: true,
@@ -255,7 +289,15 @@ async fn series(store: &dyn Store) {
 async fn scopes(store: &dyn Store) {
     let names = [("scopes", "ada"), ("scopes", "bob"), ("other", "ada")];
     let owners = names.map(|(tenant, user)| Principal::new(tenant, user).unwrap());
-    run(store, &owners[0], 1, &workflow("pay", "1.0.0"), (0, 1), &[("/do/0/x", 1)]).await;
+    run(
+        store,
+        &owners[0],
+        1,
+        &workflow("pay", "1.0.0"),
+        (0, 1),
+        &[("/do/0/x", 1)],
+    )
+    .await;
     for owner in &owners[1..] {
         let scope = owner.scope();
         for counted in [Counted::Runs, Counted::Tasks] {
@@ -299,7 +341,9 @@ async fn forgetting(store: &dyn Store) {
     assert_eq!((left(Counted::Runs).await, left(Counted::Tasks).await), (1, 1));
     let minute = |at| Resolution::Minute.number(second(at));
     let runs = async |from| {
-        let since = store.runs_since(&scope, None, Resolution::Minute, minute(from)).await;
+        let since = store
+            .runs_since(&scope, None, Resolution::Minute, minute(from))
+            .await;
         since.unwrap().completed
     };
     assert_eq!(runs(0).await, 3, "minutes are forgotten by themselves");

@@ -62,14 +62,15 @@ impl Additions {
         for (key, tally) in &self.0 {
             for (bucket, numbers) in rows(tally) {
                 let [tenant, user, namespace, name] =
-                    [&key.scope.tenant, &key.scope.user, &key.namespace, &key.name].map(|text| Argument::text(text));
+                    [&key.scope.tenant, &key.scope.user, &key.namespace, &key.name]
+                        .map(|text| Argument::text(text));
                 let (number, bucket) = (Argument::Integer(key.number), Argument::Integer(bucket));
                 let [started, completed, faulted, cancelled, retries, durations, total] =
                     numbers.map(|number| Argument::Integer(i64::try_from(number).unwrap_or(i64::MAX)));
                 match key.resolution {
                     Resolution::Minute => minutes.push([
-                        tenant, user, number, namespace, name, bucket, started, completed, faulted, cancelled, retries,
-                        durations, total,
+                        tenant, user, number, namespace, name, bucket, started, completed, faulted,
+                        cancelled, retries, durations, total,
                     ]),
                     Resolution::Hour => hours.push([
                         tenant,
@@ -136,7 +137,15 @@ fn rows(tally: &Tally) -> Vec<(i64, [u64; 7])> {
     }
     if let Some((_, first)) = rows.first_mut() {
         let [.., count, _] = *first;
-        *first = [*started, *completed, *faulted, *cancelled, *retries, count, durations.total()];
+        *first = [
+            *started,
+            *completed,
+            *faulted,
+            *cancelled,
+            *retries,
+            count,
+            durations.total(),
+        ];
     }
     rows
 }
@@ -213,7 +222,10 @@ impl StatisticsStore for SqliteStore {
             Resolution::Minute => " FROM recent_statistics WHERE minute >= ",
             Resolution::Hour => " FROM statistics WHERE counted = 0 AND hour >= ",
         });
-        query.push_bind(from).push(" AND tenant = ").push_bind(scope.tenant.clone());
+        query
+            .push_bind(from)
+            .push(" AND tenant = ")
+            .push_bind(scope.tenant.clone());
         query.push(" AND user = ").push_bind(scope.user.clone());
         if let Some(of) = workflow {
             query.push(" AND namespace = ").push_bind(of.namespace.clone());

@@ -81,7 +81,9 @@ impl Worker {
                 let (scope, name) = (rule.scope.clone(), rule.rule.name.clone());
                 match runtime.evaluate_alert(rule, now).await {
                     Err(error) if is_final(&error) => return Err(error),
-                    Err(error) => tracing::warn!(%scope, rule = name, %error, "an alert rule was not evaluated"),
+                    Err(error) => {
+                        tracing::warn!(%scope, rule = name, %error, "an alert rule was not evaluated")
+                    }
                     Ok(()) => {}
                 }
             }
