@@ -217,21 +217,7 @@ impl StatisticsStore for SqliteStore {
         resolution: Resolution,
         from: i64,
     ) -> Result<Tally> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-        query.push(SUMS).push(match resolution {
-            Resolution::Minute => " FROM recent_statistics WHERE minute >= ",
-            Resolution::Hour => " FROM statistics WHERE counted = 0 AND hour >= ",
-        });
-        query
-            .push_bind(from)
-            .push(" AND tenant = ")
-            .push_bind(scope.tenant.clone());
-        query.push(" AND user = ").push_bind(scope.user.clone());
-        if let Some(of) = workflow {
-            query.push(" AND namespace = ").push_bind(of.namespace.clone());
-            query.push(" AND name = ").push_bind(of.name.clone());
-        }
-        query.push(" GROUP BY bucket");
+        let mut query = since(scope, workflow, resolution, from);
         let rows = query.build().fetch_all(&self.database.readers).await;
         let sum = |rows: Vec<SqliteRow>| {
             let mut sum = Tally::default();
@@ -246,8 +232,33 @@ impl StatisticsStore for SqliteStore {
     }
 }
 
+/// The runs from a minute or hour on.
+pub(super) fn since(
+    scope: &Scope,
+    workflow: Option<&WorkflowName>,
+    resolution: Resolution,
+    from: i64,
+) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
+    query.push(SUMS).push(match resolution {
+        Resolution::Minute => " FROM recent_statistics WHERE minute >= ",
+        Resolution::Hour => " FROM statistics WHERE counted = 0 AND hour >= ",
+    });
+    query
+        .push_bind(from)
+        .push(" AND tenant = ")
+        .push_bind(scope.tenant.clone());
+    query.push(" AND user = ").push_bind(scope.user.clone());
+    if let Some(of) = workflow {
+        query.push(" AND namespace = ").push_bind(of.namespace.clone());
+        query.push(" AND name = ").push_bind(of.name.clone());
+    }
+    query.push(" GROUP BY bucket");
+    query
+}
+
 /// The numbers of a query, in the order of a list.
-fn select(
+pub(super) fn select(
     scope: &Scope,
     query: &StatisticsQuery,
     after: Option<(String, String, String, String)>,

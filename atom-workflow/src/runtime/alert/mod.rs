@@ -21,6 +21,9 @@ use super::Runtime;
 /// How often a change is tried that others get in the way of.
 const MAX_CHANGES: usize = 100;
 
+/// How often rules are evaluated at most.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Why an alert ends.
 #[derive(Clone, Copy, Debug)]
 enum Resolved {
@@ -43,11 +46,11 @@ impl Resolved {
 }
 
 impl Runtime {
-    /// Evaluates the alert rules of everybody, now and after every `interval`, until the runtime closes. Doing it again
-    /// changes nothing. Must be called within a tokio runtime.
+    /// Evaluates the alert rules of everybody, now and after every `interval`, a second at least, until the runtime
+    /// closes. Doing it again changes nothing. Must be called within a tokio runtime.
     pub fn start_alerts(&self, interval: Duration) {
         if !self.inner.has_alerts.swap(true, Ordering::AcqRel) {
-            let worker = worker::Worker::new(&self.inner, interval);
+            let worker = worker::Worker::new(&self.inner, interval.max(SHORTEST_INTERVAL));
             self.inner.tasks.spawn(worker.work());
         }
     }
