@@ -58,7 +58,8 @@ pub struct DurationStatistics {
 
 impl DurationStatistics {
     fn of(durations: &Durations) -> Option<Self> {
-        let milliseconds = |duration: Duration| duration.as_secs_f64() * 1_000.0;
+        #[expect(clippy::cast_precision_loss, reason = "microseconds of any run are exact")]
+        let milliseconds = |duration: Duration| duration.as_micros() as f64 / 1_000.0;
         let quantile = |share| durations.quantile(share).map(milliseconds);
         Some(Self {
             mean_ms: durations.mean().map(milliseconds)?,

@@ -47,6 +47,8 @@ async fn events(engine: &Engine, kind: &str, count: usize) -> Vec<Value> {
         if found.len() >= count {
             return found.iter().map(|logged| logged["event"].clone()).collect();
         }
+        let failed = json!({ "name": "orders-fail", "status": "faulted" });
+        assert_eq!(call(engine, "runs.list", failed).await["items"], json!([]));
         tokio::task::yield_now().await;
     }
 }

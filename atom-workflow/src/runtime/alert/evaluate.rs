@@ -57,7 +57,7 @@ impl Runtime {
                 let latency = tally.durations.quantile(percentile.share());
                 let holds = tally.completed >= minimum_runs
                     && latency.is_some_and(|latency| latency > Duration::from_millis(above_ms));
-                let latency = latency.map(|latency| latency.as_secs_f64() * 1_000.0);
+                let latency = latency.map(milliseconds);
                 Ok((holds, reading(latency, Some(tally.completed))))
             }
             AlertCondition::StuckRuns { for_ms, at_least } => {
@@ -131,6 +131,11 @@ fn reading(value: Option<f64>, runs: Option<u64>) -> AlertReading {
 
 fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| number(part) / number(whole))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "microseconds of any run are exact")]
+fn milliseconds(length: Duration) -> f64 {
+    length.as_micros() as f64 / 1_000.0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a count of runs")]
