@@ -45,7 +45,14 @@ impl Change {
                     .end
                     .as_ref()
                     .map_or(0, |end| json_bytes(&end.output) + json_bytes(&end.error));
-                entries + json_bytes(&commit.events) + json_bytes(&commit.approvals) + end
+                let tasks = commit.tally.iter().flat_map(|tally| &tally.tasks);
+                let tally =
+                    tasks.map(|(task, tally)| task.len() + 64 + 16 * tally.durations.buckets().count());
+                entries
+                    + json_bytes(&commit.events)
+                    + json_bytes(&commit.approvals)
+                    + end
+                    + tally.sum::<usize>()
             }
             Self::Append(_, event) => json_bytes(event),
         }
