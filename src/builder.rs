@@ -118,6 +118,7 @@ impl EngineBuilder {
         // Everything that can be refused is checked before anything is written.
         let principal = self.config.principal()?;
         let permissions = self.config.permission_table()?;
+        let alert_interval = self.config.alert_interval()?;
         let storage = open_storage(&self.config).await?;
         let close_grace = self.config.close_grace();
         let engine = Engine::assemble(Assembly {
@@ -138,6 +139,7 @@ impl EngineBuilder {
         }
         if self.config.resume {
             engine.start_schedules();
+            engine.start_alerts(alert_interval);
         }
         Ok(engine)
     }

@@ -50,8 +50,11 @@ pub struct EngineConfig {
     pub http: HttpConfig,
     /// Which processes workflows may run; none at all unless it says so.
     pub processes: ProcessConfig,
-    /// Whether runs that were under way when the store was last closed go on at once, and schedules start runs.
+    /// Whether runs that were under way when the store was last closed go on at once, schedules start runs, and alert
+    /// rules are evaluated.
     pub resume: bool,
+    /// How often alert rules are evaluated, in milliseconds; at least 1000.
+    pub alert_interval_ms: u64,
     /// How long a function of the host application may take to answer, in milliseconds.
     pub host_call_timeout_ms: u64,
     /// How long closing waits for calls and runs to finish what they are writing, in milliseconds.
@@ -71,6 +74,7 @@ impl Default for EngineConfig {
             http: HttpConfig::default(),
             processes: ProcessConfig::default(),
             resume: true,
+            alert_interval_ms: 60_000,
             host_call_timeout_ms: 5 * 60 * 1000,
             close_grace_ms: 5_000,
         }
@@ -125,6 +129,20 @@ impl EngineConfig {
 
     pub(crate) fn close_grace(&self) -> Duration {
         Duration::from_millis(self.close_grace_ms)
+    }
+
+    /// How often alert rules are evaluated.
+    ///
+    /// # Errors
+    /// `invalid_request` for less than a second.
+    pub(crate) fn alert_interval(&self) -> Result<Duration> {
+        let interval = Duration::from_millis(self.alert_interval_ms);
+        if interval < Duration::from_secs(1) {
+            return Err(Error::invalid_request(
+                "'alert_interval_ms' must be at least 1000",
+            ));
+        }
+        Ok(interval)
     }
 
     /// The folder that holds the store.

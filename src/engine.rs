@@ -78,7 +78,7 @@ pub(crate) struct Assembly {
 
 impl Engine {
     /// Opens an engine. Runs that were under way when its store was last closed, or when the process died, go on,
-    /// and schedules start runs.
+    /// schedules start runs, and alert rules are evaluated.
     /// Must be called within a tokio runtime that outlives the engine.
     ///
     /// # Errors
@@ -159,6 +159,13 @@ impl Engine {
     /// done so already unless the configuration says `resume: false`. Doing it again changes nothing.
     pub fn start_schedules(&self) {
         self.inner.parts.runtime.start_schedules();
+    }
+
+    /// Evaluates alert rules, those of every tenant and user, now and after every `interval`, a second at least, until
+    /// the engine is closed. [`open`](Self::open) has done so already unless the configuration says `resume: false`. Doing it again changes
+    /// nothing.
+    pub fn start_alerts(&self, interval: Duration) {
+        self.inner.parts.runtime.start_alerts(interval);
     }
 
     /// Calls an operation as the principal of the configuration.

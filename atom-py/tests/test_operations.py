@@ -123,6 +123,15 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
             assert triggered is not None
             assert triggered["type"] == "schedule"
 
+            counted = await operations.analytics.workflows(namespace="tests", name="asking")
+            assert counted["items"][0]["total"]["completed"] == 1
+            steps = await operations.analytics.steps(namespace="tests", name="asking")
+            assert [step["task"] for step in steps["items"]] == ["/do/0/ask"]
+            rule = {"name": "quiet", "condition": {"type": "silence", "for_ms": 3_600_000}}
+            alert = await operations.alerts.set(rule=rule)
+            assert (await operations.alerts.list())["items"] == [alert] == [await operations.alerts.get(name="quiet")]
+            assert (await operations.alerts.delete(name="quiet"))["deleted"]
+
             await operations.secrets.set(name="token", value="hush")
             assert [secret["name"] for secret in (await operations.secrets.list())["secrets"]] == ["token"]
             assert (await operations.secrets.delete(name="token"))["deleted"]

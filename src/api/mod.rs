@@ -11,6 +11,8 @@
 //! assert!(start.request_schema["properties"]["workflow"].is_object());
 //! ```
 
+mod alerts;
+mod analytics;
 mod approvals;
 mod context;
 mod engine;
@@ -25,6 +27,14 @@ mod table;
 mod templates;
 mod workflows;
 
+pub use alerts::{
+    Alert, DeleteAlertRequest, DeletedAlert, GetAlertRequest, ListAlertsRequest, SetAlertRequest,
+};
+pub use analytics::{
+    DurationStatistics, GetStepStatisticsRequest, GetWorkflowStatisticsRequest, RunStatistics,
+    RunStatisticsPart, StatisticsInterval, StatisticsPage, StepStatistics, StepStatisticsPart,
+    TaskStatistics, WorkflowStatistics,
+};
 pub use approvals::{Approval, DecideApprovalRequest, GetApprovalRequest, ListApprovalsRequest};
 pub use context::Context;
 use context::blocking;

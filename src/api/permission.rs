@@ -21,14 +21,14 @@ pub enum Permission {
     /// Call functions directly.
     #[serde(rename = "functions.call")]
     FunctionsCall,
-    /// See workflows and their schedules.
+    /// See workflows, their schedules and alert rules.
     #[serde(rename = "workflows.read")]
     WorkflowsRead,
-    /// Deploy and delete workflows, pause and resume their schedules, and run documents that are not deployed. Who may decide what a workflow does may,
+    /// Deploy and delete workflows, pause and resume their schedules, set and delete alert rules, and run documents that are not deployed. Who may decide what a workflow does may,
     /// together with `runs.write`, call every function and read every secret of the owner.
     #[serde(rename = "workflows.write")]
     WorkflowsWrite,
-    /// See runs and what happened to them.
+    /// See runs, what happened to them, and their statistics.
     #[serde(rename = "runs.read")]
     RunsRead,
     /// Start runs of deployed workflows; cancel, pause and signal runs. A run may call every function and read every secret

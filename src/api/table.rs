@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use super::json::read_request;
 use super::{
-    Context, Permission, approvals, engine, events, functions, runs, schedules, secrets, templates, workflows,
+    Context, Permission, alerts, analytics, approvals, engine, events, functions, runs, schedules, secrets,
+    templates, workflows,
 };
 
 /// A request with one answer.
@@ -94,7 +95,7 @@ pub(crate) enum Handler {
     Stream(fn(Context, Value) -> Result<BoxStream<'static, Result<Value>>>),
 }
 
-static TABLE: [&[Operation]; 9] = [
+static TABLE: [&[Operation]; 11] = [
     engine::OPERATIONS,
     functions::OPERATIONS,
     workflows::OPERATIONS,
@@ -102,6 +103,8 @@ static TABLE: [&[Operation]; 9] = [
     runs::OPERATIONS,
     schedules::OPERATIONS,
     approvals::OPERATIONS,
+    analytics::OPERATIONS,
+    alerts::OPERATIONS,
     events::OPERATIONS,
     secrets::OPERATIONS,
 ];

@@ -232,7 +232,7 @@ macro_rules! on_every_surface {
 
 on_every_surface![
     engine, functions, workflows, templates, documents, runs, tasks, faults, streams, events, secrets,
-    principals, values, durability, examples, schedules, approvals,
+    principals, values, durability, examples, schedules, approvals, analytics, alerts,
 ];
 
 #[test]

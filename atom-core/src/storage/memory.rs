@@ -1,6 +1,8 @@
 //! A store that forgets everything when it is dropped.
 
+mod alerts;
 mod schedules;
+mod statistics;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,10 +12,13 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
-    ApprovalChange, ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Committed,
+    AlertRecord, ApprovalChange, ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Committed,
     DeployedWorkflow, JournalEntry, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord, RunStatus,
-    RunStore, ScheduleRecord, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore, is_latest, latest,
+    RunStore, ScheduleRecord, StoredTemplate, Tally, TemplateInfo, TemplateStore, WorkflowStore, is_latest,
+    latest,
 };
+use statistics::StatisticsKey;
+
 use crate::{ApprovalId, CloudEvent, EventLog, LoggedEvent, Offset, Principal, Result, RunId, Scope};
 
 /// Keeps everything in memory.
@@ -56,6 +61,8 @@ struct Tables {
     approvals: BTreeMap<(Scope, ApprovalId), ApprovalRecord>,
     /// Runs by their idempotency key.
     started: HashMap<StartKey, RunId>,
+    statistics: BTreeMap<StatisticsKey, Tally>,
+    alerts: BTreeMap<(Scope, String), AlertRecord>,
     events: BTreeMap<Offset, (Scope, CloudEvent)>,
     /// The offsets of events by source and id.
     known_events: HashMap<(Scope, String, String), Offset>,
@@ -163,6 +170,9 @@ impl Tables {
         }
         for change in std::mem::take(&mut commit.approvals) {
             self.change_approval(&commit.scope, change);
+        }
+        if let (Some(tally), Some(end)) = (&commit.tally, &commit.end) {
+            self.count(&commit.scope, tally, end.at);
         }
         let event_head = self.head;
         if let Some(run) = self.runs.get_mut(&key) {
@@ -363,6 +373,7 @@ impl RunStore for MemoryStore {
                 }
                 tables.started.insert(start_key, run.id);
             }
+            tables.count(&key.0, &run.tally(), run.created_at);
             let event_head = tables.head;
             tables.runs.insert(key, Run::new(run, event_head));
             Ok(Committed { event_head })

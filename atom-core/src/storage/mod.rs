@@ -13,15 +13,20 @@
 //!
 //! [`MemoryStore`] holds these rules within one process; `testkit` has the suites that check them.
 
+mod alert;
 mod approval;
 mod memory;
 mod run;
 mod schedule;
 mod selection;
+mod statistics;
 mod template;
 mod vault;
 mod workflow;
 
+pub use alert::{
+    AlertCondition, AlertReading, AlertRecord, AlertRule, AlertStore, MAX_ALERT_RULES, Percentile,
+};
 pub use approval::{
     ApprovalChange, ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Assignees, Decision,
     DecisionKind, OnDeadline,
@@ -36,6 +41,10 @@ pub use selection::{
     MAX_LABEL_NAME, MAX_LABEL_TEXT, MAX_LABELS, RunFilter, RunLabels, TimeRange, check_idempotency_key,
     indexed,
 };
+pub use statistics::{
+    Counted, Durations, Resolution, RunTally, Series, SeriesKey, StatisticsQuery, StatisticsStore, Tally,
+    WorkflowName,
+};
 pub use template::{StoredTemplate, TemplateInfo, TemplateStore};
 pub use vault::{MemoryVault, SecretInfo, Vault, validate_secret, validate_secret_name};
 pub use workflow::{DeployedWorkflow, WorkflowStore, is_latest, latest};
@@ -48,12 +57,33 @@ use crate::EventLog;
 #[cfg(doc)]
 use crate::{Principal, Scope};
 
-/// A store of everything: workflows and templates, runs with their journals, approvals, schedules and events.
+/// A store of everything: workflows and templates, runs with their journals, approvals, schedules, statistics, alert
+/// rules and events.
 ///
 /// They are one trait because a run's commit writes journal entries, emitted events, approvals and child runs together.
-pub trait Store: WorkflowStore + TemplateStore + RunStore + ApprovalStore + ScheduleStore + EventLog {}
+pub trait Store:
+    WorkflowStore
+    + TemplateStore
+    + RunStore
+    + ApprovalStore
+    + ScheduleStore
+    + StatisticsStore
+    + AlertStore
+    + EventLog
+{
+}
 
-impl<T: WorkflowStore + TemplateStore + RunStore + ApprovalStore + ScheduleStore + EventLog> Store for T {}
+impl<T> Store for T where
+    T: WorkflowStore
+        + TemplateStore
+        + RunStore
+        + ApprovalStore
+        + ScheduleStore
+        + StatisticsStore
+        + AlertStore
+        + EventLog
+{
+}
 
 /// The most items one page of a list can hold.
 pub const MAX_PAGE: usize = 1000;

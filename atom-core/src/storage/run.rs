@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ApprovalChange, Page, PageRequest, RunFilter, RunLabels, check_idempotency_key};
+use super::{ApprovalChange, Page, PageRequest, RunFilter, RunLabels, RunTally, check_idempotency_key};
 use crate::{CloudEvent, Error, ErrorCode, Offset, Principal, Result, RunId, Scope};
 
 /// The state of a run.
@@ -198,6 +198,8 @@ pub struct RunCommit {
     pub end: Option<RunEnd>,
     /// Whether the run is paused from now on; as it was when absent.
     pub is_paused: Option<bool>,
+    /// What the end of the run adds to the statistics, of the minute and hour in which it ends.
+    pub tally: Option<RunTally>,
 }
 
 impl NewRun {
@@ -252,7 +254,7 @@ impl RunCommit {
     ///
     /// # Errors
     /// `conflict` when the run has ended or the entries do not follow its journal, `invalid_request` when the
-    /// end is not an end.
+    /// end is not an end, or a run is counted that does not end.
     pub fn check(&self, next: u64, has_ended: bool) -> Result<()> {
         if has_ended {
             return Err(Error::new(
@@ -278,6 +280,9 @@ impl RunCommit {
             return Err(Error::invalid_request(
                 "a run cannot end as 'running' or 'paused'",
             ));
+        }
+        if self.tally.is_some() && self.end.is_none() {
+            return Err(Error::invalid_request("a run is counted when it ends"));
         }
         Ok(())
     }
@@ -342,7 +347,7 @@ pub trait RunStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `conflict` when the entries do not follow the journal, the run has ended, or a newer engine has taken
-    /// over; `not_found` when the run does not exist; `invalid_request` when the end is not an end; `storage_full`
+    /// over; `not_found` when the run does not exist; `invalid_request` as [`RunCommit::check`]; `storage_full`
     /// or `storage_failed`. Nothing is written then.
     ///
     /// # Cancel safety

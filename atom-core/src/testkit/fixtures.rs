@@ -141,5 +141,6 @@ pub fn commit(scope: &Scope, run: RunId, sequences: std::ops::Range<u64>) -> Run
         approvals: Vec::new(),
         end: None,
         is_paused: None,
+        tally: None,
     }
 }

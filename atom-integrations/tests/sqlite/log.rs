@@ -3,9 +3,13 @@
 //! <https://www.sqlite.org/fileformat2.html#the_write_ahead_log> is the format of the log.
 
 use std::path::Path;
+use std::time::Duration;
 
-use atom_core::storage::{JournalEntry, MemoryStore, NewRun, RunCommit, RunEnd, RunRecord, RunStatus, Store};
-use atom_core::testkit::fixtures::{commit, new_run, principal, run_id, scope, second};
+use atom_core::storage::{
+    Counted, JournalEntry, MemoryStore, NewRun, PageRequest, Resolution, RunCommit, RunEnd, RunRecord,
+    RunStatus, RunTally, Series, StatisticsQuery, Store, Tally,
+};
+use atom_core::testkit::fixtures::{commit, new_run, principal, run_id, scope, second, workflow_key};
 use atom_core::{CloudEvent, LoggedEvent, Offset};
 use atom_integrations::storage::SqliteStore;
 use proptest::prelude::*;
@@ -60,6 +64,7 @@ fn changes() -> Vec<Change> {
                     error: None,
                     at: second(sequence),
                 });
+                step.tally = Some(tally(run));
             }
             changes.push(Change::Commit(step));
         }
@@ -72,6 +77,20 @@ fn changes() -> Vec<Change> {
     changes
 }
 
+/// What a run counts for that took a second for each of those before it.
+fn tally(run: u64) -> RunTally {
+    let mut tally = Tally {
+        completed: 1,
+        ..Tally::default()
+    };
+    tally.durations.add(Duration::from_secs(run));
+    RunTally {
+        workflow: workflow_key(),
+        run: tally.clone(),
+        tasks: [("/do/0/step".to_owned(), tally)].into(),
+    }
+}
+
 /// Everything that a store holds.
 #[derive(Debug, PartialEq)]
 struct State {
@@ -80,6 +99,8 @@ struct State {
     runs: Vec<(Option<RunRecord>, Vec<JournalEntry>)>,
     documents: Vec<Option<String>>,
     unfinished: Vec<RunRecord>,
+    statistics: Vec<Series>,
+    recent: Tally,
 }
 
 async fn state(store: &dyn Store) -> State {
@@ -93,7 +114,25 @@ async fn state(store: &dyn Store) -> State {
         let document = store.document(&scope(), &format!("document {sequence}")).await;
         documents.push(document.unwrap());
     }
+    let mut statistics = Vec::new();
+    for counted in [Counted::Runs, Counted::Tasks] {
+        let query = StatisticsQuery {
+            counted,
+            namespace: None,
+            name: None,
+            version: None,
+            by_version: true,
+            from: 0,
+            before: i64::MAX,
+            hours: 1,
+        };
+        let page = store.statistics(&scope(), &query, &PageRequest::default()).await;
+        statistics.extend(page.unwrap().items);
+    }
+    let recent = store.runs_since(&scope(), None, Resolution::Minute, 0).await;
     State {
+        statistics,
+        recent: recent.unwrap(),
         head: store.head().await.unwrap(),
         events: store.read(&scope(), 0, usize::MAX).await.unwrap(),
         runs,

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::event::RecordKind;
 use super::frame::{Frame, FrameId, FrameKind, List, Purpose, TaskState, TryPhase, Work};
+use super::tally::TaskEnd;
 use super::task::at;
 use super::{ActionId, Machine, WorkflowError};
 use crate::definition::{FlowDirective, TaskKind};
@@ -161,8 +162,9 @@ impl Machine {
         while let Some(frame) = self.frames.get(&id) {
             let parent = frame.parent;
             if let FrameKind::Task(task) = &frame.kind {
-                let definition = Arc::clone(&task.task);
+                let (definition, started_at) = (Arc::clone(&task.task), task.started_at);
                 error = at(error, &definition);
+                self.tally(&definition, started_at, TaskEnd::Faulted);
                 self.record_step(Some(&definition.reference), Some(id), || {
                     RecordKind::TaskFaulted { error: error.clone() }
                 });
@@ -238,8 +240,11 @@ impl Machine {
     pub(super) fn remove_children(&mut self, id: FrameId) {
         for child in self.children(id) {
             if let Some(task) = self.task(child) {
-                let reference = task.task.reference.clone();
-                self.record_step(Some(&reference), Some(child), || RecordKind::TaskCancelled);
+                let (definition, started_at) = (Arc::clone(&task.task), task.started_at);
+                self.tally(&definition, started_at, TaskEnd::Cancelled);
+                self.record_step(Some(&definition.reference), Some(child), || {
+                    RecordKind::TaskCancelled
+                });
             }
             self.remove(child);
         }

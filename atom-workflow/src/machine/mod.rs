@@ -48,6 +48,7 @@ mod listen;
 mod process;
 mod recover;
 mod subscribe;
+mod tally;
 mod task;
 mod wait;
 
@@ -61,6 +62,7 @@ pub use wait::{Wait, WaitKind};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use atom_core::storage::Tally;
 use atom_core::{CloudEvent, RunId, Scope};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -69,6 +71,7 @@ use crate::definition::Workflow;
 use crate::expression::Variables;
 use compensate::{Compensation, Failure, Undoing};
 use frame::{Frame, FrameId, FrameKind, List, Pending, Purpose, Work};
+use tally::TaskEnd;
 
 /// The version of the machine's behaviour, stored with each run.
 pub const MACHINE_VERSION: u32 = 1;
@@ -153,6 +156,10 @@ pub struct Machine {
     compensations: Vec<Compensation>,
     /// Set once the run has failed or was cancelled and is being undone.
     undoing: Option<Box<Undoing>>,
+    /// What the executions of tasks have come to, by the task's reference.
+    tallies: BTreeMap<String, Tally>,
+    /// Whether what happens now is this run's own.
+    is_tallying: bool,
 }
 
 impl Machine {
@@ -178,6 +185,8 @@ impl Machine {
             answered: HashSet::new(),
             compensations: Vec::new(),
             undoing: None,
+            tallies: BTreeMap::new(),
+            is_tallying: true,
             workflow,
             facts,
         }
@@ -197,6 +206,8 @@ impl Machine {
         if !self.expects(&event) {
             return Transition::default();
         }
+        // What is older than the run it has from the run that it repeats, which has counted it.
+        self.is_tallying = at >= self.facts.started_at;
         // A clock that was set back must not make time run backwards within a run.
         self.now = self.now.max(at);
         self.take_in(event);
@@ -385,7 +396,11 @@ impl Machine {
 
     fn stop_everything(&mut self) {
         self.work.clear();
-        self.frames.clear();
+        for frame in std::mem::take(&mut self.frames).into_values() {
+            if let FrameKind::Task(task) = frame.kind {
+                self.tally(&task.task, task.started_at, TaskEnd::Cancelled);
+            }
+        }
         self.transition.begin.clear();
         for (action, pending) in std::mem::take(&mut self.actions) {
             self.transition.stop.push(action);

@@ -102,6 +102,7 @@ impl Machine {
                 state.attempt_timer = None;
             }
             let retry = retries + 1;
+            self.tally_retry(&definition);
             self.record_step(Some(&definition.reference), Some(id), || {
                 RecordKind::TaskRetried {
                     error,

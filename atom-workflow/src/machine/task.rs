@@ -9,6 +9,7 @@ use super::event::RecordKind;
 use super::frame::{
     Frame, FrameId, FrameKind, List, Purpose, TaskFrame, TaskState, TryPhase, TryState, Work,
 };
+use super::tally::TaskEnd;
 use super::{Command, Machine, WorkflowError};
 use crate::definition::{FlowDirective, Output, Task, TaskKind};
 use crate::expression::{Variables, truthy};
@@ -283,9 +284,12 @@ impl Machine {
             return;
         };
         let Some(task) = self.task(id) else { return };
-        let reference = task.task.reference.clone();
-        self.record_step(Some(&reference), Some(id), || RecordKind::TaskCompleted {
-            output: output.as_ref().clone(),
+        let (definition, started_at) = (Arc::clone(&task.task), task.started_at);
+        self.tally(&definition, started_at, TaskEnd::Completed);
+        self.record_step(Some(&definition.reference), Some(id), || {
+            RecordKind::TaskCompleted {
+                output: output.as_ref().clone(),
+            }
         });
         self.remove(id);
         self.go_on(list, output, then);

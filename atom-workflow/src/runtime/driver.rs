@@ -16,7 +16,7 @@ use super::load::Journal;
 use super::parking::{Listens, Rest};
 use super::redact::Redactor;
 use super::stuck::{StuckCause, StuckNote};
-use super::{Mail, Progress, Runtime, approve, closed, ended, history};
+use super::{Mail, Progress, Runtime, approve, closed, ended, history, tally};
 use crate::machine::{ActionId, Command, Event, Machine, Outcome, Transition};
 
 /// How many events of the log are read at a time.
@@ -446,17 +446,18 @@ impl<'a> Driver<'a> {
             .iter_mut()
             .filter_map(|event| event.data.as_mut())
             .for_each(|data| self.redactor.value(data));
+        let end = transition.outcome.take();
+        let end = end.map(|outcome| self.end(outcome, now)).transpose()?;
         let commit = RunCommit {
             scope: self.scope.clone(),
             run: self.record.id,
             entries,
             events,
             approvals,
-            end: transition
-                .outcome
-                .take()
-                .map(|outcome| self.end(outcome, now))
-                .transpose()?,
+            tally: end
+                .as_ref()
+                .map(|end| tally::of(&self.record, &self.machine, end)),
+            end,
             is_paused,
         };
         self.commit(commit).await

@@ -37,6 +37,7 @@
 //! ```
 
 mod action;
+mod alert;
 mod approve;
 mod driver;
 mod dry_run;
@@ -50,6 +51,7 @@ mod schedule;
 mod start;
 mod steps;
 mod stuck;
+mod tally;
 
 pub use approve::{Decide, unknown_approval};
 pub use dry_run::{DryRun, DryRunCall, DryRunReport};
@@ -62,6 +64,7 @@ pub use stuck::{Stuck, StuckCause};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -179,6 +182,8 @@ struct Inner {
     workflows: load::WorkflowCache,
     /// Tells the scheduler of changes.
     bell: Arc<schedule::Bell>,
+    /// Whether somebody evaluates alert rules.
+    has_alerts: AtomicBool,
     calls: Arc<Semaphore>,
     /// Wakes runs that wait without a driver.
     alarm: parking::Alarm,
@@ -262,6 +267,7 @@ impl Runtime {
                 drivers: Mutex::default(),
                 workflows: load::WorkflowCache::default(),
                 bell: Arc::default(),
+                has_alerts: AtomicBool::new(false),
                 calls,
                 alarm: parking::Alarm::default(),
                 stuck: stuck::StuckRuns::default(),

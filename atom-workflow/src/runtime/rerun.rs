@@ -3,6 +3,8 @@
 //! A run is its journal, so a run that repeats another begins with a copy of the other's first entries: what they
 //! answer is not asked again, and what comes after them happens anew, in a run of its own.
 
+use std::time::Duration;
+
 use atom_core::storage::{JournalEntry, NewRun, RunRecord, RunStatus};
 use atom_core::{Error, ErrorCode, Principal, Result, RunId, Scope};
 
@@ -57,7 +59,13 @@ impl Runtime {
         self.check_functions(&workflow)?;
         self.check_ready(&scope, &workflow).await?;
         let now = parts.clock.now();
-        let mut kept = self.kept(&first, rerun.from.as_deref()).await?.into_iter();
+        let kept = self.kept(&first, rerun.from.as_deref()).await?.into_iter();
+        // They are older than the run, whatever the clock has shown: so it is known that they are not its own.
+        let before = now.saturating_sub(Duration::from_nanos(1)).unwrap_or(now);
+        let mut kept = kept.map(|entry| JournalEntry {
+            at: entry.at.min(before),
+            ..entry
+        });
         let (first_entry, copied) = match (kept.next(), kept.len()) {
             (Some(entry), 1..) => (entry, kept.collect()),
             // Nothing that matters is kept: the run begins like any other.

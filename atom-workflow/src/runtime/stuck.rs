@@ -70,6 +70,17 @@ struct Noted {
     stopped: HashMap<RunKey, Stuck>,
 }
 
+impl Noted {
+    /// The runs that have not been able to go on since `until` or before; some more than once.
+    fn since(&self, until: Timestamp) -> impl Iterator<Item = &RunKey> {
+        let waiting = self.waiting.iter().map(|((run, _), stuck)| (run, stuck));
+        let noted = waiting.chain(&self.stopped);
+        noted
+            .filter(move |(_, stuck)| stuck.since <= until)
+            .map(|(run, _)| run)
+    }
+}
+
 /// Takes a note away when it is dropped.
 #[derive(Debug)]
 pub(super) struct StuckNote {
@@ -115,11 +126,15 @@ impl StuckRuns {
 
     fn count(&self, until: Timestamp) -> usize {
         let noted = self.lock();
-        let waiting = noted.waiting.iter().map(|((run, _), stuck)| (run, stuck));
-        let old = waiting
-            .chain(&noted.stopped)
-            .filter(|(_, stuck)| stuck.since <= until);
-        old.map(|(run, _)| run).collect::<BTreeSet<_>>().len()
+        noted.since(until).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Up to `limit` runs of an owner that have not been able to go on since `until` or before.
+    pub(super) fn runs(&self, scope: &Scope, until: Timestamp, limit: usize) -> Vec<RunId> {
+        let noted = self.lock();
+        let own = noted.since(until).filter(|(owner, _)| owner == scope);
+        let own: BTreeSet<_> = own.map(|(_, run)| *run).collect();
+        own.into_iter().take(limit).collect()
     }
 }
 

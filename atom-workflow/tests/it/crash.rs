@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atom_core::storage::{
-    ApprovalFilter, ApprovalRecord, ApprovalStore, Committed, DeployedWorkflow, JournalEntry, MemoryStore,
-    MemoryVault, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord, RunStore, ScheduleRecord,
-    ScheduleStore, StoredTemplate, TemplateInfo, TemplateStore, Vault, WorkflowStore,
+    AlertRecord, AlertStore, ApprovalFilter, ApprovalRecord, ApprovalStore, Committed, DeployedWorkflow,
+    JournalEntry, MemoryStore, MemoryVault, NewRun, Page, PageRequest, Resolution, RunCommit, RunFilter,
+    RunRecord, RunStore, ScheduleRecord, ScheduleStore, Series, StatisticsQuery, StatisticsStore,
+    StoredTemplate, Tally, TemplateInfo, TemplateStore, Vault, WorkflowName, WorkflowStore,
 };
 use atom_core::{
     ApprovalId, CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Principal,
@@ -182,6 +183,51 @@ impl ScheduleStore for MortalStore {
 }
 
 #[async_trait]
+impl StatisticsStore for MortalStore {
+    async fn statistics(
+        &self,
+        scope: &Scope,
+        query: &StatisticsQuery,
+        page: &PageRequest,
+    ) -> Result<Page<Series>> {
+        self.inner.statistics(scope, query, page).await
+    }
+    async fn runs_since(
+        &self,
+        scope: &Scope,
+        workflow: Option<&WorkflowName>,
+        resolution: Resolution,
+        from: i64,
+    ) -> Result<Tally> {
+        self.inner.runs_since(scope, workflow, resolution, from).await
+    }
+    async fn drop_statistics(&self, resolution: Resolution, before: i64) -> Result<u64> {
+        self.inner.drop_statistics(resolution, before).await
+    }
+}
+
+#[async_trait]
+impl AlertStore for MortalStore {
+    async fn put_alert(&self, alert: &AlertRecord) -> Result<bool> {
+        self.write()?;
+        self.inner.put_alert(alert).await
+    }
+    async fn alert(&self, scope: &Scope, name: &str) -> Result<Option<AlertRecord>> {
+        self.inner.alert(scope, name).await
+    }
+    async fn alerts(&self, scope: &Scope, page: &PageRequest) -> Result<Page<AlertRecord>> {
+        self.inner.alerts(scope, page).await
+    }
+    async fn delete_alert(&self, scope: &Scope, name: &str, revision: u64) -> Result<bool> {
+        self.write()?;
+        self.inner.delete_alert(scope, name, revision).await
+    }
+    async fn all_alerts(&self, after: Option<&(Scope, String)>, limit: usize) -> Result<Vec<AlertRecord>> {
+        self.inner.all_alerts(after, limit).await
+    }
+}
+
+#[async_trait]
 impl ApprovalStore for MortalStore {
     async fn approval(&self, principal: &Principal, id: ApprovalId) -> Result<Option<ApprovalRecord>> {
         self.inner.approval(principal, id).await
@@ -273,6 +319,7 @@ async fn die_after(workflow: &str, writes: i64) -> (Value, Vec<String>, usize, b
     let mut keys = first.calls.keys();
     keys.extend(second.calls.keys());
     let events = memory.read(&second.scope(), 0, 100).await.unwrap().len();
+    crate::statistics::agree_with_histories(&second.runtime, &memory, &scope).await;
     assert!(
         memory.unfinished().await.unwrap().is_empty(),
         "after {writes} writes"

@@ -6,6 +6,7 @@
     reason = "a test ends when something is not as it should be"
 )]
 
+mod alerts;
 mod approve;
 mod clock;
 mod compensate;
@@ -20,6 +21,7 @@ mod recording;
 mod recovery;
 mod rerun;
 mod schedules;
+mod statistics;
 mod stuck;
 mod subscribe;
 mod support;

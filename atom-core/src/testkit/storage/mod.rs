@@ -11,21 +11,25 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod alerts;
 mod approvals;
 mod events;
 mod runs;
 mod schedules;
 mod scopes;
 mod selection;
+mod statistics;
 mod templates;
 mod workflows;
 
+pub use alerts::check_alerts;
 pub use approvals::check_approvals;
 pub use events::check_events;
 pub use runs::check_runs;
 pub use schedules::check_schedules;
 pub use scopes::check_scopes;
 pub use selection::check_selection;
+pub use statistics::check_statistics;
 pub use templates::check_templates;
 pub use workflows::check_workflows;
 
@@ -44,6 +48,8 @@ pub async fn check_all<S: Store>(make: impl AsyncFn() -> S) {
     check_selection(&make().await).await;
     check_events(&make().await).await;
     check_schedules(&make().await).await;
+    check_statistics(&make().await).await;
+    check_alerts(&make().await).await;
     check_scopes(&make().await).await;
 }
 

@@ -18,6 +18,7 @@ use super::fence;
 use super::rows::{Decoded, integer, json, nanoseconds, run_id, unsigned};
 use super::script::{Argument, Rows, Script, Table};
 use super::selection::label_values;
+use super::statistics::Additions;
 
 /// A frequent change.
 #[derive(Debug)]
@@ -44,7 +45,14 @@ impl Change {
                     .end
                     .as_ref()
                     .map_or(0, |end| json_bytes(&end.output) + json_bytes(&end.error));
-                entries + json_bytes(&commit.events) + json_bytes(&commit.approvals) + end
+                let tasks = commit.tally.iter().flat_map(|tally| &tally.tasks);
+                let tally =
+                    tasks.map(|(task, tally)| task.len() + 64 + 16 * tally.durations.buckets().count());
+                entries
+                    + json_bytes(&commit.events)
+                    + json_bytes(&commit.approvals)
+                    + end
+                    + tally.sum::<usize>()
             }
             Self::Append(_, event) => json_bytes(event),
         }
@@ -101,6 +109,7 @@ pub(super) struct Batch<'a> {
     approvals: Vec<ApprovalRows>,
     pauses: Rows,
     ends: Rows,
+    statistics: Additions,
 }
 
 /// What one change of an approval writes. They stay in order: an approval may begin and end in one transaction.
@@ -138,6 +147,7 @@ impl<'a> Batch<'a> {
             approvals: Vec::new(),
             pauses: Rows::default(),
             ends: Rows::default(),
+            statistics: Additions::default(),
         })
     }
 
@@ -177,6 +187,7 @@ impl<'a> Batch<'a> {
         for (entry, event_head) in run.entries(self.head) {
             journal.push(entry_row(&key.0, run.id, entry, event_head)?);
         }
+        self.statistics.add(&key.0, &run.tally(), run.created_at);
         self.runs.push(row);
         self.labels.append(labels);
         self.journal.append(journal);
@@ -221,6 +232,9 @@ impl<'a> Batch<'a> {
         }
         if let Some(end) = end {
             self.ends.push(end);
+        }
+        if let (Some(tally), Some(end)) = (&commit.tally, &commit.end) {
+            self.statistics.add(&commit.scope, tally, end.at);
         }
         let next = state.next + commit.entries.len() as u64;
         self.states.insert(
@@ -286,6 +300,7 @@ impl<'a> Batch<'a> {
         }
         script.repeat(PAUSE, self.pauses);
         script.repeat(END, self.ends);
+        self.statistics.write(&mut script);
         script.sql.push_str(finish);
         script.run(connection).await.map(drop)
     }

@@ -4,6 +4,7 @@
 //! engine at a time holds. All writes go through one task, which commits whatever is waiting at once; reads use
 //! connections of their own.
 
+mod alerts;
 mod approvals;
 mod batch;
 mod error;
@@ -16,6 +17,7 @@ mod runs;
 mod schedules;
 mod script;
 mod selection;
+mod statistics;
 mod templates;
 #[cfg(test)]
 mod tests;

@@ -69,6 +69,11 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn insert(&mut self, table: Table, rows: Rows) {
+        self.upsert(table, "", rows);
+    }
+
+    /// Inserts rows; `conflict` says what becomes of those that are there already.
+    pub(super) fn upsert(&mut self, table: Table, conflict: &str, rows: Rows) {
         let mut left = rows.count;
         while left > 0 {
             // Powers of two, so that few different statements fill the cache of prepared ones.
@@ -78,6 +83,7 @@ impl Script {
                 self.sql.push_str(if place == 0 { "" } else { "," });
                 self.sql.push_str(table.1);
             }
+            self.sql.push_str(conflict);
             self.sql.push(';');
             left -= chunk;
         }

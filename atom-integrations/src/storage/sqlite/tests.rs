@@ -1,5 +1,8 @@
 use async_trait::async_trait;
-use atom_core::storage::{PageRequest, RunFilter, RunLabels, RunStatus, RunStore};
+use atom_core::storage::{
+    Counted, PageRequest, Resolution, RunFilter, RunLabels, RunStatus, RunStore, StatisticsQuery,
+    WorkflowName,
+};
 use atom_core::testkit::fixtures::{commit, new_run, principal, run_id, scope, second};
 use atom_core::{CloudEvent, ErrorCode, EventLog};
 use futures::future::join_all;
@@ -8,9 +11,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row};
 
 use super::migrations::{APPLICATION_ID, MIGRATIONS};
-use super::selection;
 use super::writer::QUEUED_KIB;
 use super::{SqliteStore, Write, WriteResult};
+use super::{selection, statistics};
 
 /// Runs a statement on the connection of the writer and returns the number it answers.
 struct Execute(String);
@@ -271,6 +274,57 @@ async fn every_list_of_runs_is_read_in_its_order_along_an_index() {
             let is_slow = |line: &String| line.contains("TEMP B-TREE") || line.starts_with("SCAN");
             assert!(!plan.iter().any(is_slow), "{filter:?}: {plan:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn statistics_are_read_along_their_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    let of = WorkflowName {
+        namespace: "shop".to_owned(),
+        name: "pay".to_owned(),
+    };
+    let query = |counted, is_named: bool| StatisticsQuery {
+        counted,
+        namespace: is_named.then(|| of.namespace.clone()),
+        name: is_named.then(|| of.name.clone()),
+        version: None,
+        by_version: false,
+        from: 0,
+        before: 24,
+        hours: 1,
+    };
+    let list = |query: StatisticsQuery| statistics::select(&scope(), &query, None);
+    let since = |of, resolution| statistics::since(&scope(), of, resolution, 0);
+    let runs = "tenant=? AND user=? AND counted=?";
+    for (query, key) in [
+        (list(query(Counted::Runs, false)), runs.to_owned()),
+        (
+            list(query(Counted::Tasks, true)),
+            format!("{runs} AND namespace=? AND name=? AND hour>?"),
+        ),
+        (
+            since(Some(&of), Resolution::Hour),
+            format!("{runs} AND namespace=? AND name=? AND hour>?"),
+        ),
+        (since(None, Resolution::Hour), runs.to_owned()),
+        (
+            since(None, Resolution::Minute),
+            "tenant=? AND user=? AND minute>?".to_owned(),
+        ),
+        (
+            since(Some(&of), Resolution::Minute),
+            "tenant=? AND user=? AND minute>?".to_owned(),
+        ),
+    ] {
+        let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", query.sql())));
+        let plan = plan.fetch_all(&store.database.readers).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        assert!(
+            plan[0].contains("USING PRIMARY KEY") && plan[0].contains(&key),
+            "{plan:?}"
+        );
     }
 }
 
