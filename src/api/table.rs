@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use super::json::read_request;
 use super::{
-    Context, Permission, approvals, engine, events, functions, runs, schedules, secrets, templates, workflows,
+    Context, Permission, approvals, engine, events, functions, runs, schedules, secrets, templates, versions,
+    workflows,
 };
 
 /// A request with one answer.
@@ -98,6 +99,7 @@ static TABLE: [&[Operation]; 9] = [
     engine::OPERATIONS,
     functions::OPERATIONS,
     workflows::OPERATIONS,
+    versions::OPERATIONS,
     templates::OPERATIONS,
     runs::OPERATIONS,
     schedules::OPERATIONS,

@@ -29,7 +29,7 @@ pub use approval::{
 pub use memory::MemoryStore;
 pub use run::{
     Committed, JournalEntry, NewRun, ParentStep, RunCommit, RunEnd, RunRecord, RunStatus, RunStore,
-    RunTrigger, WorkflowKey,
+    RunTrigger, WorkflowKey, WorkflowVersion,
 };
 pub use schedule::{MissedRuns, ScheduleFailure, ScheduleRecord, ScheduleStore, ScheduleTrigger};
 pub use selection::{
@@ -38,7 +38,7 @@ pub use selection::{
 };
 pub use template::{StoredTemplate, TemplateInfo, TemplateStore};
 pub use vault::{MemoryVault, SecretInfo, Vault, validate_secret, validate_secret_name};
-pub use workflow::{DeployedWorkflow, WorkflowStore, is_latest, latest};
+pub use workflow::{DeployedWorkflow, WorkflowStore, is_latest, latest, rolled_back};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

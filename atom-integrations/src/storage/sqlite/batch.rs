@@ -100,6 +100,7 @@ pub(super) struct Batch<'a> {
     journal: Rows,
     approvals: Vec<ApprovalRows>,
     pauses: Rows,
+    moves: Rows,
     ends: Rows,
 }
 
@@ -137,6 +138,7 @@ impl<'a> Batch<'a> {
             journal: Rows::default(),
             approvals: Vec::new(),
             pauses: Rows::default(),
+            moves: Rows::default(),
             ends: Rows::default(),
         })
     }
@@ -219,6 +221,15 @@ impl<'a> Batch<'a> {
                 Argument::id(commit.run),
             ]);
         }
+        if let Some(to) = &commit.migrates_to {
+            self.moves.push([
+                Argument::text(&to.version),
+                Argument::text(&to.hash),
+                Argument::text(&commit.scope.tenant),
+                Argument::text(&commit.scope.user),
+                Argument::id(commit.run),
+            ]);
+        }
         if let Some(end) = end {
             self.ends.push(end);
         }
@@ -285,6 +296,7 @@ impl<'a> Batch<'a> {
             }
         }
         script.repeat(PAUSE, self.pauses);
+        script.repeat(MOVE, self.moves);
         script.repeat(END, self.ends);
         script.sql.push_str(finish);
         script.run(connection).await.map(drop)
@@ -309,6 +321,8 @@ const JOURNAL: Table = Table(
     "(?,?,?,?,?,?,?)",
 );
 const PAUSE: &str = "UPDATE runs SET is_paused = ? WHERE tenant = ? AND user = ? AND id = ?;";
+const MOVE: &str = "UPDATE runs SET started_version = coalesce(started_version, version), \
+     started_hash = coalesce(started_hash, hash), version = ?, hash = ? WHERE tenant = ? AND user = ? AND id = ?;";
 const END: &str = "UPDATE runs SET status = ?, output = ?, error = ?, ended_at = ? WHERE tenant = ? AND user = ? AND id = ?;";
 
 fn run_row(run: &NewRun) -> Result<[Argument; 18]> {
