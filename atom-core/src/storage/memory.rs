@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use super::{
     ApprovalChange, ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Committed,
     DeployedWorkflow, JournalEntry, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord, RunStatus,
-    RunStore, ScheduleRecord, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore, is_latest, latest,
-    rolled_back,
+    RunStore, ScheduleRecord, StoredTemplate, TemplateInfo, TemplateStore, WorkflowStore, rolled_back,
+    select,
 };
 use crate::{ApprovalId, CloudEvent, EventLog, LoggedEvent, Offset, Principal, Result, RunId, Scope};
 
@@ -270,12 +270,9 @@ impl WorkflowStore for MemoryStore {
         version: Option<&str>,
     ) -> Result<Option<DeployedWorkflow>> {
         Ok(self.query(|tables| {
-            let is_wanted = |workflow: &&DeployedWorkflow| {
-                workflow.namespace == namespace
-                    && workflow.name == name
-                    && (is_latest(version) || version == Some(workflow.version.as_str()))
-            };
-            latest(tables.workflows_of(scope).filter(is_wanted).cloned())
+            let is_wanted =
+                |workflow: &&DeployedWorkflow| workflow.namespace == namespace && workflow.name == name;
+            select(tables.workflows_of(scope).filter(is_wanted).cloned(), version)
         }))
     }
 

@@ -38,7 +38,7 @@ pub use selection::{
 };
 pub use template::{StoredTemplate, TemplateInfo, TemplateStore};
 pub use vault::{MemoryVault, SecretInfo, Vault, validate_secret, validate_secret_name};
-pub use workflow::{DeployedWorkflow, WorkflowStore, is_latest, latest, rolled_back};
+pub use workflow::{DeployedWorkflow, WorkflowStore, is_latest, rolled_back, select};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

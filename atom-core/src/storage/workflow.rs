@@ -146,15 +146,22 @@ pub fn is_latest(version: Option<&str>) -> bool {
     matches!(version, None | Some("latest"))
 }
 
-/// The highest of several versions of a workflow that are not withdrawn, the rule of [`WorkflowStore::find`]: by the
-/// precedence of semantic versioning (<https://semver.org>, section 11), releases before pre-releases. Build metadata has
-/// no precedence; among versions that differ in nothing else the text decides. A version that is not semantic is
-/// below all others.
+/// The one of several versions of a workflow that is asked for, the rule of [`WorkflowStore::find`]. The latest is the
+/// highest that is not withdrawn by the precedence of semantic versioning (<https://semver.org>, section 11), releases
+/// before pre-releases. Build metadata has no precedence; among versions that differ in nothing else the text decides. A
+/// version that is not semantic is below all others.
 #[must_use]
-pub fn latest(versions: impl IntoIterator<Item = DeployedWorkflow>) -> Option<DeployedWorkflow> {
+pub fn select(
+    versions: impl IntoIterator<Item = DeployedWorkflow>,
+    version: Option<&str>,
+) -> Option<DeployedWorkflow> {
+    let is_wanted = |workflow: &DeployedWorkflow| match version {
+        Some(version) if !is_latest(Some(version)) => workflow.version == version,
+        _ => workflow.withdrawn_at.is_none(),
+    };
     versions
         .into_iter()
-        .filter(|workflow| workflow.withdrawn_at.is_none())
+        .filter(is_wanted)
         .max_by(|left, right| rank(&left.version).cmp(&rank(&right.version)))
 }
 
@@ -199,7 +206,7 @@ mod tests {
             deployed_at: Timestamp::UNIX_EPOCH,
             withdrawn_at: None,
         });
-        latest(deployed).map(|workflow| workflow.version)
+        select(deployed, None).map(|workflow| workflow.version)
     }
 
     #[test]

@@ -82,12 +82,13 @@ impl Machine {
             .collect()
     }
 
-    /// What the task of an action listens for, as its document has it.
+    /// What the task of an action listens for or subscribes to, as its document has it.
     pub(crate) fn listens_for(&self, action: ActionId) -> Option<&Value> {
         let pending = self.actions.get(&action)?;
         let frame = self.frames.get(&pending.frame?)?;
         match (&pending.command, &frame.kind) {
             (Command::Listen, FrameKind::Task(task)) => task.task.source.get("listen"),
+            (Command::Subscribe { .. }, FrameKind::Task(task)) => task.task.source.get("with"),
             _ => None,
         }
     }

@@ -10,6 +10,7 @@ use atom_core::storage::{RunRecord, WorkflowVersion};
 use atom_core::{Error, ErrorCode, Result, RunId, Scope};
 
 use super::driver::Driver;
+use super::load::Journal;
 use super::recording::{effects, first_difference};
 use super::redact::Redactor;
 use super::{Runtime, ended, history};
@@ -103,11 +104,8 @@ impl Runtime {
             redactor,
         };
         let mut sequence = 0;
-        loop {
-            let page = self.inner.journal(record, sequence).await?;
-            if page.is_empty() {
-                break;
-            }
+        let mut journal = Journal::new(self, record);
+        while let Some(page) = journal.page().await? {
             if self.inner.has_moved(record, &page).await? {
                 let message = "the run was moved to another version meanwhile; try again";
                 return Err(Error::new(ErrorCode::Conflict, message));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use atom_core::storage::{
-    DeployedWorkflow, Page, PageRequest, WorkflowStore, is_latest, latest, rolled_back,
+    DeployedWorkflow, Page, PageRequest, WorkflowStore, is_latest, rolled_back, select,
 };
 use atom_core::{Result, Scope};
 use jiff::Timestamp;
@@ -70,7 +70,7 @@ impl WorkflowStore for SqliteStore {
         let found: Vec<_> = rows
             .and_then(|rows| rows.iter().map(deployed).collect::<Decoded<_>>())
             .map_err(|error| self.database.error(error))?;
-        Ok(latest(found))
+        Ok(select(found, version))
     }
 
     async fn roll_back(
