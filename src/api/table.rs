@@ -95,7 +95,7 @@ pub(crate) enum Handler {
     Stream(fn(Context, Value) -> Result<BoxStream<'static, Result<Value>>>),
 }
 
-static TABLE: [&[Operation]; 9] = [
+static TABLE: [&[Operation]; 10] = [
     engine::OPERATIONS,
     functions::OPERATIONS,
     workflows::OPERATIONS,
