@@ -209,7 +209,7 @@ do:
       call: template.render
       with: { template: booked, data: {} }
       metadata: { atom: { compensate: [{ undo: { call: template.render, with: { template: '{{ why }}', data: { why: '${ .error }' } } } }] } }
-  - again: { for: { in: '${ [1, 2] }' }, do: [{ each: { set: { n: '${ $item }' }, metadata: { atom: { compensate: [{ tell: { emit: { event: { with: { type: com.example.undone } } } } }] } } }] }
+  - again: { for: { in: '${ [1, 2] }' }, do: [{ each: { set: { n: '${ $item }' }, metadata: { atom: { compensate: [{ tell: { emit: { event: { with: { type: com.example.undone } } } } }] } } } }] }
   - hear: { listen: { to: { one: { with: { type: com.example.never } } } } }
 "#,
         &[Do::Await("event"), Do::Cancel],
@@ -362,7 +362,7 @@ impl Caller {
                 self.call("runs.signal", event).await;
             }
             Do::Publish(kind) => {
-                let event = json!({ "type": kind, "source": "/histories", "data": { "n": 1 } });
+                let event = json!({ "event": { "type": kind, "source": "/histories", "data": { "n": 1 } } });
                 self.call("events.publish", event).await;
             }
             Do::Decide(title, decision) => loop {
