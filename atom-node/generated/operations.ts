@@ -131,6 +131,24 @@ export class WorkflowsOperations {
   delete(request: types.DeleteWorkflowRequest, options?: CallOptions): Promise<types.DeletedWorkflows> {
     return this.#caller.call("workflows.delete", request, options) as Promise<types.DeletedWorkflows>;
   }
+
+  /**
+   * Compares two versions of a workflow, or a version and a text, task by task.
+   *
+   * Needs the permission `workflows.read`.
+   */
+  diff(request: types.DiffWorkflowsRequest, options?: CallOptions): Promise<types.WorkflowComparison> {
+    return this.#caller.call("workflows.diff", request, options) as Promise<types.WorkflowComparison>;
+  }
+
+  /**
+   * Makes an earlier version of a workflow the latest, and withdraws those above it.
+   *
+   * Needs the permission `workflows.write`.
+   */
+  rollback(request: types.RollBackWorkflowRequest, options?: CallOptions): Promise<types.RolledBackWorkflow> {
+    return this.#caller.call("workflows.rollback", request, options) as Promise<types.RolledBackWorkflow>;
+  }
 }
 
 /** The `templates` operations. */
@@ -258,6 +276,15 @@ export class RunsOperations {
    */
   resume(request: types.ResumeRunRequest, options?: CallOptions): Promise<types.Run> {
     return this.#caller.call("runs.resume", request, options) as Promise<types.Run>;
+  }
+
+  /**
+   * Moves a run to another version of its workflow, if that would have done the same so far.
+   *
+   * Needs the permission `runs.write`.
+   */
+  migrate(request: types.MigrateRunRequest, options?: CallOptions): Promise<types.MigratedRun> {
+    return this.#caller.call("runs.migrate", request, options) as Promise<types.MigratedRun>;
   }
 
   /**

@@ -127,6 +127,18 @@ export interface ChangedRuns {
   next?: string | null;
 }
 
+/** A task that is different. */
+export interface ChangedTask {
+  /** Its name. */
+  name: string;
+  /** Its JSON pointer in the first document. */
+  from: string;
+  /** Its JSON pointer in the second document. */
+  to: string;
+  /** What differs. */
+  members: Array<MemberChange>;
+}
+
 /** One event in the CloudEvents 1.0.2 JSON format, with `data` as JSON. */
 export interface CloudEvent {
   /** Identifies the event together with `source`; the log stores such a pair once. */
@@ -243,6 +255,8 @@ export interface DeployedWorkflow {
   summary?: string | null;
   /** When it was deployed. */
   deployed_at: string;
+  /** When a lower version was made the latest in its place; absent for a version that is not withdrawn. */
+  withdrawn_at?: string | null;
 }
 
 /** A part of a list. */
@@ -251,6 +265,20 @@ export interface DeployedWorkflowPage {
   items: Array<DeployedWorkflow>;
   /** What to pass as `after` to get the following page; absent on the last. */
   next?: string | null;
+}
+
+/** Compares a deployed version of a workflow with another one, or with a text. */
+export interface DiffWorkflowsRequest {
+  /** The namespace of the workflow. */
+  namespace: string;
+  /** Its name. */
+  name: string;
+  /** The version to compare; the latest when absent or `latest`. */
+  from?: string | null;
+  /** The version to compare it with; the latest when absent or `latest`. Only without `document`. */
+  to?: string | null;
+  /** The text to compare it with, YAML or JSON; it need not be deployed. */
+  document?: string | null;
 }
 
 /** Nothing more to tell: it is done. */
@@ -499,7 +527,7 @@ export interface GetWorkflowRequest {
   namespace: string;
   /** Its name. */
   name: string;
-  /** Its version; the highest when absent or `latest`. */
+  /** Its version; the latest when absent or `latest`: the highest that is not withdrawn. */
   version?: string | null;
 }
 
@@ -536,6 +564,12 @@ export type HistoryEntry = {
   reason: string | null;
 } | {
   type: "run_resumed";
+} | {
+  type: "run_migrated";
+  /** The version that it followed. */
+  from: WorkflowVersion;
+  /** The version that it follows from then on. */
+  to: WorkflowVersion;
 } | {
   type: "run_compensating";
   /** Why it failed; absent when it was cancelled. */
@@ -765,8 +799,51 @@ export interface LoggedEvent {
   event: CloudEvent;
 }
 
+/** A value that is different. */
+export interface MemberChange {
+  /** Where it stands: a JSON pointer from the task, or from the document. */
+  path: string;
+  /** What stood there; absent when nothing did. */
+  from?: unknown;
+  /** What stands there; absent when nothing does. */
+  to?: unknown;
+}
+
+/**
+ * Moves a run that has not ended to another version of its workflow. It is refused when the run has already done anything
+ * that the other version would not have done in the same way, at the same place of the document.
+ */
+export interface MigrateRunRequest {
+  /** The run's id. */
+  id: RunId;
+  /** The deployed version to move it to; the latest when absent or `latest`. */
+  version?: string | null;
+  /** Whether only to check whether it could be moved. */
+  dry_run?: boolean;
+}
+
+/** A run that was moved, or could be. */
+export interface MigratedRun {
+  /** The run as it is now. */
+  run: Run;
+  /** The version that it followed before. */
+  from: WorkflowVersion;
+  /** The version that it follows now, or after a dry run could follow. */
+  to: WorkflowVersion;
+}
+
 /** What becomes of times that came while nobody was there to start their runs. */
 export type MissedRuns = "skip" | "latest" | "all";
+
+/** A task that stands elsewhere. */
+export interface MovedTask {
+  /** Its name. */
+  name: string;
+  /** Its JSON pointer in the first document. */
+  from: string;
+  /** Its JSON pointer in the second document. */
+  to: string;
+}
 
 /** What happens when a deadline passes before anybody has decided. */
 export type OnDeadline = "fault" | "reject" | "approve";
@@ -903,12 +980,35 @@ export type Retry = {
   kind: "exhausted";
 };
 
+/**
+ * Makes a deployed version the latest one, for whoever starts `latest` and for the schedule. Nothing is removed: the
+ * versions above it are withdrawn, but can be named, and runs that follow them go on.
+ */
+export interface RollBackWorkflowRequest {
+  /** The namespace of the workflow. */
+  namespace: string;
+  /** Its name. */
+  name: string;
+  /** The version that is to be the latest. A higher one than the present rolls forward. */
+  version: string;
+}
+
+/** The versions of a workflow after one was made the latest. */
+export interface RolledBackWorkflow {
+  /** The latest version. */
+  latest: DeployedWorkflow;
+  /** The versions above it, the highest first. */
+  withdrawn: Array<DeployedWorkflow>;
+}
+
 /** A run of a workflow. Lists leave out its input and output, which may be large. */
 export interface Run {
   /** Its id. */
   id: RunId;
   /** Which document it follows. */
   workflow: WorkflowKey;
+  /** The version that it was started with, for a run that was moved to another one since. */
+  started_with?: WorkflowVersion | null;
   /** Its state. */
   status: RunStatus;
   /** Its input as given; absent in lists. */
@@ -1345,6 +1445,14 @@ export interface SubscribeEventsRequest {
   type?: string | null;
 }
 
+/** A task of one document. */
+export interface TaskPlace {
+  /** Its name. */
+  name: string;
+  /** Its JSON pointer. */
+  task: string;
+}
+
 /** A template with its form and its whole file. */
 export interface TemplateDetails {
   /** What lists show of it. */
@@ -1421,6 +1529,24 @@ export interface ValidatedWorkflow {
   title?: string | null;
 }
 
+/** What differs between two documents. */
+export interface WorkflowComparison {
+  /** The document that was compared. */
+  from: ValidatedWorkflow;
+  /** The document that it was compared with. */
+  to: ValidatedWorkflow;
+  /** The tasks that only the second document has, in document order. */
+  added: Array<TaskPlace>;
+  /** The tasks that only the first document has, in document order. */
+  removed: Array<TaskPlace>;
+  /** The tasks that stand in another list, or at another place among the tasks that both lists have. */
+  moved: Array<MovedTask>;
+  /** The tasks that are themselves different, apart from the tasks inside them. */
+  changed: Array<ChangedTask>;
+  /** What differs outside of tasks: `document`, `input`, `output`, `use`, `timeout`, `schedule`, `evaluate`. */
+  parts: Array<MemberChange>;
+}
+
 /** A deployed workflow with its text. */
 export interface WorkflowDocument {
   /** The namespace of the workflow. */
@@ -1437,6 +1563,8 @@ export interface WorkflowDocument {
   summary?: string | null;
   /** When it was deployed. */
   deployed_at: string;
+  /** When a lower version was made the latest in its place; absent for a version that is not withdrawn. */
+  withdrawn_at?: string | null;
   /** The document's text as deployed. */
   document: string;
 }
@@ -1473,7 +1601,7 @@ export interface WorkflowReference {
   namespace: string;
   /** Its name. */
   name: string;
-  /** Its version; the highest when absent or `latest`. */
+  /** Its version; the latest when absent or `latest`: the highest that is not withdrawn. */
   version?: string | null;
 }
 
@@ -1487,4 +1615,12 @@ export interface WorkflowValidation {
   problem?: ErrorReport | null;
   /** Its parts that this engine does not carry out. */
   unsupported: Array<UnsupportedFeature>;
+}
+
+/** A version of a workflow, with its content. */
+export interface WorkflowVersion {
+  /** The version. */
+  version: string;
+  /** SHA-256 of the document's canonical JSON, in hexadecimal. */
+  hash: string;
 }

@@ -53,6 +53,10 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
             assert (await operations.workflows.list())["items"] == [deployed]
             kept = await operations.workflows.get(namespace="tests", name="listener")
             assert kept["document"] == document
+            listener = {"namespace": "tests", "name": "listener"}
+            assert (await operations.workflows.diff(**listener, document=document))["parts"] == []
+            rolled_back = await operations.workflows.rollback(**listener, version=deployed["version"])
+            assert rolled_back == {"latest": deployed, "withdrawn": []}
 
             templates = (await operations.templates.list(limit=1))["items"]
             assert [template["name"] for template in templates] == ["document-workflow"]
@@ -78,6 +82,8 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
             )
             assert (await operations.runs.pause(id=paused["id"]))["status"] == "paused"
             assert (await operations.runs.resume(id=paused["id"]))["status"] == "running"
+            migrated = await operations.runs.migrate(id=paused["id"], dry_run=True)
+            assert migrated["from"] == migrated["to"]
             assert (await operations.runs.steps(id=paused["id"]))["items"][0]["status"] == "running"
             assert (await operations.runs.waits(id=paused["id"]))["items"][0]["type"] == "event"
             assert (await operations.runs.stuck())["items"] == []

@@ -156,6 +156,7 @@ async fn probe(context: &Context) -> Result<()> {
         title: None,
         summary: None,
         deployed_at: context.parts.clock.now(),
+        withdrawn_at: None,
     };
     store.put_document(&scope, &probe.hash, "").await?;
     store.deploy(&scope, &probe).await?;

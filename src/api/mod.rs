@@ -25,6 +25,7 @@ mod schedules;
 mod secrets;
 mod table;
 mod templates;
+mod versions;
 mod workflows;
 
 pub use alerts::{
@@ -52,9 +53,9 @@ pub use permission::Permission;
 pub use runs::{
     CancelRunRequest, CancelRunsRequest, ChangedRun, ChangedRuns, Done, ExportRunRequest, FollowRunRequest,
     GetRunHistoryRequest, GetRunRequest, ListRunStepsRequest, ListRunWaitsRequest, ListRunsRequest,
-    ListStuckRunsRequest, PauseRunRequest, ReplayRunRequest, RerunRunRequest, RerunRunsRequest,
-    ResumeRunRequest, Run, RunHistory, RunSelection, RunSteps, RunWaits, SignalRunRequest, StartRunRequest,
-    StuckRun, WorkflowReference,
+    ListStuckRunsRequest, MigrateRunRequest, MigratedRun, PauseRunRequest, ReplayRunRequest, RerunRunRequest,
+    RerunRunsRequest, ResumeRunRequest, Run, RunHistory, RunSelection, RunSteps, RunWaits, SignalRunRequest,
+    StartRunRequest, StuckRun, WorkflowReference,
 };
 pub use schedules::{
     GetScheduleRequest, ListSchedulesRequest, PauseScheduleRequest, PreviewScheduleRequest,
@@ -66,6 +67,7 @@ pub use templates::{
     DeleteTemplateRequest, DeletedTemplate, GetTemplateRequest, InstantiateTemplateRequest,
     InstantiatedTemplate, ListTemplatesRequest, SaveTemplateRequest, TemplateDetails,
 };
+pub use versions::{DiffWorkflowsRequest, RollBackWorkflowRequest, RolledBackWorkflow, WorkflowComparison};
 pub use workflows::{
     DeleteWorkflowRequest, DeletedWorkflows, DeployWorkflowRequest, DryRunWorkflowRequest,
     GetWorkflowRequest, ListWorkflowsRequest, ValidateWorkflowRequest, ValidatedWorkflow, WorkflowDocument,

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::json::read_request;
 use super::{
     Context, Permission, alerts, analytics, approvals, engine, events, functions, runs, schedules, secrets,
-    templates, workflows,
+    templates, versions, workflows,
 };
 
 /// A request with one answer.
@@ -95,10 +95,11 @@ pub(crate) enum Handler {
     Stream(fn(Context, Value) -> Result<BoxStream<'static, Result<Value>>>),
 }
 
-static TABLE: [&[Operation]; 11] = [
+static TABLE: [&[Operation]; 12] = [
     engine::OPERATIONS,
     functions::OPERATIONS,
     workflows::OPERATIONS,
+    versions::OPERATIONS,
     templates::OPERATIONS,
     runs::OPERATIONS,
     schedules::OPERATIONS,

@@ -53,7 +53,7 @@ pub(super) async fn referred(
 }
 
 /// The error for a workflow that is not deployed.
-fn not_deployed(namespace: &str, name: &str, version: Option<&str>) -> Error {
+pub(super) fn not_deployed(namespace: &str, name: &str, version: Option<&str>) -> Error {
     let version = version
         .map(|version| format!(" in version {version}"))
         .unwrap_or_default();
@@ -101,6 +101,18 @@ pub struct ValidatedWorkflow {
     pub title: Option<String>,
 }
 
+impl From<&Workflow> for ValidatedWorkflow {
+    fn from(workflow: &Workflow) -> Self {
+        Self {
+            namespace: workflow.document.namespace.clone(),
+            name: workflow.document.name.clone(),
+            version: workflow.document.version.clone(),
+            hash: workflow.hash.clone(),
+            title: workflow.document.title.clone(),
+        }
+    }
+}
+
 impl Request for ValidateWorkflowRequest {
     const NAME: &'static str = "workflows.validate";
     const SUMMARY: &'static str = "Checks a workflow document without keeping it.";
@@ -111,13 +123,7 @@ impl Request for ValidateWorkflowRequest {
         match parse(self.document).await {
             Ok((workflow, _)) => Ok(WorkflowValidation {
                 is_valid: true,
-                workflow: Some(ValidatedWorkflow {
-                    namespace: workflow.document.namespace.clone(),
-                    name: workflow.document.name.clone(),
-                    version: workflow.document.version.clone(),
-                    hash: workflow.hash.clone(),
-                    title: workflow.document.title.clone(),
-                }),
+                workflow: Some(ValidatedWorkflow::from(&*workflow)),
                 problem: None,
                 unsupported: workflow.unsupported.clone(),
             }),
@@ -171,6 +177,7 @@ impl Request for DeployWorkflowRequest {
             title: workflow.document.title.clone(),
             summary: workflow.document.summary.clone(),
             deployed_at: context.parts.clock.now(),
+            withdrawn_at: None,
         };
         let scope = context.scope();
         context
@@ -229,7 +236,7 @@ pub struct GetWorkflowRequest {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// Its version; the highest when absent or `latest`.
+    /// Its version; the latest when absent or `latest`: the highest that is not withdrawn.
     #[serde(default)]
     pub version: Option<String>,
 }

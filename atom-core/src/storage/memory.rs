@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use super::{
     AlertRecord, ApprovalChange, ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Committed,
     DeployedWorkflow, JournalEntry, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord, RunStatus,
-    RunStore, ScheduleRecord, StoredTemplate, Tally, TemplateInfo, TemplateStore, WorkflowStore, is_latest,
-    latest,
+    RunStore, ScheduleRecord, StoredTemplate, Tally, TemplateInfo, TemplateStore, WorkflowStore, rolled_back,
+    select,
 };
 use statistics::StatisticsKey;
 
@@ -102,6 +102,7 @@ impl Run {
             id: run.id,
             principal: run.principal,
             workflow: run.workflow,
+            started_with: None,
             parent: run.parent,
             directory: run.directory,
             input: run.input,
@@ -139,6 +140,11 @@ impl Run {
             } else {
                 RunStatus::Running
             };
+        }
+        if let Some(to) = commit.migrates_to {
+            let from = self.record.workflow.version();
+            self.record.started_with.get_or_insert(from);
+            self.record.workflow = self.record.workflow.with_version(to);
         }
         if let Some(end) = commit.end {
             self.record.status = end.status;
@@ -256,13 +262,12 @@ impl WorkflowStore for MemoryStore {
                 workflow.name.clone(),
                 workflow.version.clone(),
             );
-            match tables.workflows.get(&key) {
-                Some(first) => first.clone().deployed_again(workflow),
-                None => {
-                    tables.workflows.insert(key, workflow.clone());
-                    Ok(workflow.clone())
-                }
-            }
+            let deployed = match tables.workflows.get(&key) {
+                Some(first) => first.clone().deployed_again(workflow)?,
+                None => workflow.clone(),
+            };
+            tables.workflows.insert(key, deployed.clone());
+            Ok(deployed)
         })
     }
 
@@ -274,12 +279,35 @@ impl WorkflowStore for MemoryStore {
         version: Option<&str>,
     ) -> Result<Option<DeployedWorkflow>> {
         Ok(self.query(|tables| {
-            let is_wanted = |workflow: &&DeployedWorkflow| {
-                workflow.namespace == namespace
-                    && workflow.name == name
-                    && (is_latest(version) || version == Some(workflow.version.as_str()))
-            };
-            latest(tables.workflows_of(scope).filter(is_wanted).cloned())
+            let is_wanted =
+                |workflow: &&DeployedWorkflow| workflow.namespace == namespace && workflow.name == name;
+            select(tables.workflows_of(scope).filter(is_wanted).cloned(), version)
+        }))
+    }
+
+    async fn roll_back(
+        &self,
+        scope: &Scope,
+        namespace: &str,
+        name: &str,
+        version: &str,
+        at: Timestamp,
+    ) -> Result<Option<Vec<DeployedWorkflow>>> {
+        Ok(self.write(|tables| {
+            let of_workflow =
+                |workflow: &&DeployedWorkflow| workflow.namespace == namespace && workflow.name == name;
+            let versions = tables.workflows_of(scope).filter(of_workflow).cloned().collect();
+            let versions = rolled_back(versions, version, at)?;
+            for workflow in &versions {
+                let key = (
+                    scope.clone(),
+                    workflow.namespace.clone(),
+                    workflow.name.clone(),
+                    workflow.version.clone(),
+                );
+                tables.workflows.insert(key, workflow.clone());
+            }
+            Some(versions)
         }))
     }
 

@@ -34,7 +34,7 @@ pub use approval::{
 pub use memory::MemoryStore;
 pub use run::{
     Committed, JournalEntry, NewRun, ParentStep, RunCommit, RunEnd, RunRecord, RunStatus, RunStore,
-    RunTrigger, WorkflowKey,
+    RunTrigger, WorkflowKey, WorkflowVersion,
 };
 pub use schedule::{MissedRuns, ScheduleFailure, ScheduleRecord, ScheduleStore, ScheduleTrigger};
 pub use selection::{
@@ -47,7 +47,7 @@ pub use statistics::{
 };
 pub use template::{StoredTemplate, TemplateInfo, TemplateStore};
 pub use vault::{MemoryVault, SecretInfo, Vault, validate_secret, validate_secret_name};
-pub use workflow::{DeployedWorkflow, WorkflowStore, is_latest, latest};
+pub use workflow::{DeployedWorkflow, WorkflowStore, is_latest, rolled_back, select};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

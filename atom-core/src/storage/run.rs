@@ -63,6 +63,38 @@ pub struct WorkflowKey {
     pub hash: String,
 }
 
+/// A version of a workflow, with its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkflowVersion {
+    /// The version.
+    pub version: String,
+    /// SHA-256 of the document's canonical JSON, in hexadecimal.
+    pub hash: String,
+}
+
+impl WorkflowKey {
+    /// The version of the workflow.
+    #[must_use]
+    pub fn version(&self) -> WorkflowVersion {
+        WorkflowVersion {
+            version: self.version.clone(),
+            hash: self.hash.clone(),
+        }
+    }
+
+    /// The same workflow in another version.
+    #[must_use]
+    pub fn with_version(&self, to: WorkflowVersion) -> Self {
+        Self {
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            version: to.version,
+            hash: to.hash,
+        }
+    }
+}
+
 /// The step of another run that started a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ParentStep {
@@ -126,6 +158,8 @@ pub struct RunRecord {
     pub principal: Principal,
     /// Which document it follows.
     pub workflow: WorkflowKey,
+    /// The version that it was started with, for a run that was moved to another one since.
+    pub started_with: Option<WorkflowVersion>,
     /// The step that started it, for a run started by a run.
     pub parent: Option<ParentStep>,
     /// Where relative file paths start.
@@ -200,6 +234,8 @@ pub struct RunCommit {
     pub is_paused: Option<bool>,
     /// What the end of the run adds to the statistics, of the minute and hour in which it ends.
     pub tally: Option<RunTally>,
+    /// The version of its workflow that the run follows from now on; as it was when absent.
+    pub migrates_to: Option<WorkflowVersion>,
 }
 
 impl NewRun {
@@ -295,6 +331,13 @@ impl RunCommit {
 }
 
 impl RunRecord {
+    /// Whether the run was started with the document of this hash, or follows it now.
+    #[must_use]
+    pub fn is_of(&self, hash: &str) -> bool {
+        let started_with = self.started_with.as_ref();
+        self.workflow.hash == hash || started_with.is_some_and(|version| version.hash == hash)
+    }
+
     /// The run as lists have it: without its input and output.
     #[must_use]
     pub fn listed(&self) -> Self {
@@ -302,6 +345,7 @@ impl RunRecord {
             id: self.id,
             principal: self.principal.clone(),
             workflow: self.workflow.clone(),
+            started_with: self.started_with.clone(),
             parent: self.parent,
             directory: self.directory.clone(),
             rerun_of: self.rerun_of,

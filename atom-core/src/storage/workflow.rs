@@ -29,6 +29,10 @@ pub struct DeployedWorkflow {
     /// When it was deployed.
     #[schemars(with = "String")]
     pub deployed_at: Timestamp,
+    /// When a lower version was made the latest in its place; absent for a version that is not withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub withdrawn_at: Option<Timestamp>,
 }
 
 /// Keeps documents by content hash, and names that point to them.
@@ -47,7 +51,7 @@ pub trait WorkflowStore: Send + Sync + std::fmt::Debug {
     async fn document(&self, scope: &Scope, hash: &str) -> Result<Option<String>>;
 
     /// Deploys a document that [`put_document`](Self::put_document) has kept. A version is immutable: deploying
-    /// the same content again returns the first deployment.
+    /// the same content again returns the first deployment, which is not withdrawn any more.
     ///
     /// # Errors
     /// `not_found` when the document is not kept, `already_exists` when the version is deployed with other
@@ -55,7 +59,8 @@ pub trait WorkflowStore: Send + Sync + std::fmt::Debug {
     async fn deploy(&self, scope: &Scope, workflow: &DeployedWorkflow) -> Result<DeployedWorkflow>;
 
     /// The deployment of a version, or the highest version by semantic versioning (<https://semver.org>, section 11)
-    /// when `version` is `None` or `latest`. A pre-release is `latest` only where there is nothing else.
+    /// that is not withdrawn when `version` is `None` or `latest`. A pre-release is `latest` only where there is nothing
+    /// else.
     ///
     /// # Errors
     /// `storage_failed`.
@@ -66,6 +71,20 @@ pub trait WorkflowStore: Send + Sync + std::fmt::Debug {
         name: &str,
         version: Option<&str>,
     ) -> Result<Option<DeployedWorkflow>>;
+
+    /// Makes a version the latest: those above it are withdrawn from now on, it and those below it are not any more.
+    /// Gives all versions of the workflow as they are then, the highest first, or `None` when this one is not deployed.
+    ///
+    /// # Errors
+    /// `storage_full` or `storage_failed`.
+    async fn roll_back(
+        &self,
+        scope: &Scope,
+        namespace: &str,
+        name: &str,
+        version: &str,
+        at: Timestamp,
+    ) -> Result<Option<Vec<DeployedWorkflow>>>;
 
     /// Deployments by namespace, name and deployment time.
     ///
@@ -92,14 +111,17 @@ impl DeployedWorkflow {
         )
     }
 
-    /// What [`WorkflowStore::deploy`] answers when the version is deployed already: the first deployment, when
+    /// What [`WorkflowStore::deploy`] answers when the version is deployed already: the first deployment, restored, when
     /// the content is the same.
     ///
     /// # Errors
     /// `already_exists` when the content differs.
     pub fn deployed_again(self, workflow: &Self) -> Result<Self> {
         if self.hash == workflow.hash {
-            return Ok(self);
+            return Ok(Self {
+                withdrawn_at: None,
+                ..self
+            });
         }
         Err(Error::new(
             ErrorCode::AlreadyExists,
@@ -124,15 +146,40 @@ pub fn is_latest(version: Option<&str>) -> bool {
     matches!(version, None | Some("latest"))
 }
 
-/// The highest of several versions of a workflow, the rule of [`WorkflowStore::find`]: by the precedence of
-/// semantic versioning (<https://semver.org>, section 11), releases before pre-releases. Build metadata has no
-/// precedence; among versions that differ in nothing else the text decides. A version that is not semantic is
-/// below all others.
+/// The one of several versions of a workflow that is asked for, the rule of [`WorkflowStore::find`]. The latest is the
+/// highest that is not withdrawn by the precedence of semantic versioning (<https://semver.org>, section 11), releases
+/// before pre-releases. Build metadata has no precedence; among versions that differ in nothing else the text decides. A
+/// version that is not semantic is below all others.
 #[must_use]
-pub fn latest(versions: impl IntoIterator<Item = DeployedWorkflow>) -> Option<DeployedWorkflow> {
+pub fn select(
+    versions: impl IntoIterator<Item = DeployedWorkflow>,
+    version: Option<&str>,
+) -> Option<DeployedWorkflow> {
+    let is_wanted = |workflow: &DeployedWorkflow| match version {
+        Some(version) if !is_latest(Some(version)) => workflow.version == version,
+        _ => workflow.withdrawn_at.is_none(),
+    };
     versions
         .into_iter()
+        .filter(is_wanted)
         .max_by(|left, right| rank(&left.version).cmp(&rank(&right.version)))
+}
+
+/// All versions of a workflow once one of them was made the latest, the highest first: the rule of
+/// [`WorkflowStore::roll_back`]. A version that is withdrawn already stays withdrawn since then.
+#[must_use]
+pub fn rolled_back(
+    mut versions: Vec<DeployedWorkflow>,
+    version: &str,
+    at: Timestamp,
+) -> Option<Vec<DeployedWorkflow>> {
+    versions.iter().find(|workflow| workflow.version == version)?;
+    for workflow in &mut versions {
+        let is_above = rank(&workflow.version) > rank(version);
+        workflow.withdrawn_at = is_above.then(|| workflow.withdrawn_at.unwrap_or(at));
+    }
+    versions.sort_by(|left, right| rank(&right.version).cmp(&rank(&left.version)));
+    Some(versions)
 }
 
 /// The order of versions: not semantic, pre-releases, releases.
@@ -157,8 +204,9 @@ mod tests {
             title: None,
             summary: None,
             deployed_at: Timestamp::UNIX_EPOCH,
+            withdrawn_at: None,
         });
-        latest(deployed).map(|workflow| workflow.version)
+        select(deployed, None).map(|workflow| workflow.version)
     }
 
     #[test]

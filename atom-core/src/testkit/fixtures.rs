@@ -69,6 +69,7 @@ pub fn deployed(name: &str, version: &str, hash: &str) -> DeployedWorkflow {
         title: None,
         summary: None,
         deployed_at: start(),
+        withdrawn_at: None,
     }
 }
 
@@ -142,5 +143,6 @@ pub fn commit(scope: &Scope, run: RunId, sequences: std::ops::Range<u64>) -> Run
         end: None,
         is_paused: None,
         tally: None,
+        migrates_to: None,
     }
 }

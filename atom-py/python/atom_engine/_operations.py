@@ -30,6 +30,8 @@ KINDS: dict[str, Literal["call", "stream"]] = {
     "workflows.list": "call",
     "workflows.get": "call",
     "workflows.delete": "call",
+    "workflows.diff": "call",
+    "workflows.rollback": "call",
     "templates.list": "call",
     "templates.get": "call",
     "templates.instantiate": "call",
@@ -42,6 +44,7 @@ KINDS: dict[str, Literal["call", "stream"]] = {
     "runs.cancel_all": "call",
     "runs.pause": "call",
     "runs.resume": "call",
+    "runs.migrate": "call",
     "runs.rerun": "call",
     "runs.rerun_all": "call",
     "runs.history": "call",
@@ -233,7 +236,7 @@ class WorkflowsOperations:
         Args:
             namespace: Its namespace.
             name: Its name.
-            version: Its version; the highest when absent or `latest`.
+            version: Its version; the latest when absent or `latest`: the highest that is not withdrawn.
 
         Needs the permission `workflows.read`.
         """
@@ -256,6 +259,46 @@ class WorkflowsOperations:
         Needs the permission `workflows.write`.
         """
         return cast("types.DeletedWorkflows", await self._caller.call("workflows.delete", {"namespace": namespace, "name": name, **_given({"version": version})}))
+
+    async def diff(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        from_: str | None = None,
+        to: str | None = None,
+        document: str | None = None,
+    ) -> types.WorkflowComparison:
+        """Compares two versions of a workflow, or a version and a text, task by task.
+
+        Args:
+            namespace: The namespace of the workflow.
+            name: Its name.
+            from_: The version to compare; the latest when absent or `latest`.
+            to: The version to compare it with; the latest when absent or `latest`. Only without `document`.
+            document: The text to compare it with, YAML or JSON; it need not be deployed.
+
+        Needs the permission `workflows.read`.
+        """
+        return cast("types.WorkflowComparison", await self._caller.call("workflows.diff", {"namespace": namespace, "name": name, **_given({"from": from_, "to": to, "document": document})}))
+
+    async def rollback(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        version: str,
+    ) -> types.RolledBackWorkflow:
+        """Makes an earlier version of a workflow the latest, and withdraws those above it.
+
+        Args:
+            namespace: The namespace of the workflow.
+            name: Its name.
+            version: The version that is to be the latest. A higher one than the present rolls forward.
+
+        Needs the permission `workflows.write`.
+        """
+        return cast("types.RolledBackWorkflow", await self._caller.call("workflows.rollback", {"namespace": namespace, "name": name, "version": version}))
 
 
 class TemplatesOperations:
@@ -508,6 +551,24 @@ class RunsOperations:
         Needs the permission `runs.write`.
         """
         return cast("types.Run", await self._caller.call("runs.resume", {"id": id}))
+
+    async def migrate(
+        self,
+        *,
+        id: types.RunId,
+        version: str | None = None,
+        dry_run: bool = False,
+    ) -> types.MigratedRun:
+        """Moves a run to another version of its workflow, if that would have done the same so far.
+
+        Args:
+            id: The run's id.
+            version: The deployed version to move it to; the latest when absent or `latest`.
+            dry_run: Whether only to check whether it could be moved.
+
+        Needs the permission `runs.write`.
+        """
+        return cast("types.MigratedRun", await self._caller.call("runs.migrate", {"id": id, **_given({"version": version, "dry_run": dry_run})}))
 
     async def rerun(
         self,

@@ -126,6 +126,22 @@ class ChangedRuns(TypedDict):
     """What to pass as `after` to go on; absent when there are no more."""
 
 
+class ChangedTask(TypedDict):
+    """A task that is different."""
+
+    name: str
+    """Its name."""
+
+    from: str
+    """Its JSON pointer in the first document."""
+
+    to: str
+    """Its JSON pointer in the second document."""
+
+    members: Sequence[MemberChange]
+    """What differs."""
+
+
 class CloudEvent(TypedDict):
     """One event in the CloudEvents 1.0.2 JSON format, with `data` as JSON."""
 
@@ -224,6 +240,9 @@ class DeployedWorkflow(TypedDict):
 
     deployed_at: str
     """When it was deployed."""
+
+    withdrawn_at: NotRequired[str | None]
+    """When a lower version was made the latest in its place; absent for a version that is not withdrawn."""
 
 
 class DeployedWorkflowPage(TypedDict):
@@ -550,6 +569,30 @@ class RunResumed(TypedDict):
     """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
 
     type: Literal["run_resumed"]
+
+
+class RunMigrated(TypedDict):
+    """The run was moved to another version of its workflow."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
+    type: Literal["run_migrated"]
+
+    from: WorkflowVersion
+    """The version that it followed."""
+
+    to: WorkflowVersion
+    """The version that it follows from then on."""
 
 
 class RunCompensating(TypedDict):
@@ -897,7 +940,7 @@ class TaskCancelled(TypedDict):
     type: Literal["task_cancelled"]
 
 
-HistoryEntry: TypeAlias = "RunStarted | RunCompleted | RunFaulted | RunCancelled | RunPaused | RunResumed | RunCompensating | RunSignalled | TaskStarted | TaskExtensionSkipped | TaskSkipped | TaskAwaitingApproval | TaskDecided | TaskReceived | TaskConsumed | TaskCompleted | TaskFaulted | TaskRetried | TaskCompensating | TaskCompensated | TaskCompensationFaulted | TaskCancelled"
+HistoryEntry: TypeAlias = "RunStarted | RunCompleted | RunFaulted | RunCancelled | RunPaused | RunResumed | RunMigrated | RunCompensating | RunSignalled | TaskStarted | TaskExtensionSkipped | TaskSkipped | TaskAwaitingApproval | TaskDecided | TaskReceived | TaskConsumed | TaskCompleted | TaskFaulted | TaskRetried | TaskCompensating | TaskCompensated | TaskCompensationFaulted | TaskCancelled"
 """One line of a run's history."""
 
 
@@ -921,8 +964,47 @@ class LoggedEvent(TypedDict):
     """The event."""
 
 
+class MemberChange(TypedDict):
+    """A value that is different."""
+
+    path: str
+    """Where it stands: a JSON pointer from the task, or from the document."""
+
+    from: NotRequired[Any]
+    """What stood there; absent when nothing did."""
+
+    to: NotRequired[Any]
+    """What stands there; absent when nothing does."""
+
+
+class MigratedRun(TypedDict):
+    """A run that was moved, or could be."""
+
+    run: Run
+    """The run as it is now."""
+
+    from: WorkflowVersion
+    """The version that it followed before."""
+
+    to: WorkflowVersion
+    """The version that it follows now, or after a dry run could follow."""
+
+
 MissedRuns: TypeAlias = "Literal['skip', 'latest', 'all']"
 """What becomes of times that came while nobody was there to start their runs."""
+
+
+class MovedTask(TypedDict):
+    """A task that stands elsewhere."""
+
+    name: str
+    """Its name."""
+
+    from: str
+    """Its JSON pointer in the first document."""
+
+    to: str
+    """Its JSON pointer in the second document."""
 
 
 OnDeadline: TypeAlias = "Literal['fault', 'reject', 'approve']"
@@ -983,6 +1065,16 @@ Retry: TypeAlias = "RetryNo | RetryMaybe | RetryAfter | RetryExhausted"
 """Whether, and when, the same call is worth trying again."""
 
 
+class RolledBackWorkflow(TypedDict):
+    """The versions of a workflow after one was made the latest."""
+
+    latest: DeployedWorkflow
+    """The latest version."""
+
+    withdrawn: Sequence[DeployedWorkflow]
+    """The versions above it, the highest first."""
+
+
 class Run(TypedDict):
     """A run of a workflow. Lists leave out its input and output, which may be large."""
 
@@ -991,6 +1083,9 @@ class Run(TypedDict):
 
     workflow: WorkflowKey
     """Which document it follows."""
+
+    started_with: NotRequired[WorkflowVersion | None]
+    """The version that it was started with, for a run that was moved to another one since."""
 
     status: RunStatus
     """Its state."""
@@ -1583,6 +1678,16 @@ class StuckRunPage(TypedDict):
     """What to pass as `after` to get the following page; absent on the last."""
 
 
+class TaskPlace(TypedDict):
+    """A task of one document."""
+
+    name: str
+    """Its name."""
+
+    task: str
+    """Its JSON pointer."""
+
+
 class TemplateDetails(TypedDict):
     """A template with its form and its whole file."""
 
@@ -1663,6 +1768,31 @@ class ValidatedWorkflow(TypedDict):
     """The name people read."""
 
 
+class WorkflowComparison(TypedDict):
+    """What differs between two documents."""
+
+    from: ValidatedWorkflow
+    """The document that was compared."""
+
+    to: ValidatedWorkflow
+    """The document that it was compared with."""
+
+    added: Sequence[TaskPlace]
+    """The tasks that only the second document has, in document order."""
+
+    removed: Sequence[TaskPlace]
+    """The tasks that only the first document has, in document order."""
+
+    moved: Sequence[MovedTask]
+    """The tasks that stand in another list, or at another place among the tasks that both lists have."""
+
+    changed: Sequence[ChangedTask]
+    """The tasks that are themselves different, apart from the tasks inside them."""
+
+    parts: Sequence[MemberChange]
+    """What differs outside of tasks: `document`, `input`, `output`, `use`, `timeout`, `schedule`, `evaluate`."""
+
+
 class WorkflowDocument(TypedDict):
     """A deployed workflow with its text."""
 
@@ -1686,6 +1816,9 @@ class WorkflowDocument(TypedDict):
 
     deployed_at: str
     """When it was deployed."""
+
+    withdrawn_at: NotRequired[str | None]
+    """When a lower version was made the latest in its place; absent for a version that is not withdrawn."""
 
     document: str
     """The document's text as deployed."""
@@ -1736,7 +1869,7 @@ class WorkflowReference(TypedDict):
     """Its name."""
 
     version: NotRequired[str | None]
-    """Its version; the highest when absent or `latest`."""
+    """Its version; the latest when absent or `latest`: the highest that is not withdrawn."""
 
 
 class WorkflowValidation(TypedDict):
@@ -1753,3 +1886,13 @@ class WorkflowValidation(TypedDict):
 
     unsupported: Sequence[UnsupportedFeature]
     """Its parts that this engine does not carry out."""
+
+
+class WorkflowVersion(TypedDict):
+    """A version of a workflow, with its content."""
+
+    version: str
+    """The version."""
+
+    hash: str
+    """SHA-256 of the document's canonical JSON, in hexadecimal."""

@@ -21,6 +21,7 @@
 
 mod builder;
 mod cron;
+mod diff;
 mod duration;
 mod graph;
 mod inspect;
@@ -35,6 +36,7 @@ mod yaml;
 mod schema_tests;
 
 pub use cron::Cron;
+pub use diff::{ChangedTask, MemberChange, MovedTask, TaskPlace, WorkflowDiff};
 pub use duration::parse_duration;
 pub use graph::graph;
 pub use template::{Naming, WorkflowTemplate};

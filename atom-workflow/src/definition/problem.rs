@@ -52,7 +52,7 @@ impl fmt::Display for Path {
         names
             .iter()
             .rev()
-            .try_for_each(|name| write!(formatter, "/{}", name.replace('~', "~0").replace('/', "~1")))
+            .try_for_each(|name| write!(formatter, "/{}", escaped(name)))
     }
 }
 
@@ -125,6 +125,11 @@ pub(super) fn choices(words: &[&str]) -> String {
             format!("{} or '{last}'", first.join(", "))
         }
     }
+}
+
+/// A key within a JSON pointer (RFC 6901, section 3).
+pub(super) fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]

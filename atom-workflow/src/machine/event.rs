@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use atom_core::storage::{Decision, DecisionKind};
+use atom_core::storage::{Decision, DecisionKind, WorkflowVersion};
 use atom_core::{ApprovalId, CloudEvent, ErrorReport, RunId};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -79,6 +79,14 @@ pub enum Event {
     },
     /// Somebody resumed the run.
     Resumed,
+    /// Somebody moved the run to another version of its workflow. It has done nothing so far that the other version
+    /// would not have done, so that the whole journal leads to the same state with either.
+    Migrated {
+        /// The version that it followed.
+        from: WorkflowVersion,
+        /// The version that it follows from now on.
+        to: WorkflowVersion,
+    },
     /// Somebody cancelled the run.
     Cancelled {
         /// Why, in the caller's words.
@@ -262,6 +270,14 @@ pub enum RecordKind {
     /// The run was resumed.
     #[schemars(title = "RunResumed")]
     RunResumed,
+    /// The run was moved to another version of its workflow.
+    #[schemars(title = "RunMigrated")]
+    RunMigrated {
+        /// The version that it followed.
+        from: WorkflowVersion,
+        /// The version that it follows from then on.
+        to: WorkflowVersion,
+    },
     /// The run failed, or was cancelled, and what it has done is being undone.
     #[schemars(title = "RunCompensating")]
     RunCompensating {

@@ -199,6 +199,13 @@ impl Machine {
         self
     }
 
+    /// Leaves [`Transition::records`] empty from now on.
+    #[must_use]
+    pub fn without_records(mut self) -> Self {
+        self.is_recording = false;
+        self
+    }
+
     /// Takes in one event. An event that [`expects`](Self::expects) denies changes nothing.
     ///
     /// `at` is the time of the event, the only time the machine knows.
@@ -243,7 +250,7 @@ impl Machine {
             Event::Fired { action } | Event::Received { action, .. } | Event::Message { action, .. } => {
                 !self.is_paused && self.actions.contains_key(action)
             }
-            Event::Signalled { .. } => true,
+            Event::Signalled { .. } | Event::Migrated { .. } => true,
             Event::Paused { .. } => !self.is_paused && self.undoing.is_none(),
             Event::Resumed => self.is_paused,
             // What is being undone is undone to the end.
@@ -306,6 +313,7 @@ impl Machine {
                 self.record(None, || RecordKind::RunResumed);
                 self.is_paused = false;
             }
+            Event::Migrated { from, to } => self.record(None, || RecordKind::RunMigrated { from, to }),
             Event::Cancelled { reason } => {
                 self.is_paused = false;
                 self.give_up(Failure::Cancelled { reason });

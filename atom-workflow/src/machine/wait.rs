@@ -4,6 +4,7 @@ use atom_core::{ApprovalId, RunId};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::frame::{FrameKind, Purpose};
 use super::{ActionId, Command, Machine};
@@ -79,6 +80,17 @@ impl Machine {
             .keys()
             .filter_map(|action| self.wait(*action))
             .collect()
+    }
+
+    /// What the task of an action listens for or subscribes to, as its document has it.
+    pub(crate) fn listens_for(&self, action: ActionId) -> Option<&Value> {
+        let pending = self.actions.get(&action)?;
+        let frame = self.frames.get(&pending.frame?)?;
+        match (&pending.command, &frame.kind) {
+            (Command::Listen, FrameKind::Task(task)) => task.task.source.get("listen"),
+            (Command::Subscribe { .. }, FrameKind::Task(task)) => task.task.source.get("with"),
+            _ => None,
+        }
     }
 
     /// What an action waits for.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use atom_core::storage::{JournalEntry, PageRequest, RunCommit, RunEnd, RunFilter, RunRecord, RunStatus};
+use atom_core::storage::{
+    JournalEntry, PageRequest, RunCommit, RunEnd, RunFilter, RunRecord, RunStatus, WorkflowVersion,
+};
 use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result, Retry, RunId, Scope};
 use futures::FutureExt;
 use jiff::Timestamp;
@@ -202,7 +204,7 @@ pub(super) struct Driver<'a> {
     /// Where the messages of subscriptions are handed over.
     pub(super) messages: mpsc::Sender<Box<Delivery>>,
     delivered: mpsc::Receiver<Box<Delivery>>,
-    machine: Machine,
+    pub(super) machine: Machine,
     progress: &'a watch::Sender<Progress>,
     next_sequence: u64,
     timers: BTreeSet<(Timestamp, ActionId)>,
@@ -264,7 +266,7 @@ impl<'a> Driver<'a> {
         }
         if !(last.publish.is_empty() && last.approvals.is_empty() && last.outcome.is_none()) {
             let at = driver.now();
-            driver.write(Vec::new(), &mut last, None, at).await?;
+            driver.write(Vec::new(), &mut last, Change::default(), at).await?;
         }
         driver.report_progress();
         Ok(driver)
@@ -350,7 +352,24 @@ impl<'a> Driver<'a> {
             let _ = mail.answer.send(Err(error));
             return Ok(());
         }
-        let result = self.step(*mail.event).await;
+        let event = match *mail.event {
+            // Somebody else has asked for the same meanwhile.
+            Event::Migrated { to, .. } if to.hash == self.record.workflow.hash => {
+                // Nobody waits any more when this fails.
+                let _ = mail.answer.send(Ok(()));
+                return Ok(());
+            }
+            Event::Migrated { to, .. } => match Box::pin(self.migrate(to)).await {
+                Ok(event) => event,
+                Err(error) => {
+                    // Nobody waits any more when this fails.
+                    let _ = mail.answer.send(Err(error));
+                    return Ok(());
+                }
+            },
+            event => event,
+        };
+        let result = self.step(event).await;
         // Nobody waits any more when this fails.
         let _ = mail.answer.send(result.clone());
         result
@@ -403,6 +422,10 @@ impl<'a> Driver<'a> {
         let now = self.now();
         let payload = encode(&event)?;
         let received = received_offset(&event);
+        let migrates_to = match &event {
+            Event::Migrated { to, .. } => Some(to.clone()),
+            _ => None,
+        };
         self.note_offsets(&event);
         let was_paused = self.machine.is_paused();
         let mut transition = self.machine.advance(event, now);
@@ -413,8 +436,11 @@ impl<'a> Driver<'a> {
             payload,
             event_head: 0,
         };
-        let pause = (is_paused != was_paused).then_some(is_paused);
-        let event_head = self.write(vec![entry], &mut transition, pause, now).await?;
+        let change = Change {
+            is_paused: (is_paused != was_paused).then_some(is_paused),
+            migrates_to,
+        };
+        let event_head = self.write(vec![entry], &mut transition, change, now).await?;
         self.next_sequence += 1;
         self.note_listening(&transition, received.unwrap_or(event_head));
         self.report_progress();
@@ -436,7 +462,7 @@ impl<'a> Driver<'a> {
         &self,
         entries: Vec<JournalEntry>,
         transition: &mut Transition,
-        is_paused: Option<bool>,
+        change: Change,
         now: Timestamp,
     ) -> Result<Offset> {
         let mut events = std::mem::take(&mut transition.publish);
@@ -458,7 +484,8 @@ impl<'a> Driver<'a> {
                 .as_ref()
                 .map(|end| tally::of(&self.record, &self.machine, end)),
             end,
-            is_paused,
+            is_paused: change.is_paused,
+            migrates_to: change.migrates_to,
         };
         self.commit(commit).await
     }
@@ -624,6 +651,13 @@ impl<'a> Driver<'a> {
         let entries = self.next_sequence;
         self.progress.send_modify(|progress| progress.entries = entries);
     }
+}
+
+/// What a step changes of the run's record, besides its end.
+#[derive(Default)]
+struct Change {
+    is_paused: Option<bool>,
+    migrates_to: Option<WorkflowVersion>,
 }
 
 /// Where tasks that begin to listen because an event was received go on in the log: right after that event, so

@@ -52,6 +52,9 @@ impl Replay {
             .inner
             .journal(&self.record, self.next_sequence)
             .await?;
+        if self.runtime.inner.has_moved(&self.record, &page).await? {
+            self.begin_again().await?;
+        }
         self.machine.foresee(page.iter().map(|(_, event)| event));
         for (entry, event) in page {
             if entry.sequence != self.next_sequence || !self.machine.expects(&event) {
@@ -67,6 +70,32 @@ impl Replay {
             }
         }
         Ok(entries)
+    }
+
+    /// Replays what was read so far with the document that the run was moved to: it leads to the same.
+    async fn begin_again(&mut self) -> Result<()> {
+        let scope = self.record.principal.scope();
+        let mut replay = Self::new(self.runtime.clone(), &scope, self.record.id).await?;
+        while replay.next_sequence < self.next_sequence {
+            let page = replay
+                .runtime
+                .inner
+                .journal(&replay.record, replay.next_sequence)
+                .await?;
+            replay.machine.foresee(page.iter().map(|(_, event)| event));
+            for (entry, event) in page {
+                if replay.next_sequence == self.next_sequence {
+                    break;
+                }
+                if entry.sequence != replay.next_sequence || !replay.machine.expects(&event) {
+                    return Err(diverged(self.record.id));
+                }
+                replay.next_sequence += 1;
+                replay.offset += replay.machine.advance(event, entry.at).records.len() as u64;
+            }
+        }
+        *self = replay;
+        Ok(())
     }
 
     /// What the next page of the journal tells, until there is no more.

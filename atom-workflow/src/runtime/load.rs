@@ -126,6 +126,17 @@ impl Journal {
 }
 
 impl Inner {
+    /// Whether a run was moved to another version since its record was read: with a page of its journal that tells so,
+    /// the record and the journal are of different documents.
+    pub(super) async fn has_moved(&self, record: &RunRecord, page: &[(JournalEntry, Event)]) -> Result<bool> {
+        let is_migration = |(_, event): &(JournalEntry, Event)| matches!(event, Event::Migrated { .. });
+        if !page.iter().any(is_migration) {
+            return Ok(false);
+        }
+        let now = self.parts.store.run(&record.principal.scope(), record.id).await?;
+        Ok(now.is_some_and(|now| now.workflow != record.workflow))
+    }
+
     /// A page of a run's journal, decoded.
     pub(super) async fn journal(&self, record: &RunRecord, from: u64) -> Result<Page> {
         self.page(&record.principal.scope(), record.id, from).await

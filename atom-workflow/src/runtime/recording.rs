@@ -93,7 +93,8 @@ impl Runtime {
     /// Records a run, ended or not.
     ///
     /// # Errors
-    /// `not_found` for an unknown run, `limit_exceeded` for one whose journal is too long, `storage_failed`.
+    /// `not_found` for an unknown run, `limit_exceeded` for one whose journal is too long, `conflict` when it is moved to
+    /// another version meanwhile, `storage_failed`.
     pub async fn record_run(&self, scope: &Scope, run: RunId) -> Result<Recording> {
         let record = self.record(scope, run).await?;
         let document = self
@@ -110,6 +111,10 @@ impl Runtime {
             let page = self.inner.journal(&record, entries.len() as u64).await?;
             if page.is_empty() {
                 break;
+            }
+            if self.inner.has_moved(&record, &page).await? {
+                let message = "the run was moved to another version meanwhile; try again";
+                return Err(Error::new(ErrorCode::Conflict, message));
             }
             for (entry, event) in page {
                 if entry.sequence != entries.len() as u64 || !machine.expects(&event) {
@@ -275,7 +280,7 @@ fn diverged(entry: usize, expected: &str, found: &str) -> Replayed {
     }
 }
 
-fn first_difference(entry: usize, expected: &[String], found: &[String]) -> Option<Replayed> {
+pub(super) fn first_difference(entry: usize, expected: &[String], found: &[String]) -> Option<Replayed> {
     const NOTHING: &str = "nothing more";
     let longest = expected.len().max(found.len());
     (0..longest).find_map(|place| {
@@ -287,7 +292,7 @@ fn first_difference(entry: usize, expected: &[String], found: &[String]) -> Opti
 
 /// What a transition has the driver do, as lines to compare. Data is left out: it may hold a secret, and what a change of
 /// it leads to shows in what follows.
-fn effects(transition: &Transition, redactor: &Redactor) -> Vec<String> {
+pub(super) fn effects(transition: &Transition, redactor: &Redactor) -> Vec<String> {
     let begun = transition.begin.iter().map(|(action, command)| match command {
         Command::Call { function, task, .. } => format!("begin {action}: call {function} at {task}"),
         Command::Subscribe { function, task, .. } => {

@@ -66,7 +66,7 @@ impl Runtime {
 
     /// What starting a run once more gives: the run that there is, if it is what was to be started.
     fn start_again(&self, taken: RunRecord, start: &StartRun) -> Result<RunRecord> {
-        let difference = if taken.workflow.hash != start.workflow.hash {
+        let difference = if !taken.is_of(&start.workflow.hash) {
             "of another document"
         } else if taken.input != start.input {
             "with another input"
@@ -189,6 +189,11 @@ impl Runtime {
                 ),
             ));
         }
+        self.check_secrets(scope, workflow).await
+    }
+
+    /// Checks that there are the secrets that a document needs.
+    pub(super) async fn check_secrets(&self, scope: &Scope, workflow: &Workflow) -> Result<()> {
         for name in &workflow.secrets {
             if self.inner.parts.vault.get(scope, name).await?.is_none() {
                 return Err(Error::not_found(format!(

@@ -93,6 +93,16 @@ impl WorkflowStore for MortalStore {
     ) -> Result<Option<DeployedWorkflow>> {
         self.inner.find(scope, namespace, name, version).await
     }
+    async fn roll_back(
+        &self,
+        scope: &Scope,
+        namespace: &str,
+        name: &str,
+        version: &str,
+        at: jiff::Timestamp,
+    ) -> Result<Option<Vec<DeployedWorkflow>>> {
+        self.inner.roll_back(scope, namespace, name, version, at).await
+    }
     async fn list(&self, scope: &Scope, page: &PageRequest) -> Result<Page<DeployedWorkflow>> {
         self.inner.list(scope, page).await
     }

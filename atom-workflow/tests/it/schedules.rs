@@ -332,6 +332,47 @@ async fn only_the_latest_version_is_scheduled() {
 }
 
 #[tokio::test]
+async fn a_schedule_follows_when_an_earlier_version_is_made_the_latest() {
+    let store = Arc::new(MemoryStore::default());
+    let bench = process(&store, "2026-01-01T00:00:00Z".parse().unwrap());
+    let since = bench.clock_now();
+    bench.schedule(&job("1.0.0", "every: PT1H", "", QUICK)).await;
+    bench.schedule(&job("2.0.0", "every: PT2H", "", QUICK)).await;
+    bench.idle_until(since, 7200).await;
+    // The process dies before it has told the schedule: the version that is withdrawn starts nothing all the same.
+    let roll_back = async |version| {
+        let versions = bench
+            .store
+            .roll_back(&bench.scope(), "default", "job", version, bench.clock_now())
+            .await;
+        assert!(versions.unwrap().is_some());
+    };
+    roll_back("1.0.0").await;
+    bench.clock.set(since + Duration::from_secs(7200));
+    bench.idle_until(since, 3 * 3600).await;
+    assert_eq!(bench.runs().await, []);
+    let back = bench.job().await;
+    assert_eq!(
+        (back.workflow.version.as_str(), back.since),
+        ("1.0.0", since + Duration::from_secs(7200))
+    );
+    bench.clock.set(since + Duration::from_secs(3 * 3600));
+    bench.idle_until(since, 4 * 3600).await;
+    let runs = bench.runs().await;
+    assert_eq!(runs.len(), 1);
+    assert_eq!(runs[0].workflow.version, "1.0.0");
+    // And forward again.
+    roll_back("2.0.0").await;
+    let forward = bench
+        .runtime
+        .schedule(&bench.ada, "default", "job")
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(forward.workflow.version, "2.0.0");
+}
+
+#[tokio::test]
 async fn a_workflow_that_was_deleted_unnoticed_starts_nothing() {
     let store = Arc::new(MemoryStore::default());
     let bench = process(&store, "2026-01-01T00:00:00Z".parse().unwrap());

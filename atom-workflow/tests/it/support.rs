@@ -246,6 +246,7 @@ impl Bench {
             title: None,
             summary: None,
             deployed_at: self.clock_now(),
+            withdrawn_at: None,
         };
         self.store.deploy(&self.scope(), &deployed).await.unwrap();
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use atom_core::storage::{ParentStep, RunRecord, RunStatus, RunTrigger, WorkflowKey};
+use atom_core::storage::{ParentStep, RunRecord, RunStatus, RunTrigger, WorkflowKey, WorkflowVersion};
 use atom_core::{Error, Result, RunId, Scope};
 use atom_workflow::machine::WorkflowError;
 use jiff::Timestamp;
@@ -16,6 +16,7 @@ use super::{Context, EventDraft, Operation, Permission, Request};
 mod bulk;
 mod history;
 mod list;
+mod migrate;
 mod pause;
 mod recording;
 mod rerun;
@@ -25,6 +26,7 @@ mod stuck;
 pub use bulk::{CancelRunsRequest, ChangedRun, ChangedRuns, RerunRunsRequest};
 pub use history::{FollowRunRequest, GetRunHistoryRequest, ListRunStepsRequest, RunHistory, RunSteps};
 pub use list::{ListRunsRequest, RunSelection};
+pub use migrate::{MigrateRunRequest, MigratedRun};
 pub use pause::{PauseRunRequest, ResumeRunRequest};
 pub use recording::{ExportRunRequest, ReplayRunRequest};
 pub use rerun::RerunRunRequest;
@@ -41,6 +43,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::call::<CancelRunsRequest>(),
     Operation::call::<PauseRunRequest>(),
     Operation::call::<ResumeRunRequest>(),
+    Operation::call::<MigrateRunRequest>(),
     Operation::call::<RerunRunRequest>(),
     Operation::call::<RerunRunsRequest>(),
     Operation::call::<GetRunHistoryRequest>(),
@@ -60,6 +63,9 @@ pub struct Run {
     pub id: RunId,
     /// Which document it follows.
     pub workflow: WorkflowKey,
+    /// The version that it was started with, for a run that was moved to another one since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_with: Option<WorkflowVersion>,
     /// Its state.
     pub status: RunStatus,
     /// Its input as given; absent in lists.
@@ -107,6 +113,7 @@ impl From<RunRecord> for Run {
         Self {
             id: record.id,
             workflow: record.workflow,
+            started_with: record.started_with,
             status: record.status,
             input: Some(record.input),
             output: record.output,

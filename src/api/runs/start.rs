@@ -20,7 +20,7 @@ pub struct WorkflowReference {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// Its version; the highest when absent or `latest`.
+    /// Its version; the latest when absent or `latest`: the highest that is not withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }

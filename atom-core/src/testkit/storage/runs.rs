@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Store, code};
 use crate::storage::{
-    JournalEntry, NewRun, PageRequest, ParentStep, RunEnd, RunFilter, RunRecord, RunStatus,
+    JournalEntry, NewRun, PageRequest, ParentStep, RunEnd, RunFilter, RunRecord, RunStatus, WorkflowVersion,
 };
 use crate::testkit::fixtures::{commit, entry, new_run, principal, run_id, scope, second};
 use crate::{CloudEvent, ErrorCode, Principal, RunId, Scope};
@@ -21,6 +21,7 @@ pub async fn check_runs(store: &dyn Store) {
     copies(store).await;
     refusals(store, &scope).await;
     started_runs(store, &scope).await;
+    migrations(store).await;
     ends(store, &scope).await;
     lists(store, &scope).await;
 }
@@ -100,6 +101,7 @@ fn record_of(run: &NewRun) -> RunRecord {
         id: run.id,
         principal: run.principal.clone(),
         workflow: run.workflow.clone(),
+        started_with: None,
         parent: run.parent,
         directory: run.directory.clone(),
         input: run.input.clone(),
@@ -113,6 +115,61 @@ fn record_of(run: &NewRun) -> RunRecord {
         created_at: run.created_at,
         updated_at: run.first_entry.at,
         ended_at: None,
+    }
+}
+
+async fn migrations(store: &dyn Store) {
+    let owner = Principal::new("acme", "mover").unwrap();
+    let scope = &owner.scope();
+    let first = new_run(&owner, 1);
+    store.create(first.clone()).await.unwrap();
+    store.create(new_run(&owner, 2)).await.unwrap();
+    let to = |number: u64| WorkflowVersion {
+        version: format!("{number}.0.0"),
+        hash: format!("hash {number}"),
+    };
+    for number in [2, 3] {
+        let mut step = commit(scope, first.id, number - 1..number);
+        step.migrates_to = Some(to(number));
+        store.commit(step).await.unwrap();
+        let run = store.run(scope, first.id).await.unwrap().unwrap();
+        assert_eq!(run.workflow, first.workflow.with_version(to(number)));
+        assert_eq!(
+            run.started_with,
+            Some(first.workflow.version()),
+            "the version that it was started with stays known"
+        );
+        assert!(run.is_of(&first.workflow.hash) && run.is_of(&to(number).hash) && !run.is_of("other"));
+    }
+    let mut refused = commit(scope, first.id, 7..8);
+    refused.migrates_to = Some(to(4));
+    assert_eq!(code(store.commit(refused).await), Some(ErrorCode::Conflict));
+    let listed = store
+        .runs(scope, &RunFilter::default(), &PageRequest::default())
+        .await;
+    let listed = listed.unwrap().items;
+    let versions: Vec<_> = listed.iter().map(|run| run.workflow.version.as_str()).collect();
+    assert_eq!(versions, ["1.0.0", "3.0.0"], "other runs stay as they are");
+    assert_eq!(listed[1].started_with, Some(first.workflow.version()));
+    assert_eq!(
+        store
+            .unfinished()
+            .await
+            .unwrap()
+            .iter()
+            .filter(|run| run.started_with.is_some())
+            .count(),
+        1
+    );
+    for (run, next) in [(first.id, 3), (run_id(2), 1)] {
+        let mut last = commit(scope, run, next..next + 1);
+        last.end = Some(RunEnd {
+            status: RunStatus::Cancelled,
+            output: None,
+            error: None,
+            at: second(9),
+        });
+        store.commit(last).await.unwrap();
     }
 }
 

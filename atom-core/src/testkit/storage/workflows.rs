@@ -17,6 +17,7 @@ pub async fn check_workflows(store: &dyn WorkflowStore) {
     versions(store, &scope).await;
     pages(store, &scope).await;
     removal(store, &scope).await;
+    rollbacks(store, &scope).await;
 }
 
 async fn documents(store: &dyn WorkflowStore, scope: &Scope) {
@@ -148,6 +149,111 @@ async fn pages(store: &dyn WorkflowStore, scope: &Scope) {
             "{page:?}"
         );
     }
+}
+
+/// The versions of a workflow, the highest first, with a mark on those that are withdrawn.
+async fn marked(store: &dyn WorkflowStore, scope: &Scope) -> Vec<String> {
+    let all = store.list(scope, &PageRequest::default()).await.unwrap().items;
+    let of_workflow = all.into_iter().filter(|workflow| workflow.name == "shop");
+    let mut marked: Vec<_> = of_workflow
+        .map(|workflow| match workflow.withdrawn_at {
+            Some(at) => format!("{} withdrawn at {at}", workflow.version),
+            None => workflow.version,
+        })
+        .collect();
+    marked.sort_by(|left, right| right.cmp(left));
+    marked
+}
+
+async fn rollbacks(store: &dyn WorkflowStore, scope: &Scope) {
+    let roll_back = async |version: &str, at| {
+        store
+            .roll_back(scope, "default", "shop", version, second(at))
+            .await
+    };
+    let latest = async || {
+        let found = store
+            .find(scope, "default", "shop", Some("latest"))
+            .await
+            .unwrap();
+        found.map(|workflow| workflow.version)
+    };
+    assert_eq!(roll_back("1.0.0", 1).await.unwrap(), None, "nothing is deployed");
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        store
+            .deploy(scope, &deployed("shop", version, "h1"))
+            .await
+            .unwrap();
+    }
+    assert_eq!(roll_back("1.3.0", 1).await.unwrap(), None);
+    assert_eq!(latest().await.as_deref(), Some("1.2.0"));
+
+    let versions = roll_back("1.1.0", 1).await.unwrap().unwrap();
+    let names: Vec<_> = versions
+        .iter()
+        .map(|workflow| workflow.version.as_str())
+        .collect();
+    assert_eq!(names, ["1.2.0", "1.1.0", "1.0.0"]);
+    assert_eq!(versions[0].withdrawn_at, Some(second(1)));
+    assert_eq!(latest().await.as_deref(), Some("1.1.0"));
+    let named = store.find(scope, "default", "shop", Some("1.2.0")).await.unwrap();
+    assert_eq!(named.as_ref(), Some(&versions[0]), "it can still be named");
+
+    roll_back("1.0.0", 2).await.unwrap();
+    let since = |version, at| format!("{version} withdrawn at {}", second(at));
+    let expected = [since("1.2.0", 1), since("1.1.0", 2), "1.0.0".to_owned()];
+    assert_eq!(marked(store, scope).await, expected);
+    roll_back("1.1.0", 3).await.unwrap();
+    let expected = [since("1.2.0", 1), "1.1.0".to_owned(), "1.0.0".to_owned()];
+    assert_eq!(marked(store, scope).await, expected, "forward again");
+
+    store
+        .deploy(scope, &deployed("shop", "1.1.1", "h2"))
+        .await
+        .unwrap();
+    assert_eq!(
+        latest().await.as_deref(),
+        Some("1.1.1"),
+        "a correction is the latest"
+    );
+    let other = store.deploy(scope, &deployed("shop", "1.2.0", "h2")).await;
+    assert_eq!(code(other), Some(ErrorCode::AlreadyExists));
+    assert_eq!(latest().await.as_deref(), Some("1.1.1"));
+    let again = store
+        .deploy(scope, &deployed("shop", "1.2.0", "h1"))
+        .await
+        .unwrap();
+    assert_eq!(again.withdrawn_at, None);
+    assert_eq!(
+        latest().await.as_deref(),
+        Some("1.2.0"),
+        "what is deployed again is restored"
+    );
+
+    roll_back("1.0.0", 4).await.unwrap();
+    store
+        .delete(scope, "default", "shop", Some("1.0.0"))
+        .await
+        .unwrap();
+    assert_eq!(
+        latest().await,
+        None,
+        "what is withdrawn does not come back by itself"
+    );
+    store
+        .deploy(scope, &deployed("shop", "2.0.0", "h1"))
+        .await
+        .unwrap();
+    assert_eq!(latest().await.as_deref(), Some("2.0.0"));
+    let stranger = Scope {
+        user: "eve".to_owned(),
+        ..scope.clone()
+    };
+    let foreign = store
+        .roll_back(&stranger, "default", "shop", "2.0.0", second(5))
+        .await;
+    assert_eq!(foreign.unwrap(), None);
+    assert_eq!(store.delete(scope, "default", "shop", None).await.unwrap(), 4);
 }
 
 async fn removal(store: &dyn WorkflowStore, scope: &Scope) {

@@ -108,6 +108,7 @@ pub(super) struct Batch<'a> {
     journal: Rows,
     approvals: Vec<ApprovalRows>,
     pauses: Rows,
+    moves: Rows,
     ends: Rows,
     statistics: Additions,
 }
@@ -146,6 +147,7 @@ impl<'a> Batch<'a> {
             journal: Rows::default(),
             approvals: Vec::new(),
             pauses: Rows::default(),
+            moves: Rows::default(),
             ends: Rows::default(),
             statistics: Additions::default(),
         })
@@ -230,6 +232,15 @@ impl<'a> Batch<'a> {
                 Argument::id(commit.run),
             ]);
         }
+        if let Some(to) = &commit.migrates_to {
+            self.moves.push([
+                Argument::text(&to.version),
+                Argument::text(&to.hash),
+                Argument::text(&commit.scope.tenant),
+                Argument::text(&commit.scope.user),
+                Argument::id(commit.run),
+            ]);
+        }
         if let Some(end) = end {
             self.ends.push(end);
         }
@@ -299,6 +310,7 @@ impl<'a> Batch<'a> {
             }
         }
         script.repeat(PAUSE, self.pauses);
+        script.repeat(MOVE, self.moves);
         script.repeat(END, self.ends);
         self.statistics.write(&mut script);
         script.sql.push_str(finish);
@@ -324,6 +336,8 @@ const JOURNAL: Table = Table(
     "(?,?,?,?,?,?,?)",
 );
 const PAUSE: &str = "UPDATE runs SET is_paused = ? WHERE tenant = ? AND user = ? AND id = ?;";
+const MOVE: &str = "UPDATE runs SET started_version = coalesce(started_version, version), \
+     started_hash = coalesce(started_hash, hash), version = ?, hash = ? WHERE tenant = ? AND user = ? AND id = ?;";
 const END: &str = "UPDATE runs SET status = ?, output = ?, error = ?, ended_at = ? WHERE tenant = ? AND user = ? AND id = ?;";
 
 fn run_row(run: &NewRun) -> Result<[Argument; 18]> {

@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_approvals.sql"),
     include_str!("migrations/0006_operating.sql"),
     include_str!("migrations/0007_statistics.sql"),
+    include_str!("migrations/0008_versions.sql"),
 ];
 
 /// Refuses another program's database and one of a newer engine.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use atom_core::storage::{
     Committed, JournalEntry, NewRun, Page, PageRequest, ParentStep, RunCommit, RunFilter, RunLabels,
-    RunRecord, RunStatus, RunStore, WorkflowKey,
+    RunRecord, RunStatus, RunStore, WorkflowKey, WorkflowVersion,
 };
 use atom_core::{Principal, Result, RunId, Scope};
 use jiff::Timestamp;
@@ -23,7 +23,8 @@ const WHOLE: &str = "SELECT input, output, ";
 /// The same for a list, which shows neither.
 const LISTED: &str = "SELECT 'null' AS input, NULL AS output, ";
 /// When a run was last written to stands in the last entry of its journal.
-const COLUMNS: &str = "runs.tenant, runs.user, runs.id, roles, namespace, runs.name, version, hash, parent_run, \
+const COLUMNS: &str = "runs.tenant, runs.user, runs.id, roles, namespace, runs.name, version, hash, started_version, \
+     started_hash, parent_run, \
      parent_action, directory, rerun_of, started_by, idempotency_key, tags, fields, \
      CASE WHEN is_paused AND status = 'running' THEN 'paused' ELSE status END AS status, error, runs.created_at, \
      ended_at, \
@@ -145,6 +146,7 @@ fn record(row: &SqliteRow) -> Decoded<RunRecord> {
             version: row.try_get("version")?,
             hash: row.try_get("hash")?,
         },
+        started_with: started_with(row)?,
         parent,
         directory: row.try_get::<Option<String>, _>("directory")?.map(Into::into),
         rerun_of: row
@@ -171,6 +173,14 @@ fn record(row: &SqliteRow) -> Decoded<RunRecord> {
             .map(moment)
             .transpose()?,
     })
+}
+
+fn started_with(row: &SqliteRow) -> Decoded<Option<WorkflowVersion>> {
+    let version: Option<String> = row.try_get("started_version")?;
+    let hash: Option<String> = row.try_get("started_hash")?;
+    Ok(version
+        .zip(hash)
+        .map(|(version, hash)| WorkflowVersion { version, hash }))
 }
 
 fn labels<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Decoded<BTreeMap<String, T>> {

@@ -318,7 +318,10 @@ async fn statistics_are_read_along_their_keys() {
             "tenant=? AND user=? AND minute>?".to_owned(),
         ),
     ] {
-        let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", query.sql().as_str())));
+        let plan = sqlx::query(AssertSqlSafe(format!(
+            "EXPLAIN QUERY PLAN {}",
+            query.sql().as_str()
+        )));
         let plan = plan.fetch_all(&store.database.readers).await.unwrap();
         let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
         assert!(

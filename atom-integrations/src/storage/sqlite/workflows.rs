@@ -1,7 +1,11 @@
 //! Documents and the deployments that name them.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
-use atom_core::storage::{DeployedWorkflow, Page, PageRequest, WorkflowStore, is_latest, latest};
+use atom_core::storage::{
+    DeployedWorkflow, Page, PageRequest, WorkflowStore, is_latest, rolled_back, select,
+};
 use atom_core::{Result, Scope};
 use jiff::Timestamp;
 use sqlx::Row;
@@ -51,7 +55,7 @@ impl WorkflowStore for SqliteStore {
         version: Option<&str>,
     ) -> Result<Option<DeployedWorkflow>> {
         let version = version.filter(|version| !is_latest(Some(version)));
-        let query = "SELECT namespace, name, version, hash, title, summary, deployed_at FROM workflows \
+        let query = "SELECT namespace, name, version, hash, title, summary, deployed_at, withdrawn_at FROM workflows \
              WHERE tenant = ? AND user = ? AND namespace = ? AND name = ? AND (? IS NULL OR version = ?)";
         let query = sqlx::query(query)
             .bind(&scope.tenant)
@@ -66,7 +70,26 @@ impl WorkflowStore for SqliteStore {
         let found: Vec<_> = rows
             .and_then(|rows| rows.iter().map(deployed).collect::<Decoded<_>>())
             .map_err(|error| self.database.error(error))?;
-        Ok(latest(found))
+        Ok(select(found, version))
+    }
+
+    async fn roll_back(
+        &self,
+        scope: &Scope,
+        namespace: &str,
+        name: &str,
+        version: &str,
+        at: Timestamp,
+    ) -> Result<Option<Vec<DeployedWorkflow>>> {
+        self.database
+            .write(RollBack {
+                scope: scope.clone(),
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+                version: version.to_owned(),
+                at,
+            })
+            .await
     }
 
     async fn list(&self, scope: &Scope, page: &PageRequest) -> Result<Page<DeployedWorkflow>> {
@@ -75,7 +98,7 @@ impl WorkflowStore for SqliteStore {
         // Before the first of all is what sorts below every namespace.
         let (namespace, name, deployed_at, version) =
             after.unwrap_or_else(|| (String::new(), String::new(), Timestamp::UNIX_EPOCH, String::new()));
-        let query = "SELECT namespace, name, version, hash, title, summary, deployed_at FROM workflows \
+        let query = "SELECT namespace, name, version, hash, title, summary, deployed_at, withdrawn_at FROM workflows \
              WHERE tenant = ? AND user = ? AND (namespace, name, deployed_at, version) > (?, ?, ?, ?) \
              ORDER BY namespace, name, deployed_at, version LIMIT ?";
         let query = sqlx::query(query)
@@ -116,6 +139,7 @@ fn deployed(row: &SqliteRow) -> Decoded<DeployedWorkflow> {
         title: row.try_get(4)?,
         summary: row.try_get(5)?,
         deployed_at: moment(row.try_get(6)?)?,
+        withdrawn_at: row.try_get::<Option<i64>, _>(7)?.map(moment).transpose()?,
     })
 }
 
@@ -165,7 +189,7 @@ impl Write for Deploy {
         if query.fetch_optional(&mut *connection).await?.is_none() {
             return Err(workflow.without_document().into());
         }
-        let query = "SELECT namespace, name, version, hash, title, summary, deployed_at FROM workflows \
+        let query = "SELECT namespace, name, version, hash, title, summary, deployed_at, withdrawn_at FROM workflows \
              WHERE tenant = ? AND user = ? AND namespace = ? AND name = ? AND version = ?";
         let query = sqlx::query(query)
             .bind(&scope.tenant)
@@ -177,7 +201,12 @@ impl Write for Deploy {
             .fetch_optional(&mut *connection)
             .await?;
         if let Some(first) = first {
-            return Ok(deployed(&first)?.deployed_again(workflow)?);
+            let first = deployed(&first)?;
+            let again = first.clone().deployed_again(workflow)?;
+            if again != first {
+                mark(connection, scope, &again).await?;
+            }
+            return Ok(again);
         }
         let query = "INSERT INTO workflows (tenant, user, namespace, name, version, hash, title, summary, deployed_at) \
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -195,6 +224,64 @@ impl Write for Deploy {
             .bind(nanoseconds(workflow.deployed_at)?);
         query.execute(connection).await?;
         Ok(workflow.clone())
+    }
+}
+
+/// Writes since when a version is withdrawn.
+async fn mark(
+    connection: &mut SqliteConnection,
+    scope: &Scope,
+    workflow: &DeployedWorkflow,
+) -> WriteResult<()> {
+    let query = "UPDATE workflows SET withdrawn_at = ? \
+         WHERE tenant = ? AND user = ? AND namespace = ? AND name = ? AND version = ?";
+    let withdrawn_at = workflow.withdrawn_at.map(nanoseconds).transpose()?;
+    let query = sqlx::query(query)
+        .bind(withdrawn_at)
+        .bind(&scope.tenant)
+        .bind(&scope.user);
+    let query = query
+        .bind(&workflow.namespace)
+        .bind(&workflow.name)
+        .bind(&workflow.version);
+    query.execute(connection).await?;
+    Ok(())
+}
+
+struct RollBack {
+    scope: Scope,
+    namespace: String,
+    name: String,
+    version: String,
+    at: Timestamp,
+}
+
+#[async_trait]
+impl Write for RollBack {
+    type Answer = Option<Vec<DeployedWorkflow>>;
+
+    async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<Self::Answer> {
+        let query = "SELECT namespace, name, version, hash, title, summary, deployed_at, withdrawn_at FROM workflows \
+             WHERE tenant = ? AND user = ? AND namespace = ? AND name = ?";
+        let query = sqlx::query(query)
+            .bind(&self.scope.tenant)
+            .bind(&self.scope.user)
+            .bind(&self.namespace);
+        let rows = query.bind(&self.name).fetch_all(&mut *connection).await?;
+        let versions = rows.iter().map(deployed).collect::<Decoded<Vec<_>>>()?;
+        let before: HashMap<_, _> = versions
+            .iter()
+            .map(|workflow| (workflow.version.clone(), workflow.withdrawn_at))
+            .collect();
+        let Some(versions) = rolled_back(versions, &self.version, self.at) else {
+            return Ok(None);
+        };
+        for workflow in &versions {
+            if before.get(&workflow.version) != Some(&workflow.withdrawn_at) {
+                mark(connection, &self.scope, workflow).await?;
+            }
+        }
+        Ok(Some(versions))
     }
 }
 

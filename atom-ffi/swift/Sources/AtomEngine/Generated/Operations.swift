@@ -73,6 +73,18 @@ public struct WorkflowsOperations: Sendable {
     public func delete(_ request: DeleteWorkflowRequest) async throws -> DeletedWorkflows {
         try await caller.call("workflows.delete", request)
     }
+
+    /// Compares two versions of a workflow, or a version and a text, task by task. Needs the permission
+    /// `workflows.read`.
+    public func diff(_ request: DiffWorkflowsRequest) async throws -> WorkflowComparison {
+        try await caller.call("workflows.diff", request)
+    }
+
+    /// Makes an earlier version of a workflow the latest, and withdraws those above it. Needs the permission
+    /// `workflows.write`.
+    public func rollback(_ request: RollBackWorkflowRequest) async throws -> RolledBackWorkflow {
+        try await caller.call("workflows.rollback", request)
+    }
 }
 
 /// The `templates` operations.
@@ -146,6 +158,12 @@ public struct RunsOperations: Sendable {
     /// Lets a paused run go on; one that is not paused stays as it is. Needs the permission `runs.write`.
     public func resume(_ request: ResumeRunRequest) async throws -> Run {
         try await caller.call("runs.resume", request)
+    }
+
+    /// Moves a run to another version of its workflow, if that would have done the same so far. Needs the
+    /// permission `runs.write`.
+    public func migrate(_ request: MigrateRunRequest) async throws -> MigratedRun {
+        try await caller.call("runs.migrate", request)
     }
 
     /// Repeats a run from the step it failed at, or from any other, in a new run. Needs the permission

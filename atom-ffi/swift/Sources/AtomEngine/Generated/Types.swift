@@ -307,6 +307,37 @@ public struct ChangedRuns: Codable, Sendable, Equatable {
     }
 }
 
+/// A task that is different.
+public struct ChangedTask: Codable, Sendable, Equatable {
+    /// Its name.
+    public var name: String
+    /// Its JSON pointer in the first document.
+    public var from: String
+    /// Its JSON pointer in the second document.
+    public var to: String
+    /// What differs.
+    public var members: [MemberChange]
+
+    public init(
+        name: String,
+        from: String,
+        to: String,
+        members: [MemberChange]
+    ) {
+        self.name = name
+        self.from = from
+        self.to = to
+        self.members = members
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case from = "from"
+        case to = "to"
+        case members = "members"
+    }
+}
+
 /// One event in the CloudEvents 1.0.2 JSON format, with `data` as JSON.
 public struct CloudEvent: Codable, Sendable, Equatable {
     /// Identifies the event together with `source`; the log stores such a pair once.
@@ -616,6 +647,8 @@ public struct DeployedWorkflow: Codable, Sendable, Equatable {
     public var summary: String?
     /// When it was deployed.
     public var deployedAt: String
+    /// When a lower version was made the latest in its place; absent for a version that is not withdrawn.
+    public var withdrawnAt: String?
 
     public init(
         namespace: String,
@@ -624,7 +657,8 @@ public struct DeployedWorkflow: Codable, Sendable, Equatable {
         hash: String,
         title: String? = nil,
         summary: String? = nil,
-        deployedAt: String
+        deployedAt: String,
+        withdrawnAt: String? = nil
     ) {
         self.namespace = namespace
         self.name = name
@@ -633,6 +667,7 @@ public struct DeployedWorkflow: Codable, Sendable, Equatable {
         self.title = title
         self.summary = summary
         self.deployedAt = deployedAt
+        self.withdrawnAt = withdrawnAt
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -643,6 +678,7 @@ public struct DeployedWorkflow: Codable, Sendable, Equatable {
         case title = "title"
         case summary = "summary"
         case deployedAt = "deployed_at"
+        case withdrawnAt = "withdrawn_at"
     }
 }
 
@@ -664,6 +700,42 @@ public struct DeployedWorkflowPage: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case items = "items"
         case next = "next"
+    }
+}
+
+/// Compares a deployed version of a workflow with another one, or with a text.
+public struct DiffWorkflowsRequest: Codable, Sendable, Equatable {
+    /// The namespace of the workflow.
+    public var namespace: String
+    /// Its name.
+    public var name: String
+    /// The version to compare; the latest when absent or `latest`.
+    public var from: String?
+    /// The version to compare it with; the latest when absent or `latest`. Only without `document`.
+    public var to: String?
+    /// The text to compare it with, YAML or JSON; it need not be deployed.
+    public var document: String?
+
+    public init(
+        namespace: String,
+        name: String,
+        from: String? = nil,
+        to: String? = nil,
+        document: String? = nil
+    ) {
+        self.namespace = namespace
+        self.name = name
+        self.from = from
+        self.to = to
+        self.document = document
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+        case from = "from"
+        case to = "to"
+        case document = "document"
     }
 }
 
@@ -1328,7 +1400,7 @@ public struct GetWorkflowRequest: Codable, Sendable, Equatable {
     public var namespace: String
     /// Its name.
     public var name: String
-    /// Its version; the highest when absent or `latest`.
+    /// Its version; the latest when absent or `latest`: the highest that is not withdrawn.
     public var version: String?
 
     public init(
@@ -1422,6 +1494,8 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
         case runPaused(reason: String?)
         /// The run was resumed.
         case runResumed
+        /// The run was moved to another version of its workflow.
+        case runMigrated(from: WorkflowVersion, to: WorkflowVersion)
         /// The run failed, or was cancelled, and what it has done is being undone.
         case runCompensating(error: WorkflowError?)
         /// An event was sent to the run.
@@ -1466,11 +1540,13 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
             case error = "error"
             case eventType = "event_type"
             case `extension` = "extension"
+            case from = "from"
             case nextAt = "next_at"
             case output = "output"
             case reason = "reason"
             case retry = "retry"
             case title = "title"
+            case to = "to"
         }
 
         public init(from decoder: any Decoder) throws {
@@ -1488,6 +1564,8 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
                 self = .runPaused(reason: try container.decodeIfPresent(String.self, forKey: .reason))
             case "run_resumed":
                 self = .runResumed
+            case "run_migrated":
+                self = .runMigrated(from: try container.decode(WorkflowVersion.self, forKey: .from), to: try container.decode(WorkflowVersion.self, forKey: .to))
             case "run_compensating":
                 self = .runCompensating(error: try container.decodeIfPresent(WorkflowError.self, forKey: .error))
             case "run_signalled":
@@ -1545,6 +1623,10 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
                 try container.encodeIfPresent(reason, forKey: .reason)
             case .runResumed:
                 try container.encode("run_resumed", forKey: .variantTag)
+            case .runMigrated(let from, let to):
+                try container.encode("run_migrated", forKey: .variantTag)
+                try container.encode(from, forKey: .from)
+                try container.encode(to, forKey: .to)
             case .runCompensating(let error):
                 try container.encode("run_compensating", forKey: .variantTag)
                 try container.encodeIfPresent(error, forKey: .error)
@@ -1991,6 +2073,85 @@ public struct LoggedEvent: Codable, Sendable, Equatable {
     }
 }
 
+/// A value that is different.
+public struct MemberChange: Codable, Sendable, Equatable {
+    /// Where it stands: a JSON pointer from the task, or from the document.
+    public var path: String
+    /// What stood there; absent when nothing did.
+    public var from: JSONValue?
+    /// What stands there; absent when nothing does.
+    public var to: JSONValue?
+
+    public init(
+        path: String,
+        from: JSONValue? = nil,
+        to: JSONValue? = nil
+    ) {
+        self.path = path
+        self.from = from
+        self.to = to
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case path = "path"
+        case from = "from"
+        case to = "to"
+    }
+}
+
+/// Moves a run that has not ended to another version of its workflow. It is refused when the run has already done
+/// anything that the other version would not have done in the same way, at the same place of the document.
+public struct MigrateRunRequest: Codable, Sendable, Equatable {
+    /// The run's id.
+    public var id: RunId
+    /// The deployed version to move it to; the latest when absent or `latest`.
+    public var version: String?
+    /// Whether only to check whether it could be moved.
+    public var dryRun: Bool
+
+    public init(
+        id: RunId,
+        version: String? = nil,
+        dryRun: Bool = false
+    ) {
+        self.id = id
+        self.version = version
+        self.dryRun = dryRun
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+        case version = "version"
+        case dryRun = "dry_run"
+    }
+}
+
+/// A run that was moved, or could be.
+public struct MigratedRun: Codable, Sendable, Equatable {
+    /// The run as it is now.
+    public var run: Run
+    /// The version that it followed before.
+    public var from: WorkflowVersion
+    /// The version that it follows now, or after a dry run could follow.
+    public var to: WorkflowVersion
+
+    public init(
+        run: Run,
+        from: WorkflowVersion,
+        to: WorkflowVersion
+    ) {
+        self.run = run
+        self.from = from
+        self.to = to
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case run = "run"
+        case from = "from"
+        case to = "to"
+    }
+}
+
 /// What becomes of times that came while nobody was there to start their runs.
 public enum MissedRuns: String, Codable, Sendable, CaseIterable {
     /// No run starts for them.
@@ -1999,6 +2160,32 @@ public enum MissedRuns: String, Codable, Sendable, CaseIterable {
     case latest = "latest"
     /// A run starts for each, for the last 1,000 at most.
     case all = "all"
+}
+
+/// A task that stands elsewhere.
+public struct MovedTask: Codable, Sendable, Equatable {
+    /// Its name.
+    public var name: String
+    /// Its JSON pointer in the first document.
+    public var from: String
+    /// Its JSON pointer in the second document.
+    public var to: String
+
+    public init(
+        name: String,
+        from: String,
+        to: String
+    ) {
+        self.name = name
+        self.from = from
+        self.to = to
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case from = "from"
+        case to = "to"
+    }
 }
 
 /// What happens when a deadline passes before anybody has decided.
@@ -2337,12 +2524,62 @@ public enum Retry: Codable, Sendable, Equatable {
     }
 }
 
+/// Makes a deployed version the latest one, for whoever starts `latest` and for the schedule. Nothing is removed:
+/// the versions above it are withdrawn, but can be named, and runs that follow them go on.
+public struct RollBackWorkflowRequest: Codable, Sendable, Equatable {
+    /// The namespace of the workflow.
+    public var namespace: String
+    /// Its name.
+    public var name: String
+    /// The version that is to be the latest. A higher one than the present rolls forward.
+    public var version: String
+
+    public init(
+        namespace: String,
+        name: String,
+        version: String
+    ) {
+        self.namespace = namespace
+        self.name = name
+        self.version = version
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+        case version = "version"
+    }
+}
+
+/// The versions of a workflow after one was made the latest.
+public struct RolledBackWorkflow: Codable, Sendable, Equatable {
+    /// The latest version.
+    public var latest: DeployedWorkflow
+    /// The versions above it, the highest first.
+    public var withdrawn: [DeployedWorkflow]
+
+    public init(
+        latest: DeployedWorkflow,
+        withdrawn: [DeployedWorkflow]
+    ) {
+        self.latest = latest
+        self.withdrawn = withdrawn
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case latest = "latest"
+        case withdrawn = "withdrawn"
+    }
+}
+
 /// A run of a workflow. Lists leave out its input and output, which may be large.
 public struct Run: Codable, Sendable, Equatable {
     /// Its id.
     public var id: RunId
     /// Which document it follows.
     public var workflow: WorkflowKey
+    /// The version that it was started with, for a run that was moved to another one since.
+    public var startedWith: WorkflowVersion?
     /// Its state.
     public var status: RunStatus
     /// Its input as given; absent in lists.
@@ -2373,6 +2610,7 @@ public struct Run: Codable, Sendable, Equatable {
     public init(
         id: RunId,
         workflow: WorkflowKey,
+        startedWith: WorkflowVersion? = nil,
         status: RunStatus,
         input: JSONValue? = nil,
         output: JSONValue? = nil,
@@ -2389,6 +2627,7 @@ public struct Run: Codable, Sendable, Equatable {
     ) {
         self.id = id
         self.workflow = workflow
+        self.startedWith = startedWith
         self.status = status
         self.input = input
         self.output = output
@@ -2407,6 +2646,7 @@ public struct Run: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case id = "id"
         case workflow = "workflow"
+        case startedWith = "started_with"
         case status = "status"
         case input = "input"
         case output = "output"
@@ -3539,6 +3779,27 @@ public struct SubscribeEventsRequest: Codable, Sendable, Equatable {
     }
 }
 
+/// A task of one document.
+public struct TaskPlace: Codable, Sendable, Equatable {
+    /// Its name.
+    public var name: String
+    /// Its JSON pointer.
+    public var task: String
+
+    public init(
+        name: String,
+        task: String
+    ) {
+        self.name = name
+        self.task = task
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case task = "task"
+    }
+}
+
 /// A template with its form and its whole file.
 public struct TemplateDetails: Codable, Sendable, Equatable {
     /// What lists show of it.
@@ -3736,6 +3997,52 @@ public struct ValidatedWorkflow: Codable, Sendable, Equatable {
     }
 }
 
+/// What differs between two documents.
+public struct WorkflowComparison: Codable, Sendable, Equatable {
+    /// The document that was compared.
+    public var from: ValidatedWorkflow
+    /// The document that it was compared with.
+    public var to: ValidatedWorkflow
+    /// The tasks that only the second document has, in document order.
+    public var added: [TaskPlace]
+    /// The tasks that only the first document has, in document order.
+    public var removed: [TaskPlace]
+    /// The tasks that stand in another list, or at another place among the tasks that both lists have.
+    public var moved: [MovedTask]
+    /// The tasks that are themselves different, apart from the tasks inside them.
+    public var changed: [ChangedTask]
+    /// What differs outside of tasks: `document`, `input`, `output`, `use`, `timeout`, `schedule`, `evaluate`.
+    public var parts: [MemberChange]
+
+    public init(
+        from: ValidatedWorkflow,
+        to: ValidatedWorkflow,
+        added: [TaskPlace],
+        removed: [TaskPlace],
+        moved: [MovedTask],
+        changed: [ChangedTask],
+        parts: [MemberChange]
+    ) {
+        self.from = from
+        self.to = to
+        self.added = added
+        self.removed = removed
+        self.moved = moved
+        self.changed = changed
+        self.parts = parts
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case from = "from"
+        case to = "to"
+        case added = "added"
+        case removed = "removed"
+        case moved = "moved"
+        case changed = "changed"
+        case parts = "parts"
+    }
+}
+
 /// A deployed workflow with its text.
 public struct WorkflowDocument: Codable, Sendable, Equatable {
     /// The namespace of the workflow.
@@ -3752,6 +4059,8 @@ public struct WorkflowDocument: Codable, Sendable, Equatable {
     public var summary: String?
     /// When it was deployed.
     public var deployedAt: String
+    /// When a lower version was made the latest in its place; absent for a version that is not withdrawn.
+    public var withdrawnAt: String?
     /// The document's text as deployed.
     public var document: String
 
@@ -3763,6 +4072,7 @@ public struct WorkflowDocument: Codable, Sendable, Equatable {
         title: String? = nil,
         summary: String? = nil,
         deployedAt: String,
+        withdrawnAt: String? = nil,
         document: String
     ) {
         self.namespace = namespace
@@ -3772,6 +4082,7 @@ public struct WorkflowDocument: Codable, Sendable, Equatable {
         self.title = title
         self.summary = summary
         self.deployedAt = deployedAt
+        self.withdrawnAt = withdrawnAt
         self.document = document
     }
 
@@ -3783,6 +4094,7 @@ public struct WorkflowDocument: Codable, Sendable, Equatable {
         case title = "title"
         case summary = "summary"
         case deployedAt = "deployed_at"
+        case withdrawnAt = "withdrawn_at"
         case document = "document"
     }
 }
@@ -3860,7 +4172,7 @@ public struct WorkflowReference: Codable, Sendable, Equatable {
     public var namespace: String
     /// Its name.
     public var name: String
-    /// Its version; the highest when absent or `latest`.
+    /// Its version; the latest when absent or `latest`: the highest that is not withdrawn.
     public var version: String?
 
     public init(
@@ -3908,5 +4220,26 @@ public struct WorkflowValidation: Codable, Sendable, Equatable {
         case workflow = "workflow"
         case problem = "problem"
         case unsupported = "unsupported"
+    }
+}
+
+/// A version of a workflow, with its content.
+public struct WorkflowVersion: Codable, Sendable, Equatable {
+    /// The version.
+    public var version: String
+    /// SHA-256 of the document's canonical JSON, in hexadecimal.
+    public var hash: String
+
+    public init(
+        version: String,
+        hash: String
+    ) {
+        self.version = version
+        self.hash = hash
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case version = "version"
+        case hash = "hash"
     }
 }

@@ -70,6 +70,20 @@ class WorkflowsOperations internal constructor(private val caller: Caller) {
      */
     suspend fun delete(request: DeleteWorkflowRequest): DeletedWorkflows =
         caller.call("workflows.delete", request)
+
+    /**
+     * Compares two versions of a workflow, or a version and a text, task by task. Needs the permission
+     * `workflows.read`.
+     */
+    suspend fun diff(request: DiffWorkflowsRequest): WorkflowComparison =
+        caller.call("workflows.diff", request)
+
+    /**
+     * Makes an earlier version of a workflow the latest, and withdraws those above it. Needs the permission
+     * `workflows.write`.
+     */
+    suspend fun rollback(request: RollBackWorkflowRequest): RolledBackWorkflow =
+        caller.call("workflows.rollback", request)
 }
 
 /** The `templates` operations. */
@@ -136,6 +150,13 @@ class RunsOperations internal constructor(private val caller: Caller) {
     /** Lets a paused run go on; one that is not paused stays as it is. Needs the permission `runs.write`. */
     suspend fun resume(request: ResumeRunRequest): Run =
         caller.call("runs.resume", request)
+
+    /**
+     * Moves a run to another version of its workflow, if that would have done the same so far. Needs the permission
+     * `runs.write`.
+     */
+    suspend fun migrate(request: MigrateRunRequest): MigratedRun =
+        caller.call("runs.migrate", request)
 
     /** Repeats a run from the step it failed at, or from any other, in a new run. Needs the permission `runs.write`. */
     suspend fun rerun(request: RerunRunRequest): Run =

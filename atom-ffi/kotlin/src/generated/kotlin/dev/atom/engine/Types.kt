@@ -171,6 +171,19 @@ data class ChangedRuns(
     val next: String? = null,
 )
 
+/** A task that is different. */
+@Serializable
+data class ChangedTask(
+    /** Its name. */
+    val name: String,
+    /** Its JSON pointer in the first document. */
+    val from: String,
+    /** Its JSON pointer in the second document. */
+    val to: String,
+    /** What differs. */
+    val members: List<MemberChange>,
+)
+
 /** One event in the CloudEvents 1.0.2 JSON format, with `data` as JSON. */
 @KeepGeneratedSerializer
 @Serializable(with = CloudEventSerializer::class)
@@ -322,6 +335,9 @@ data class DeployedWorkflow(
     /** When it was deployed. */
     @SerialName("deployed_at")
     val deployedAt: String,
+    /** When a lower version was made the latest in its place; absent for a version that is not withdrawn. */
+    @SerialName("withdrawn_at")
+    val withdrawnAt: String? = null,
 )
 
 /** A part of a list. */
@@ -331,6 +347,21 @@ data class DeployedWorkflowPage(
     val items: List<DeployedWorkflow>,
     /** What to pass as `after` to get the following page; absent on the last. */
     val next: String? = null,
+)
+
+/** Compares a deployed version of a workflow with another one, or with a text. */
+@Serializable
+data class DiffWorkflowsRequest(
+    /** The namespace of the workflow. */
+    val namespace: String,
+    /** Its name. */
+    val name: String,
+    /** The version to compare; the latest when absent or `latest`. */
+    val from: String? = null,
+    /** The version to compare it with; the latest when absent or `latest`. Only without `document`. */
+    val to: String? = null,
+    /** The text to compare it with, YAML or JSON; it need not be deployed. */
+    val document: String? = null,
 )
 
 /** Nothing more to tell: it is done. */
@@ -720,7 +751,7 @@ data class GetWorkflowRequest(
     val namespace: String,
     /** Its name. */
     val name: String,
-    /** Its version; the highest when absent or `latest`. */
+    /** Its version; the latest when absent or `latest`: the highest that is not withdrawn. */
     val version: String? = null,
 )
 
@@ -818,6 +849,20 @@ sealed interface HistoryEntry {
         override val at: String,
         override val task: String? = null,
         override val step: Long? = null,
+    ) : HistoryEntry
+
+    /** The run was moved to another version of its workflow. */
+    @Serializable
+    @SerialName("run_migrated")
+    data class RunMigrated(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        override val step: Long? = null,
+        /** The version that it followed. */
+        val from: WorkflowVersion,
+        /** The version that it follows from then on. */
+        val to: WorkflowVersion,
     ) : HistoryEntry
 
     /** The run failed, or was cancelled, and what it has done is being undone. */
@@ -1204,6 +1249,43 @@ data class LoggedEvent(
     val event: CloudEvent,
 )
 
+/** A value that is different. */
+@Serializable
+data class MemberChange(
+    /** Where it stands: a JSON pointer from the task, or from the document. */
+    val path: String,
+    /** What stood there; absent when nothing did. */
+    val from: JsonElement? = null,
+    /** What stands there; absent when nothing does. */
+    val to: JsonElement? = null,
+)
+
+/**
+ * Moves a run that has not ended to another version of its workflow. It is refused when the run has already done
+ * anything that the other version would not have done in the same way, at the same place of the document.
+ */
+@Serializable
+data class MigrateRunRequest(
+    /** The run's id. */
+    val id: RunId,
+    /** The deployed version to move it to; the latest when absent or `latest`. */
+    val version: String? = null,
+    /** Whether only to check whether it could be moved. */
+    @SerialName("dry_run")
+    val dryRun: Boolean = false,
+)
+
+/** A run that was moved, or could be. */
+@Serializable
+data class MigratedRun(
+    /** The run as it is now. */
+    val run: Run,
+    /** The version that it followed before. */
+    val from: WorkflowVersion,
+    /** The version that it follows now, or after a dry run could follow. */
+    val to: WorkflowVersion,
+)
+
 /** What becomes of times that came while nobody was there to start their runs. */
 @Serializable
 enum class MissedRuns {
@@ -1219,6 +1301,17 @@ enum class MissedRuns {
     @SerialName("all")
     ALL,
 }
+
+/** A task that stands elsewhere. */
+@Serializable
+data class MovedTask(
+    /** Its name. */
+    val name: String,
+    /** Its JSON pointer in the first document. */
+    val from: String,
+    /** Its JSON pointer in the second document. */
+    val to: String,
+)
 
 /** What happens when a deadline passes before anybody has decided. */
 @Serializable
@@ -1401,6 +1494,29 @@ sealed interface Retry {
     data object Exhausted : Retry
 }
 
+/**
+ * Makes a deployed version the latest one, for whoever starts `latest` and for the schedule. Nothing is removed:
+ * the versions above it are withdrawn, but can be named, and runs that follow them go on.
+ */
+@Serializable
+data class RollBackWorkflowRequest(
+    /** The namespace of the workflow. */
+    val namespace: String,
+    /** Its name. */
+    val name: String,
+    /** The version that is to be the latest. A higher one than the present rolls forward. */
+    val version: String,
+)
+
+/** The versions of a workflow after one was made the latest. */
+@Serializable
+data class RolledBackWorkflow(
+    /** The latest version. */
+    val latest: DeployedWorkflow,
+    /** The versions above it, the highest first. */
+    val withdrawn: List<DeployedWorkflow>,
+)
+
 /** A run of a workflow. Lists leave out its input and output, which may be large. */
 @Serializable
 data class Run(
@@ -1408,6 +1524,9 @@ data class Run(
     val id: RunId,
     /** Which document it follows. */
     val workflow: WorkflowKey,
+    /** The version that it was started with, for a run that was moved to another one since. */
+    @SerialName("started_with")
+    val startedWith: WorkflowVersion? = null,
     /** Its state. */
     val status: RunStatus,
     /** Its input as given; absent in lists. */
@@ -2040,6 +2159,15 @@ data class SubscribeEventsRequest(
     val type: String? = null,
 )
 
+/** A task of one document. */
+@Serializable
+data class TaskPlace(
+    /** Its name. */
+    val name: String,
+    /** Its JSON pointer. */
+    val task: String,
+)
+
 /** A template with its form and its whole file. */
 @Serializable
 data class TemplateDetails(
@@ -2124,6 +2252,25 @@ data class ValidatedWorkflow(
     val title: String? = null,
 )
 
+/** What differs between two documents. */
+@Serializable
+data class WorkflowComparison(
+    /** The document that was compared. */
+    val from: ValidatedWorkflow,
+    /** The document that it was compared with. */
+    val to: ValidatedWorkflow,
+    /** The tasks that only the second document has, in document order. */
+    val added: List<TaskPlace>,
+    /** The tasks that only the first document has, in document order. */
+    val removed: List<TaskPlace>,
+    /** The tasks that stand in another list, or at another place among the tasks that both lists have. */
+    val moved: List<MovedTask>,
+    /** The tasks that are themselves different, apart from the tasks inside them. */
+    val changed: List<ChangedTask>,
+    /** What differs outside of tasks: `document`, `input`, `output`, `use`, `timeout`, `schedule`, `evaluate`. */
+    val parts: List<MemberChange>,
+)
+
 /** A deployed workflow with its text. */
 @Serializable
 data class WorkflowDocument(
@@ -2142,6 +2289,9 @@ data class WorkflowDocument(
     /** When it was deployed. */
     @SerialName("deployed_at")
     val deployedAt: String,
+    /** When a lower version was made the latest in its place; absent for a version that is not withdrawn. */
+    @SerialName("withdrawn_at")
+    val withdrawnAt: String? = null,
     /** The document's text as deployed. */
     val document: String,
 )
@@ -2181,7 +2331,7 @@ data class WorkflowReference(
     val namespace: String,
     /** Its name. */
     val name: String,
-    /** Its version; the highest when absent or `latest`. */
+    /** Its version; the latest when absent or `latest`: the highest that is not withdrawn. */
     val version: String? = null,
 )
 
@@ -2197,4 +2347,13 @@ data class WorkflowValidation(
     val problem: ErrorReport? = null,
     /** Its parts that this engine does not carry out. */
     val unsupported: List<UnsupportedFeature>,
+)
+
+/** A version of a workflow, with its content. */
+@Serializable
+data class WorkflowVersion(
+    /** The version. */
+    val version: String,
+    /** SHA-256 of the document's canonical JSON, in hexadecimal. */
+    val hash: String,
 )
