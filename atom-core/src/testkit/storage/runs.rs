@@ -91,6 +91,7 @@ async fn copies(store: &dyn Store) {
         output: None,
         error: None,
         at: second(9),
+        expires_at: None,
     });
     store.commit(last).await.unwrap();
 }
@@ -181,6 +182,7 @@ async fn refusals(store: &dyn Store, scope: &Scope) {
         output: None,
         error: None,
         at: second(6),
+        expires_at: None,
     });
     for (what, step, expected) in [
         ("a gap", traces(scope, run_id(1), 6..7), ErrorCode::Conflict),
@@ -251,6 +253,7 @@ async fn ends(store: &dyn Store, scope: &Scope) {
                 output: Some(json!(null)),
                 error: None,
                 at: second(20),
+                expires_at: None,
             },
         ),
         (
@@ -260,6 +263,7 @@ async fn ends(store: &dyn Store, scope: &Scope) {
                 output: None,
                 error: Some(json!({ "status": 500 })),
                 at: second(21),
+                expires_at: None,
             },
         ),
         (
@@ -269,6 +273,7 @@ async fn ends(store: &dyn Store, scope: &Scope) {
                 output: None,
                 error: None,
                 at: second(22),
+                expires_at: None,
             },
         ),
     ] {
@@ -282,6 +287,7 @@ async fn ends(store: &dyn Store, scope: &Scope) {
             output: stored.output,
             error: stored.error,
             at: stored.ended_at.unwrap(),
+            expires_at: None,
         };
         assert_eq!(seen, end);
         let head = store.head().await.unwrap();

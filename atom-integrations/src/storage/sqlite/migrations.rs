@@ -21,6 +21,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_approvals.sql"),
     include_str!("migrations/0006_operating.sql"),
     include_str!("migrations/0007_statistics.sql"),
+    include_str!("migrations/0008_blobs.sql"),
+    include_str!("migrations/0009_retention.sql"),
 ];
 
 /// Refuses another program's database and one of a newer engine.

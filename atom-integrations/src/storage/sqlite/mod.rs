@@ -7,11 +7,13 @@
 mod alerts;
 mod approvals;
 mod batch;
+mod blobs;
 mod error;
 mod events;
 mod fence;
 mod migrations;
 mod open;
+mod retention;
 mod rows;
 mod runs;
 mod schedules;

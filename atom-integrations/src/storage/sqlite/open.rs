@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use atom_core::{Error, ErrorCode, Offset, Result};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions, Row};
 
 use super::error::{damaged, file_error, storage_error};
@@ -76,6 +76,9 @@ fn options(path: &Path) -> SqliteConnectOptions {
         // After a burst the write-ahead log shrinks back to this many bytes.
         .pragma("journal_size_limit", "67108864")
         .pragma("trusted_schema", "OFF")
+        // Space that was freed can be given back a little at a time. A database that was made without it keeps its
+        // file until it is vacuumed once.
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .busy_timeout(Duration::from_secs(10))
         .statement_cache_capacity(256)
         // A journal is read in pages of so many rows, which should not wait for each other.
