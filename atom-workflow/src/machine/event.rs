@@ -79,6 +79,11 @@ pub enum Event {
     },
     /// Somebody resumed the run.
     Resumed,
+    /// The journal has reached its limit: the run cannot go on.
+    Exhausted {
+        /// How many entries it may have.
+        limit: u64,
+    },
     /// Somebody cancelled the run.
     Cancelled {
         /// Why, in the caller's words.

@@ -247,7 +247,7 @@ impl Machine {
             Event::Paused { .. } => !self.is_paused && self.undoing.is_none(),
             Event::Resumed => self.is_paused,
             // What is being undone is undone to the end.
-            Event::Cancelled { .. } => self.undoing.is_none(),
+            Event::Exhausted { .. } | Event::Cancelled { .. } => self.undoing.is_none(),
         }
     }
 
@@ -262,6 +262,12 @@ impl Machine {
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.is_paused
+    }
+
+    /// Whether the run has failed or was cancelled and what it has done is being undone.
+    #[must_use]
+    pub fn is_undoing(&self) -> bool {
+        self.undoing.is_some()
     }
 
     /// The time of the run: that of its latest event, which never goes back.
@@ -305,6 +311,10 @@ impl Machine {
             Event::Resumed => {
                 self.record(None, || RecordKind::RunResumed);
                 self.is_paused = false;
+            }
+            Event::Exhausted { limit } => {
+                self.is_paused = false;
+                self.give_up(Failure::Faulted(WorkflowError::exhausted(limit)));
             }
             Event::Cancelled { reason } => {
                 self.is_paused = false;

@@ -17,6 +17,7 @@ use super::parking::{Listens, Rest};
 use super::redact::Redactor;
 use super::stuck::{StuckCause, StuckNote};
 use super::{Mail, Progress, Runtime, approve, closed, ended, history, tally};
+use crate::definition::Retention;
 use crate::machine::{ActionId, Command, Event, Machine, Outcome, Transition};
 
 /// How many events of the log are read at a time.
@@ -195,6 +196,8 @@ pub(super) struct Driver<'a> {
     pub(super) record: RunRecord,
     pub(super) scope: Scope,
     pub(super) redactor: Redactor,
+    /// How long the run is kept once it has ended, as its document says.
+    retention: Retention,
     /// The calls and child runs under way; each gives the event that answers its action.
     pub(super) actions: JoinSet<Event>,
     /// Stops an action.
@@ -223,6 +226,10 @@ impl<'a> Driver<'a> {
         let mut driver = Self {
             runtime,
             scope: record.principal.scope(),
+            retention: runtime
+                .load(&record.principal.scope(), &record.workflow.hash)
+                .await?
+                .retention,
             redactor,
             actions: JoinSet::new(),
             stops: BTreeMap::new(),
@@ -344,13 +351,27 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// Whether the journal takes no more. What a run has done is still undone, and cancelling ends it as well.
+    fn is_full(&self, event: &Event) -> bool {
+        self.next_sequence + 1 >= self.runtime.inner.parts.limits.journal_entries
+            && !matches!(event, Event::Exhausted { .. } | Event::Cancelled { .. })
+            && !self.machine.is_undoing()
+    }
+
     async fn take_mail(&mut self, mail: Mail) -> Result<()> {
         if let Err(error) = self.check_mail(&mail.event) {
             // Nobody waits any more when this fails.
             let _ = mail.answer.send(Err(error));
             return Ok(());
         }
+        let is_full = self.is_full(&mail.event);
         let result = self.step(*mail.event).await;
+        if is_full && result.is_ok() {
+            let message = "the journal of the run is full, so that it had to end";
+            let full = Error::new(ErrorCode::LimitExceeded, message);
+            let _ = mail.answer.send(Err(full));
+            return result;
+        }
         // Nobody waits any more when this fails.
         let _ = mail.answer.send(result.clone());
         result
@@ -398,6 +419,10 @@ impl<'a> Driver<'a> {
     async fn step(&mut self, mut event: Event) -> Result<()> {
         if !self.machine.expects(&event) {
             return Ok(());
+        }
+        if self.is_full(&event) {
+            let limit = self.runtime.inner.parts.limits.journal_entries;
+            event = Event::Exhausted { limit };
         }
         self.redact(&mut event);
         let now = self.now();
@@ -484,6 +509,11 @@ impl<'a> Driver<'a> {
     }
 
     fn end(&self, outcome: Outcome, at: Timestamp) -> Result<RunEnd> {
+        let retention = match outcome {
+            Outcome::Completed(_) => self.retention.completed,
+            Outcome::Faulted(_) | Outcome::Cancelled => self.retention.failed,
+        };
+        let expires_at = retention.and_then(|length| at.checked_add(length).ok());
         Ok(match outcome {
             Outcome::Completed(mut output) => {
                 self.redactor.value(&mut output);
@@ -492,6 +522,7 @@ impl<'a> Driver<'a> {
                     output: Some(output),
                     error: None,
                     at,
+                    expires_at,
                 }
             }
             Outcome::Faulted(error) => {
@@ -504,6 +535,7 @@ impl<'a> Driver<'a> {
                     output: None,
                     error: Some(error),
                     at,
+                    expires_at,
                 }
             }
             Outcome::Cancelled => RunEnd {
@@ -511,6 +543,7 @@ impl<'a> Driver<'a> {
                 output: None,
                 error: None,
                 at,
+                expires_at,
             },
         })
     }

@@ -47,6 +47,7 @@ mod parking;
 mod recording;
 mod redact;
 mod rerun;
+mod retention;
 mod schedule;
 mod start;
 mod steps;
@@ -58,6 +59,7 @@ pub use dry_run::{DryRun, DryRunCall, DryRunReport};
 pub use history::HistoryEntry;
 pub use recording::{Divergence, RecordedEntry, Recording, Replayed};
 pub use rerun::Rerun;
+pub use retention::RetentionSettings;
 pub use schedule::upcoming;
 pub use steps::{Step, StepStatus};
 pub use stuck::{Stuck, StuckCause};
@@ -113,6 +115,9 @@ pub struct RuntimeLimits {
     /// How long a run may only wait before it leaves memory, measured by the machine's own time. It is built again from
     /// its journal when what it waits for comes.
     pub park_after: Duration,
+    /// How many entries the journal of a run may have. A run that needs more ends in an error of the type
+    /// `urn:atom:error:limit`; only undoing what it has done goes beyond.
+    pub journal_entries: u64,
 }
 
 impl Default for RuntimeLimits {
@@ -123,6 +128,7 @@ impl Default for RuntimeLimits {
             call_timeout: Duration::from_secs(10 * 60),
             concurrent_runs: 100_000,
             park_after: Duration::from_secs(2),
+            journal_entries: 50_000,
         }
     }
 }
@@ -180,6 +186,8 @@ struct Inner {
     /// within an owner.
     drivers: Mutex<Drivers>,
     workflows: load::WorkflowCache,
+    /// Whether there is a pruner.
+    is_pruned: AtomicBool,
     /// Tells the scheduler of changes.
     bell: Arc<schedule::Bell>,
     /// Whether somebody evaluates alert rules.
@@ -266,6 +274,7 @@ impl Runtime {
                 parts,
                 drivers: Mutex::default(),
                 workflows: load::WorkflowCache::default(),
+                is_pruned: AtomicBool::new(false),
                 bell: Arc::default(),
                 has_alerts: AtomicBool::new(false),
                 calls,

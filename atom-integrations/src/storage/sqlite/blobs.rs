@@ -307,3 +307,117 @@ fn needed(rows: &[SqliteRow], columns: &[&str]) -> Decoded<Vec<String>> {
     }
     Ok(needed)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn owner() -> Scope {
+        atom_core::testkit::fixtures::scope()
+    }
+
+    /// Cuts a text; gives what is left, its parts and the blobs by their hash.
+    fn taken_apart(text: &str) -> (String, Option<String>, Blobs) {
+        let mut rows = Rows::default();
+        let [rest, parts] = cut(text.to_owned(), &owner(), &mut rows);
+        let optional = |argument| match argument {
+            Argument::Text(text) => Some(text),
+            Argument::Null => None,
+            other => panic!("{other:?}"),
+        };
+        let mut arguments = rows.into_arguments().into_iter().map(optional);
+        let mut blobs = HashMap::new();
+        while let Some(_tenant) = arguments.next() {
+            let [_user, hash, parts, text] = std::array::from_fn(|_| arguments.next().unwrap());
+            let parts = parts.map_or(Vec::new(), |parts| value(&parts).unwrap());
+            blobs.insert(
+                hash.unwrap(),
+                Stored {
+                    parts,
+                    text: text.unwrap(),
+                },
+            );
+        }
+        (optional(rest).unwrap(), optional(parts), Blobs(blobs))
+    }
+
+    #[test]
+    fn a_small_text_stays_as_it_is() {
+        for text in ["", "{}", &"x".repeat(LARGEST_INLINE)] {
+            let (rest, parts, blobs) = taken_apart(text);
+            assert!(rest == text && parts.is_none() && blobs.0.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_large_value_is_one_blob_in_whatever_it_stands() {
+        let large = json!({ "list": vec!["some text"; 20_000], "other": 1 });
+        let whole = taken_apart(&large.to_string());
+        assert_eq!((whole.0.len() < 100, whole.2.0.len()), (true, 1));
+        for around in [
+            json!({ "type": "completed", "action": 7, "output": large }),
+            json!([[[large]], large, 3]),
+        ] {
+            let (rest, parts, blobs) = taken_apart(&around.to_string());
+            assert!(rest.len() < 200, "{rest}");
+            assert!(parts.is_some());
+            assert!(blobs.0.keys().eq(whole.2.0.keys()), "equal content is one blob");
+        }
+    }
+
+    #[test]
+    fn what_changes_beside_a_large_value_writes_only_that() {
+        let state = |step: usize, notes: &str| {
+            json!({ "document": "d".repeat(500_000), "notes": notes, "step": step }).to_string()
+        };
+        let first = taken_apart(&state(1, "")).2;
+        let second = taken_apart(&state(2, &"n".repeat(100_000))).2;
+        assert_eq!((first.0.len(), second.0.len()), (1, 2));
+        assert!(first.0.keys().all(|hash| second.0.contains_key(hash)));
+    }
+
+    #[test]
+    fn large_values_side_by_side_are_blobs_of_their_own() {
+        let many = Value::Array((0..40).map(|n| json!(n.to_string().repeat(70_000))).collect());
+        let (rest, _, blobs) = taken_apart(&json!({ "many": many }).to_string());
+        assert!(rest.len() <= LARGEST_INLINE);
+        assert!(blobs.0.values().all(|blob| blob.text.len() <= 140_002));
+    }
+
+    fn large() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<i64>().prop_map(|number| json!(number)),
+            ("\\PC{0,8}|[\\\\\"\\[{}]{0,8}", 1_usize..20_000)
+                .prop_map(|(text, times)| json!(text.repeat(times))),
+        ];
+        leaf.prop_recursive(5, 30, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::btree_map("\\PC{0,5}|[\\\\\"]{0,3}", inner, 0..5)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn what_is_cut_is_put_together_again(value in large(), from in 0.0..1.0_f64, pad in 0_usize..100_000) {
+            let text = json!([value, " ".repeat(pad)]).to_string();
+            // The end of a JSON text is no JSON, which makes no difference.
+            let mut start = (text.len() as f64 * from) as usize;
+            while !text.is_char_boundary(start) {
+                start -= 1;
+            }
+            for text in [&text, &text[start..]] {
+                let (rest, parts, blobs) = taken_apart(text);
+                prop_assert!(rest.len() <= LARGEST_INLINE);
+                prop_assert!(blobs.join(&rest, parts.as_deref()).unwrap() == *text);
+            }
+        }
+    }
+}

@@ -20,6 +20,8 @@ mod schedules;
 mod script;
 mod selection;
 mod statistics;
+#[cfg(test)]
+mod size_tests;
 mod templates;
 #[cfg(test)]
 mod tests;

@@ -44,7 +44,9 @@ pub(super) async fn open(directory: &Path) -> Result<Opened> {
     })??;
 
     let options = options(&path);
-    let mut connection = options
+    // So that space which was freed can be given back a little at a time. Only a new database takes it on.
+    let creation = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental);
+    let mut connection = creation
         .connect()
         .await
         .map_err(|error| storage_error(&path, error))?;
@@ -76,9 +78,6 @@ fn options(path: &Path) -> SqliteConnectOptions {
         // After a burst the write-ahead log shrinks back to this many bytes.
         .pragma("journal_size_limit", "67108864")
         .pragma("trusted_schema", "OFF")
-        // Space that was freed can be given back a little at a time. A database that was made without it keeps its
-        // file until it is vacuumed once.
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .busy_timeout(Duration::from_secs(10))
         .statement_cache_capacity(256)
         // A journal is read in pages of so many rows, which should not wait for each other.

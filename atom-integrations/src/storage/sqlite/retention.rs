@@ -83,7 +83,8 @@ impl SqliteStore {
         let row = sqlx::query(unfinished).fetch_one(&mut *reader).await?;
         Ok(row.try_get(0)?
             || limits.expired_run(&mut reader).await?.is_some()
-            || limits.last_old_event(&mut reader).await?.is_some())
+            || limits.last_old_event(&mut reader).await?.is_some()
+            || spare_pages(&mut reader).await? > 0)
     }
 }
 
@@ -288,15 +289,9 @@ async fn remove_blobs(connection: &mut SqliteConnection) -> Decoded<bool> {
     Ok(removed.rows_affected() > 0)
 }
 
-/// Gives free pages at the end of the file back to the file system; tells whether there may be more.
+/// Gives free pages back to the file system; tells whether there may be more.
 async fn give_back(connection: &mut SqliteConnection) -> Decoded<bool> {
-    let query = "SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count, pragma_auto_vacuum \
-         WHERE auto_vacuum = 2";
-    let Some(row) = sqlx::query(query).fetch_optional(&mut *connection).await? else {
-        return Ok(false);
-    };
-    let (free, pages): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-    let spare = free - FREE_PAGES.max(pages / 10);
+    let spare = spare_pages(connection).await?;
     if spare <= 0 {
         return Ok(false);
     }
@@ -304,7 +299,19 @@ async fn give_back(connection: &mut SqliteConnection) -> Decoded<bool> {
     sqlx::query(AssertSqlSafe(vacuum))
         .fetch_all(&mut *connection)
         .await?;
-    Ok(spare > PAGES)
+    let left = spare_pages(connection).await?;
+    Ok(left > 0 && left < spare)
+}
+
+/// How many free pages there are beyond those that new rows will take; none in a database that cannot give any back.
+async fn spare_pages(connection: &mut SqliteConnection) -> Decoded<i64> {
+    let query = "SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count, pragma_auto_vacuum \
+         WHERE auto_vacuum = 2";
+    let Some(row) = sqlx::query(query).fetch_optional(connection).await? else {
+        return Ok(0);
+    };
+    let (free, pages): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(free - FREE_PAGES.max(pages / 10))
 }
 
 /// Hides one run, to be removed; tells whether there is one.
