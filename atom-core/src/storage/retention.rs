@@ -60,6 +60,12 @@ pub trait RetentionStore: Send + Sync + std::fmt::Debug {
     /// As [`prune`](Self::prune).
     async fn delete_run(&self, scope: &Scope, run: RunId) -> Result<bool>;
 
+    /// Whether there is any run that has ended and says for itself when it may be removed.
+    ///
+    /// # Errors
+    /// `storage_failed`.
+    async fn has_expiring_runs(&self) -> Result<bool>;
+
     /// Remembers that what is in the event log by now was there at this time. How often it is called decides how exactly
     /// [`prune`](Self::prune) knows how old events are.
     ///

@@ -188,6 +188,9 @@ async fn run_to_end(
         has_news |= !was_listening && !driver.listening.is_empty();
     }
     runtime.inner.bell.run_ended(&driver.record);
+    if driver.retention != Retention::default() {
+        runtime.inner.expiring.notify_one();
+    }
     Ok(Departure::Ended)
 }
 

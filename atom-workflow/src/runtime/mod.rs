@@ -76,7 +76,7 @@ use atom_core::{
     RunId, Scope,
 };
 use serde_json::Value;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::definition::Workflow;
@@ -188,6 +188,8 @@ struct Inner {
     workflows: load::WorkflowCache,
     /// Whether there is a pruner.
     is_pruned: AtomicBool,
+    /// Tells the pruner that a run has ended whose document says how long it is kept.
+    expiring: Arc<Notify>,
     /// Tells the scheduler of changes.
     bell: Arc<schedule::Bell>,
     /// Whether somebody evaluates alert rules.
@@ -275,6 +277,7 @@ impl Runtime {
                 drivers: Mutex::default(),
                 workflows: load::WorkflowCache::default(),
                 is_pruned: AtomicBool::new(false),
+                expiring: Arc::default(),
                 bell: Arc::default(),
                 has_alerts: AtomicBool::new(false),
                 calls,

@@ -9,6 +9,7 @@ use atom_core::storage::Expiry;
 use atom_core::{CancellationToken, Clock, Error, ErrorCode, Result, RunId, Scope};
 use futures::FutureExt;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use super::{Inner, Runtime};
 use crate::definition::Retention;
@@ -37,6 +38,7 @@ impl Runtime {
                 runtime: Arc::downgrade(&self.inner),
                 clock: Arc::clone(&self.inner.parts.clock),
                 shutdown: self.inner.shutdown.clone(),
+                expiring: Arc::clone(&self.inner.expiring),
                 settings,
             };
             self.inner.tasks.spawn(pruner.work());
@@ -68,12 +70,14 @@ struct Pruner {
     runtime: Weak<Inner>,
     clock: Arc<dyn Clock>,
     shutdown: CancellationToken,
+    expiring: Arc<Notify>,
     settings: RetentionSettings,
 }
 
 impl Pruner {
     /// Works until the runtime closes.
     async fn work(self) {
+        let mut can_expire = true;
         loop {
             let Some(runtime) = self.runtime.upgrade() else {
                 return;
@@ -86,7 +90,7 @@ impl Pruner {
             };
             drop(runtime);
             match result {
-                Ok(()) => {}
+                Ok(found) => can_expire = found,
                 Err(error) if matches!(error.code(), ErrorCode::Closed | ErrorCode::Conflict) => {
                     tracing::error!(%error, "nothing that has expired is removed any more");
                     return;
@@ -101,13 +105,14 @@ impl Pruner {
                 .unwrap_or(Timestamp::MAX);
             tokio::select! {
                 () = self.shutdown.cancelled() => return,
-                () = self.clock.wait_until(next) => {}
+                () = self.expiring.notified(), if !can_expire => can_expire = true,
+                () = async { self.clock.wait_until(next).await }, if can_expire => {}
             }
         }
     }
 
-    /// Removes everything that has expired, a little at a time.
-    async fn pass(&self, runtime: &Inner) -> Result<()> {
+    /// Removes everything that has expired, a little at a time; tells whether anything that is there now can expire.
+    async fn pass(&self, runtime: &Inner) -> Result<bool> {
         let (store, now) = (&runtime.parts.store, self.clock.now());
         let RetentionSettings { runs, events } = self.settings;
         let expiry = Expiry {
@@ -123,7 +128,7 @@ impl Pruner {
             // Others come first.
             tokio::task::yield_now().await;
         }
-        Ok(())
+        Ok(self.settings != RetentionSettings::default() || store.has_expiring_runs().await?)
     }
 }
 

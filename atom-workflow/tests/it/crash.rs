@@ -128,6 +128,9 @@ impl RetentionStore for MortalStore {
         self.write()?;
         self.inner.delete_run(scope, run).await
     }
+    async fn has_expiring_runs(&self) -> Result<bool> {
+        self.inner.has_expiring_runs().await
+    }
     async fn note_events(&self, at: Timestamp) -> Result<()> {
         self.write()?;
         self.inner.note_events(at).await

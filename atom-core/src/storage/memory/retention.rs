@@ -51,6 +51,10 @@ impl RetentionStore for MemoryStore {
         })
     }
 
+    async fn has_expiring_runs(&self) -> Result<bool> {
+        Ok(self.query(|tables| tables.runs.values().any(|run| run.expires_at.is_some())))
+    }
+
     async fn note_events(&self, at: Timestamp) -> Result<()> {
         self.write(|tables| tables.event_ages.insert(at, tables.head));
         Ok(())

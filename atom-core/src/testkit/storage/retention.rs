@@ -122,6 +122,7 @@ async fn deletion(store: &dyn Store, scope: &Scope) {
 }
 
 async fn expiry(store: &dyn Store, scope: &Scope) {
+    assert!(!store.has_expiring_runs().await.unwrap());
     let own = Some(second(100));
     for (number, status, expires_at) in [
         (10, RunStatus::Completed, None),
@@ -156,6 +157,7 @@ async fn expiry(store: &dyn Store, scope: &Scope) {
             store.commit(last).await.unwrap();
         }
     }
+    assert!(store.has_expiring_runs().await.unwrap());
     let left = async || {
         let all = store
             .runs(scope, &RunFilter::default(), &PageRequest::default())
@@ -190,6 +192,7 @@ async fn expiry(store: &dyn Store, scope: &Scope) {
     );
     prune(store, &Expiry::new(second(100)), 7).await;
     assert_eq!(left().await, [15, 16]);
+    assert!(!store.has_expiring_runs().await.unwrap());
     end(store, scope, 15, RunStatus::Completed, None).await;
     prune(store, &all, 7).await;
     assert_eq!(left().await, [0_i64; 0]);

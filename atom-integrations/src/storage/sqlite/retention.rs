@@ -61,6 +61,13 @@ impl RetentionStore for SqliteStore {
         }
     }
 
+    async fn has_expiring_runs(&self) -> Result<bool> {
+        let query = "SELECT EXISTS (SELECT 1 FROM runs WHERE expires_at IS NOT NULL AND is_removed = 0)";
+        let row = sqlx::query(query).fetch_one(&self.database.readers).await;
+        row.and_then(|row| row.try_get(0))
+            .map_err(|error| self.database.error(error))
+    }
+
     async fn note_events(&self, at: Timestamp) -> Result<()> {
         let at = nanoseconds(at)?;
         let query = "SELECT \"offset\" IS (SELECT seq FROM sqlite_sequence WHERE name = 'events') FROM event_ages \
