@@ -208,9 +208,9 @@ impl Key {
     /// Removes up to so many rows of a run that is marked, its own last; gives how many.
     async fn remove(&self, connection: &mut SqliteConnection, limit: i64) -> Decoded<i64> {
         let viewers = "DELETE FROM approval_viewers WHERE (tenant, user, id) IN (SELECT tenant, user, id FROM approvals \
-             WHERE tenant = ?1 AND user = ?2 AND run = ?3 ORDER BY id LIMIT ?4)";
+             WHERE tenant = ?1 AND user = ?2 AND run = ?3 ORDER BY rowid LIMIT ?4)";
         let approvals = "DELETE FROM approvals WHERE (tenant, user, id) IN (SELECT tenant, user, id FROM approvals \
-             WHERE tenant = ?1 AND user = ?2 AND run = ?3 ORDER BY id LIMIT ?4)";
+             WHERE tenant = ?1 AND user = ?2 AND run = ?3 ORDER BY rowid LIMIT ?4)";
         // The sequences have no gaps.
         let journal = "DELETE FROM journal WHERE tenant = ?1 AND user = ?2 AND run = ?3 AND sequence < ?4 + \
              (SELECT min(sequence) FROM journal WHERE tenant = ?1 AND user = ?2 AND run = ?3)";

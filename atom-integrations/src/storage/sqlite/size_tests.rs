@@ -25,7 +25,7 @@ async fn count(store: &SqliteStore, from: &str) -> i64 {
 async fn assert_counted(store: &SqliteStore) {
     let uses = "SELECT tenant, user, hash, uses FROM blob_uses EXCEPT
         SELECT blobs.tenant, blobs.user, blobs.hash, count(of_row) FROM blobs LEFT JOIN (
-            SELECT DISTINCT owner.tenant, owner.user, of_row, value ->> 1 AS hash FROM (
+            SELECT DISTINCT owner.tenant, owner.user, of_row, json_extract(value, '$[1]') AS hash FROM (
                 SELECT tenant, user, 'i' || rowid AS of_row, input_parts AS parts FROM runs
                 UNION ALL SELECT tenant, user, 'o' || rowid, output_parts FROM runs
                 UNION ALL SELECT tenant, user, 'j' || hex(run) || sequence, payload_parts FROM journal

@@ -30,44 +30,44 @@ ALTER TABLE events ADD COLUMN event_parts TEXT;
 CREATE TRIGGER blob_added AFTER INSERT ON blobs BEGIN
     INSERT INTO blob_uses (tenant, user, hash, uses) VALUES (NEW.tenant, NEW.user, NEW.hash, 0);
     UPDATE blob_uses SET uses = uses + 1 WHERE tenant = NEW.tenant AND user = NEW.user
-        AND hash IN (SELECT value ->> 1 FROM json_each(NEW.parts));
+        AND hash IN (SELECT json_extract(value, '$[1]') FROM json_each(NEW.parts));
 END;
 CREATE TRIGGER blob_removed AFTER DELETE ON blobs BEGIN
     DELETE FROM blob_uses WHERE tenant = OLD.tenant AND user = OLD.user AND hash = OLD.hash;
     UPDATE blob_uses SET uses = uses - 1 WHERE tenant = OLD.tenant AND user = OLD.user
-        AND hash IN (SELECT value ->> 1 FROM json_each(OLD.parts));
+        AND hash IN (SELECT json_extract(value, '$[1]') FROM json_each(OLD.parts));
 END;
 
 CREATE TRIGGER input_added AFTER INSERT ON runs WHEN NEW.input_parts IS NOT NULL BEGIN
     UPDATE blob_uses SET uses = uses + 1 WHERE tenant = NEW.tenant AND user = NEW.user
-        AND hash IN (SELECT value ->> 1 FROM json_each(NEW.input_parts));
+        AND hash IN (SELECT json_extract(value, '$[1]') FROM json_each(NEW.input_parts));
 END;
 CREATE TRIGGER input_removed AFTER DELETE ON runs WHEN OLD.input_parts IS NOT NULL BEGIN
     UPDATE blob_uses SET uses = uses - 1 WHERE tenant = OLD.tenant AND user = OLD.user
-        AND hash IN (SELECT value ->> 1 FROM json_each(OLD.input_parts));
+        AND hash IN (SELECT json_extract(value, '$[1]') FROM json_each(OLD.input_parts));
 END;
 -- A run ends once, so no output takes the place of another.
 CREATE TRIGGER output_added AFTER UPDATE OF output_parts ON runs WHEN NEW.output_parts IS NOT NULL BEGIN
     UPDATE blob_uses SET uses = uses + 1 WHERE tenant = NEW.tenant AND user = NEW.user
-        AND hash IN (SELECT value ->> 1 FROM json_each(NEW.output_parts));
+        AND hash IN (SELECT json_extract(value, '$[1]') FROM json_each(NEW.output_parts));
 END;
 CREATE TRIGGER output_removed AFTER DELETE ON runs WHEN OLD.output_parts IS NOT NULL BEGIN
     UPDATE blob_uses SET uses = uses - 1 WHERE tenant = OLD.tenant AND user = OLD.user
-        AND hash IN (SELECT value ->> 1 FROM json_each(OLD.output_parts));
+        AND hash IN (SELECT json_extract(value, '$[1]') FROM json_each(OLD.output_parts));
 END;
 CREATE TRIGGER payload_added AFTER INSERT ON journal WHEN NEW.payload_parts IS NOT NULL BEGIN
     UPDATE blob_uses SET uses = uses + 1 WHERE tenant = NEW.tenant AND user = NEW.user
-        AND hash IN (SELECT value ->> 1 FROM json_each(NEW.payload_parts));
+        AND hash IN (SELECT json_extract(value, '$[1]') FROM json_each(NEW.payload_parts));
 END;
 CREATE TRIGGER payload_removed AFTER DELETE ON journal WHEN OLD.payload_parts IS NOT NULL BEGIN
     UPDATE blob_uses SET uses = uses - 1 WHERE tenant = OLD.tenant AND user = OLD.user
-        AND hash IN (SELECT value ->> 1 FROM json_each(OLD.payload_parts));
+        AND hash IN (SELECT json_extract(value, '$[1]') FROM json_each(OLD.payload_parts));
 END;
 CREATE TRIGGER event_added AFTER INSERT ON events WHEN NEW.event_parts IS NOT NULL BEGIN
     UPDATE blob_uses SET uses = uses + 1 WHERE tenant = NEW.tenant AND user = NEW.user
-        AND hash IN (SELECT value ->> 1 FROM json_each(NEW.event_parts));
+        AND hash IN (SELECT json_extract(value, '$[1]') FROM json_each(NEW.event_parts));
 END;
 CREATE TRIGGER event_removed AFTER DELETE ON events WHEN OLD.event_parts IS NOT NULL BEGIN
     UPDATE blob_uses SET uses = uses - 1 WHERE tenant = OLD.tenant AND user = OLD.user
-        AND hash IN (SELECT value ->> 1 FROM json_each(OLD.event_parts));
+        AND hash IN (SELECT json_extract(value, '$[1]') FROM json_each(OLD.event_parts));
 END;
