@@ -60,7 +60,7 @@ mod tests {
             .retention
             .settings()
             .unwrap();
-        let hours = |hours| Some(Duration::from_secs(hours * 3600));
+        let hours = |hours: u64| Some(Duration::from_secs(hours * 3600));
         assert_eq!(settings.runs.completed, hours(7 * 24));
         assert_eq!((settings.runs.failed, settings.events), (None, hours(36)));
         for (key, value) in [("completed", "7 days"), ("failed", "P1M"), ("events", "PT59S")] {
