@@ -59,7 +59,8 @@ pub async fn check_large_data(store: &dyn Store) {
         );
         let journal = store.journal(&scope, run_id(number), 0, 9).await.unwrap();
         let payloads: Vec<_> = journal.iter().map(|entry| &entry.payload).collect();
-        assert!(*payloads[0] == json!({ "input": value }).to_string(), "{number}");
+        let first = json!({ "input": value }).to_string();
+        assert!(*payloads[0] == first, "{number}");
         assert!(
             payloads[1..]
                 .iter()
