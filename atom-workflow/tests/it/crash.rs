@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atom_core::storage::{
     AlertRecord, AlertStore, ApprovalFilter, ApprovalRecord, ApprovalStore, Committed, DeployedWorkflow,
-    Expiry, JournalEntry, MemoryStore, MemoryVault, NewRun, Page, PageRequest, Resolution, RetentionStore, RunCommit, RunFilter,
-    RunRecord, RunStore, ScheduleRecord, ScheduleStore, Series, StatisticsQuery, StatisticsStore,
-    StoredTemplate, Tally, TemplateInfo, TemplateStore, Vault, WorkflowName, WorkflowStore,
+    Expiry, JournalEntry, MemoryStore, MemoryVault, NewRun, Page, PageRequest, Resolution, RetentionStore,
+    RunCommit, RunFilter, RunRecord, RunStore, ScheduleRecord, ScheduleStore, Series, StatisticsQuery,
+    StatisticsStore, StoredTemplate, Tally, TemplateInfo, TemplateStore, Vault, WorkflowName, WorkflowStore,
 };
 use atom_core::{
     ApprovalId, CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Principal,

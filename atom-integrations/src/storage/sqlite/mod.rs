@@ -19,9 +19,9 @@ mod runs;
 mod schedules;
 mod script;
 mod selection;
-mod statistics;
 #[cfg(test)]
 mod size_tests;
+mod statistics;
 mod templates;
 #[cfg(test)]
 mod tests;
