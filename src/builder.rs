@@ -119,6 +119,7 @@ impl EngineBuilder {
         let principal = self.config.principal()?;
         let permissions = self.config.permission_table()?;
         let alert_interval = self.config.alert_interval()?;
+        let retention = self.config.retention.settings()?;
         let storage = open_storage(&self.config).await?;
         let close_grace = self.config.close_grace();
         let engine = Engine::assemble(Assembly {
@@ -129,6 +130,7 @@ impl EngineBuilder {
             random: self.random,
             principal,
             permissions,
+            retention,
             close_grace,
         });
         if self.config.resume
@@ -140,6 +142,7 @@ impl EngineBuilder {
         if self.config.resume {
             engine.start_schedules();
             engine.start_alerts(alert_interval);
+            engine.start_retention();
         }
         Ok(engine)
     }

@@ -1,5 +1,9 @@
 //! What an engine is told when it is opened.
 
+mod retention;
+
+pub use retention::RetentionConfig;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,11 +54,13 @@ pub struct EngineConfig {
     pub http: HttpConfig,
     /// Which processes workflows may run; none at all unless it says so.
     pub processes: ProcessConfig,
-    /// Whether runs that were under way when the store was last closed go on at once, schedules start runs, and alert
-    /// rules are evaluated.
+    /// Whether runs that were under way when the store was last closed go on at once, schedules start runs, alert rules
+    /// are evaluated, and what has expired is removed.
     pub resume: bool,
     /// How often alert rules are evaluated, in milliseconds; at least 1000.
     pub alert_interval_ms: u64,
+    /// How long runs that have ended and events are kept.
+    pub retention: RetentionConfig,
     /// How long a function of the host application may take to answer, in milliseconds.
     pub host_call_timeout_ms: u64,
     /// How long closing waits for calls and runs to finish what they are writing, in milliseconds.
@@ -75,6 +81,7 @@ impl Default for EngineConfig {
             processes: ProcessConfig::default(),
             resume: true,
             alert_interval_ms: 60_000,
+            retention: RetentionConfig::default(),
             host_call_timeout_ms: 5 * 60 * 1000,
             close_grace_ms: 5_000,
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use atom_core::{CancellationToken, Clock, Error, FunctionRegistry, Principal, RandomSource, Result, RunId};
 use atom_integrations::process::Processes;
 use atom_integrations::storage::SqliteStore;
-use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts};
+use atom_workflow::runtime::{RetentionSettings, Runtime, RuntimeLimits, RuntimeParts};
 use futures::FutureExt;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use serde_json::Value;
@@ -56,6 +56,7 @@ struct Inner {
     principal: Principal,
     sqlite: Option<Arc<SqliteStore>>,
     processes: Processes,
+    retention: RetentionSettings,
     close_grace: Duration,
     /// The calls and streams under way.
     calls: TaskTracker,
@@ -73,12 +74,13 @@ pub(crate) struct Assembly {
     pub(crate) random: Arc<dyn RandomSource>,
     pub(crate) principal: Principal,
     pub(crate) permissions: PermissionTable,
+    pub(crate) retention: RetentionSettings,
     pub(crate) close_grace: Duration,
 }
 
 impl Engine {
     /// Opens an engine. Runs that were under way when its store was last closed, or when the process died, go on,
-    /// schedules start runs, and alert rules are evaluated.
+    /// schedules start runs, alert rules are evaluated, and what has expired is removed.
     /// Must be called within a tokio runtime that outlives the engine.
     ///
     /// # Errors
@@ -102,6 +104,7 @@ impl Engine {
             random,
             principal,
             permissions,
+            retention,
             close_grace,
         } = assembly;
         let runtime = Runtime::new(RuntimeParts {
@@ -130,6 +133,7 @@ impl Engine {
                 principal,
                 sqlite: storage.sqlite,
                 processes,
+                retention,
                 close_grace,
                 calls: TaskTracker::new(),
                 overdue: CancellationToken::new(),
@@ -166,6 +170,13 @@ impl Engine {
     /// nothing.
     pub fn start_alerts(&self, interval: Duration) {
         self.inner.parts.runtime.start_alerts(interval);
+    }
+
+    /// Removes runs and events that have expired, those of every tenant and user, within ten minutes, until the engine is
+    /// closed. [`open`](Self::open) has done so already unless the configuration says `resume: false`. Doing it again
+    /// changes nothing.
+    pub fn start_retention(&self) {
+        self.inner.parts.runtime.start_retention(self.inner.retention);
     }
 
     /// Calls an operation as the principal of the configuration.

@@ -42,5 +42,5 @@ pub use atom_core::{
 pub use atom_integrations::http::{HttpConfig, PrivateAddresses};
 pub use atom_integrations::process::ProcessConfig;
 pub use builder::EngineBuilder;
-pub use config::{EngineConfig, FileRoots, StorageKind};
+pub use config::{EngineConfig, FileRoots, RetentionConfig, StorageKind};
 pub use engine::Engine;

@@ -30,6 +30,16 @@ export interface ProcessOptions {
   path?: readonly string[];
 }
 
+/** How long an engine keeps what has ended, as ISO 8601 durations such as `P30D`: for ever unless it is said. */
+export interface RetentionOptions {
+  /** Runs that completed, unless their document says otherwise. */
+  completed?: string;
+  /** Runs that faulted or were cancelled, unless their document says otherwise. */
+  failed?: string;
+  /** Events of the log. */
+  events?: string;
+}
+
 /** What an engine is told when it is opened. */
 export interface OpenOptions {
   /**
@@ -55,6 +65,8 @@ export interface OpenOptions {
   processes?: ProcessOptions;
   /** Whether runs that were under way when the store was last closed go on at once; yes unless given. */
   resume?: boolean;
+  /** How long runs that have ended and events are kept; for ever unless given. */
+  retention?: RetentionOptions;
   /** How long a function of this program may take to answer, in milliseconds; 5 minutes unless given. */
   hostCallTimeoutMs?: number;
   /** How long closing waits for calls and runs to finish what they are writing; 5 seconds unless given. */

@@ -76,6 +76,7 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
             again = await operations.runs.rerun(id=other["id"])
             assert again["rerun_of"] == other["id"]
             await operations.runs.cancel(id=again["id"])
+            await operations.runs.delete(id=again["id"])
             assert len((await operations.runs.list(status="completed"))["items"]) == 1
             paused = await operations.runs.start(
                 workflow={"namespace": "tests", "name": "listener"}, tags={"batch": "a"}, idempotency_key="k"

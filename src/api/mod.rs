@@ -51,11 +51,11 @@ pub use functions::{
 pub use json::{MAX_REQUEST_BYTES, MAX_REQUEST_DEPTH};
 pub use permission::Permission;
 pub use runs::{
-    CancelRunRequest, CancelRunsRequest, ChangedRun, ChangedRuns, Done, ExportRunRequest, FollowRunRequest,
-    GetRunHistoryRequest, GetRunRequest, ListRunStepsRequest, ListRunWaitsRequest, ListRunsRequest,
-    ListStuckRunsRequest, MigrateRunRequest, MigratedRun, PauseRunRequest, ReplayRunRequest, RerunRunRequest,
-    RerunRunsRequest, ResumeRunRequest, Run, RunHistory, RunSelection, RunSteps, RunWaits, SignalRunRequest,
-    StartRunRequest, StuckRun, WorkflowReference,
+    CancelRunRequest, CancelRunsRequest, ChangedRun, ChangedRuns, DeleteRunRequest, Done, ExportRunRequest,
+    FollowRunRequest, GetRunHistoryRequest, GetRunRequest, ListRunStepsRequest, ListRunWaitsRequest,
+    ListRunsRequest, ListStuckRunsRequest, MigrateRunRequest, MigratedRun, PauseRunRequest, ReplayRunRequest,
+    RerunRunRequest, RerunRunsRequest, ResumeRunRequest, Run, RunHistory, RunSelection, RunSteps, RunWaits,
+    SignalRunRequest, StartRunRequest, StuckRun, WorkflowReference,
 };
 pub use schedules::{
     GetScheduleRequest, ListSchedulesRequest, PauseScheduleRequest, PreviewScheduleRequest,

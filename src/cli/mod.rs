@@ -91,7 +91,7 @@ fn carry_out(cli: Cli, terminal: &mut Terminal) -> Result<ExitCode, CommandError
         match cli.command {
             Command::Run(arguments) => run::run(&session, arguments, terminal).await,
             Command::Resume(arguments) => resume::resume(&session, &arguments, terminal).await,
-            Command::Work(arguments) => work::work(&session, &arguments, terminal).await,
+            Command::Work(arguments) => work::work(&session, arguments, terminal).await,
             Command::Call(arguments) => call::call(&session, arguments, terminal).await,
             Command::Api(arguments) => operations::show(&arguments, terminal),
             Command::Validate(arguments) => validate::validate(&arguments, terminal).await,

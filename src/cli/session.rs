@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use atom_engine::{Engine, EngineConfig, FileRoots, PrivateAddresses};
+use atom_engine::{Engine, EngineConfig, FileRoots, PrivateAddresses, RetentionConfig};
 use clap::{Args, ValueEnum};
 
 use super::error::CommandError;
@@ -76,13 +76,16 @@ impl SessionOptions {
         Self::with_engine_of(self.config(), work).await
     }
 
-    /// Does the same with an engine that goes on with the runs and schedules of every tenant and user.
+    /// Does the same with an engine that goes on with the runs and schedules of every tenant and user, and removes what has
+    /// expired.
     pub(super) async fn with_working_engine<T>(
         &self,
+        retention: RetentionConfig,
         work: impl AsyncFnOnce(&Engine) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let mut config = self.config();
         config.resume = true;
+        config.retention = retention;
         Self::with_engine_of(config, work).await
     }
 

@@ -2,26 +2,42 @@
 
 use std::process::ExitCode;
 
+use atom_engine::RetentionConfig;
 use clap::Args;
 
 use super::error::CommandError;
 use super::session::SessionOptions;
 use super::terminal::Terminal;
 
-/// Start runs by their schedules, and finish those that were interrupted, until Ctrl-C is pressed
+/// Start runs by their schedules, finish those that were interrupted, and remove what has expired, until Ctrl-C is pressed
 ///
 /// Schedules start runs only while an engine is open: this keeps one open, for every tenant and user of the data folder. Meanwhile no
 /// other command has the folder. What is under way when it ends goes on the next time.
 #[derive(Debug, Args)]
-pub(super) struct WorkArguments {}
+pub(super) struct WorkArguments {
+    /// How long runs that completed are kept where their documents say nothing, e.g. P30D; for ever unless given
+    #[arg(long, value_name = "DURATION")]
+    keep_completed: Option<String>,
+    /// The same for runs that faulted or were cancelled
+    #[arg(long, value_name = "DURATION")]
+    keep_failed: Option<String>,
+    /// How long events are kept; for ever unless given
+    #[arg(long, value_name = "DURATION")]
+    keep_events: Option<String>,
+}
 
 pub(super) async fn work(
     session: &SessionOptions,
-    _arguments: &WorkArguments,
+    arguments: WorkArguments,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, CommandError> {
+    let retention = RetentionConfig {
+        completed: arguments.keep_completed,
+        failed: arguments.keep_failed,
+        events: arguments.keep_events,
+    };
     let outcome = session
-        .with_working_engine(async |_engine| {
+        .with_working_engine(retention, async |_engine| {
             terminal.complain("working; Ctrl-C ends");
             terminated().await.map_err(CommandError::System)?;
             Ok(ExitCode::SUCCESS)

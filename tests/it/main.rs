@@ -13,6 +13,7 @@ mod histories;
 #[cfg(unix)]
 mod processes;
 mod protocols;
+mod retention;
 mod schedules;
 mod schema;
 mod support;

@@ -1,6 +1,7 @@
 //! A store that forgets everything when it is dropped.
 
 mod alerts;
+mod retention;
 mod schedules;
 mod statistics;
 
@@ -67,6 +68,8 @@ struct Tables {
     /// The offsets of events by source and id.
     known_events: HashMap<(Scope, String, String), Offset>,
     head: Offset,
+    /// Up to where the log reached, by time.
+    event_ages: BTreeMap<Timestamp, Offset>,
 }
 
 /// An owner, the namespace and name of a workflow, and the key under which a run of it was started.
@@ -86,6 +89,7 @@ fn start_key(run: &NewRun) -> Option<StartKey> {
 #[derive(Debug)]
 struct Run {
     record: RunRecord,
+    expires_at: Option<Timestamp>,
     journal: Vec<JournalEntry>,
 }
 
@@ -117,7 +121,11 @@ impl Run {
             updated_at: journal.last().map_or(run.created_at, |entry| entry.at),
             ended_at: None,
         };
-        Self { record, journal }
+        Self {
+            record,
+            expires_at: None,
+            journal,
+        }
     }
 
     fn next_sequence(&self) -> u64 {
@@ -151,6 +159,7 @@ impl Run {
             self.record.output = end.output;
             self.record.error = end.error;
             self.record.ended_at = Some(end.at);
+            self.expires_at = end.expires_at;
         }
     }
 }

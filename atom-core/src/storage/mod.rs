@@ -1,9 +1,10 @@
 //! What the engine keeps, and the rules every store must hold.
 //!
-//! * Every row belongs to a [`Scope`]: a method that takes one never touches another's rows. Two places see more.
+//! * Every row belongs to a [`Scope`]: a method that takes one never touches another's rows. Three places see more.
 //!   [`RunStore::unfinished`] and the questions that a scheduler asks of [`ScheduleStore`] see all scopes, because an
 //!   engine serves everybody's runs and schedules. [`ApprovalStore`] takes a [`Principal`] and shows it approvals that
-//!   runs of other users of its tenant ask it to decide, never those of another tenant.
+//!   runs of other users of its tenant ask it to decide, never those of another tenant. [`RetentionStore::prune`] removes
+//!   what is old of all scopes and shows nothing.
 //! * What a method reports as written is on disk: it survives `kill -9` and a power cut.
 //! * An engine that has lost its place to a newer one can write nothing ([`ErrorCode::Conflict`](crate::ErrorCode)).
 //! * A failed write leaves everything stored before as it was.
@@ -16,6 +17,7 @@
 mod alert;
 mod approval;
 mod memory;
+mod retention;
 mod run;
 mod schedule;
 mod selection;
@@ -32,6 +34,7 @@ pub use approval::{
     DecisionKind, OnDeadline,
 };
 pub use memory::MemoryStore;
+pub use retention::{Expiry, Kept, RetentionStore};
 pub use run::{
     Committed, JournalEntry, NewRun, ParentStep, RunCommit, RunEnd, RunRecord, RunStatus, RunStore,
     RunTrigger, WorkflowKey, WorkflowVersion,
@@ -70,6 +73,7 @@ pub trait Store:
     + StatisticsStore
     + AlertStore
     + EventLog
+    + RetentionStore
 {
 }
 
@@ -82,6 +86,7 @@ impl<T> Store for T where
         + StatisticsStore
         + AlertStore
         + EventLog
+        + RetentionStore
 {
 }
 

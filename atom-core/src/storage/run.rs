@@ -213,6 +213,9 @@ pub struct RunEnd {
     pub error: Option<Value>,
     /// When it ended.
     pub at: Timestamp,
+    /// From when on it may be removed, where its document says so; the rule of the whole engine when absent, see
+    /// [`Expiry`](super::Expiry).
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Everything that one step of a run writes: all of it or nothing.

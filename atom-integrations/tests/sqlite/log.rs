@@ -63,6 +63,7 @@ fn changes() -> Vec<Change> {
                     output: Some(json!(run)),
                     error: None,
                     at: second(sequence),
+                    expires_at: None,
                 });
                 step.tally = Some(tally(run));
             }

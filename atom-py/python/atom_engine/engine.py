@@ -72,6 +72,7 @@ class Engine(Actor):
         http: Mapping[str, Any] | None = None,
         processes: Mapping[str, Any] | None = None,
         resume: bool | None = None,
+        retention: Mapping[str, str] | None = None,
         host_call_timeout_ms: int | None = None,
         close_grace_ms: int | None = None,
     ) -> Engine:
@@ -91,6 +92,8 @@ class Engine(Actor):
                 "container": True, "mcp": True}` turns all kinds on.
             resume: Whether runs that were under way when the store was last closed go on at once; yes unless
                 given.
+            retention: How long runs that have ended (`completed`, `failed`) and `events` are kept, as ISO 8601
+                durations such as `P30D`; for ever unless given.
             host_call_timeout_ms: How long a function of this program may take to answer; 5 minutes unless given.
             close_grace_ms: How long closing waits for calls and runs to finish what they are writing; 5 seconds
                 unless given.
@@ -109,6 +112,7 @@ class Engine(Actor):
             "http": http,
             "processes": processes,
             "resume": resume,
+            "retention": retention,
             "host_call_timeout_ms": host_call_timeout_ms,
             "close_grace_ms": close_grace_ms,
         }

@@ -170,7 +170,7 @@ fn key() -> impl Strategy<Value = String> {
         parameters headers body query redirect method proto service arguments host port channel operation server \
         protocol message subscription filter consume amount payload variables agentCard transport http stdio options \
         command environment image ports volumes stdin lifetime cleanup pullPolicy code source time dataschema data \
-        datacontenttype item atom compensate idempotencyKey index unknown";
+        datacontenttype item atom compensate idempotencyKey index retention completed failed unknown";
     let keys: Vec<_> = keys.split_whitespace().map(str::to_owned).collect();
     proptest::sample::select(keys)
 }
@@ -201,6 +201,7 @@ fn value() -> impl Strategy<Value = Value> {
         json!({"authority": "https://example.com", "grant": "password"}),
         json!({"type": "https://example.com/e", "status": 400}),
         json!({"metadata": {"atom": {"compensate": {}}}}),
+        json!({"metadata": {"atom": {"retention": {"completed": "P7D"}}}}),
         json!({"metadata": {"atom": {"idempotencyKey": ".id", "index": {"a": ".b"}}}}),
     ];
     let texts = [

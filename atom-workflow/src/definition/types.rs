@@ -40,6 +40,8 @@ pub struct Workflow {
     pub idempotency_key: Option<Expression>,
     /// `document.metadata.atom.index`: what runs can be found by, computed from their input.
     pub index: BTreeMap<String, Expression>,
+    /// `document.metadata.atom.retention`: how long runs are kept once they have ended.
+    pub retention: Retention,
     /// Valid parts of the document that this engine does not carry out; a document with any cannot be deployed.
     pub unsupported: Vec<UnsupportedFeature>,
     /// The document as JSON: what `$workflow.definition` shows.
@@ -60,6 +62,18 @@ pub struct UnsupportedFeature {
     /// The column it starts at, from 1.
     pub column: usize,
 }
+
+/// How long runs are kept once they have ended; where it says nothing, as the engine's settings say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Runs that completed.
+    pub completed: Option<Duration>,
+    /// Runs that faulted or were cancelled.
+    pub failed: Option<Duration>,
+}
+
+/// The shortest time that runs are kept: whoever waits for one must be able to see its end.
+pub const MINIMUM_RETENTION: Duration = Duration::from_secs(60);
 
 /// The section that names a workflow.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -53,6 +53,18 @@ impl WorkflowError {
         }
     }
 
+    /// The error of a run whose journal has reached its limit.
+    pub(crate) fn exhausted(limit: u64) -> Self {
+        Self {
+            kind: "urn:atom:error:limit".to_owned(),
+            title: Some("Limit Error".to_owned()),
+            ..Self::runtime(format!(
+                "the run has {limit} entries in its journal, as many as it may have; let it start another run that goes on, \
+                 or divide the work among child runs with 'run: workflow'"
+            ))
+        }
+    }
+
     pub(crate) fn configuration(detail: impl Into<String>) -> Self {
         Self::standard("configuration", 400, "Configuration Error", detail)
     }

@@ -87,6 +87,11 @@ pub enum Event {
         /// The version that it follows from now on.
         to: WorkflowVersion,
     },
+    /// The journal has reached its limit: the run cannot go on.
+    Exhausted {
+        /// How many entries it may have.
+        limit: u64,
+    },
     /// Somebody cancelled the run.
     Cancelled {
         /// Why, in the caller's words.

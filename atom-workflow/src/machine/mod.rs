@@ -254,7 +254,7 @@ impl Machine {
             Event::Paused { .. } => !self.is_paused && self.undoing.is_none(),
             Event::Resumed => self.is_paused,
             // What is being undone is undone to the end.
-            Event::Cancelled { .. } => self.undoing.is_none(),
+            Event::Exhausted { .. } | Event::Cancelled { .. } => self.undoing.is_none(),
         }
     }
 
@@ -269,6 +269,12 @@ impl Machine {
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.is_paused
+    }
+
+    /// Whether the run has failed or was cancelled and what it has done is being undone.
+    #[must_use]
+    pub fn is_undoing(&self) -> bool {
+        self.undoing.is_some()
     }
 
     /// The time of the run: that of its latest event, which never goes back.
@@ -314,6 +320,10 @@ impl Machine {
                 self.is_paused = false;
             }
             Event::Migrated { from, to } => self.record(None, || RecordKind::RunMigrated { from, to }),
+            Event::Exhausted { limit } => {
+                self.is_paused = false;
+                self.give_up(Failure::Faulted(WorkflowError::exhausted(limit)));
+            }
             Event::Cancelled { reason } => {
                 self.is_paused = false;
                 self.give_up(Failure::Cancelled { reason });

@@ -19,6 +19,7 @@ use super::parking::{Listens, Rest};
 use super::redact::Redactor;
 use super::stuck::{StuckCause, StuckNote};
 use super::{Mail, Progress, Runtime, approve, closed, ended, history, tally};
+use crate::definition::Retention;
 use crate::machine::{ActionId, Command, Event, Machine, Outcome, Transition};
 
 /// How many events of the log are read at a time.
@@ -189,6 +190,9 @@ async fn run_to_end(
         has_news |= !was_listening && !driver.listening.is_empty();
     }
     runtime.inner.bell.run_ended(&driver.record);
+    if driver.retention != Retention::default() {
+        runtime.inner.expiring.notify_one();
+    }
     Ok(Departure::Ended)
 }
 
@@ -197,6 +201,8 @@ pub(super) struct Driver<'a> {
     pub(super) record: RunRecord,
     pub(super) scope: Scope,
     pub(super) redactor: Redactor,
+    /// How long the run is kept once it has ended, as its document says.
+    retention: Retention,
     /// The calls and child runs under way; each gives the event that answers its action.
     pub(super) actions: JoinSet<Event>,
     /// Stops an action.
@@ -225,6 +231,10 @@ impl<'a> Driver<'a> {
         let mut driver = Self {
             runtime,
             scope: record.principal.scope(),
+            retention: runtime
+                .load(&record.principal.scope(), &record.workflow.hash)
+                .await?
+                .retention,
             redactor,
             actions: JoinSet::new(),
             stops: BTreeMap::new(),
@@ -346,12 +356,20 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// Whether the journal takes no more. What a run has done is still undone, and cancelling ends it as well.
+    fn is_full(&self, event: &Event) -> bool {
+        self.next_sequence + 1 >= self.runtime.inner.parts.limits.journal_entries
+            && !matches!(event, Event::Exhausted { .. } | Event::Cancelled { .. })
+            && !self.machine.is_undoing()
+    }
+
     async fn take_mail(&mut self, mail: Mail) -> Result<()> {
         if let Err(error) = self.check_mail(&mail.event) {
             // Nobody waits any more when this fails.
             let _ = mail.answer.send(Err(error));
             return Ok(());
         }
+        let is_full = self.is_full(&mail.event);
         let event = match *mail.event {
             // Somebody else has asked for the same meanwhile.
             Event::Migrated { to, .. } if to.hash == self.record.workflow.hash => {
@@ -370,6 +388,12 @@ impl<'a> Driver<'a> {
             event => event,
         };
         let result = self.step(event).await;
+        if is_full && result.is_ok() {
+            let message = "the journal of the run is full, so that it had to end";
+            let full = Error::new(ErrorCode::LimitExceeded, message);
+            let _ = mail.answer.send(Err(full));
+            return result;
+        }
         // Nobody waits any more when this fails.
         let _ = mail.answer.send(result.clone());
         result
@@ -417,6 +441,10 @@ impl<'a> Driver<'a> {
     async fn step(&mut self, mut event: Event) -> Result<()> {
         if !self.machine.expects(&event) {
             return Ok(());
+        }
+        if self.is_full(&event) {
+            let limit = self.runtime.inner.parts.limits.journal_entries;
+            event = Event::Exhausted { limit };
         }
         self.redact(&mut event);
         let now = self.now();
@@ -511,6 +539,11 @@ impl<'a> Driver<'a> {
     }
 
     fn end(&self, outcome: Outcome, at: Timestamp) -> Result<RunEnd> {
+        let retention = match outcome {
+            Outcome::Completed(_) => self.retention.completed,
+            Outcome::Faulted(_) | Outcome::Cancelled => self.retention.failed,
+        };
+        let expires_at = retention.and_then(|length| at.checked_add(length).ok());
         Ok(match outcome {
             Outcome::Completed(mut output) => {
                 self.redactor.value(&mut output);
@@ -519,6 +552,7 @@ impl<'a> Driver<'a> {
                     output: Some(output),
                     error: None,
                     at,
+                    expires_at,
                 }
             }
             Outcome::Faulted(error) => {
@@ -531,6 +565,7 @@ impl<'a> Driver<'a> {
                     output: None,
                     error: Some(error),
                     at,
+                    expires_at,
                 }
             }
             Outcome::Cancelled => RunEnd {
@@ -538,6 +573,7 @@ impl<'a> Driver<'a> {
                 output: None,
                 error: None,
                 at,
+                expires_at,
             },
         })
     }

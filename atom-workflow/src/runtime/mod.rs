@@ -48,6 +48,7 @@ mod parking;
 mod recording;
 mod redact;
 mod rerun;
+mod retention;
 mod schedule;
 mod start;
 mod steps;
@@ -60,6 +61,7 @@ pub use history::HistoryEntry;
 pub use migrate::Migration;
 pub use recording::{Divergence, RecordedEntry, Recording, Replayed};
 pub use rerun::Rerun;
+pub use retention::RetentionSettings;
 pub use schedule::upcoming;
 pub use steps::{Step, StepStatus};
 pub use stuck::{Stuck, StuckCause};
@@ -76,7 +78,7 @@ use atom_core::{
     RunId, Scope,
 };
 use serde_json::Value;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::definition::Workflow;
@@ -115,6 +117,9 @@ pub struct RuntimeLimits {
     /// How long a run may only wait before it leaves memory, measured by the machine's own time. It is built again from
     /// its journal when what it waits for comes.
     pub park_after: Duration,
+    /// How many entries the journal of a run may have. A run that needs more ends in an error of the type
+    /// `urn:atom:error:limit`; only undoing what it has done goes beyond.
+    pub journal_entries: u64,
 }
 
 impl Default for RuntimeLimits {
@@ -125,6 +130,7 @@ impl Default for RuntimeLimits {
             call_timeout: Duration::from_secs(10 * 60),
             concurrent_runs: 100_000,
             park_after: Duration::from_secs(2),
+            journal_entries: 50_000,
         }
     }
 }
@@ -182,6 +188,10 @@ struct Inner {
     /// within an owner.
     drivers: Mutex<Drivers>,
     workflows: load::WorkflowCache,
+    /// Whether there is a pruner.
+    is_pruned: AtomicBool,
+    /// Tells the pruner that a run has ended whose document says how long it is kept.
+    expiring: Arc<Notify>,
     /// Tells the scheduler of changes.
     bell: Arc<schedule::Bell>,
     /// Whether somebody evaluates alert rules.
@@ -268,6 +278,8 @@ impl Runtime {
                 parts,
                 drivers: Mutex::default(),
                 workflows: load::WorkflowCache::default(),
+                is_pruned: AtomicBool::new(false),
+                expiring: Arc::default(),
                 bell: Arc::default(),
                 has_alerts: AtomicBool::new(false),
                 calls,

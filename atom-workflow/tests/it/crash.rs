@@ -7,15 +7,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atom_core::storage::{
     AlertRecord, AlertStore, ApprovalFilter, ApprovalRecord, ApprovalStore, Committed, DeployedWorkflow,
-    JournalEntry, MemoryStore, MemoryVault, NewRun, Page, PageRequest, Resolution, RunCommit, RunFilter,
-    RunRecord, RunStore, ScheduleRecord, ScheduleStore, Series, StatisticsQuery, StatisticsStore,
-    StoredTemplate, Tally, TemplateInfo, TemplateStore, Vault, WorkflowName, WorkflowStore,
+    Expiry, JournalEntry, MemoryStore, MemoryVault, NewRun, Page, PageRequest, Resolution, RetentionStore,
+    RunCommit, RunFilter, RunRecord, RunStore, ScheduleRecord, ScheduleStore, Series, StatisticsQuery,
+    StatisticsStore, StoredTemplate, Tally, TemplateInfo, TemplateStore, Vault, WorkflowName, WorkflowStore,
 };
 use atom_core::{
     ApprovalId, CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Principal,
     Result, RunId, Scope, Secret,
 };
 use atom_workflow::runtime::RuntimeLimits;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::Bench;
@@ -124,6 +125,25 @@ impl TemplateStore for MortalStore {
     }
     async fn delete_template(&self, scope: &Scope, name: &str) -> Result<bool> {
         self.inner.delete_template(scope, name).await
+    }
+}
+
+#[async_trait]
+impl RetentionStore for MortalStore {
+    async fn prune(&self, expiry: &Expiry, limit: usize) -> Result<bool> {
+        self.write()?;
+        self.inner.prune(expiry, limit).await
+    }
+    async fn delete_run(&self, scope: &Scope, run: RunId) -> Result<bool> {
+        self.write()?;
+        self.inner.delete_run(scope, run).await
+    }
+    async fn has_expiring_runs(&self) -> Result<bool> {
+        self.inner.has_expiring_runs().await
+    }
+    async fn note_events(&self, at: Timestamp) -> Result<()> {
+        self.write()?;
+        self.inner.note_events(at).await
     }
 }
 

@@ -22,6 +22,7 @@ mod parking;
 mod recording;
 mod recovery;
 mod rerun;
+mod retention;
 mod schedules;
 mod statistics;
 mod stuck;

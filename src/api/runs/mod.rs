@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{Context, EventDraft, Operation, Permission, Request};
 
 mod bulk;
+mod delete;
 mod history;
 mod list;
 mod migrate;
@@ -24,6 +25,7 @@ mod start;
 mod stuck;
 
 pub use bulk::{CancelRunsRequest, ChangedRun, ChangedRuns, RerunRunsRequest};
+pub use delete::DeleteRunRequest;
 pub use history::{FollowRunRequest, GetRunHistoryRequest, ListRunStepsRequest, RunHistory, RunSteps};
 pub use list::{ListRunsRequest, RunSelection};
 pub use migrate::{MigrateRunRequest, MigratedRun};
@@ -41,6 +43,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation::call::<ListRunsRequest>(),
     Operation::call::<CancelRunRequest>(),
     Operation::call::<CancelRunsRequest>(),
+    Operation::call::<DeleteRunRequest>(),
     Operation::call::<PauseRunRequest>(),
     Operation::call::<ResumeRunRequest>(),
     Operation::call::<MigrateRunRequest>(),

@@ -123,6 +123,7 @@ async fn writing(store: &dyn Store) {
         output: None,
         error: None,
         at: second(50),
+        expires_at: None,
     });
     store.commit(last).await.unwrap();
     assert_eq!(

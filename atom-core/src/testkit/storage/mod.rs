@@ -14,6 +14,8 @@
 mod alerts;
 mod approvals;
 mod events;
+mod large;
+mod retention;
 mod runs;
 mod schedules;
 mod scopes;
@@ -25,6 +27,8 @@ mod workflows;
 pub use alerts::check_alerts;
 pub use approvals::check_approvals;
 pub use events::check_events;
+pub use large::check_large_data;
+pub use retention::check_retention;
 pub use runs::check_runs;
 pub use schedules::check_schedules;
 pub use scopes::check_scopes;
@@ -47,6 +51,8 @@ pub async fn check_all<S: Store>(make: impl AsyncFn() -> S) {
     check_approvals(&make().await).await;
     check_selection(&make().await).await;
     check_events(&make().await).await;
+    check_large_data(&make().await).await;
+    check_retention(&make().await).await;
     check_schedules(&make().await).await;
     check_statistics(&make().await).await;
     check_alerts(&make().await).await;

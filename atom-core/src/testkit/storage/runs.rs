@@ -92,6 +92,7 @@ async fn copies(store: &dyn Store) {
         output: None,
         error: None,
         at: second(9),
+        expires_at: None,
     });
     store.commit(last).await.unwrap();
 }
@@ -168,6 +169,7 @@ async fn migrations(store: &dyn Store) {
             output: None,
             error: None,
             at: second(9),
+            expires_at: None,
         });
         store.commit(last).await.unwrap();
     }
@@ -238,6 +240,7 @@ async fn refusals(store: &dyn Store, scope: &Scope) {
         output: None,
         error: None,
         at: second(6),
+        expires_at: None,
     });
     for (what, step, expected) in [
         ("a gap", traces(scope, run_id(1), 6..7), ErrorCode::Conflict),
@@ -308,6 +311,7 @@ async fn ends(store: &dyn Store, scope: &Scope) {
                 output: Some(json!(null)),
                 error: None,
                 at: second(20),
+                expires_at: None,
             },
         ),
         (
@@ -317,6 +321,7 @@ async fn ends(store: &dyn Store, scope: &Scope) {
                 output: None,
                 error: Some(json!({ "status": 500 })),
                 at: second(21),
+                expires_at: None,
             },
         ),
         (
@@ -326,6 +331,7 @@ async fn ends(store: &dyn Store, scope: &Scope) {
                 output: None,
                 error: None,
                 at: second(22),
+                expires_at: None,
             },
         ),
     ] {
@@ -339,6 +345,7 @@ async fn ends(store: &dyn Store, scope: &Scope) {
             output: stored.output,
             error: stored.error,
             at: stored.ended_at.unwrap(),
+            expires_at: None,
         };
         assert_eq!(seen, end);
         let head = store.head().await.unwrap();

@@ -150,6 +150,7 @@ async fn changes_nothing(store: &dyn Store, scope: &Scope) {
         output: None,
         error: None,
         at: second(9),
+        expires_at: None,
     });
     assert_eq!(
         code(store.commit(step).await),

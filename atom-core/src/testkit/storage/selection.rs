@@ -85,6 +85,7 @@ fn end(status: RunStatus, at: u64, error: Option<Value>) -> RunEnd {
         output: None,
         error,
         at: second(at),
+        expires_at: None,
     }
 }
 

@@ -58,6 +58,7 @@ fn end(
             output: None,
             error: None,
             at: second(at),
+            expires_at: None,
         }),
         tally: Some(RunTally {
             workflow: workflow.clone(),

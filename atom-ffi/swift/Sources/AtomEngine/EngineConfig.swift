@@ -20,6 +20,8 @@ public struct EngineConfig: Encodable, Sendable {
     public var processes: ProcessConfig?
     /// Whether runs that were under way when the store was last closed go on at once.
     public var resume: Bool?
+    /// How long runs that have ended and events are kept; for ever when absent.
+    public var retention: RetentionConfig?
     /// How long a function of the application may take to answer, in milliseconds.
     public var hostCallTimeoutMs: Int?
     /// How long closing waits for calls and runs to finish what they are writing, in milliseconds.
@@ -39,6 +41,7 @@ public struct EngineConfig: Encodable, Sendable {
         case http
         case processes
         case resume
+        case retention
         case hostCallTimeoutMs = "host_call_timeout_ms"
         case closeGraceMs = "close_grace_ms"
     }
@@ -114,6 +117,19 @@ public struct ProcessConfig: Encodable, Sendable {
         case containerSocket = "container_socket"
         case path
     }
+}
+
+/// How long an engine keeps what has ended, as ISO 8601 durations such as `P30D`. What is nil is kept for ever.
+public struct RetentionConfig: Encodable, Sendable {
+    /// Runs that completed, unless their document says otherwise.
+    public var completed: String?
+    /// Runs that faulted or were cancelled, unless their document says otherwise.
+    public var failed: String?
+    /// Events of the log.
+    public var events: String?
+
+    /// Everything is kept for ever.
+    public init() {}
 }
 
 /// Whether requests may go to loopback, link-local, private and other addresses off the public internet.

@@ -14,6 +14,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::approvals::{APPROVALS, CLOSE, VIEWERS, approval_row, close_row, viewer_rows};
+use super::blobs::{self, BLOBS};
 use super::fence;
 use super::rows::{Decoded, integer, json, nanoseconds, run_id, unsigned};
 use super::script::{Argument, Rows, Script, Table};
@@ -102,6 +103,8 @@ pub(super) struct Batch<'a> {
     /// The idempotency keys that are taken among those that the changes name.
     taken_keys: HashSet<StartKey>,
     head: Offset,
+    /// What the other rows refer to, so it comes first.
+    blobs: Rows,
     events: Rows,
     runs: Rows,
     labels: Rows,
@@ -141,6 +144,7 @@ impl<'a> Batch<'a> {
             known_events,
             taken_keys,
             head,
+            blobs: Rows::default(),
             events: Rows::default(),
             runs: Rows::default(),
             labels: Rows::default(),
@@ -183,13 +187,15 @@ impl<'a> Batch<'a> {
         {
             return Err(run.key_taken());
         }
-        let row = run_row(run)?;
+        let mut blobs = Rows::default();
+        let row = run_row(run, &mut blobs)?;
         let labels = label_rows(run)?;
         let mut journal = Rows::default();
         for (entry, event_head) in run.entries(self.head) {
-            journal.push(entry_row(&key.0, run.id, entry, event_head)?);
+            journal.push(entry_row(&key.0, run.id, entry, event_head, &mut blobs)?);
         }
         self.statistics.add(&key.0, &run.tally(), run.created_at);
+        self.blobs.append(blobs);
         self.runs.push(row);
         self.labels.append(labels);
         self.journal.append(journal);
@@ -212,16 +218,17 @@ impl<'a> Batch<'a> {
         // Everything that can fail comes before the first change of the batch.
         let events: Vec<_> = commit.events.iter().map(json).collect::<Result<_>>()?;
         let new_head = self.head_after(commit);
-        let mut journal = Rows::default();
+        let (mut journal, mut blobs) = (Rows::default(), Rows::default());
         for entry in &commit.entries {
-            journal.push(entry_row(&commit.scope, commit.run, entry, new_head)?);
+            journal.push(entry_row(&commit.scope, commit.run, entry, new_head, &mut blobs)?);
         }
         let approvals = approval_rows(commit)?;
-        let end = end_row(commit)?;
+        let end = end_row(commit, &mut blobs)?;
 
         for (event, text) in commit.events.iter().zip(events) {
             self.append(&commit.scope, event, text)?;
         }
+        self.blobs.append(blobs);
         self.journal.append(journal);
         self.approvals.extend(approvals);
         if let Some(is_paused) = commit.is_paused {
@@ -279,13 +286,16 @@ impl<'a> Batch<'a> {
             return Ok(*offset);
         }
         let offset = self.head + 1;
+        let number = integer(offset)?;
+        let [text, parts] = blobs::cut(text, scope, &mut self.blobs);
         self.events.push([
-            Argument::Integer(integer(offset)?),
+            Argument::Integer(number),
             Argument::text(&scope.tenant),
             Argument::text(&scope.user),
             Argument::text(&event.source),
             Argument::text(&event.id),
-            Argument::Text(text),
+            text,
+            parts,
         ]);
         self.head = offset;
         self.known_events.insert(key, offset);
@@ -296,6 +306,7 @@ impl<'a> Batch<'a> {
     pub(super) async fn write(self, connection: &mut SqliteConnection, finish: &str) -> Decoded<()> {
         let mut script = Script::default();
         script.sql.push_str(fence::BEGIN);
+        script.insert(BLOBS, self.blobs);
         script.insert(EVENTS, self.events);
         script.insert(RUNS, self.runs);
         script.insert(LABELS, self.labels);
@@ -319,34 +330,36 @@ impl<'a> Batch<'a> {
 }
 
 const EVENTS: Table = Table(
-    r#"INSERT INTO events ("offset", tenant, user, source, id, event) VALUES "#,
-    "(?,?,?,?,?,?)",
+    r#"INSERT INTO events ("offset", tenant, user, source, id, event, event_parts) VALUES "#,
+    "(?,?,?,?,?,?,?)",
 );
 const RUNS: Table = Table(
     "INSERT INTO runs (tenant, user, id, roles, namespace, name, version, hash, parent_run, parent_action, \
-     directory, rerun_of, started_by, idempotency_key, tags, fields, input, created_at) VALUES ",
-    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+     directory, rerun_of, started_by, idempotency_key, tags, fields, input, input_parts, created_at) VALUES ",
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 );
 const LABELS: Table = Table(
     "INSERT INTO run_labels (tenant, user, kind, name, value, created_at, run) VALUES ",
     "(?,?,?,?,?,?,?)",
 );
 const JOURNAL: Table = Table(
-    "INSERT INTO journal (tenant, user, run, sequence, at, payload, event_head) VALUES ",
-    "(?,?,?,?,?,?,?)",
+    "INSERT INTO journal (tenant, user, run, sequence, at, payload, payload_parts, event_head) VALUES ",
+    "(?,?,?,?,?,?,?,?)",
 );
 const PAUSE: &str = "UPDATE runs SET is_paused = ? WHERE tenant = ? AND user = ? AND id = ?;";
 const MOVE: &str = "UPDATE runs SET started_version = coalesce(started_version, version), \
      started_hash = coalesce(started_hash, hash), version = ?, hash = ? WHERE tenant = ? AND user = ? AND id = ?;";
-const END: &str = "UPDATE runs SET status = ?, output = ?, error = ?, ended_at = ? WHERE tenant = ? AND user = ? AND id = ?;";
+const END: &str = "UPDATE runs SET status = ?, output = ?, output_parts = ?, error = ?, ended_at = ?, expires_at = ? \
+     WHERE tenant = ? AND user = ? AND id = ?;";
 
-fn run_row(run: &NewRun) -> Result<[Argument; 18]> {
+fn run_row(run: &NewRun, blobs: &mut Rows) -> Result<[Argument; 19]> {
     let RunLabels { tags, fields } = &run.labels;
     let directory = run.directory.as_ref().map(|directory| {
         directory
             .to_str()
             .ok_or_else(|| atom_core::Error::invalid_request("the run's directory is not valid UTF-8"))
     });
+    let [input, input_parts] = blobs::cut(json(&run.input)?, &run.principal.scope(), blobs);
     Ok([
         Argument::text(&run.principal.tenant),
         Argument::text(&run.principal.user),
@@ -370,7 +383,8 @@ fn run_row(run: &NewRun) -> Result<[Argument; 18]> {
         Argument::optional((!fields.is_empty()).then_some(fields), |fields| {
             json(fields).map(Argument::Text)
         })?,
-        Argument::Text(json(&run.input)?),
+        input,
+        input_parts,
         Argument::Integer(nanoseconds(run.created_at)?),
     ])
 }
@@ -391,14 +405,22 @@ fn label_rows(run: &NewRun) -> Result<Rows> {
     Ok(rows)
 }
 
-fn entry_row(scope: &Scope, run: RunId, entry: &JournalEntry, event_head: Offset) -> Result<[Argument; 7]> {
+fn entry_row(
+    scope: &Scope,
+    run: RunId,
+    entry: &JournalEntry,
+    event_head: Offset,
+    blobs: &mut Rows,
+) -> Result<[Argument; 8]> {
+    let [payload, payload_parts] = blobs::cut(entry.payload.clone(), scope, blobs);
     Ok([
         Argument::text(&scope.tenant),
         Argument::text(&scope.user),
         Argument::id(run),
         Argument::Integer(integer(entry.sequence)?),
         Argument::Integer(nanoseconds(entry.at)?),
-        Argument::text(&entry.payload),
+        payload,
+        payload_parts,
         Argument::Integer(integer(event_head)?),
     ])
 }
@@ -422,16 +444,22 @@ fn approval_rows(commit: &RunCommit) -> Result<Vec<ApprovalRows>> {
     changes.collect()
 }
 
-fn end_row(commit: &RunCommit) -> Result<Option<[Argument; 7]>> {
+fn end_row(commit: &RunCommit, blobs: &mut Rows) -> Result<Option<[Argument; 9]>> {
     let Some(end) = &commit.end else { return Ok(None) };
-    let optional_json = |value: &Option<serde_json::Value>| {
-        Argument::optional(value.as_ref(), |value| json(value).map(Argument::Text))
+    let error = Argument::optional(end.error.as_ref(), |error| json(error).map(Argument::Text))?;
+    let moment = |moment| nanoseconds(moment).map(Argument::Integer);
+    let (at, expires_at) = (moment(end.at)?, Argument::optional(end.expires_at, moment)?);
+    let [output, output_parts] = match &end.output {
+        Some(output) => blobs::cut(json(output)?, &commit.scope, blobs),
+        None => [Argument::Null, Argument::Null],
     };
     Ok(Some([
         Argument::text(end.status.as_str()),
-        optional_json(&end.output)?,
-        optional_json(&end.error)?,
-        Argument::Integer(nanoseconds(end.at)?),
+        output,
+        output_parts,
+        error,
+        at,
+        expires_at,
         Argument::text(&commit.scope.tenant),
         Argument::text(&commit.scope.user),
         Argument::id(commit.run),

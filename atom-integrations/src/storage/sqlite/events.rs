@@ -6,9 +6,10 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use tokio::sync::watch;
 
+use super::SqliteStore;
 use super::batch::Change;
+use super::blobs::Blobs;
 use super::rows::{Decoded, limit as row_limit, unsigned, value};
-use super::{Database, SqliteStore};
 
 #[async_trait]
 impl EventLog for SqliteStore {
@@ -19,24 +20,24 @@ impl EventLog for SqliteStore {
     }
 
     async fn read(&self, scope: &Scope, after: Offset, limit: usize) -> Result<Vec<LoggedEvent>> {
-        let Database { readers, .. } = &self.database;
         let Ok(after) = i64::try_from(after) else {
             return Ok(Vec::new());
         };
-        let query = r#"SELECT "offset", event FROM events WHERE tenant = ? AND user = ? AND "offset" > ?
+        let sql = r#"SELECT "offset", event, event_parts FROM events WHERE tenant = ? AND user = ? AND "offset" > ?
             ORDER BY "offset" LIMIT ?"#;
-        let query = sqlx::query(query)
-            .bind(&scope.tenant)
-            .bind(&scope.user)
-            .bind(after)
-            .bind(row_limit(limit));
-        let rows = query
-            .fetch_all(readers)
-            .await
-            .map_err(|error| self.database.error(error))?;
-        rows.iter()
-            .map(logged_event)
-            .collect::<Decoded<_>>()
+        let query = || {
+            sqlx::query(sql)
+                .bind(&scope.tenant)
+                .bind(&scope.user)
+                .bind(after)
+                .bind(row_limit(limit))
+        };
+        let found = self
+            .database
+            .rows_with_blobs(scope, &["event_parts"], query)
+            .await;
+        found
+            .and_then(|(rows, blobs)| rows.iter().map(|row| logged_event(row, &blobs)).collect())
             .map_err(|error| self.database.error(error))
     }
 
@@ -52,9 +53,9 @@ impl EventLog for SqliteStore {
     }
 }
 
-fn logged_event(row: &SqliteRow) -> Decoded<LoggedEvent> {
+fn logged_event(row: &SqliteRow, blobs: &Blobs) -> Decoded<LoggedEvent> {
     Ok(LoggedEvent {
         offset: unsigned(row.try_get(0)?)?,
-        event: value(row.try_get(1)?)?,
+        event: value(&blobs.join(row.try_get(1)?, row.try_get(2)?)?)?,
     })
 }

@@ -22,6 +22,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_operating.sql"),
     include_str!("migrations/0007_statistics.sql"),
     include_str!("migrations/0008_versions.sql"),
+    include_str!("migrations/0009_blobs.sql"),
+    include_str!("migrations/0010_retention.sql"),
 ];
 
 /// Refuses another program's database and one of a newer engine.

@@ -7,16 +7,20 @@
 mod alerts;
 mod approvals;
 mod batch;
+mod blobs;
 mod error;
 mod events;
 mod fence;
 mod migrations;
 mod open;
+mod retention;
 mod rows;
 mod runs;
 mod schedules;
 mod script;
 mod selection;
+#[cfg(test)]
+mod size_tests;
 mod statistics;
 mod templates;
 #[cfg(test)]

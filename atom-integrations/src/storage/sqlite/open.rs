@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use atom_core::{Error, ErrorCode, Offset, Result};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{ConnectOptions, Row};
 
 use super::error::{damaged, file_error, storage_error};
@@ -37,14 +37,20 @@ pub(super) async fn open(directory: &Path) -> Result<Opened> {
         let path = directory.join("atom.db");
         check_header(&path)?;
         create_file(&directory, &path).map_err(|error| file_error(&path, error))?;
-        Ok((path, lock))
+        let is_new = path.metadata().is_ok_and(|file| file.len() == 0);
+        Ok((path, lock, is_new))
     };
-    let (path, lock) = tokio::task::spawn_blocking(prepare).await.map_err(|error| {
+    let (path, lock, is_new) = tokio::task::spawn_blocking(prepare).await.map_err(|error| {
         Error::new(ErrorCode::StorageFailed, "opening the store was interrupted").with_source(error)
     })??;
 
     let options = options(&path);
-    let mut connection = options
+    let mut creation = options.clone();
+    if is_new {
+        // So that space which was freed can be given back a little at a time. An existing database does not take it on.
+        creation = creation.auto_vacuum(SqliteAutoVacuum::Incremental);
+    }
+    let mut connection = creation
         .connect()
         .await
         .map_err(|error| storage_error(&path, error))?;

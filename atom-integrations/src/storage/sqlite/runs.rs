@@ -15,13 +15,14 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::SqliteStore;
 use super::batch::Change;
+use super::blobs::Blobs;
 use super::rows::{Decoded, decode_error, limit as row_limit, moment, run_id, unsigned, value};
 use super::selection;
 
 /// What [`record`] reads, but for the two columns that can be large.
-const WHOLE: &str = "SELECT input, output, ";
+const WHOLE: &str = "SELECT input, input_parts, output, output_parts, ";
 /// The same for a list, which shows neither.
-const LISTED: &str = "SELECT 'null' AS input, NULL AS output, ";
+const LISTED: &str = "SELECT 'null' AS input, NULL AS input_parts, NULL AS output, NULL AS output_parts, ";
 /// When a run was last written to stands in the last entry of its journal.
 const COLUMNS: &str = "runs.tenant, runs.user, runs.id, roles, namespace, runs.name, version, hash, started_version, \
      started_hash, parent_run, \
@@ -46,11 +47,19 @@ impl RunStore for SqliteStore {
     }
 
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {
-        let sql = format!("{WHOLE}{COLUMNS} FROM runs WHERE tenant = ? AND user = ? AND id = ?");
-        let query = sqlx::query(AssertSqlSafe(sql))
-            .bind(scope.tenant.clone())
-            .bind(scope.user.clone());
-        Ok(self.records(query.bind(id.as_bytes().to_vec())).await?.pop())
+        let sql =
+            format!("{WHOLE}{COLUMNS} FROM runs WHERE tenant = ? AND user = ? AND id = ? AND is_removed = 0");
+        let query = || {
+            sqlx::query(AssertSqlSafe(sql.clone()))
+                .bind(&scope.tenant)
+                .bind(&scope.user)
+                .bind(&id.as_bytes()[..])
+        };
+        let columns = ["input_parts", "output_parts"];
+        let found = self.database.rows_with_blobs(scope, &columns, query).await;
+        found
+            .and_then(|(rows, blobs)| rows.first().map(|row| record(row, &blobs)).transpose())
+            .map_err(|error| self.database.error(error))
     }
 
     async fn run_with_key(
@@ -92,18 +101,22 @@ impl RunStore for SqliteStore {
         let Ok(from) = i64::try_from(from) else {
             return Ok(Vec::new());
         };
-        let query = "SELECT sequence, at, payload, event_head FROM journal \
+        let sql = "SELECT sequence, at, payload, payload_parts, event_head FROM journal \
              WHERE tenant = ? AND user = ? AND run = ? AND sequence >= ? ORDER BY sequence LIMIT ?";
-        let query = sqlx::query(query)
-            .bind(&scope.tenant)
-            .bind(&scope.user)
-            .bind(&id.as_bytes()[..]);
-        let rows = query
-            .bind(from)
-            .bind(row_limit(limit))
-            .fetch_all(&self.database.readers)
+        let query = || {
+            sqlx::query(sql)
+                .bind(&scope.tenant)
+                .bind(&scope.user)
+                .bind(&id.as_bytes()[..])
+                .bind(from)
+                .bind(row_limit(limit))
+        };
+        let found = self
+            .database
+            .rows_with_blobs(scope, &["payload_parts"], query)
             .await;
-        rows.and_then(|rows| rows.iter().map(journal_entry).collect::<Decoded<_>>())
+        found
+            .and_then(|(rows, blobs)| rows.iter().map(|row| journal_entry(row, &blobs)).collect())
             .map_err(|error| self.database.error(error))
     }
 
@@ -116,12 +129,22 @@ impl RunStore for SqliteStore {
 impl SqliteStore {
     async fn records(&self, query: Query<'_>) -> Result<Vec<RunRecord>> {
         let rows = query.fetch_all(&self.database.readers).await;
-        rows.and_then(|rows| rows.iter().map(record).collect::<Decoded<_>>())
+        let blobs = Blobs::default();
+        rows.and_then(|rows| rows.iter().map(|row| record(row, &blobs)).collect::<Decoded<_>>())
             .map_err(|error| self.database.error(error))
     }
 }
 
-fn record(row: &SqliteRow) -> Decoded<RunRecord> {
+fn record(row: &SqliteRow, blobs: &Blobs) -> Decoded<RunRecord> {
+    let whole = |text: &'static str, parts: &'static str| {
+        let Some(text) = row.try_get::<Option<&str>, _>(text)? else {
+            return Ok(None);
+        };
+        blobs
+            .join(text, row.try_get(parts)?)
+            .and_then(|text| value(&text))
+            .map(Some)
+    };
     let optional_json = |column: &str| row.try_get::<Option<&str>, _>(column)?.map(value).transpose();
     let parent = match (
         row.try_get::<Option<&[u8]>, _>("parent_run")?,
@@ -162,9 +185,9 @@ fn record(row: &SqliteRow) -> Decoded<RunRecord> {
             fields: labels(row, "fields")?,
         },
         idempotency_key: row.try_get("idempotency_key")?,
-        input: value(row.try_get("input")?)?,
+        input: whole("input", "input_parts")?.unwrap_or_default(),
         status: status(row.try_get("status")?)?,
-        output: optional_json("output")?,
+        output: whole("output", "output_parts")?,
         error: optional_json("error")?,
         created_at: moment(row.try_get("created_at")?)?,
         updated_at: moment(row.try_get("updated_at")?)?,
@@ -201,11 +224,11 @@ fn status(text: &str) -> Decoded<RunStatus> {
     .ok_or_else(|| decode_error(std::io::Error::other("the status of a run is unknown")))
 }
 
-fn journal_entry(row: &SqliteRow) -> Decoded<JournalEntry> {
+fn journal_entry(row: &SqliteRow, blobs: &Blobs) -> Decoded<JournalEntry> {
     Ok(JournalEntry {
         sequence: unsigned(row.try_get(0)?)?,
         at: moment(row.try_get(1)?)?,
-        payload: row.try_get(2)?,
-        event_head: unsigned(row.try_get(3)?)?,
+        payload: blobs.join(row.try_get(2)?, row.try_get(3)?)?.into_owned(),
+        event_head: unsigned(row.try_get(4)?)?,
     })
 }

@@ -45,6 +45,7 @@ pub(super) fn query(
     query
         .push(format_args!(" AND {table}.user = "))
         .push_bind(scope.user.clone());
+    query.push(" AND is_removed = 0");
     for (kind, name, value) in labels {
         query.push(
             " AND EXISTS (SELECT 1 FROM run_labels AS other WHERE other.tenant = runs.tenant \

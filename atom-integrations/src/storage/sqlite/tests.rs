@@ -16,7 +16,7 @@ use super::{SqliteStore, Write, WriteResult};
 use super::{selection, statistics};
 
 /// Runs a statement on the connection of the writer and returns the number it answers.
-struct Execute(String);
+pub(super) struct Execute(pub(super) String);
 
 #[async_trait]
 impl Write for Execute {
@@ -30,7 +30,7 @@ impl Write for Execute {
     }
 }
 
-async fn execute(store: &SqliteStore, sql: impl Into<String>) -> i64 {
+pub(super) async fn execute(store: &SqliteStore, sql: impl Into<String>) -> i64 {
     store.database.write(Execute(sql.into())).await.unwrap()
 }
 

@@ -40,6 +40,11 @@ pub(crate) trait Write: Send + Sync + 'static {
         1024
     }
 
+    /// Whether it may remove runs, which the writer remembers otherwise.
+    fn removes_runs(&self) -> bool {
+        false
+    }
+
     /// Makes the change. It may be called again when the transaction had to be repeated.
     async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<Self::Answer>;
 }
@@ -137,6 +142,7 @@ impl Job {
 /// A [`Write`] whose answer's type is forgotten.
 trait Pending: Send + Sync {
     fn apply<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, WriteResult<()>>;
+    fn removes_runs(&self) -> bool;
     fn refuse(&mut self, error: Error);
     fn finish(self: Box<Self>, failure: Option<Error>);
 }
@@ -153,6 +159,10 @@ impl<W: Write> Pending for PendingWrite<W> {
             self.answer = Some(Ok(self.write.apply(connection).await?));
             Ok(())
         })
+    }
+
+    fn removes_runs(&self) -> bool {
+        self.write.removes_runs()
     }
 
     fn refuse(&mut self, error: Error) {
@@ -332,6 +342,9 @@ impl Writer {
             }
         }
         sqlx::query("COMMIT").execute(connection).await?;
+        if writes.iter().any(|pending| pending.removes_runs()) {
+            self.states.clear();
+        }
         Ok(head)
     }
 }

@@ -13,6 +13,7 @@ mod events;
 mod formats;
 mod processes;
 mod protocols;
+mod retention;
 mod reuse;
 mod schedule;
 mod tasks;
@@ -31,7 +32,7 @@ use sha2::{Digest, Sha256};
 
 use self::cursor::{Cursor, Object};
 use self::reuse::Function;
-use super::types::{Document, DurationSpec, Extension, RetryPolicy, UnsupportedFeature, Workflow};
+use super::types::{Document, DurationSpec, Extension, Retention, RetryPolicy, UnsupportedFeature, Workflow};
 use super::yaml::Node;
 use crate::expression::{Expression, Template};
 
@@ -61,7 +62,8 @@ pub(super) fn read(node: &Node) -> Result<Workflow> {
     if let Some(evaluate) = root.get("evaluate") {
         reader.evaluate(&evaluate)?;
     }
-    let (idempotency_key, index) = reader.document_metadata(&root.require("document")?.any_object()?)?;
+    let (idempotency_key, index, retention) =
+        reader.document_metadata(&root.require("document")?.any_object()?)?;
     if let Some(reuse) = root.get("use") {
         reader.reuse(&reuse)?;
     }
@@ -98,6 +100,7 @@ pub(super) fn read(node: &Node) -> Result<Workflow> {
         authentications: reader.authentications,
         idempotency_key,
         index,
+        retention,
         unsupported: reader.unsupported,
         source: Arc::new(source),
         hash,
@@ -172,14 +175,15 @@ impl<'t> Reader<'t> {
         })
     }
 
-    /// Reads what is written for this engine beside the document: `idempotencyKey` and `index`. What `schedule` adds is read
-    /// with the schedule.
+    /// Reads what is written for this engine beside the document: `idempotencyKey`, `index` and `retention`. What
+    /// `schedule` adds is read with the schedule.
     fn document_metadata(
         &mut self,
         document: &Object<'t>,
-    ) -> Result<(Option<Expression>, BTreeMap<String, Expression>)> {
-        let Some(atom) = self.metadata(document, &["idempotencyKey", "index", "schedule"])? else {
-            return Ok((None, BTreeMap::new()));
+    ) -> Result<(Option<Expression>, BTreeMap<String, Expression>, Retention)> {
+        let Some(atom) = self.metadata(document, &["idempotencyKey", "index", "retention", "schedule"])?
+        else {
+            return Ok((None, BTreeMap::new(), Retention::default()));
         };
         let key = atom.get("idempotencyKey").map(|key| self.expression(&key));
         let mut fields = BTreeMap::new();
@@ -196,7 +200,11 @@ impl<'t> Reader<'t> {
                 fields.insert(name.to_owned(), self.expression(&field)?);
             }
         }
-        Ok((key.transpose()?, fields))
+        let retention = atom.get("retention");
+        let retention = retention
+            .map(|retention| self.retention(&retention))
+            .transpose()?;
+        Ok((key.transpose()?, fields, retention.unwrap_or_default()))
     }
 
     /// Reads `metadata.atom`. Metadata is free, but what is written for this engine and not known to it must not be

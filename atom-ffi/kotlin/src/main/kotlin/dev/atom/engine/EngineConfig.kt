@@ -31,6 +31,8 @@ data class EngineConfig(
     val processes: ProcessConfig? = null,
     /** Whether runs that were under way when the store was last closed go on at once. */
     val resume: Boolean? = null,
+    /** How long runs that have ended and events are kept; for ever when absent. */
+    val retention: RetentionConfig? = null,
     /** How long a function of the application may take to answer, in milliseconds. */
     @SerialName("host_call_timeout_ms")
     val hostCallTimeoutMs: Long? = null,
@@ -89,6 +91,17 @@ data class ProcessConfig(
     val containerSocket: String? = null,
     /** Folders in which servers are looked for before those of the `PATH` of this program. */
     val path: List<String>? = null,
+)
+
+/** How long an engine keeps what has ended, as ISO 8601 durations such as `P30D`. What is null is kept for ever. */
+@Serializable
+data class RetentionConfig(
+    /** Runs that completed, unless their document says otherwise. */
+    val completed: String? = null,
+    /** Runs that faulted or were cancelled, unless their document says otherwise. */
+    val failed: String? = null,
+    /** Events of the log. */
+    val events: String? = null,
 )
 
 /** Whether requests may go to loopback, link-local, private and other addresses off the public internet. */
