@@ -13,6 +13,7 @@
 //!
 //! [`MemoryStore`] holds these rules within one process; `testkit` has the suites that check them.
 
+mod admission;
 mod approval;
 mod memory;
 mod run;
@@ -22,6 +23,10 @@ mod template;
 mod vault;
 mod workflow;
 
+pub use admission::{
+    Admission, AdmissionState, Admitted, ConcurrencyLimit, Lane, LaneKey, MAX_ADMITTED, MAX_RUNS_OF_LIMIT,
+    OnLimit, RateLimit, RunLimits, Traffic, Verdict,
+};
 pub use approval::{
     ApprovalChange, ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Assignees, Decision,
     DecisionKind, OnDeadline,

@@ -11,6 +11,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod admission;
 mod approvals;
 mod events;
 mod runs;
@@ -20,6 +21,7 @@ mod selection;
 mod templates;
 mod workflows;
 
+pub use admission::check_admission;
 pub use approvals::check_approvals;
 pub use events::check_events;
 pub use runs::check_runs;
@@ -40,6 +42,7 @@ pub async fn check_all<S: Store>(make: impl AsyncFn() -> S) {
     check_workflows(&make().await).await;
     check_templates(&make().await).await;
     check_runs(&make().await).await;
+    check_admission(&make().await).await;
     check_approvals(&make().await).await;
     check_selection(&make().await).await;
     check_events(&make().await).await;
