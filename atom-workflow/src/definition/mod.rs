@@ -24,6 +24,7 @@ mod cron;
 mod duration;
 mod graph;
 mod inspect;
+mod limits;
 mod problem;
 mod reader;
 mod scalar;
@@ -37,6 +38,7 @@ mod schema_tests;
 pub use cron::Cron;
 pub use duration::parse_duration;
 pub use graph::graph;
+pub use limits::{ConcurrencySpec, LimitSpec, PrioritySpec, RateLimitSpec};
 pub use template::{Naming, WorkflowTemplate};
 pub use types::*;
 

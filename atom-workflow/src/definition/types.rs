@@ -12,7 +12,7 @@ use atom_core::storage::{MissedRuns, OnDeadline, ScheduleTrigger};
 use atom_core::{Error, Result};
 use serde_json::Value;
 
-use super::Cron;
+use super::{Cron, LimitSpec};
 use crate::expression::{Expression, Template, Variables};
 
 /// A whole workflow document.
@@ -40,6 +40,8 @@ pub struct Workflow {
     pub idempotency_key: Option<Expression>,
     /// `document.metadata.atom.index`: what runs can be found by, computed from their input.
     pub index: BTreeMap<String, Expression>,
+    /// `document.metadata.atom`: how many runs go on at once.
+    pub limits: Option<LimitSpec>,
     /// Valid parts of the document that this engine does not carry out; a document with any cannot be deployed.
     pub unsupported: Vec<UnsupportedFeature>,
     /// The document as JSON: what `$workflow.definition` shows.

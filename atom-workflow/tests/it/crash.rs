@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atom_core::storage::{
-    ApprovalFilter, ApprovalRecord, ApprovalStore, Committed, DeployedWorkflow, JournalEntry, MemoryStore,
-    MemoryVault, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord, RunStore, ScheduleRecord,
-    ScheduleStore, StoredTemplate, TemplateInfo, TemplateStore, Vault, WorkflowStore,
+    Admitted, ApprovalFilter, ApprovalRecord, ApprovalStore, Committed, DeployedWorkflow, JournalEntry, Lane,
+    MemoryStore, MemoryVault, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord, RunStore,
+    ScheduleRecord, ScheduleStore, StoredTemplate, TemplateInfo, TemplateStore, Vault, WorkflowStore,
 };
 use atom_core::{
     ApprovalId, CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Principal,
     Result, RunId, Scope, Secret,
 };
 use atom_workflow::runtime::RuntimeLimits;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::Bench;
@@ -125,6 +126,10 @@ impl RunStore for MortalStore {
     async fn commit(&self, commit: RunCommit) -> Result<Committed> {
         self.write()?;
         self.inner.commit(commit).await
+    }
+    async fn admit(&self, lane: &Lane, now: Timestamp) -> Result<Admitted> {
+        self.write()?;
+        self.inner.admit(lane, now).await
     }
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {
         self.read()?;

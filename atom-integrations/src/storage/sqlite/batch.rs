@@ -13,6 +13,7 @@ use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
+use super::admission::{LIMIT, limit_row};
 use super::approvals::{APPROVALS, CLOSE, VIEWERS, approval_row, close_row, viewer_rows};
 use super::fence;
 use super::rows::{Decoded, integer, json, nanoseconds, run_id, unsigned};
@@ -96,6 +97,7 @@ pub(super) struct Batch<'a> {
     head: Offset,
     events: Rows,
     runs: Rows,
+    limits: Rows,
     labels: Rows,
     journal: Rows,
     approvals: Vec<ApprovalRows>,
@@ -133,6 +135,7 @@ impl<'a> Batch<'a> {
             head,
             events: Rows::default(),
             runs: Rows::default(),
+            limits: Rows::default(),
             labels: Rows::default(),
             journal: Rows::default(),
             approvals: Vec::new(),
@@ -172,12 +175,16 @@ impl<'a> Batch<'a> {
             return Err(run.key_taken());
         }
         let row = run_row(run)?;
+        let limits = limit_row(run)?;
         let labels = label_rows(run)?;
         let mut journal = Rows::default();
         for (entry, event_head) in run.entries(self.head) {
             journal.push(entry_row(&key.0, run.id, entry, event_head)?);
         }
         self.runs.push(row);
+        if let Some(limits) = limits {
+            self.limits.push(limits);
+        }
         self.labels.append(labels);
         self.journal.append(journal);
         self.taken_keys.extend(start_key);
@@ -273,6 +280,7 @@ impl<'a> Batch<'a> {
         script.sql.push_str(fence::BEGIN);
         script.insert(EVENTS, self.events);
         script.insert(RUNS, self.runs);
+        script.repeat(LIMIT, self.limits);
         script.insert(LABELS, self.labels);
         script.insert(JOURNAL, self.journal);
         for change in self.approvals {

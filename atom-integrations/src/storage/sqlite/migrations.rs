@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_schedules.sql"),
     include_str!("migrations/0005_approvals.sql"),
     include_str!("migrations/0006_operating.sql"),
+    include_str!("migrations/0007_admission.sql"),
 ];
 
 /// Refuses another program's database and one of a newer engine.

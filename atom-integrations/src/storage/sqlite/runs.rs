@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use atom_core::storage::{
-    Committed, JournalEntry, NewRun, Page, PageRequest, ParentStep, RunCommit, RunFilter, RunLabels,
-    RunRecord, RunStatus, RunStore, WorkflowKey,
+    Admitted, Committed, JournalEntry, Lane, NewRun, Page, PageRequest, ParentStep, RunCommit, RunFilter,
+    RunLabels, RunRecord, RunStatus, RunStore, WorkflowKey,
 };
 use atom_core::{Principal, Result, RunId, Scope};
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::SqliteStore;
+use super::admission::{Admit, admission};
 use super::batch::Change;
 use super::rows::{Decoded, decode_error, limit as row_limit, moment, run_id, unsigned, value};
 use super::selection;
@@ -25,7 +26,9 @@ const LISTED: &str = "SELECT 'null' AS input, NULL AS output, ";
 /// When a run was last written to stands in the last entry of its journal.
 const COLUMNS: &str = "runs.tenant, runs.user, runs.id, roles, namespace, runs.name, version, hash, parent_run, \
      parent_action, directory, rerun_of, started_by, idempotency_key, tags, fields, \
-     CASE WHEN is_paused AND status = 'running' THEN 'paused' ELSE status END AS status, error, runs.created_at, \
+     CASE WHEN status <> 'running' THEN status WHEN is_paused THEN 'paused' \
+     WHEN admission IS NOT NULL AND begun_at IS NULL THEN 'queued' ELSE status END AS status, \
+     admission, begun_at, is_unwanted, error, runs.created_at, \
      ended_at, \
      (SELECT at FROM journal WHERE journal.tenant = runs.tenant AND journal.user = runs.user \
       AND journal.run = runs.id ORDER BY sequence DESC LIMIT 1) AS updated_at";
@@ -42,6 +45,11 @@ impl RunStore for SqliteStore {
     async fn commit(&self, commit: RunCommit) -> Result<Committed> {
         let event_head = self.database.change(Change::Commit(commit)).await?;
         Ok(Committed { event_head })
+    }
+
+    async fn admit(&self, lane: &Lane, now: Timestamp) -> Result<Admitted> {
+        let lane = lane.clone();
+        self.database.write(Admit { lane, now }).await
     }
 
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {
@@ -160,6 +168,7 @@ fn record(row: &SqliteRow) -> Decoded<RunRecord> {
             fields: labels(row, "fields")?,
         },
         idempotency_key: row.try_get("idempotency_key")?,
+        admission: admission(row)?,
         input: value(row.try_get("input")?)?,
         status: status(row.try_get("status")?)?,
         output: optional_json("output")?,
@@ -181,6 +190,7 @@ fn labels<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Decoded<BTreeMa
 fn status(text: &str) -> Decoded<RunStatus> {
     [
         RunStatus::Running,
+        RunStatus::Queued,
         RunStatus::Paused,
         RunStatus::Completed,
         RunStatus::Faulted,

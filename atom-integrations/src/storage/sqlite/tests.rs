@@ -219,6 +219,7 @@ async fn every_list_of_runs_is_read_in_its_order_along_an_index() {
         (RunFilter::default(), "runs_by_age"),
         (RunFilter::in_states([RunStatus::Running]), "runs_running"),
         (RunFilter::in_states([RunStatus::Paused]), "runs_running"),
+        (RunFilter::in_states([RunStatus::Queued]), "runs_running"),
         (
             RunFilter::in_states([RunStatus::Running, RunStatus::Paused]),
             "runs_running",
