@@ -142,7 +142,9 @@ async fn run_to_end(
     if driver.is_queued() && !Box::pin(driver.await_turn(inbox)).await? {
         return Ok(Departure::Parked);
     }
-    Box::pin(driver.give_way()).await?;
+    if driver.record.admission.is_some() {
+        Box::pin(driver.give_way()).await?;
+    }
     // What was asked before anything began comes first: a run that is cancelled repeats no call.
     while let Ok(mail) = inbox.try_recv() {
         driver.take_mail(mail).await?;

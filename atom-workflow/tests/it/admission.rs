@@ -570,6 +570,71 @@ async fn an_input_that_gives_no_key_or_priority_starts_nothing() {
     assert_eq!(all.unwrap(), 0);
 }
 
+#[test]
+fn a_document_says_where_its_limits_are_wrong() {
+    for (limits, path, words) in [
+        ("{ priority: 1 }", "priority", "add 'concurrency' or 'rateLimit'"),
+        (
+            "{ concurrency: { limit: 1 }, priority: 1.5 }",
+            "priority",
+            "integer",
+        ),
+        (
+            "{ concurrency: { limit: 1 }, priority: 3000000000 }",
+            "priority",
+            "expected -2147483648",
+        ),
+        (
+            "{ concurrency: { key: .a } }",
+            "concurrency",
+            "'limit' is missing",
+        ),
+        (
+            "{ concurrency: { limit: 0 } }",
+            "concurrency/limit",
+            "expected 1 to 10000",
+        ),
+        (
+            "{ concurrency: { limit: 10001 } }",
+            "concurrency/limit",
+            "expected 1 to 10000",
+        ),
+        (
+            "{ concurrency: { limit: 1, onLimit: cancel } }",
+            "concurrency/onLimit",
+            "cancelNewest",
+        ),
+        (
+            "{ concurrency: { limit: 1, keys: .a } }",
+            "concurrency",
+            "unknown key 'keys'",
+        ),
+        (
+            "{ concurrency: { key: '${ . ', limit: 1 } }",
+            "concurrency/key",
+            "",
+        ),
+        ("{ rateLimit: { limit: 1 } }", "rateLimit", "'per' is missing"),
+        (
+            "{ rateLimit: { limit: 1, per: PT0S } }",
+            "rateLimit/per",
+            "at least one",
+        ),
+        (
+            "{ rateLimit: { limit: 1, per: '${ .per }' } }",
+            "rateLimit/per",
+            "duration",
+        ),
+    ] {
+        let error = Workflow::parse(&limited(limits)).unwrap_err();
+        let place = format!("/document/metadata/atom/{path}");
+        assert!(error.message().contains(&place), "{limits}: {error}");
+        assert!(error.message().contains(words), "{limits}: {error}");
+    }
+    let every = "{ concurrency: { limit: 1 }, rateLimit: { limit: 1, per: { minutes: 5 } }, priority: -3 }";
+    assert!(Workflow::parse(&limited(every)).unwrap().unsupported.is_empty());
+}
+
 /// Runs four runs with at most one at once and two in ten seconds, in a process that dies after so many writes, and then in
 /// another. Tells whether the first one lived.
 async fn survive(limits: &str, writes: i64) -> bool {

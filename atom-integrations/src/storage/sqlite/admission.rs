@@ -163,23 +163,25 @@ macro_rules! queue {
     };
 }
 
+pub(super) const QUEUED_FOR_PLACE: &str = queue!("concurrency_key");
+pub(super) const QUEUED_FOR_RATE: &str = queue!("rate_key");
 /// How many runs of a key are under way, and how many of those are unwanted.
-const UNDER_WAY: &str = "SELECT count(*), coalesce(sum(is_unwanted), 0) FROM runs \
+pub(super) const UNDER_WAY: &str = "SELECT count(*), coalesce(sum(is_unwanted), 0) FROM runs \
      WHERE tenant = ? AND user = ? AND namespace = ? AND name = ? AND concurrency_key = ? \
      AND status = 'running' AND begun_at IS NOT NULL";
 /// How many queued runs of a key are newer and have older ones cancelled.
-const NEWER: &str = "SELECT count(*) FROM runs \
+pub(super) const NEWER: &str = "SELECT count(*) FROM runs \
      WHERE tenant = ? AND user = ? AND namespace = ? AND name = ? AND concurrency_key = ? \
      AND status = 'running' AND begun_at IS NULL AND is_unwanted = 0 AND is_paused = 0 \
      AND (created_at, id) > (?, ?) AND json_extract(admission, '$.concurrency.on_limit') = 'cancel_oldest'";
 /// The earliest of the latest runs of a key that have begun, as many as may begin within the time.
-const BEGUN: &str = "SELECT begun_at FROM runs \
+pub(super) const BEGUN: &str = "SELECT begun_at FROM runs \
      WHERE tenant = ? AND user = ? AND namespace = ? AND name = ? AND rate_key = ? AND begun_at IS NOT NULL \
      ORDER BY begun_at DESC LIMIT 1 OFFSET ?";
 const BEGIN: &str = "UPDATE runs SET begun_at = ? WHERE tenant = ? AND user = ? AND id = ?";
 const REFUSE: &str = "UPDATE runs SET is_unwanted = ? WHERE tenant = ? AND user = ? AND id = ?";
 /// Marks the oldest runs of a key that are under way.
-const SUPERSEDE: &str = "UPDATE runs SET is_unwanted = 1 WHERE rowid IN (SELECT rowid FROM runs \
+pub(super) const SUPERSEDE: &str = "UPDATE runs SET is_unwanted = 1 WHERE rowid IN (SELECT rowid FROM runs \
      WHERE tenant = ? AND user = ? AND namespace = ? AND name = ? AND concurrency_key = ? \
      AND status = 'running' AND begun_at IS NOT NULL AND is_unwanted = 0 ORDER BY begun_at, id LIMIT ?) RETURNING id";
 
@@ -197,8 +199,8 @@ impl Look<'_> {
 
     async fn queue(&mut self, after: Option<Place>) -> Decoded<Vec<Queued>> {
         let (sql, key) = match &self.lane.key {
-            LaneKey::Concurrency(key) => (queue!("concurrency_key"), key),
-            LaneKey::Rate(key) => (queue!("rate_key"), key),
+            LaneKey::Concurrency(key) => (QUEUED_FOR_PLACE, key),
+            LaneKey::Rate(key) => (QUEUED_FOR_RATE, key),
         };
         let (rank, created_at, run) = after.unwrap_or((i64::MIN, i64::MIN, RunId::from_bytes([0; 16])));
         let query = self.query(sql, key).bind(rank).bind(created_at);

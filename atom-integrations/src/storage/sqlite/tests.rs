@@ -7,6 +7,7 @@ use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row};
 
+use super::admission;
 use super::migrations::{APPLICATION_ID, MIGRATIONS};
 use super::selection;
 use super::writer::QUEUED_KIB;
@@ -194,6 +195,12 @@ async fn lists_are_read_along_their_indexes() {
             "SELECT * FROM schedules WHERE awaits IS NOT NULL",
             "schedules_awaiting",
         ),
+        (admission::QUEUED_FOR_PLACE, "runs_queued_for_place"),
+        (admission::QUEUED_FOR_RATE, "runs_queued_for_rate"),
+        (admission::UNDER_WAY, "runs_under_way"),
+        (admission::SUPERSEDE, "runs_under_way"),
+        (admission::NEWER, "runs_queued_for_place"),
+        (admission::BEGUN, "runs_by_rate"),
     ] {
         let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}")));
         let plan = plan.fetch_all(&store.database.readers).await.unwrap();

@@ -13,8 +13,8 @@ CREATE INDEX runs_queued_for_place ON runs (tenant, user, namespace, name, concu
     WHERE status = 'running' AND begun_at IS NULL AND concurrency_key IS NOT NULL;
 CREATE INDEX runs_queued_for_rate ON runs (tenant, user, namespace, name, rate_key, rank, created_at, id)
     WHERE status = 'running' AND begun_at IS NULL AND rate_key IS NOT NULL;
--- The runs of a key that are under way, the oldest first: how many there are, and which are cancelled for a newer one.
-CREATE INDEX runs_under_way ON runs (tenant, user, namespace, name, concurrency_key, begun_at, id)
+-- The runs of a key that are under way: how many there are, and which are the oldest, to be cancelled for a newer one.
+CREATE INDEX runs_under_way ON runs (tenant, user, namespace, name, concurrency_key, is_unwanted, begun_at, id)
     WHERE status = 'running' AND begun_at IS NOT NULL AND concurrency_key IS NOT NULL;
 -- When the latest runs of a key have begun, whatever became of them.
 CREATE INDEX runs_by_rate ON runs (tenant, user, namespace, name, rate_key, begun_at)
