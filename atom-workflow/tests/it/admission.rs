@@ -448,6 +448,29 @@ async fn child_runs_and_repetitions_go_through_the_same_door() {
 }
 
 #[tokio::test]
+async fn runs_of_schedules_go_through_the_same_door() {
+    let gated = Gated::new();
+    let (bench, runtime) = (&gated.bench, &gated.bench.runtime);
+    let document = limited("{ concurrency: { limit: 1 } }") + "schedule: { every: PT1H }\n";
+    bench.deploy(&document).await;
+    runtime.schedule(&bench.ada, "default", "limited").await.unwrap();
+    let trigger = async || {
+        let run = runtime
+            .trigger_schedule(&bench.ada, "default", "limited", None)
+            .await;
+        run.unwrap()
+    };
+    let (first, second) = (trigger().await, trigger().await);
+    assert_eq!(
+        (first.status, second.status),
+        (RunStatus::Running, RunStatus::Queued)
+    );
+    gated.cancel(&first).await;
+    gated.until_status(&second, RunStatus::Running).await;
+    gated.cancel(&second).await;
+}
+
+#[tokio::test]
 async fn a_repetition_that_waits_does_nothing_and_then_goes_on_where_the_first_one_was() {
     let gated = Gated::new();
     let document = versioned(
