@@ -2,6 +2,23 @@
 
 // What operations take and give, as they are in JSON.
 
+/** How a run with limits came to begin, or waits to. */
+export interface Admission {
+  /** Higher goes first among those that wait. */
+  priority: number;
+  /** How many may be under way at once. */
+  concurrency?: ConcurrencyLimit | null;
+  /** How many may begin within a time. */
+  rate_limit?: RateLimit | null;
+  /** How far it has come. */
+  state: AdmissionState;
+  /** When it was let begin. */
+  begun_at?: string | null;
+}
+
+/** How far a run with limits has come. */
+export type AdmissionState = "queued" | "refused" | "begun" | "superseded";
+
 /**
  * What a task of a run asks before it runs. Lists leave out `data`, `input`, `form` and what was filled in, which may be
  * large.
@@ -160,6 +177,16 @@ export interface CloudEvent {
   /** What happened. */
   data?: unknown;
   [name: string]: unknown;
+}
+
+/** How many runs of a workflow with the same key may be under way at once. */
+export interface ConcurrencyLimit {
+  /** The key, computed from the run's input; empty when the limit is for all runs of the workflow. */
+  key: string;
+  /** How many, 1 to 10,000. */
+  limit: number;
+  /** What becomes of a run that is one too many. */
+  on_limit: OnLimit;
 }
 
 /** Decides on an approval. Deciding the same again changes nothing; deciding otherwise, or too late, is a `conflict`. */
@@ -547,6 +574,10 @@ export type HistoryEntry = {
 } & ({
   type: "run_started";
 } | {
+  type: "run_queued";
+} | {
+  type: "run_admitted";
+} | {
   type: "run_completed";
   /** The output. */
   output: unknown;
@@ -848,6 +879,9 @@ export interface MovedTask {
 /** What happens when a deadline passes before anybody has decided. */
 export type OnDeadline = "fault" | "reject" | "approve";
 
+/** What becomes of a run when as many runs are under way as may be. */
+export type OnLimit = "queue" | "cancel_newest" | "cancel_oldest";
+
 /** The step of another run that started a run. */
 export interface ParentStep {
   /** The other run. */
@@ -895,6 +929,16 @@ export interface PreviewScheduleRequest {
 export interface PublishEventRequest {
   /** The event. */
   event: EventDraft;
+}
+
+/** How many runs of a workflow with the same key may begin within a time. */
+export interface RateLimit {
+  /** The key, computed from the run's input; empty when the limit is for all runs of the workflow. */
+  key: string;
+  /** How many, 1 to 10,000. */
+  limit: number;
+  /** The time, in milliseconds. */
+  per_ms: number;
 }
 
 /** One entry of a journal, and what it led to. */
@@ -1029,6 +1073,8 @@ export interface Run {
   fields?: Record<string, unknown>;
   /** The key under which it was started. */
   idempotency_key?: string | null;
+  /** How it came to begin or waits to, for a run whose document limits how many go on at once. */
+  admission?: Admission | null;
   /** When it was created. */
   created_at: string;
   /** When something last happened to it. */
@@ -1129,7 +1175,7 @@ export interface RunSelection {
 }
 
 /** The state of a run. */
-export type RunStatus = "running" | "paused" | "completed" | "faulted" | "cancelled";
+export type RunStatus = "running" | "queued" | "paused" | "completed" | "faulted" | "cancelled";
 
 /** One execution of a task: a task in a loop has as many as it was run times. */
 export interface RunStep {
@@ -1168,9 +1214,9 @@ export type RunTrigger = {
 
 /** One thing that a run waits for. */
 export type RunWait = {
-  /** The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation. */
+  /** The JSON pointer of the task; absent for the turn and the timeout of the run and the pause before another compensation. */
   task?: string | null;
-  /** When the task began. */
+  /** When the task began, or the run was queued. */
   since?: string | null;
 } & ({
   type: "call";
@@ -1194,6 +1240,8 @@ export type RunWait = {
   type: "messages";
   /** The function that brings them. */
   function: string;
+} | {
+  type: "turn";
 } | {
   type: "run";
   /** The other run. */

@@ -80,7 +80,7 @@ async fn interrupted(engine: &Engine) -> Result<Vec<Run>, CommandError> {
     loop {
         let page = engine
             .call(ListRunsRequest {
-                status: Some(RunStatus::Running),
+                statuses: vec![RunStatus::Running, RunStatus::Queued],
                 after,
                 limit: Some(1000),
                 ..ListRunsRequest::default()

@@ -152,7 +152,7 @@ fn print_outcome(run: Run, is_json: bool, terminal: &mut Terminal) -> Result<Exi
             run: run.id,
             error: run.error.unwrap_or_default(),
         }),
-        RunStatus::Cancelled | RunStatus::Running | RunStatus::Paused => {
+        RunStatus::Cancelled | RunStatus::Running | RunStatus::Queued | RunStatus::Paused => {
             let message = format!("the run {} is {}", run.id, run.status.as_str());
             Err(Error::new(ErrorCode::Cancelled, message).into())
         }

@@ -1,5 +1,6 @@
 //! A store that forgets everything when it is dropped.
 
+mod admission;
 mod alerts;
 mod retention;
 mod schedules;
@@ -13,10 +14,10 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
-    AlertRecord, ApprovalChange, ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Committed,
-    DeployedWorkflow, JournalEntry, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord, RunStatus,
-    RunStore, ScheduleRecord, StoredTemplate, Tally, TemplateInfo, TemplateStore, WorkflowStore, rolled_back,
-    select,
+    Admission, Admitted, AlertRecord, ApprovalChange, ApprovalFilter, ApprovalRecord, ApprovalStatus,
+    ApprovalStore, Committed, DeployedWorkflow, JournalEntry, Lane, NewRun, Page, PageRequest, RunCommit,
+    RunFilter, RunRecord, RunStatus, RunStore, ScheduleRecord, StoredTemplate, Tally, TemplateInfo,
+    TemplateStore, WorkflowStore, rolled_back, select,
 };
 use statistics::StatisticsKey;
 
@@ -110,13 +111,18 @@ impl Run {
             parent: run.parent,
             directory: run.directory,
             input: run.input,
-            status: RunStatus::Running,
+            status: if run.limits.is_some() {
+                RunStatus::Queued
+            } else {
+                RunStatus::Running
+            },
             output: None,
             error: None,
             rerun_of: run.rerun_of,
             trigger: run.trigger,
             labels: run.labels,
             idempotency_key: run.idempotency_key,
+            admission: run.limits.map(Admission::queued),
             created_at: run.created_at,
             updated_at: journal.last().map_or(run.created_at, |entry| entry.at),
             ended_at: None,
@@ -145,6 +151,8 @@ impl Run {
         if let Some(is_paused) = commit.is_paused {
             self.record.status = if is_paused {
                 RunStatus::Paused
+            } else if self.record.admission.as_ref().is_some_and(Admission::is_waiting) {
+                RunStatus::Queued
             } else {
                 RunStatus::Running
             };
@@ -419,6 +427,10 @@ impl RunStore for MemoryStore {
 
     async fn commit(&self, commit: RunCommit) -> Result<Committed> {
         self.write(|tables| tables.commit(commit))
+    }
+
+    async fn admit(&self, lane: &Lane, now: Timestamp) -> Result<Admitted> {
+        Ok(self.write(|tables| tables.admit(lane, now)))
     }
 
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {

@@ -14,6 +14,7 @@
 //!
 //! [`MemoryStore`] holds these rules within one process; `testkit` has the suites that check them.
 
+mod admission;
 mod alert;
 mod approval;
 mod memory;
@@ -26,6 +27,10 @@ mod template;
 mod vault;
 mod workflow;
 
+pub use admission::{
+    Admission, AdmissionState, Admitted, ConcurrencyLimit, Lane, LaneKey, MAX_ADMITTED, MAX_RUNS_OF_LIMIT,
+    OnLimit, RateLimit, RunLimits, Traffic, Verdict,
+};
 pub use alert::{
     AlertCondition, AlertReading, AlertRecord, AlertRule, AlertStore, MAX_ALERT_RULES, Percentile,
 };

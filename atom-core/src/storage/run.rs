@@ -8,7 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ApprovalChange, Page, PageRequest, RunFilter, RunLabels, RunTally, check_idempotency_key};
+use super::{
+    Admission, Admitted, ApprovalChange, Lane, Page, PageRequest, RunFilter, RunLabels, RunLimits, RunTally,
+    check_idempotency_key,
+};
 use crate::{CloudEvent, Error, ErrorCode, Offset, Principal, Result, RunId, Scope};
 
 /// The state of a run.
@@ -17,6 +20,8 @@ use crate::{CloudEvent, Error, ErrorCode, Offset, Principal, Result, RunId, Scop
 pub enum RunStatus {
     /// It is under way; after a crash it goes on when an engine opens the store.
     Running,
+    /// It has not begun: it waits for its turn, as its document limits how many runs go on at once.
+    Queued,
     /// Somebody paused it: nothing new begins until it is resumed.
     Paused,
     /// It ended with an output.
@@ -33,6 +38,7 @@ impl RunStatus {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
+            Self::Queued => "queued",
             Self::Paused => "paused",
             Self::Completed => "completed",
             Self::Faulted => "faulted",
@@ -44,7 +50,7 @@ impl RunStatus {
     #[must_use]
     pub fn has_ended(self) -> bool {
         match self {
-            Self::Running | Self::Paused => false,
+            Self::Running | Self::Queued | Self::Paused => false,
             Self::Completed | Self::Faulted | Self::Cancelled => true,
         }
     }
@@ -144,6 +150,8 @@ pub struct NewRun {
     pub labels: RunLabels,
     /// The key under which it is started once: unique among the scope's runs of workflows with this namespace and name.
     pub idempotency_key: Option<String>,
+    /// What bounds when it begins. A run with limits is queued until [`RunStore::admit`] lets it begin.
+    pub limits: Option<RunLimits>,
     /// Entries that follow the first, copied from the run that it repeats. When there are any, all entries, the first
     /// one too, keep their `event_head`: what the run listens for goes on where the other one was.
     pub copied: Vec<JournalEntry>,
@@ -180,6 +188,8 @@ pub struct RunRecord {
     pub labels: RunLabels,
     /// The key under which it was started.
     pub idempotency_key: Option<String>,
+    /// How it came to begin or waits to, for a run with limits.
+    pub admission: Option<Admission>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When the last journal entry was written.
@@ -243,12 +253,13 @@ pub struct RunCommit {
 
 impl NewRun {
     /// Checks what every store asks of a run to create: its entries have the sequences 0, 1, 2, …, and its labels and its
-    /// idempotency key are within their limits.
+    /// idempotency key are within their limits, as are the limits themselves.
     ///
     /// # Errors
     /// `invalid_request`, `limit_exceeded`.
     pub fn check(&self) -> Result<()> {
         self.labels.check()?;
+        self.limits.as_ref().map_or(Ok(()), RunLimits::check)?;
         self.idempotency_key
             .as_deref()
             .map_or(Ok(()), check_idempotency_key)?;
@@ -317,7 +328,7 @@ impl RunCommit {
         }
         if self.end.as_ref().is_some_and(|end| !end.status.has_ended()) {
             return Err(Error::invalid_request(
-                "a run cannot end as 'running' or 'paused'",
+                "a run cannot end as 'running', 'queued' or 'paused'",
             ));
         }
         if self.tally.is_some() && self.end.is_none() {
@@ -355,6 +366,7 @@ impl RunRecord {
             trigger: self.trigger,
             labels: self.labels.clone(),
             idempotency_key: self.idempotency_key.clone(),
+            admission: self.admission.clone(),
             input: Value::Null,
             status: self.status,
             output: None,
@@ -400,6 +412,19 @@ pub trait RunStore: Send + Sync + std::fmt::Debug {
     /// # Cancel safety
     /// A dropped future may or may not have written.
     async fn commit(&self, commit: RunCommit) -> Result<Committed>;
+
+    /// Looks at the queue of a lane at a moment: decides, in one step that nothing comes between, which of its queued
+    /// runs begin and which are cancelled, by [`RunLimits::judge`]. The queue is in order of priority, then of creation;
+    /// paused runs are passed over. A run that waits for a place keeps those behind it in its concurrency lane waiting,
+    /// and one that waits for its rate those behind it in its rate lane. Runs of which it says that they begin count as
+    /// under way from then on, until they end.
+    ///
+    /// # Errors
+    /// `conflict` when a newer engine has taken over, `storage_full` or `storage_failed`. Nothing is decided then.
+    ///
+    /// # Cancel safety
+    /// A dropped future may or may not have decided; what was decided stands in the runs' [`RunRecord::admission`].
+    async fn admit(&self, lane: &Lane, now: Timestamp) -> Result<Admitted>;
 
     /// A run, with its input and output.
     ///

@@ -101,6 +101,7 @@ pub fn new_run(principal: &Principal, number: u64) -> NewRun {
         trigger: None,
         labels: RunLabels::default(),
         idempotency_key: None,
+        limits: None,
         copied: Vec::new(),
     }
 }

@@ -11,6 +11,29 @@ if TYPE_CHECKING:
     from typing_extensions import NotRequired, TypeAlias
 
 
+class Admission(TypedDict):
+    """How a run with limits came to begin, or waits to."""
+
+    priority: int
+    """Higher goes first among those that wait."""
+
+    concurrency: NotRequired[ConcurrencyLimit | None]
+    """How many may be under way at once."""
+
+    rate_limit: NotRequired[RateLimit | None]
+    """How many may begin within a time."""
+
+    state: AdmissionState
+    """How far it has come."""
+
+    begun_at: NotRequired[str | None]
+    """When it was let begin."""
+
+
+AdmissionState: TypeAlias = "Literal['queued', 'refused', 'begun', 'superseded']"
+"""How far a run with limits has come."""
+
+
 class Approval(TypedDict):
     """What a task of a run asks before it runs. Lists leave out `data`, `input`, `form` and what was filled in, which may be large."""
 
@@ -171,6 +194,19 @@ class CloudEvent(TypedDict):
 
     data: NotRequired[Any]
     """What happened."""
+
+
+class ConcurrencyLimit(TypedDict):
+    """How many runs of a workflow with the same key may be under way at once."""
+
+    key: str
+    """The key, computed from the run's input; empty when the limit is for all runs of the workflow."""
+
+    limit: int
+    """How many, 1 to 10,000."""
+
+    on_limit: OnLimit
+    """What becomes of a run that is one too many."""
 
 
 class Decision(TypedDict):
@@ -467,6 +503,42 @@ class RunStarted(TypedDict):
     """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
 
     type: Literal["run_started"]
+
+
+class RunQueued(TypedDict):
+    """The run waits for its turn, as its document limits how many runs go on at once."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
+    type: Literal["run_queued"]
+
+
+class RunAdmitted(TypedDict):
+    """The turn of the run has come; it goes on where the run that it repeats was."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
+    type: Literal["run_admitted"]
 
 
 class RunCompleted(TypedDict):
@@ -1011,6 +1083,10 @@ OnDeadline: TypeAlias = "Literal['fault', 'reject', 'approve']"
 """What happens when a deadline passes before anybody has decided."""
 
 
+OnLimit: TypeAlias = "Literal['queue', 'cancel_newest', 'cancel_oldest']"
+"""What becomes of a run when as many runs are under way as may be."""
+
+
 class ParentStep(TypedDict):
     """The step of another run that started a run."""
 
@@ -1019,6 +1095,19 @@ class ParentStep(TypedDict):
 
     action: int
     """The number of the action within the other run that waits for this one."""
+
+
+class RateLimit(TypedDict):
+    """How many runs of a workflow with the same key may begin within a time."""
+
+    key: str
+    """The key, computed from the run's input; empty when the limit is for all runs of the workflow."""
+
+    limit: int
+    """How many, 1 to 10,000."""
+
+    per_ms: int
+    """The time, in milliseconds."""
 
 
 class RecordedEntry(TypedDict):
@@ -1116,6 +1205,9 @@ class Run(TypedDict):
 
     idempotency_key: NotRequired[str | None]
     """The key under which it was started."""
+
+    admission: NotRequired[Admission | None]
+    """How it came to begin or waits to, for a run whose document limits how many go on at once."""
 
     created_at: str
     """When it was created."""
@@ -1251,7 +1343,7 @@ class RunSelection(TypedDict):
     """Only runs with all these indexed fields: texts, numbers or booleans."""
 
 
-RunStatus: TypeAlias = "Literal['running', 'paused', 'completed', 'faulted', 'cancelled']"
+RunStatus: TypeAlias = "Literal['running', 'queued', 'paused', 'completed', 'faulted', 'cancelled']"
 """The state of a run."""
 
 
@@ -1310,10 +1402,10 @@ class WaitsForCall(TypedDict):
     """The answer of a call."""
 
     task: NotRequired[str | None]
-    """The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation."""
+    """The JSON pointer of the task; absent for the turn and the timeout of the run and the pause before another compensation."""
 
     since: NotRequired[str | None]
-    """When the task began."""
+    """When the task began, or the run was queued."""
 
     type: Literal["call"]
 
@@ -1325,10 +1417,10 @@ class WaitsForTime(TypedDict):
     """A pause to end: its own, or the one before another attempt."""
 
     task: NotRequired[str | None]
-    """The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation."""
+    """The JSON pointer of the task; absent for the turn and the timeout of the run and the pause before another compensation."""
 
     since: NotRequired[str | None]
-    """When the task began."""
+    """When the task began, or the run was queued."""
 
     type: Literal["time"]
 
@@ -1340,10 +1432,10 @@ class TimesOut(TypedDict):
     """Nothing: this is when it is stopped if it has not ended, or when nobody has decided."""
 
     task: NotRequired[str | None]
-    """The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation."""
+    """The JSON pointer of the task; absent for the turn and the timeout of the run and the pause before another compensation."""
 
     since: NotRequired[str | None]
-    """When the task began."""
+    """When the task began, or the run was queued."""
 
     type: Literal["timeout"]
 
@@ -1355,10 +1447,10 @@ class WaitsForDecision(TypedDict):
     """Somebody's decision."""
 
     task: NotRequired[str | None]
-    """The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation."""
+    """The JSON pointer of the task; absent for the turn and the timeout of the run and the pause before another compensation."""
 
     since: NotRequired[str | None]
-    """When the task began."""
+    """When the task began, or the run was queued."""
 
     type: Literal["decision"]
 
@@ -1370,10 +1462,10 @@ class WaitsForEvent(TypedDict):
     """An event."""
 
     task: NotRequired[str | None]
-    """The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation."""
+    """The JSON pointer of the task; absent for the turn and the timeout of the run and the pause before another compensation."""
 
     since: NotRequired[str | None]
-    """When the task began."""
+    """When the task began, or the run was queued."""
 
     type: Literal["event"]
 
@@ -1382,10 +1474,10 @@ class WaitsForMessages(TypedDict):
     """Messages of a subscription."""
 
     task: NotRequired[str | None]
-    """The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation."""
+    """The JSON pointer of the task; absent for the turn and the timeout of the run and the pause before another compensation."""
 
     since: NotRequired[str | None]
-    """When the task began."""
+    """When the task began, or the run was queued."""
 
     type: Literal["messages"]
 
@@ -1393,14 +1485,26 @@ class WaitsForMessages(TypedDict):
     """The function that brings them."""
 
 
+class WaitsForTurn(TypedDict):
+    """Its turn to begin: as many runs are under way as may be, or began lately."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task; absent for the turn and the timeout of the run and the pause before another compensation."""
+
+    since: NotRequired[str | None]
+    """When the task began, or the run was queued."""
+
+    type: Literal["turn"]
+
+
 class WaitsForRun(TypedDict):
     """Another run."""
 
     task: NotRequired[str | None]
-    """The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation."""
+    """The JSON pointer of the task; absent for the turn and the timeout of the run and the pause before another compensation."""
 
     since: NotRequired[str | None]
-    """When the task began."""
+    """When the task began, or the run was queued."""
 
     type: Literal["run"]
 
@@ -1408,7 +1512,7 @@ class WaitsForRun(TypedDict):
     """The other run."""
 
 
-RunWait: TypeAlias = "WaitsForCall | WaitsForTime | TimesOut | WaitsForDecision | WaitsForEvent | WaitsForMessages | WaitsForRun"
+RunWait: TypeAlias = "WaitsForCall | WaitsForTime | TimesOut | WaitsForDecision | WaitsForEvent | WaitsForMessages | WaitsForTurn | WaitsForRun"
 """One thing that a run waits for."""
 
 

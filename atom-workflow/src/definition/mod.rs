@@ -25,6 +25,7 @@ mod diff;
 mod duration;
 mod graph;
 mod inspect;
+mod limits;
 mod problem;
 mod reader;
 mod scalar;
@@ -39,6 +40,7 @@ pub use cron::Cron;
 pub use diff::{ChangedTask, MemberChange, MovedTask, TaskPlace, WorkflowDiff};
 pub use duration::parse_duration;
 pub use graph::graph;
+pub use limits::{ConcurrencySpec, LimitSpec, PrioritySpec, RateLimitSpec};
 pub use template::{Naming, WorkflowTemplate};
 pub use types::*;
 

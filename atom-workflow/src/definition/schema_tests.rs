@@ -84,6 +84,18 @@ const EXTRA_RULES: &[(&str, &str)] = &[
         "/metadata/atom/index",
         "what is written for this engine has a form",
     ),
+    (
+        "/metadata/atom/concurrency",
+        "what is written for this engine has a form",
+    ),
+    (
+        "/metadata/atom/priority",
+        "what is written for this engine has a form",
+    ),
+    (
+        "/metadata/atom/rateLimit",
+        "what is written for this engine has a form",
+    ),
 ];
 
 /// The official schema and examples: a checkout of the specification where `OPEN_WORKFLOW_SPECIFICATION` says, seen
@@ -170,7 +182,8 @@ fn key() -> impl Strategy<Value = String> {
         parameters headers body query redirect method proto service arguments host port channel operation server \
         protocol message subscription filter consume amount payload variables agentCard transport http stdio options \
         command environment image ports volumes stdin lifetime cleanup pullPolicy code source time dataschema data \
-        datacontenttype item atom compensate idempotencyKey index retention completed failed unknown";
+        datacontenttype item atom compensate idempotencyKey index retention completed failed concurrency priority \
+        rateLimit key onLimit per unknown";
     let keys: Vec<_> = keys.split_whitespace().map(str::to_owned).collect();
     proptest::sample::select(keys)
 }
@@ -202,6 +215,7 @@ fn value() -> impl Strategy<Value = Value> {
         json!({"type": "https://example.com/e", "status": 400}),
         json!({"metadata": {"atom": {"compensate": {}}}}),
         json!({"metadata": {"atom": {"retention": {"completed": "P7D"}}}}),
+        json!({"metadata": {"atom": {"concurrency": {"limit": 1}, "priority": 1, "rateLimit": {"limit": 1, "per": "PT1S"}}}}),
         json!({"metadata": {"atom": {"idempotencyKey": ".id", "index": {"a": ".b"}}}}),
     ];
     let texts = [

@@ -12,7 +12,7 @@ use atom_core::storage::{MissedRuns, OnDeadline, ScheduleTrigger};
 use atom_core::{Error, Result};
 use serde_json::Value;
 
-use super::Cron;
+use super::{Cron, LimitSpec};
 use crate::expression::{Expression, Template, Variables};
 
 /// A whole workflow document.
@@ -42,6 +42,8 @@ pub struct Workflow {
     pub index: BTreeMap<String, Expression>,
     /// `document.metadata.atom.retention`: how long runs are kept once they have ended.
     pub retention: Retention,
+    /// `document.metadata.atom`: how many runs go on at once.
+    pub limits: Option<LimitSpec>,
     /// Valid parts of the document that this engine does not carry out; a document with any cannot be deployed.
     pub unsupported: Vec<UnsupportedFeature>,
     /// The document as JSON: what `$workflow.definition` shows.

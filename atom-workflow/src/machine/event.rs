@@ -18,7 +18,11 @@ pub type ActionId = u64;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
-    /// The run began. Always the first.
+    /// The run waits for its turn: the first of a run with limits, or after what a repetition takes over.
+    Queued,
+    /// The turn of a repetition has come that takes over what another run has done.
+    Admitted,
+    /// The run began. The first, unless it was queued.
     Started {
         /// The version of the machine that the run began with.
         machine: u32,
@@ -248,6 +252,12 @@ pub enum RecordKind {
     /// The run began.
     #[schemars(title = "RunStarted")]
     RunStarted,
+    /// The run waits for its turn, as its document limits how many runs go on at once.
+    #[schemars(title = "RunQueued")]
+    RunQueued,
+    /// The turn of the run has come; it goes on where the run that it repeats was.
+    #[schemars(title = "RunAdmitted")]
+    RunAdmitted,
     /// The run ended with an output.
     #[schemars(title = "RunCompleted")]
     RunCompleted {

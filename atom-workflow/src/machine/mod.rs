@@ -33,6 +33,7 @@
 //! # Ok::<(), atom_core::Error>(())
 //! ```
 
+mod admission;
 mod approve;
 mod call;
 mod compensate;
@@ -139,6 +140,8 @@ pub struct Machine {
     is_recording: bool,
     /// Whether what the answers lead to waits until the run is resumed.
     is_paused: bool,
+    /// Since when the run waits for its turn, while it does: nothing begins before.
+    queued_since: Option<Timestamp>,
     context: Arc<Value>,
     frames: BTreeMap<FrameId, Frame>,
     actions: BTreeMap<ActionId, Pending>,
@@ -173,6 +176,7 @@ impl Machine {
             constants,
             is_recording: false,
             is_paused: false,
+            queued_since: None,
             context: Arc::new(Value::Object(Map::new())),
             frames: BTreeMap::new(),
             actions: BTreeMap::new(),
@@ -218,7 +222,7 @@ impl Machine {
         // A clock that was set back must not make time run backwards within a run.
         self.now = self.now.max(at);
         self.take_in(event);
-        if !self.is_paused {
+        if !self.is_paused && !self.is_queued() {
             self.work_off();
         }
         std::mem::take(&mut self.transition)
@@ -238,17 +242,19 @@ impl Machine {
     /// nothing does once the run has ended.
     #[must_use]
     pub fn expects(&self, event: &Event) -> bool {
-        let has_started = self.next > 1;
         match event {
-            Event::Started { .. } => !has_started,
-            _ if !has_started || self.outcome.is_some() => false,
+            _ if self.outcome.is_some() => false,
+            Event::Started { .. } => !self.has_started(),
+            Event::Queued => self.undoing.is_none(),
+            _ if !self.has_started() && !self.is_queued() => false,
+            Event::Admitted => self.has_started() && self.is_queued(),
             Event::Completed { action, .. } | Event::Failed { action, .. } => {
                 self.actions.contains_key(action)
             }
             Event::Decided { action, .. } => self.actions.get(action).is_some_and(approve::is_approval),
             // Time and events wait while the run is paused; what a call or a person has answered is taken in at once.
             Event::Fired { action } | Event::Received { action, .. } | Event::Message { action, .. } => {
-                !self.is_paused && self.actions.contains_key(action)
+                !self.is_paused && !self.is_queued() && self.actions.contains_key(action)
             }
             Event::Signalled { .. } | Event::Migrated { .. } => true,
             Event::Paused { .. } => !self.is_paused && self.undoing.is_none(),
@@ -292,6 +298,8 @@ impl Machine {
     fn take_in(&mut self, event: Event) {
         match event {
             Event::Started { engine, .. } => self.start(&engine),
+            Event::Queued => self.queue(),
+            Event::Admitted => self.admit(),
             Event::Completed { action, output } => match self.take_action(action) {
                 // The service has no more messages.
                 Some(frame) if self.is_subscription(frame) => self.finish_consuming(frame),
@@ -326,6 +334,7 @@ impl Machine {
             }
             Event::Cancelled { reason } => {
                 self.is_paused = false;
+                self.leave_queue();
                 self.give_up(Failure::Cancelled { reason });
             }
         }
@@ -353,6 +362,7 @@ impl Machine {
     }
 
     fn start(&mut self, engine: &str) {
+        self.start_from_queue();
         self.constants.insert("runtime", data::runtime(engine));
         self.record(None, || RecordKind::RunStarted);
         // The first number is taken even if the input turns out unfit, so that the run counts as started.

@@ -13,10 +13,10 @@ use super::{ActionId, Command, Machine};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "RunWait")]
 pub struct Wait {
-    /// The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation.
+    /// The JSON pointer of the task; absent for the turn and the timeout of the run and the pause before another compensation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
-    /// When the task began.
+    /// When the task began, or the run was queued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub since: Option<Timestamp>,
@@ -64,6 +64,9 @@ pub enum WaitKind {
         /// The function that brings them.
         function: String,
     },
+    /// Its turn to begin: as many runs are under way as may be, or began lately.
+    #[schemars(title = "WaitsForTurn")]
+    Turn,
     /// Another run.
     #[schemars(title = "WaitsForRun")]
     Run {
@@ -76,6 +79,13 @@ impl Machine {
     /// What the run waits for, in the order in which it began to.
     #[must_use]
     pub fn waits(&self) -> Vec<Wait> {
+        if let Some(since) = self.queued_since {
+            return vec![Wait {
+                task: None,
+                since: Some(since),
+                what: WaitKind::Turn,
+            }];
+        }
         self.actions
             .keys()
             .filter_map(|action| self.wait(*action))

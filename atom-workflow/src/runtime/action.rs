@@ -347,7 +347,7 @@ fn outcome(record: RunRecord) -> Result<Value> {
         RunStatus::Cancelled => {
             Err(Error::new(ErrorCode::Cancelled, "the run was cancelled").with_context("run", record.id))
         }
-        RunStatus::Faulted | RunStatus::Running | RunStatus::Paused => {
+        RunStatus::Faulted | RunStatus::Running | RunStatus::Queued | RunStatus::Paused => {
             let error = record.error.unwrap_or_default();
             Err(Error::new(ErrorCode::RunFaulted, "the run ended in an error")
                 .with_context("run", record.id)

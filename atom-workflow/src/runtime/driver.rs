@@ -137,10 +137,17 @@ async fn run_to_end(
     // It may have ended since the driver was asked for.
     if record.status.has_ended() {
         runtime.inner.bell.run_ended(&record);
+        runtime.leave(&record);
         return Ok(Departure::Ended);
     }
     let mut driver = Box::pin(Driver::rebuild(runtime, record, progress)).await?;
     *stuck = None;
+    if driver.is_queued() && !Box::pin(driver.await_turn(inbox)).await? {
+        return Ok(Departure::Parked);
+    }
+    if driver.record.admission.is_some() {
+        Box::pin(driver.give_way()).await?;
+    }
     // What was asked before anything began comes first: a run that is cancelled repeats no call.
     while let Ok(mail) = inbox.try_recv() {
         driver.take_mail(mail).await?;
@@ -193,6 +200,7 @@ async fn run_to_end(
     if driver.retention != Retention::default() {
         runtime.inner.expiring.notify_one();
     }
+    runtime.leave(&driver.record);
     Ok(Departure::Ended)
 }
 
@@ -270,7 +278,7 @@ impl<'a> Driver<'a> {
         }
         last.approvals = Vec::new();
         // What the entries of a repeated run ask, it has not asked before either.
-        if driver.next_sequence == 1 || driver.record.rerun_of.is_some() {
+        if !driver.is_queued() && (driver.next_sequence == 1 || driver.record.rerun_of.is_some()) {
             let asked = approve::asked(driver.machine.pending());
             last.approvals = driver.unwritten_approvals(asked).await?;
         }
@@ -299,10 +307,32 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Begins what has no answer yet, and cancels child runs whose answer is no longer wanted. In a paused run nothing
-    /// begins; a call that a crash interrupted neither.
+    pub(super) fn is_queued(&self) -> bool {
+        self.machine.is_queued()
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.machine.is_paused()
+    }
+
+    /// Whether nothing begins in the run for now.
+    fn is_held(&self) -> bool {
+        self.is_paused() || self.is_queued()
+    }
+
+    /// Begins the run, or the repetition of one, as its turn has come.
+    pub(super) async fn begin_turn(&mut self) -> Result<()> {
+        if self.machine.has_started() {
+            self.step(Event::Admitted).await
+        } else {
+            self.step(Event::started()).await
+        }
+    }
+
+    /// Begins what has no answer yet, and cancels child runs whose answer is no longer wanted. In a paused or queued run
+    /// nothing begins; a call that a crash interrupted neither.
     async fn begin_pending(&mut self) -> Result<()> {
-        if self.machine.is_paused() {
+        if self.is_held() {
             return Ok(());
         }
         if self.next_sequence > 1 {
@@ -329,7 +359,7 @@ impl<'a> Driver<'a> {
         let runtime = self.runtime;
         let filter = RunFilter {
             parent: Some(self.record.id),
-            statuses: vec![RunStatus::Running, RunStatus::Paused],
+            statuses: vec![RunStatus::Running, RunStatus::Queued, RunStatus::Paused],
             ..RunFilter::default()
         };
         let mut page = PageRequest::default();
@@ -363,7 +393,7 @@ impl<'a> Driver<'a> {
             && !self.machine.is_undoing()
     }
 
-    async fn take_mail(&mut self, mail: Mail) -> Result<()> {
+    pub(super) async fn take_mail(&mut self, mail: Mail) -> Result<()> {
         if let Err(error) = self.check_mail(&mail.event) {
             // Nobody waits any more when this fails.
             let _ = mail.answer.send(Err(error));
@@ -438,7 +468,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Takes one event through the machine, makes it durable, and does what follows from it.
-    async fn step(&mut self, mut event: Event) -> Result<()> {
+    pub(super) async fn step(&mut self, mut event: Event) -> Result<()> {
         if !self.machine.expects(&event) {
             return Ok(());
         }
@@ -455,9 +485,14 @@ impl<'a> Driver<'a> {
             _ => None,
         };
         self.note_offsets(&event);
-        let was_paused = self.machine.is_paused();
+        let (was_paused, was_held) = (self.is_paused(), self.is_held());
+        let is_admitted = event == Event::Admitted;
         let mut transition = self.machine.advance(event, now);
-        let is_paused = self.machine.is_paused();
+        let is_paused = self.is_paused();
+        if is_admitted {
+            let asked = approve::asked(self.machine.pending());
+            transition.approvals = self.unwritten_approvals(asked).await?;
+        }
         let entry = JournalEntry {
             sequence: self.next_sequence,
             at: now,
@@ -475,8 +510,8 @@ impl<'a> Driver<'a> {
         for action in transition.stop {
             self.stop(action);
         }
-        if was_paused && !is_paused {
-            // What was interrupted before the run was paused, and has not begun again since, is pending too.
+        if was_held && !self.is_held() {
+            // What was interrupted before the run was held, and has not begun again since, is pending too.
             return self.begin_pending().await;
         }
         for (action, command) in transition.begin {

@@ -291,6 +291,7 @@ impl World {
             | WaitKind::Decision { .. }
             | WaitKind::Event
             | WaitKind::Messages { .. }
+            | WaitKind::Turn
             | WaitKind::Run { .. } => None,
         });
         let (at, action) = due.min()?;

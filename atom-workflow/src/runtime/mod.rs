@@ -37,6 +37,7 @@
 //! ```
 
 mod action;
+mod admission;
 mod alert;
 mod approve;
 mod driver;
@@ -199,6 +200,8 @@ struct Inner {
     calls: Arc<Semaphore>,
     /// Wakes runs that wait without a driver.
     alarm: parking::Alarm,
+    /// The queues that somebody is about to look at.
+    looks: admission::Looks,
     /// The runs that cannot go on.
     stuck: stuck::StuckRuns,
     tasks: TaskTracker,
@@ -247,13 +250,15 @@ impl Mail {
 }
 
 impl DriverHandle {
-    /// Waits until a run that was just started has asked what it asks first, so that whoever knows of the run finds it
-    /// among the approvals.
-    async fn begun(&self) {
+    /// Waits until a run that was just started with so many journal entries has asked what it asks first, so that whoever
+    /// knows of the run finds it among the approvals.
+    async fn begun(&self, entries: u64) {
         let mut progress = self.progress.clone();
         // A driver that is gone has nothing more to say; whoever waits for the run hears why.
         let _ = progress
-            .wait_for(|progress| progress.entries > 0 || progress.has_ended || progress.stopped.is_some())
+            .wait_for(|progress| {
+                progress.entries > entries || progress.has_ended || progress.stopped.is_some()
+            })
             .await;
     }
 
@@ -284,6 +289,7 @@ impl Runtime {
                 has_alerts: AtomicBool::new(false),
                 calls,
                 alarm: parking::Alarm::default(),
+                looks: admission::Looks::default(),
                 stuck: stuck::StuckRuns::default(),
                 tasks: TaskTracker::new(),
                 shutdown: CancellationToken::new(),

@@ -19,7 +19,7 @@ use super::stuck::RunKey;
 use super::{DriverHandle, Inner, Mail, Runtime};
 
 /// What a run waits for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Rest {
     /// When its next timer is due.
     pub(super) alarm: Option<Timestamp>,

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use atom_core::storage::{JournalEntry, NewRun, RunRecord, RunStatus};
 use atom_core::{Error, ErrorCode, Principal, Result, RunId, Scope};
+use jiff::Timestamp;
 
-use super::{Runtime, driver, history};
+use super::{Runtime, admission, driver, history};
 use crate::machine::{Event, RecordKind, Transition};
 
 /// How many journal entries a run can take over from another.
@@ -59,6 +60,7 @@ impl Runtime {
         self.check_functions(&workflow)?;
         self.check_ready(&scope, &workflow).await?;
         let now = parts.clock.now();
+        let limits = admission::limits(&workflow, &first.input)?;
         let kept = self.kept(&first, rerun.from.as_deref()).await?.into_iter();
         // They are older than the run, whatever the clock has shown: so it is known that they are not its own.
         let before = now.saturating_sub(Duration::from_nanos(1)).unwrap_or(now);
@@ -67,13 +69,19 @@ impl Runtime {
             ..entry
         });
         let (first_entry, copied) = match (kept.next(), kept.len()) {
-            (Some(entry), 1..) => (entry, kept.collect()),
+            (Some(entry), 1..) => {
+                let mut copied: Vec<_> = kept.collect();
+                if limits.is_some() {
+                    copied.push(queued(&entry, &copied, now)?);
+                }
+                (entry, copied)
+            }
             // Nothing that matters is kept: the run begins like any other.
             _ => {
                 let entry = JournalEntry {
                     sequence: 0,
                     at: now,
-                    payload: driver::encode(&Event::started())?,
+                    payload: driver::encode(&admission::first_event(limits.as_ref()))?,
                     event_head: 0,
                 };
                 (entry, Vec::new())
@@ -93,9 +101,10 @@ impl Runtime {
             labels: first.labels,
             // The key stays with the run that was started under it.
             idempotency_key: None,
+            limits,
             copied,
         };
-        let id = run.id;
+        let (id, entries) = (run.id, 1 + run.copied.len() as u64);
         match parts.store.create(run).await {
             // Somebody else has repeated it at the same time.
             Err(error) if error.code() == ErrorCode::AlreadyExists => {
@@ -104,9 +113,12 @@ impl Runtime {
             other => other?,
         };
         let record = self.record(&scope, id).await?;
+        if record.admission.is_some() {
+            return self.enter(record, entries, workflow.has_approvals()).await;
+        }
         let handle = self.drive(&record)?;
         if workflow.has_approvals() {
-            handle.begun().await;
+            handle.begun(0).await;
         }
         Ok(record)
     }
@@ -171,7 +183,7 @@ impl Runtime {
         let Some(from) = from else {
             // The entry that the run failed at is left out: what it answers is asked again.
             let last = entries.pop();
-            if was_undone {
+            if was_undone || !machine.has_started() {
                 entries.clear();
             } else if let Some(last) = last
                 && was_paused
@@ -203,6 +215,17 @@ impl Runtime {
         entries.truncate(count);
         Ok(entries)
     }
+}
+
+/// The entry at which a repetition waits for its turn, after what it takes over.
+fn queued(first: &JournalEntry, copied: &[JournalEntry], now: Timestamp) -> Result<JournalEntry> {
+    let last = copied.last().unwrap_or(first);
+    Ok(JournalEntry {
+        sequence: last.sequence + 1,
+        at: now,
+        payload: driver::encode(&Event::Queued)?,
+        event_head: last.event_head,
+    })
 }
 
 fn begins(transition: &Transition, task: &str) -> bool {

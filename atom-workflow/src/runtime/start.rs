@@ -6,18 +6,20 @@ use atom_core::storage::{JournalEntry, NewRun, ParentStep, RunLabels, RunRecord,
 use atom_core::{Error, ErrorCode, Principal, Result, RunId, Scope};
 use serde_json::Value;
 
-use super::{Runtime, StartRun, check_data, driver};
+use super::{Runtime, StartRun, admission, check_data, driver};
 use crate::definition::Workflow;
 use crate::expression::Variables;
-use crate::machine::{Event, key_text};
+use crate::machine::key_text;
 
 impl Runtime {
-    /// Starts a run. Once this returns, the run is on disk and goes on even after a crash.
+    /// Starts a run. Once this returns, the run is on disk and goes on even after a crash. A run of a document that limits
+    /// how many go on at once may wait for its turn, or be cancelled at once, as the document says.
     ///
     /// # Errors
     /// `unsupported` for a document with parts this engine does not carry out, `not_found` for a function or
     /// secret that is not there, `permission_denied` for a function that a setting forbids, `limit_exceeded` for an
-    /// input over the limit, `invalid_request` when the document computes no key or index from the input,
+    /// input over the limit, `invalid_request` when the document computes no key, index or
+    /// limit from the input,
     /// `already_exists` when the id or the idempotency key is taken by a run of another document or with another
     /// input, `closed`, `storage_full`, `storage_failed`.
     ///
@@ -108,7 +110,8 @@ impl Runtime {
         let document = &start.workflow.document;
         let id = start.id.unwrap_or_else(|| RunId::new(now, parts.random.as_ref()));
         let labels = labels(&start)?;
-        let payload = driver::encode(&Event::started())?;
+        let limits = admission::limits(&start.workflow, &start.input)?;
+        let payload = driver::encode(&admission::first_event(limits.as_ref()))?;
         let workflow = Arc::clone(&start.workflow);
         let asks = workflow.has_approvals();
         let run = NewRun {
@@ -134,6 +137,7 @@ impl Runtime {
             trigger: start.trigger,
             labels,
             idempotency_key: start.idempotency_key.clone(),
+            limits,
             copied: Vec::new(),
         };
         // What is cached is stored already.
@@ -153,9 +157,12 @@ impl Runtime {
             other => other?,
         };
         let record = self.record(&scope, id).await?;
+        if record.admission.is_some() {
+            return self.enter(record, 1, asks).await;
+        }
         let handle = self.drive_after(&record, &mut None, Some(record.clone()))?;
         if asks {
-            handle.begun().await;
+            handle.begun(0).await;
         }
         Ok(record)
     }

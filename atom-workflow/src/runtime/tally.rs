@@ -22,7 +22,7 @@ pub(super) fn of(record: &RunRecord, machine: &Machine, end: &RunEnd) -> RunTall
         }
         RunStatus::Faulted => run.faulted = 1,
         RunStatus::Cancelled => run.cancelled = 1,
-        RunStatus::Running | RunStatus::Paused => {}
+        RunStatus::Queued | RunStatus::Running | RunStatus::Paused => {}
     }
     RunTally {
         workflow: record.workflow.clone(),

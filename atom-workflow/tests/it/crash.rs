@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atom_core::storage::{
-    AlertRecord, AlertStore, ApprovalFilter, ApprovalRecord, ApprovalStore, Committed, DeployedWorkflow,
-    Expiry, JournalEntry, MemoryStore, MemoryVault, NewRun, Page, PageRequest, Resolution, RetentionStore,
-    RunCommit, RunFilter, RunRecord, RunStore, ScheduleRecord, ScheduleStore, Series, StatisticsQuery,
-    StatisticsStore, StoredTemplate, Tally, TemplateInfo, TemplateStore, Vault, WorkflowName, WorkflowStore,
+    Admitted, AlertRecord, AlertStore, ApprovalFilter, ApprovalRecord, ApprovalStore, Committed,
+    DeployedWorkflow, Expiry, JournalEntry, Lane, MemoryStore, MemoryVault, NewRun, Page, PageRequest,
+    Resolution, RetentionStore, RunCommit, RunFilter, RunRecord, RunStore, ScheduleRecord, ScheduleStore,
+    Series, StatisticsQuery, StatisticsStore, StoredTemplate, Tally, TemplateInfo, TemplateStore, Vault,
+    WorkflowName, WorkflowStore,
 };
 use atom_core::{
     ApprovalId, CancellationToken, CloudEvent, Error, ErrorCode, EventLog, LoggedEvent, Offset, Principal,
@@ -156,6 +157,10 @@ impl RunStore for MortalStore {
     async fn commit(&self, commit: RunCommit) -> Result<Committed> {
         self.write()?;
         self.inner.commit(commit).await
+    }
+    async fn admit(&self, lane: &Lane, now: Timestamp) -> Result<Admitted> {
+        self.write()?;
+        self.inner.admit(lane, now).await
     }
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {
         self.read()?;

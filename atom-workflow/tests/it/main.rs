@@ -6,6 +6,7 @@
     reason = "a test ends when something is not as it should be"
 )]
 
+mod admission;
 mod alerts;
 mod approve;
 mod clock;

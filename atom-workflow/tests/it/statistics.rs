@@ -95,7 +95,7 @@ pub(crate) async fn agree_with_histories(runtime: &Runtime, store: &MemoryStore,
             RunStatus::Completed => count.0 += 1,
             RunStatus::Faulted => count.1 += 1,
             RunStatus::Cancelled => count.2 += 1,
-            RunStatus::Running | RunStatus::Paused => panic!("{} has not ended", run.id),
+            RunStatus::Queued | RunStatus::Running | RunStatus::Paused => panic!("{} has not ended", run.id),
         }
         count.3 += retries;
     }

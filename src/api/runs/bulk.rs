@@ -107,7 +107,7 @@ impl Request for CancelRunsRequest {
     type Response = ChangedRuns;
 
     async fn handle(self, context: Context) -> Result<ChangedRuns> {
-        let unfinished = [RunStatus::Running, RunStatus::Paused];
+        let unfinished = [RunStatus::Running, RunStatus::Queued, RunStatus::Paused];
         let filter = filter(self.filter, &unfinished, &unfinished)?;
         let page = PageRequest {
             after: self.after,

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use atom_core::storage::{ParentStep, RunRecord, RunStatus, RunTrigger, WorkflowKey, WorkflowVersion};
+use atom_core::storage::{
+    Admission, ParentStep, RunRecord, RunStatus, RunTrigger, WorkflowKey, WorkflowVersion,
+};
 use atom_core::{Error, Result, RunId, Scope};
 use atom_workflow::machine::WorkflowError;
 use jiff::Timestamp;
@@ -99,6 +101,9 @@ pub struct Run {
     /// The key under which it was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// How it came to begin or waits to, for a run whose document limits how many go on at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admission: Option<Admission>,
     /// When it was created.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
@@ -127,6 +132,7 @@ impl From<RunRecord> for Run {
             tags: record.labels.tags,
             fields: record.labels.fields,
             idempotency_key: record.idempotency_key,
+            admission: record.admission,
             created_at: record.created_at,
             updated_at: record.updated_at,
             ended_at: record.ended_at,

@@ -11,6 +11,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod admission;
 mod alerts;
 mod approvals;
 mod events;
@@ -24,6 +25,7 @@ mod statistics;
 mod templates;
 mod workflows;
 
+pub use admission::check_admission;
 pub use alerts::check_alerts;
 pub use approvals::check_approvals;
 pub use events::check_events;
@@ -48,6 +50,7 @@ pub async fn check_all<S: Store>(make: impl AsyncFn() -> S) {
     check_workflows(&make().await).await;
     check_templates(&make().await).await;
     check_runs(&make().await).await;
+    check_admission(&make().await).await;
     check_approvals(&make().await).await;
     check_selection(&make().await).await;
     check_events(&make().await).await;

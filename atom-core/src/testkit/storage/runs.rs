@@ -110,6 +110,7 @@ fn record_of(run: &NewRun) -> RunRecord {
         trigger: run.trigger,
         labels: run.labels.clone(),
         idempotency_key: run.idempotency_key.clone(),
+        admission: None,
         status: RunStatus::Running,
         output: None,
         error: None,

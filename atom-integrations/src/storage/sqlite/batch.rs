@@ -13,6 +13,7 @@ use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
+use super::admission::{LIMIT, limit_row};
 use super::approvals::{APPROVALS, CLOSE, VIEWERS, approval_row, close_row, viewer_rows};
 use super::blobs::{self, BLOBS};
 use super::fence;
@@ -107,6 +108,7 @@ pub(super) struct Batch<'a> {
     blobs: Rows,
     events: Rows,
     runs: Rows,
+    limits: Rows,
     labels: Rows,
     journal: Rows,
     approvals: Vec<ApprovalRows>,
@@ -147,6 +149,7 @@ impl<'a> Batch<'a> {
             blobs: Rows::default(),
             events: Rows::default(),
             runs: Rows::default(),
+            limits: Rows::default(),
             labels: Rows::default(),
             journal: Rows::default(),
             approvals: Vec::new(),
@@ -189,6 +192,7 @@ impl<'a> Batch<'a> {
         }
         let mut blobs = Rows::default();
         let row = run_row(run, &mut blobs)?;
+        let limits = limit_row(run)?;
         let labels = label_rows(run)?;
         let mut journal = Rows::default();
         for (entry, event_head) in run.entries(self.head) {
@@ -197,6 +201,9 @@ impl<'a> Batch<'a> {
         self.statistics.add(&key.0, &run.tally(), run.created_at);
         self.blobs.append(blobs);
         self.runs.push(row);
+        if let Some(limits) = limits {
+            self.limits.push(limits);
+        }
         self.labels.append(labels);
         self.journal.append(journal);
         self.taken_keys.extend(start_key);
@@ -309,6 +316,7 @@ impl<'a> Batch<'a> {
         script.insert(BLOBS, self.blobs);
         script.insert(EVENTS, self.events);
         script.insert(RUNS, self.runs);
+        script.repeat(LIMIT, self.limits);
         script.insert(LABELS, self.labels);
         script.insert(JOURNAL, self.journal);
         for change in self.approvals {

@@ -4,6 +4,7 @@
 //! engine at a time holds. All writes go through one task, which commits whatever is waiting at once; reads use
 //! connections of their own.
 
+mod admission;
 mod alerts;
 mod approvals;
 mod batch;

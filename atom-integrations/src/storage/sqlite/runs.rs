@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use atom_core::storage::{
-    Committed, JournalEntry, NewRun, Page, PageRequest, ParentStep, RunCommit, RunFilter, RunLabels,
-    RunRecord, RunStatus, RunStore, WorkflowKey, WorkflowVersion,
+    Admitted, Committed, JournalEntry, Lane, NewRun, Page, PageRequest, ParentStep, RunCommit, RunFilter,
+    RunLabels, RunRecord, RunStatus, RunStore, WorkflowKey, WorkflowVersion,
 };
 use atom_core::{Principal, Result, RunId, Scope};
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::SqliteStore;
+use super::admission::{Admit, admission};
 use super::batch::Change;
 use super::blobs::Blobs;
 use super::rows::{Decoded, decode_error, limit as row_limit, moment, run_id, unsigned, value};
@@ -27,7 +28,9 @@ const LISTED: &str = "SELECT 'null' AS input, NULL AS input_parts, NULL AS outpu
 const COLUMNS: &str = "runs.tenant, runs.user, runs.id, roles, namespace, runs.name, version, hash, started_version, \
      started_hash, parent_run, \
      parent_action, directory, rerun_of, started_by, idempotency_key, tags, fields, \
-     CASE WHEN is_paused AND status = 'running' THEN 'paused' ELSE status END AS status, error, runs.created_at, \
+     CASE WHEN status <> 'running' THEN status WHEN is_paused THEN 'paused' \
+     WHEN admission IS NOT NULL AND begun_at IS NULL THEN 'queued' ELSE status END AS status, \
+     admission, begun_at, is_unwanted, error, runs.created_at, \
      ended_at, \
      (SELECT at FROM journal WHERE journal.tenant = runs.tenant AND journal.user = runs.user \
       AND journal.run = runs.id ORDER BY sequence DESC LIMIT 1) AS updated_at";
@@ -44,6 +47,11 @@ impl RunStore for SqliteStore {
     async fn commit(&self, commit: RunCommit) -> Result<Committed> {
         let event_head = self.database.change(Change::Commit(commit)).await?;
         Ok(Committed { event_head })
+    }
+
+    async fn admit(&self, lane: &Lane, now: Timestamp) -> Result<Admitted> {
+        let lane = lane.clone();
+        self.database.write(Admit { lane, now }).await
     }
 
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {
@@ -185,6 +193,7 @@ fn record(row: &SqliteRow, blobs: &Blobs) -> Decoded<RunRecord> {
             fields: labels(row, "fields")?,
         },
         idempotency_key: row.try_get("idempotency_key")?,
+        admission: admission(row)?,
         input: whole("input", "input_parts")?.unwrap_or_default(),
         status: status(row.try_get("status")?)?,
         output: whole("output", "output_parts")?,
@@ -214,6 +223,7 @@ fn labels<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Decoded<BTreeMa
 fn status(text: &str) -> Decoded<RunStatus> {
     [
         RunStatus::Running,
+        RunStatus::Queued,
         RunStatus::Paused,
         RunStatus::Completed,
         RunStatus::Faulted,

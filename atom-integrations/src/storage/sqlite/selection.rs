@@ -5,6 +5,7 @@ use atom_core::{Error, Result, RunId, Scope};
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite};
 
+use super::admission::IS_QUEUED;
 use super::rows::{json, nanoseconds};
 
 /// The runs of a scope that pass a filter, the newest first, after a place in the list.
@@ -118,7 +119,7 @@ pub(super) fn label_values(labels: &RunLabels) -> Result<Vec<(&'static str, &Str
 
 /// States are spelled out and not bound: only so the planner sees that an index of some states fits.
 fn push_states(query: &mut QueryBuilder<Sqlite>, filter: &RunFilter) {
-    use RunStatus::{Faulted, Paused, Running};
+    use RunStatus::{Faulted, Paused, Queued, Running};
 
     if filter.error_type.is_some() {
         query.push(" AND status = 'faulted'");
@@ -127,7 +128,10 @@ fn push_states(query: &mut QueryBuilder<Sqlite>, filter: &RunFilter) {
     if statuses.is_empty() {
         return;
     }
-    if statuses.iter().all(|status| matches!(status, Running | Paused)) {
+    if statuses
+        .iter()
+        .all(|status| matches!(status, Running | Queued | Paused))
+    {
         query.push(" AND status = 'running'");
     } else if statuses.iter().all(|status| *status == Faulted) {
         statuses.clear();
@@ -136,7 +140,12 @@ fn push_states(query: &mut QueryBuilder<Sqlite>, filter: &RunFilter) {
     for (number, status) in statuses.iter().enumerate() {
         query.push(if number == 0 { " AND (" } else { " OR " });
         match status {
-            Running => query.push("status = 'running' AND NOT is_paused"),
+            Running => query.push(format_args!(
+                "status = 'running' AND NOT is_paused AND NOT {IS_QUEUED}"
+            )),
+            Queued => query.push(format_args!(
+                "status = 'running' AND NOT is_paused AND {IS_QUEUED}"
+            )),
             Paused => query.push("status = 'running' AND is_paused"),
             ended => query.push(format_args!("status = '{}'", ended.as_str())),
         };

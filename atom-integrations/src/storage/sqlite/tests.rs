@@ -10,6 +10,7 @@ use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row};
 
+use super::admission;
 use super::migrations::{APPLICATION_ID, MIGRATIONS};
 use super::writer::QUEUED_KIB;
 use super::{SqliteStore, Write, WriteResult};
@@ -197,6 +198,12 @@ async fn lists_are_read_along_their_indexes() {
             "SELECT * FROM schedules WHERE awaits IS NOT NULL",
             "schedules_awaiting",
         ),
+        (admission::QUEUED_FOR_PLACE, "runs_queued_for_place"),
+        (admission::QUEUED_FOR_RATE, "runs_queued_for_rate"),
+        (admission::UNDER_WAY, "runs_under_way"),
+        (admission::SUPERSEDE, "runs_under_way"),
+        (admission::NEWER, "runs_queued_for_place"),
+        (admission::BEGUN, "runs_by_rate"),
     ] {
         let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}")));
         let plan = plan.fetch_all(&store.database.readers).await.unwrap();
@@ -222,6 +229,7 @@ async fn every_list_of_runs_is_read_in_its_order_along_an_index() {
         (RunFilter::default(), "runs_by_age"),
         (RunFilter::in_states([RunStatus::Running]), "runs_running"),
         (RunFilter::in_states([RunStatus::Paused]), "runs_running"),
+        (RunFilter::in_states([RunStatus::Queued]), "runs_running"),
         (
             RunFilter::in_states([RunStatus::Running, RunStatus::Paused]),
             "runs_running",

@@ -11,6 +11,7 @@ mod cursor;
 mod data;
 mod events;
 mod formats;
+mod limits;
 mod processes;
 mod protocols;
 mod retention;
@@ -32,6 +33,7 @@ use sha2::{Digest, Sha256};
 
 use self::cursor::{Cursor, Object};
 use self::reuse::Function;
+use super::LimitSpec;
 use super::types::{Document, DurationSpec, Extension, Retention, RetryPolicy, UnsupportedFeature, Workflow};
 use super::yaml::Node;
 use crate::expression::{Expression, Template};
@@ -62,8 +64,7 @@ pub(super) fn read(node: &Node) -> Result<Workflow> {
     if let Some(evaluate) = root.get("evaluate") {
         reader.evaluate(&evaluate)?;
     }
-    let (idempotency_key, index, retention) =
-        reader.document_metadata(&root.require("document")?.any_object()?)?;
+    let metadata = reader.document_metadata(&root.require("document")?.any_object()?)?;
     if let Some(reuse) = root.get("use") {
         reader.reuse(&reuse)?;
     }
@@ -98,13 +99,23 @@ pub(super) fn read(node: &Node) -> Result<Workflow> {
         secrets: reader.secrets,
         extensions: reader.extensions,
         authentications: reader.authentications,
-        idempotency_key,
-        index,
-        retention,
+        idempotency_key: metadata.idempotency_key,
+        index: metadata.index,
+        limits: metadata.limits,
+        retention: metadata.retention,
         unsupported: reader.unsupported,
         source: Arc::new(source),
         hash,
     })
+}
+
+/// What is written for this engine beside the document.
+#[derive(Default)]
+struct DocumentMetadata {
+    idempotency_key: Option<Expression>,
+    index: BTreeMap<String, Expression>,
+    limits: Option<LimitSpec>,
+    retention: Retention,
 }
 
 /// What has been learned about the document so far.
@@ -175,16 +186,17 @@ impl<'t> Reader<'t> {
         })
     }
 
-    /// Reads what is written for this engine beside the document: `idempotencyKey`, `index` and `retention`. What
-    /// `schedule` adds is read with the schedule.
-    fn document_metadata(
-        &mut self,
-        document: &Object<'t>,
-    ) -> Result<(Option<Expression>, BTreeMap<String, Expression>, Retention)> {
-        let Some(atom) = self.metadata(document, &["idempotencyKey", "index", "retention", "schedule"])?
-        else {
-            return Ok((None, BTreeMap::new(), Retention::default()));
+    /// Reads what is written for this engine beside the document. What `schedule` adds is read with the schedule.
+    fn document_metadata(&mut self, document: &Object<'t>) -> Result<DocumentMetadata> {
+        let known = [
+            &["idempotencyKey", "index", "retention", "schedule"][..],
+            &limits::KEYS,
+        ]
+        .concat();
+        let Some(atom) = self.metadata(document, &known)? else {
+            return Ok(DocumentMetadata::default());
         };
+        let limits = self.limits(&atom)?;
         let key = atom.get("idempotencyKey").map(|key| self.expression(&key));
         let mut fields = BTreeMap::new();
         if let Some(index) = atom.get("index") {
@@ -204,7 +216,12 @@ impl<'t> Reader<'t> {
         let retention = retention
             .map(|retention| self.retention(&retention))
             .transpose()?;
-        Ok((key.transpose()?, fields, retention.unwrap_or_default()))
+        Ok(DocumentMetadata {
+            idempotency_key: key.transpose()?,
+            index: fields,
+            limits,
+            retention: retention.unwrap_or_default(),
+        })
     }
 
     /// Reads `metadata.atom`. Metadata is free, but what is written for this engine and not known to it must not be

@@ -1,5 +1,53 @@
 // Generated from schema/ by `cargo xtask codegen`; do not edit.
 
+/// How a run with limits came to begin, or waits to.
+public struct Admission: Codable, Sendable, Equatable {
+    /// Higher goes first among those that wait.
+    public var priority: Int
+    /// How many may be under way at once.
+    public var concurrency: ConcurrencyLimit?
+    /// How many may begin within a time.
+    public var rateLimit: RateLimit?
+    /// How far it has come.
+    public var state: AdmissionState
+    /// When it was let begin.
+    public var begunAt: String?
+
+    public init(
+        priority: Int,
+        concurrency: ConcurrencyLimit? = nil,
+        rateLimit: RateLimit? = nil,
+        state: AdmissionState,
+        begunAt: String? = nil
+    ) {
+        self.priority = priority
+        self.concurrency = concurrency
+        self.rateLimit = rateLimit
+        self.state = state
+        self.begunAt = begunAt
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case priority = "priority"
+        case concurrency = "concurrency"
+        case rateLimit = "rate_limit"
+        case state = "state"
+        case begunAt = "begun_at"
+    }
+}
+
+/// How far a run with limits has come.
+public enum AdmissionState: String, Codable, Sendable, CaseIterable {
+    /// It waits for its turn.
+    case queued = "queued"
+    /// It never begins and is cancelled: as many are under way as may be.
+    case refused = "refused"
+    /// It has begun.
+    case begun = "begun"
+    /// It had begun and is cancelled in favour of a newer one.
+    case superseded = "superseded"
+}
+
 /// What a task of a run asks before it runs. Lists leave out `data`, `input`, `form` and what was filled in, which
 /// may be large.
 public struct Approval: Codable, Sendable, Equatable {
@@ -423,6 +471,32 @@ public struct CloudEvent: Codable, Sendable, Equatable {
         try container.encodeIfPresent(datacontenttype, forKey: .datacontenttype)
         try container.encodeIfPresent(dataschema, forKey: .dataschema)
         try container.encodeIfPresent(data, forKey: .data)
+    }
+}
+
+/// How many runs of a workflow with the same key may be under way at once.
+public struct ConcurrencyLimit: Codable, Sendable, Equatable {
+    /// The key, computed from the run's input; empty when the limit is for all runs of the workflow.
+    public var key: String
+    /// How many, 1 to 10,000.
+    public var limit: Int
+    /// What becomes of a run that is one too many.
+    public var onLimit: OnLimit
+
+    public init(
+        key: String,
+        limit: Int,
+        onLimit: OnLimit
+    ) {
+        self.key = key
+        self.limit = limit
+        self.onLimit = onLimit
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case key = "key"
+        case limit = "limit"
+        case onLimit = "on_limit"
     }
 }
 
@@ -1484,6 +1558,10 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
     public enum Change: Codable, Sendable, Equatable {
         /// The run began.
         case runStarted
+        /// The run waits for its turn, as its document limits how many runs go on at once.
+        case runQueued
+        /// The turn of the run has come; it goes on where the run that it repeats was.
+        case runAdmitted
         /// The run ended with an output.
         case runCompleted(output: JSONValue)
         /// The run ended with an error.
@@ -1554,6 +1632,10 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
             switch try container.decode(String.self, forKey: .variantTag) {
             case "run_started":
                 self = .runStarted
+            case "run_queued":
+                self = .runQueued
+            case "run_admitted":
+                self = .runAdmitted
             case "run_completed":
                 self = .runCompleted(output: try container.decode(JSONValue.self, forKey: .output))
             case "run_faulted":
@@ -1609,6 +1691,10 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
             switch self {
             case .runStarted:
                 try container.encode("run_started", forKey: .variantTag)
+            case .runQueued:
+                try container.encode("run_queued", forKey: .variantTag)
+            case .runAdmitted:
+                try container.encode("run_admitted", forKey: .variantTag)
             case .runCompleted(let output):
                 try container.encode("run_completed", forKey: .variantTag)
                 try container.encode(output, forKey: .output)
@@ -2198,6 +2284,16 @@ public enum OnDeadline: String, Codable, Sendable, CaseIterable {
     case approve = "approve"
 }
 
+/// What becomes of a run when as many runs are under way as may be.
+public enum OnLimit: String, Codable, Sendable, CaseIterable {
+    /// It waits for its turn.
+    case queue = "queue"
+    /// It is cancelled.
+    case cancelNewest = "cancel_newest"
+    /// The oldest one under way is cancelled, and it begins once that one has ended.
+    case cancelOldest = "cancel_oldest"
+}
+
 /// The step of another run that started a run.
 public struct ParentStep: Codable, Sendable, Equatable {
     /// The other run.
@@ -2316,6 +2412,32 @@ public struct PublishEventRequest: Codable, Sendable, Equatable {
 
     private enum CodingKeys: String, CodingKey {
         case event = "event"
+    }
+}
+
+/// How many runs of a workflow with the same key may begin within a time.
+public struct RateLimit: Codable, Sendable, Equatable {
+    /// The key, computed from the run's input; empty when the limit is for all runs of the workflow.
+    public var key: String
+    /// How many, 1 to 10,000.
+    public var limit: Int
+    /// The time, in milliseconds.
+    public var perMs: Int
+
+    public init(
+        key: String,
+        limit: Int,
+        perMs: Int
+    ) {
+        self.key = key
+        self.limit = limit
+        self.perMs = perMs
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case key = "key"
+        case limit = "limit"
+        case perMs = "per_ms"
     }
 }
 
@@ -2600,6 +2722,8 @@ public struct Run: Codable, Sendable, Equatable {
     public var fields: [String: JSONValue]?
     /// The key under which it was started.
     public var idempotencyKey: String?
+    /// How it came to begin or waits to, for a run whose document limits how many go on at once.
+    public var admission: Admission?
     /// When it was created.
     public var createdAt: String
     /// When something last happened to it.
@@ -2621,6 +2745,7 @@ public struct Run: Codable, Sendable, Equatable {
         tags: [String: String]? = nil,
         fields: [String: JSONValue]? = nil,
         idempotencyKey: String? = nil,
+        admission: Admission? = nil,
         createdAt: String,
         updatedAt: String,
         endedAt: String? = nil
@@ -2638,6 +2763,7 @@ public struct Run: Codable, Sendable, Equatable {
         self.tags = tags
         self.fields = fields
         self.idempotencyKey = idempotencyKey
+        self.admission = admission
         self.createdAt = createdAt
         self.updatedAt = updatedAt
         self.endedAt = endedAt
@@ -2657,6 +2783,7 @@ public struct Run: Codable, Sendable, Equatable {
         case tags = "tags"
         case fields = "fields"
         case idempotencyKey = "idempotency_key"
+        case admission = "admission"
         case createdAt = "created_at"
         case updatedAt = "updated_at"
         case endedAt = "ended_at"
@@ -2896,6 +3023,8 @@ public struct RunSelection: Codable, Sendable, Equatable {
 public enum RunStatus: String, Codable, Sendable, CaseIterable {
     /// It is under way; after a crash it goes on when an engine opens the store.
     case running = "running"
+    /// It has not begun: it waits for its turn, as its document limits how many runs go on at once.
+    case queued = "queued"
     /// Somebody paused it: nothing new begins until it is resumed.
     case paused = "paused"
     /// It ended with an output.
@@ -3011,9 +3140,10 @@ public enum RunTrigger: Codable, Sendable, Equatable {
 
 /// One thing that a run waits for.
 public struct RunWait: Codable, Sendable, Equatable {
-    /// The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation.
+    /// The JSON pointer of the task; absent for the turn and the timeout of the run and the pause before another
+    /// compensation.
     public var task: String?
-    /// When the task began.
+    /// When the task began, or the run was queued.
     public var since: String?
     /// What happened.
     public var change: Change
@@ -3061,6 +3191,8 @@ public struct RunWait: Codable, Sendable, Equatable {
         case waitsForEvent
         /// Messages of a subscription.
         case waitsForMessages(function: String)
+        /// Its turn to begin: as many runs are under way as may be, or began lately.
+        case waitsForTurn
         /// Another run.
         case waitsForRun(run: RunId)
 
@@ -3087,6 +3219,8 @@ public struct RunWait: Codable, Sendable, Equatable {
                 self = .waitsForEvent
             case "messages":
                 self = .waitsForMessages(function: try container.decode(String.self, forKey: .function))
+            case "turn":
+                self = .waitsForTurn
             case "run":
                 self = .waitsForRun(run: try container.decode(RunId.self, forKey: .run))
             case let other:
@@ -3115,6 +3249,8 @@ public struct RunWait: Codable, Sendable, Equatable {
             case .waitsForMessages(let function):
                 try container.encode("messages", forKey: .variantTag)
                 try container.encode(function, forKey: .function)
+            case .waitsForTurn:
+                try container.encode("turn", forKey: .variantTag)
             case .waitsForRun(let run):
                 try container.encode("run", forKey: .variantTag)
                 try container.encode(run, forKey: .run)

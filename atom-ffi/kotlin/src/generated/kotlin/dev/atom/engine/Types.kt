@@ -11,6 +11,43 @@ import kotlinx.serialization.Serializable
 import kotlinx.serialization.json.JsonClassDiscriminator
 import kotlinx.serialization.json.JsonElement
 
+/** How a run with limits came to begin, or waits to. */
+@Serializable
+data class Admission(
+    /** Higher goes first among those that wait. */
+    val priority: Long,
+    /** How many may be under way at once. */
+    val concurrency: ConcurrencyLimit? = null,
+    /** How many may begin within a time. */
+    @SerialName("rate_limit")
+    val rateLimit: RateLimit? = null,
+    /** How far it has come. */
+    val state: AdmissionState,
+    /** When it was let begin. */
+    @SerialName("begun_at")
+    val begunAt: String? = null,
+)
+
+/** How far a run with limits has come. */
+@Serializable
+enum class AdmissionState {
+    /** It waits for its turn. */
+    @SerialName("queued")
+    QUEUED,
+
+    /** It never begins and is cancelled: as many are under way as may be. */
+    @SerialName("refused")
+    REFUSED,
+
+    /** It has begun. */
+    @SerialName("begun")
+    BEGUN,
+
+    /** It had begun and is cancelled in favour of a newer one. */
+    @SerialName("superseded")
+    SUPERSEDED,
+}
+
 /**
  * What a task of a run asks before it runs. Lists leave out `data`, `input`, `form` and what was filled in, which
  * may be large.
@@ -213,6 +250,18 @@ data class CloudEvent(
 internal object CloudEventSerializer : OpenSerializer<CloudEvent>(
     CloudEvent.generatedSerializer(),
     setOf("id", "source", "type", "specversion", "time", "subject", "datacontenttype", "dataschema", "data"),
+)
+
+/** How many runs of a workflow with the same key may be under way at once. */
+@Serializable
+data class ConcurrencyLimit(
+    /** The key, computed from the run's input; empty when the limit is for all runs of the workflow. */
+    val key: String,
+    /** How many, 1 to 10,000. */
+    val limit: Long,
+    /** What becomes of a run that is one too many. */
+    @SerialName("on_limit")
+    val onLimit: OnLimit,
 )
 
 /**
@@ -793,6 +842,26 @@ sealed interface HistoryEntry {
         override val step: Long? = null,
     ) : HistoryEntry
 
+    /** The run waits for its turn, as its document limits how many runs go on at once. */
+    @Serializable
+    @SerialName("run_queued")
+    data class RunQueued(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        override val step: Long? = null,
+    ) : HistoryEntry
+
+    /** The turn of the run has come; it goes on where the run that it repeats was. */
+    @Serializable
+    @SerialName("run_admitted")
+    data class RunAdmitted(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        override val step: Long? = null,
+    ) : HistoryEntry
+
     /** The run ended with an output. */
     @Serializable
     @SerialName("run_completed")
@@ -1329,6 +1398,22 @@ enum class OnDeadline {
     APPROVE,
 }
 
+/** What becomes of a run when as many runs are under way as may be. */
+@Serializable
+enum class OnLimit {
+    /** It waits for its turn. */
+    @SerialName("queue")
+    QUEUE,
+
+    /** It is cancelled. */
+    @SerialName("cancel_newest")
+    CANCEL_NEWEST,
+
+    /** The oldest one under way is cancelled, and it begins once that one has ended. */
+    @SerialName("cancel_oldest")
+    CANCEL_OLDEST,
+}
+
 /** The step of another run that started a run. */
 @Serializable
 data class ParentStep(
@@ -1382,6 +1467,18 @@ data class PreviewScheduleRequest(
 data class PublishEventRequest(
     /** The event. */
     val event: EventDraft,
+)
+
+/** How many runs of a workflow with the same key may begin within a time. */
+@Serializable
+data class RateLimit(
+    /** The key, computed from the run's input; empty when the limit is for all runs of the workflow. */
+    val key: String,
+    /** How many, 1 to 10,000. */
+    val limit: Long,
+    /** The time, in milliseconds. */
+    @SerialName("per_ms")
+    val perMs: Long,
 )
 
 /** One entry of a journal, and what it led to. */
@@ -1549,6 +1646,8 @@ data class Run(
     /** The key under which it was started. */
     @SerialName("idempotency_key")
     val idempotencyKey: String? = null,
+    /** How it came to begin or waits to, for a run whose document limits how many go on at once. */
+    val admission: Admission? = null,
     /** When it was created. */
     @SerialName("created_at")
     val createdAt: String,
@@ -1670,6 +1769,10 @@ enum class RunStatus {
     @SerialName("running")
     RUNNING,
 
+    /** It has not begun: it waits for its turn, as its document limits how many runs go on at once. */
+    @SerialName("queued")
+    QUEUED,
+
     /** Somebody paused it: nothing new begins until it is resumed. */
     @SerialName("paused")
     PAUSED,
@@ -1737,10 +1840,13 @@ sealed interface RunTrigger {
 @Serializable
 @JsonClassDiscriminator("type")
 sealed interface RunWait {
-    /** The JSON pointer of the task; absent for the timeout of the run and the pause before another compensation. */
+    /**
+     * The JSON pointer of the task; absent for the turn and the timeout of the run and the pause before another
+     * compensation.
+     */
     val task: String?
 
-    /** When the task began. */
+    /** When the task began, or the run was queued. */
     val since: String?
 
     /** The answer of a call. */
@@ -1799,6 +1905,14 @@ sealed interface RunWait {
         override val since: String? = null,
         /** The function that brings them. */
         val function: String,
+    ) : RunWait
+
+    /** Its turn to begin: as many runs are under way as may be, or began lately. */
+    @Serializable
+    @SerialName("turn")
+    data class WaitsForTurn(
+        override val task: String? = null,
+        override val since: String? = null,
     ) : RunWait
 
     /** Another run. */

@@ -1,0 +1,272 @@
+//! Who may begin.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use atom_core::storage::{
+    Admission, AdmissionState, Admitted, ConcurrencyLimit, Lane, LaneKey, MAX_ADMITTED, NewRun, OnLimit,
+    RateLimit, RunLimits, Traffic, Verdict,
+};
+use atom_core::{Result, RunId};
+use jiff::Timestamp;
+use sqlx::Row;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
+
+use super::rows::{Decoded, json, moment, nanoseconds, run_id, value};
+use super::script::Argument;
+use super::writer::{Write, WriteResult};
+
+/// Adds its limits to a run that was just inserted.
+pub(super) const LIMIT: &str = "UPDATE runs SET admission = ?, concurrency_key = ?, rate_key = ?, rank = ? \
+     WHERE tenant = ? AND user = ? AND id = ?;";
+
+/// Whether a run has not begun, as a condition.
+pub(super) const IS_QUEUED: &str = "(admission IS NOT NULL AND begun_at IS NULL)";
+
+/// How many queued runs are read at a time.
+const PAGE: i64 = 64;
+
+/// The arguments of [`LIMIT`], for a run with limits.
+pub(super) fn limit_row(run: &NewRun) -> Result<Option<[Argument; 7]>> {
+    let Some(limits) = &run.limits else {
+        return Ok(None);
+    };
+    let text = |key: Option<&String>| key.map_or(Argument::Null, |key| Argument::text(key));
+    Ok(Some([
+        Argument::Text(json(limits)?),
+        text(limits.concurrency.as_ref().map(|limit| &limit.key)),
+        text(limits.rate_limit.as_ref().map(|limit| &limit.key)),
+        Argument::Integer(limits.rank()),
+        Argument::text(&run.principal.tenant),
+        Argument::text(&run.principal.user),
+        Argument::id(run.id),
+    ]))
+}
+
+/// How a run came to begin or waits to, from the columns `admission`, `begun_at` and `is_unwanted`.
+pub(super) fn admission(row: &SqliteRow) -> Decoded<Option<Admission>> {
+    let Some(limits) = row.try_get::<Option<&str>, _>("admission")? else {
+        return Ok(None);
+    };
+    let begun_at = row
+        .try_get::<Option<i64>, _>("begun_at")?
+        .map(moment)
+        .transpose()?;
+    let state = match (begun_at.is_some(), row.try_get("is_unwanted")?) {
+        (false, false) => AdmissionState::Queued,
+        (false, true) => AdmissionState::Refused,
+        (true, false) => AdmissionState::Begun,
+        (true, true) => AdmissionState::Superseded,
+    };
+    Ok(Some(Admission {
+        limits: value(limits)?,
+        state,
+        begun_at,
+    }))
+}
+
+/// Looks at the queue of a lane.
+pub(super) struct Admit {
+    pub(super) lane: Lane,
+    pub(super) now: Timestamp,
+}
+
+#[async_trait]
+impl Write for Admit {
+    type Answer = Admitted;
+
+    async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<Admitted> {
+        let now = nanoseconds(self.now)?;
+        let mut look = Look {
+            lane: &self.lane,
+            now: self.now,
+            connection,
+        };
+        let mut admitted = Admitted::default();
+        // Those behind a run that waits for one of these wait as well.
+        let mut blocked: HashSet<LaneKey> = HashSet::new();
+        let mut after = None;
+        'queue: loop {
+            let page = look.queue(after).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.place);
+            for queued in page {
+                if admitted.changed.len() >= MAX_ADMITTED {
+                    admitted.has_more = true;
+                    break 'queue;
+                }
+                if queued.limits.lane_keys().any(|key| blocked.contains(&key)) {
+                    continue;
+                }
+                match queued.limits.judge(look.traffic(&queued).await?) {
+                    Verdict::Begin => {
+                        look.change(BEGIN, now, queued.place.2).await?;
+                        admitted.changed.push(queued.place.2);
+                    }
+                    Verdict::Refuse => {
+                        look.change(REFUSE, 1, queued.place.2).await?;
+                        admitted.changed.push(queued.place.2);
+                    }
+                    Verdict::Wait {
+                        for_place,
+                        until,
+                        supersede,
+                    } => {
+                        if let (true, Some(limit)) = (for_place, &queued.limits.concurrency) {
+                            admitted.changed.extend(look.supersede(limit, supersede).await?);
+                            blocked.insert(LaneKey::Concurrency(limit.key.clone()));
+                        }
+                        if let (Some(until), Some(limit)) = (until, queued.limits.rate_limit) {
+                            let key = LaneKey::Rate(limit.key);
+                            admitted.later.push((self.lane.beside(key.clone()), until));
+                            blocked.insert(key);
+                        }
+                        // Everybody else in the queue is behind it.
+                        if blocked.contains(&self.lane.key) {
+                            break 'queue;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(admitted)
+    }
+}
+
+/// A queued run.
+struct Queued {
+    limits: RunLimits,
+    place: Place,
+}
+
+/// The place of a run in a queue: its rank, when it was created, and its id.
+type Place = (i64, i64, RunId);
+
+type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
+
+struct Look<'a> {
+    lane: &'a Lane,
+    now: Timestamp,
+    connection: &'a mut SqliteConnection,
+}
+
+/// The queue of a lane, in its order, after a place.
+macro_rules! queue {
+    ($key:literal) => {
+        concat!(
+            "SELECT id, admission, rank, created_at FROM runs WHERE tenant = ? AND user = ? AND namespace = ? AND name = ? \
+             AND ",
+            $key,
+            " = ? AND status = 'running' AND begun_at IS NULL AND is_unwanted = 0 AND is_paused = 0 \
+             AND (rank, created_at, id) > (?, ?, ?) ORDER BY rank, created_at, id LIMIT ?"
+        )
+    };
+}
+
+pub(super) const QUEUED_FOR_PLACE: &str = queue!("concurrency_key");
+pub(super) const QUEUED_FOR_RATE: &str = queue!("rate_key");
+/// How many runs of a key are under way, and how many of those are unwanted.
+pub(super) const UNDER_WAY: &str = "SELECT count(*), coalesce(sum(is_unwanted), 0) FROM runs \
+     WHERE tenant = ? AND user = ? AND namespace = ? AND name = ? AND concurrency_key = ? \
+     AND status = 'running' AND begun_at IS NOT NULL";
+/// How many queued runs of a key are newer and have older ones cancelled.
+pub(super) const NEWER: &str = "SELECT count(*) FROM runs \
+     WHERE tenant = ? AND user = ? AND namespace = ? AND name = ? AND concurrency_key = ? \
+     AND status = 'running' AND begun_at IS NULL AND is_unwanted = 0 AND is_paused = 0 \
+     AND (created_at, id) > (?, ?) AND json_extract(admission, '$.concurrency.on_limit') = 'cancel_oldest'";
+/// The earliest of the latest runs of a key that have begun, as many as may begin within the time.
+pub(super) const BEGUN: &str = "SELECT begun_at FROM runs \
+     WHERE tenant = ? AND user = ? AND namespace = ? AND name = ? AND rate_key = ? AND begun_at IS NOT NULL \
+     ORDER BY begun_at DESC LIMIT 1 OFFSET ?";
+const BEGIN: &str = "UPDATE runs SET begun_at = ? WHERE tenant = ? AND user = ? AND id = ?";
+const REFUSE: &str = "UPDATE runs SET is_unwanted = ? WHERE tenant = ? AND user = ? AND id = ?";
+/// Marks the oldest runs of a key that are under way.
+pub(super) const SUPERSEDE: &str = "UPDATE runs SET is_unwanted = 1 WHERE rowid IN (SELECT rowid FROM runs \
+     WHERE tenant = ? AND user = ? AND namespace = ? AND name = ? AND concurrency_key = ? \
+     AND status = 'running' AND begun_at IS NOT NULL AND is_unwanted = 0 ORDER BY begun_at, id LIMIT ?) RETURNING id";
+
+impl Look<'_> {
+    /// A query whose first arguments are the owner, the workflow and a key.
+    fn query(&self, sql: &'static str, key: &str) -> Query {
+        let query = sqlx::query(sql)
+            .bind(self.lane.scope.tenant.clone())
+            .bind(self.lane.scope.user.clone());
+        query
+            .bind(self.lane.namespace.clone())
+            .bind(self.lane.name.clone())
+            .bind(key.to_owned())
+    }
+
+    async fn queue(&mut self, after: Option<Place>) -> Decoded<Vec<Queued>> {
+        let (sql, key) = match &self.lane.key {
+            LaneKey::Concurrency(key) => (QUEUED_FOR_PLACE, key),
+            LaneKey::Rate(key) => (QUEUED_FOR_RATE, key),
+        };
+        let (rank, created_at, run) = after.unwrap_or((i64::MIN, i64::MIN, RunId::from_bytes([0; 16])));
+        let query = self.query(sql, key).bind(rank).bind(created_at);
+        let query = query.bind(run.as_bytes().to_vec()).bind(PAGE);
+        let rows = query.fetch_all(&mut *self.connection).await?;
+        let queued = |row: &SqliteRow| {
+            Ok(Queued {
+                limits: value(row.try_get(1)?)?,
+                place: (row.try_get(2)?, row.try_get(3)?, run_id(row.try_get(0)?)?),
+            })
+        };
+        rows.iter().map(queued).collect()
+    }
+
+    async fn traffic(&mut self, queued: &Queued) -> Decoded<Traffic> {
+        let mut traffic = Traffic::default();
+        if let Some(limit) = &queued.limits.concurrency {
+            let under_way = self.query(UNDER_WAY, &limit.key);
+            let row = under_way.fetch_one(&mut *self.connection).await?;
+            traffic.under_way = row.try_get(0)?;
+            traffic.superseded = row.try_get(1)?;
+            if limit.on_limit == OnLimit::CancelOldest {
+                traffic.newer = self.newer(limit, queued.place).await?;
+            }
+        }
+        if let Some(limit) = &queued.limits.rate_limit {
+            traffic.free_at = self.free_at(limit).await?;
+        }
+        Ok(traffic)
+    }
+
+    async fn newer(&mut self, limit: &ConcurrencyLimit, place: Place) -> Decoded<u32> {
+        let (_, created_at, run) = place;
+        let query = self.query(NEWER, &limit.key).bind(created_at);
+        let query = query.bind(run.as_bytes().to_vec());
+        query.fetch_one(&mut *self.connection).await?.try_get(0)
+    }
+
+    /// When the rate lets another run begin, unless it does so now.
+    async fn free_at(&mut self, limit: &RateLimit) -> Decoded<Option<Timestamp>> {
+        let query = self.query(BEGUN, &limit.key).bind(i64::from(limit.limit) - 1);
+        let Some(row) = query.fetch_optional(&mut *self.connection).await? else {
+            return Ok(None);
+        };
+        let free_at = limit.after(moment(row.try_get(0)?)?);
+        Ok(Some(free_at).filter(|free_at| *free_at > self.now))
+    }
+
+    async fn supersede(&mut self, limit: &ConcurrencyLimit, count: u32) -> Decoded<Vec<RunId>> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let query = self.query(SUPERSEDE, &limit.key).bind(count);
+        let rows = query.fetch_all(&mut *self.connection).await?;
+        rows.iter().map(|row| run_id(row.try_get(0)?)).collect()
+    }
+
+    async fn change(&mut self, sql: &'static str, value: i64, run: RunId) -> Decoded<()> {
+        let query = sqlx::query(sql).bind(value);
+        let query = query
+            .bind(self.lane.scope.tenant.clone())
+            .bind(self.lane.scope.user.clone());
+        query
+            .bind(run.as_bytes().to_vec())
+            .execute(&mut *self.connection)
+            .await
+            .map(drop)
+    }
+}
