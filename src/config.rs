@@ -8,6 +8,7 @@ use atom_core::{Error, Principal, Result};
 use atom_integrations::http::HttpConfig;
 use atom_integrations::local::FileAccess;
 use atom_integrations::process::ProcessConfig;
+use atom_workflow::runtime::RuntimeSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -48,6 +49,10 @@ pub struct EngineConfig {
     pub file_roots: FileRoots,
     /// What may be reached over HTTP, gRPC and WebSocket, and how.
     pub http: HttpConfig,
+    /// Where the functions of the catalog `default` are, which workflows can call without defining it: an `http`, `https` or
+    /// `file` URI, read by the rules of `http` and `file_roots`. There is no such catalog when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_catalog: Option<String>,
     /// Which processes workflows may run; none at all unless it says so.
     pub processes: ProcessConfig,
     /// Whether runs that were under way when the store was last closed go on at once, and schedules start runs.
@@ -69,6 +74,7 @@ impl Default for EngineConfig {
             permissions: BTreeMap::new(),
             file_roots: FileRoots::default(),
             http: HttpConfig::default(),
+            default_catalog: None,
             processes: ProcessConfig::default(),
             resume: true,
             host_call_timeout_ms: 5 * 60 * 1000,
@@ -121,6 +127,12 @@ impl EngineConfig {
 
     pub(crate) fn permission_table(&self) -> Result<PermissionTable> {
         PermissionTable::new(self.permissions.clone())
+    }
+
+    pub(crate) fn runtime_settings(&self) -> RuntimeSettings {
+        RuntimeSettings {
+            default_catalog: self.default_catalog.clone(),
+        }
     }
 
     pub(crate) fn close_grace(&self) -> Duration {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use atom_core::{CancellationToken, Clock, Error, FunctionRegistry, Principal, RandomSource, Result, RunId};
 use atom_integrations::process::Processes;
 use atom_integrations::storage::SqliteStore;
-use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts};
+use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts, RuntimeSettings};
 use futures::FutureExt;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use serde_json::Value;
@@ -74,6 +74,7 @@ pub(crate) struct Assembly {
     pub(crate) principal: Principal,
     pub(crate) permissions: PermissionTable,
     pub(crate) close_grace: Duration,
+    pub(crate) settings: RuntimeSettings,
 }
 
 impl Engine {
@@ -103,6 +104,7 @@ impl Engine {
             principal,
             permissions,
             close_grace,
+            settings,
         } = assembly;
         let runtime = Runtime::new(RuntimeParts {
             store: Arc::clone(&storage.store),
@@ -111,6 +113,7 @@ impl Engine {
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
             limits: RuntimeLimits::default(),
+            settings,
         });
         let parts = Parts {
             storage: storage.kind,

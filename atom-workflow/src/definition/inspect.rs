@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use atom_core::{Error, ErrorCode, Result};
 
-use super::{CallTarget, Task, TaskKind, TaskList, Workflow};
+use super::{Task, TaskKind, TaskList, Workflow};
 
 impl Workflow {
     /// Checks that the engine carries out every part of the document.
@@ -31,6 +31,27 @@ impl Workflow {
         .with_context("line", first.line)
         .with_context("column", first.column)
         .with_context("path", &first.path))
+    }
+
+    /// Checks that everything was read that the document refers to.
+    ///
+    /// # Errors
+    /// `conflict` naming the first resource that was not.
+    pub fn check_resolved(&self) -> Result<()> {
+        let Some(first) = self.unresolved.first() else {
+            return Ok(());
+        };
+        let message = format!(
+            "the document refers to '{}', which has not been read; deploy the document, or start it as text",
+            first.uri
+        );
+        Err(first.located(Error::new(ErrorCode::Conflict, message)))
+    }
+
+    /// Whether the document, or a resource it refers to, has this text anywhere.
+    pub(crate) fn mentions(&self, text: &str) -> bool {
+        let mut sources = std::iter::once(&self.source).chain(&self.resource_sources);
+        sources.any(|source| source.to_string().contains(text))
     }
 
     /// Whether any task waits for an approval.
@@ -100,7 +121,7 @@ fn visit_task<'a>(task: &'a Task, see: &mut impl FnMut(&'a Task)) {
             }
         }
         TaskKind::Call(call) => {
-            if let CallTarget::Defined(task) = &call.target {
+            if let Some(task) = call.target.task() {
                 visit_task(task, see);
             }
         }

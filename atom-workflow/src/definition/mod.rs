@@ -26,6 +26,7 @@ mod graph;
 mod inspect;
 mod problem;
 mod reader;
+mod resource;
 mod scalar;
 mod template;
 mod types;
@@ -37,6 +38,7 @@ mod schema_tests;
 pub use cron::Cron;
 pub use duration::parse_duration;
 pub use graph::graph;
+pub use resource::{Bundle, DEFAULT_CATALOG, Resource, ResourceReference};
 pub use template::{Naming, WorkflowTemplate};
 pub use types::*;
 
@@ -47,12 +49,13 @@ impl Workflow {
     /// (<https://open-workflow-specification.org/schemas/1.0.3/workflow.yaml>).
     ///
     /// A text has at most 4 MiB, 200,000 values (those that aliases repeat included) and 255 levels.
-    /// What is valid but not carried out by this engine is listed in [`Workflow::unsupported`].
+    /// What is valid but not carried out by this engine is listed in [`Workflow::unsupported`], and what stands elsewhere in
+    /// [`Workflow::unresolved`]: a [`Bundle`] reads a document together with that.
     ///
     /// # Errors
     /// `invalid_workflow` for the first problem; the context holds its `line` and `column`, from 1, and its
     /// `path`, a JSON pointer.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        reader::read(&*yaml::parse(text)?)
+        Bundle::new(text).parse()
     }
 }

@@ -47,6 +47,7 @@ mod frame;
 mod listen;
 mod process;
 mod recover;
+mod resource;
 mod subscribe;
 mod task;
 mod wait;
@@ -159,10 +160,9 @@ impl Machine {
     /// A machine that waits for [`Event::Started`].
     #[must_use]
     pub fn new(workflow: Arc<Workflow>, facts: RunFacts) -> Self {
-        let source = workflow.source.to_string();
-        let constants = data::constants(&workflow, &facts, source.contains("$workflow"));
+        let constants = data::constants(&workflow, &facts, workflow.mentions("$workflow"));
         Self {
-            uses_task: source.contains("$task"),
+            uses_task: workflow.mentions("$task"),
             constants,
             is_recording: false,
             is_paused: false,
@@ -257,6 +257,11 @@ impl Machine {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// The run's id.
+    pub(crate) fn run(&self) -> RunId {
+        self.facts.run
     }
 
     /// How the run ended, once it has.

@@ -8,7 +8,7 @@ use atom_core::storage::{MemoryStore, MemoryVault, RunRecord, Store, Vault};
 use atom_core::testkit::{ManualClock, SequenceRandom};
 use atom_core::{Error, ErrorCode, FunctionContext, FunctionRegistry, Principal, Result, Scope};
 use atom_workflow::definition::Workflow;
-use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts, StartRun};
+use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts, RuntimeSettings, StartRun};
 use serde_json::{Value, json};
 
 pub(crate) struct Bench {
@@ -67,6 +67,7 @@ impl Bench {
             clock: Arc::clone(&clock) as _,
             random: Arc::new(SequenceRandom::default()),
             limits,
+            settings: RuntimeSettings::default(),
         });
         Self {
             store,
