@@ -58,7 +58,10 @@ async fn check(engine: &Engine, file: &Path, terminal: &mut Terminal) -> Result<
         ));
     }
     for resource in &validation.resources {
-        terminal.complain(&format!("{name}: note: '{}' is read when the workflow is deployed or run", resource.uri));
+        terminal.complain(&format!(
+            "{name}: note: '{}' is read when the workflow is deployed or run",
+            resource.uri
+        ));
     }
     terminal.print(&format!("{name}: ok"))?;
     Ok(0)

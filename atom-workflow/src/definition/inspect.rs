@@ -77,7 +77,7 @@ impl Workflow {
     }
 
     /// Shows every task, those of extensions first.
-    fn visit<'a>(&'a self, see: &mut impl FnMut(&'a Task)) {
+    pub(crate) fn visit<'a>(&'a self, see: &mut impl FnMut(&'a Task)) {
         let lists = self
             .extensions
             .iter()

@@ -80,7 +80,7 @@ impl ResourceReference {
 pub const DEFAULT_CATALOG: &str = "atom:/catalogs/default/";
 
 /// A resource that was read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "WorkflowResource")]
 pub struct Resource {
     /// Where it was.
@@ -301,7 +301,9 @@ pub(super) fn raw(uri: &str, is_root: bool) -> String {
                 let repository = repository.trim_end_matches(".git");
                 return format!("{base}/{owner}/{repository}/HEAD");
             }
-            [owner, repository, "tree" | "blob", rest] => return format!("{base}/{owner}/{repository}/{rest}"),
+            [owner, repository, "tree" | "blob", rest] => {
+                return format!("{base}/{owner}/{repository}/{rest}");
+            }
             _ => {}
         }
     }

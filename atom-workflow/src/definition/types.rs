@@ -708,6 +708,11 @@ impl EventFilter {
             _ => None,
         })
     }
+
+    /// Whether it says which type an event must have.
+    pub(crate) fn asks_for_type(&self) -> bool {
+        self.attributes.iter().any(|(name, _)| name == "type")
+    }
 }
 
 /// A value that the events of a task have in common.

@@ -24,7 +24,13 @@ impl Machine {
         let Some(function) = call.target.function() else {
             let arguments = self.call_arguments(&call.target, &call.arguments, task, input, variables)?;
             let enclosing = self.enclosing(id, &call.target);
-            self.push_list(id, List::Body(Arc::clone(task)), 0, Arc::new(arguments), enclosing);
+            self.push_list(
+                id,
+                List::Body(Arc::clone(task)),
+                0,
+                Arc::new(arguments),
+                enclosing,
+            );
             return Ok(());
         };
         let action = self.number();
@@ -55,7 +61,9 @@ impl Machine {
             .evaluate(input, variables)
             .map_err(|error| WorkflowError::expression(&error))?;
         let (endpoints, policy): (&[_], _) = match target {
-            CallTarget::Function(_) | CallTarget::Defined(_) | CallTarget::External(_) => return Ok(arguments),
+            CallTarget::Function(_) | CallTarget::Defined(_) | CallTarget::External(_) => {
+                return Ok(arguments);
+            }
             CallTarget::Http => (&["/endpoint"], None),
             CallTarget::OpenApi | CallTarget::AsyncApi => (&["/document/endpoint"], Some("/authentication")),
             CallTarget::Grpc => (&["/proto/endpoint"], Some("/service/authentication")),

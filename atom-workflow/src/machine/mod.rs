@@ -259,6 +259,11 @@ impl Machine {
         self.now
     }
 
+    /// What the run follows.
+    pub(crate) fn workflow(&self) -> &Workflow {
+        &self.workflow
+    }
+
     /// The run's id.
     pub(crate) fn run(&self) -> RunId {
         self.facts.run

@@ -23,7 +23,9 @@ pub(super) fn no_policies() -> WorkflowError {
 impl Machine {
     /// The variables of the tasks behind a call, where they differ from those of the call.
     pub(super) fn enclosing(&self, id: FrameId, target: &CallTarget) -> Option<Variables> {
-        let CallTarget::External(_) = target else { return None };
+        let CallTarget::External(_) = target else {
+            return None;
+        };
         let frame = self.frames.get(&id)?;
         Some(frame.variables.clone().set("secrets", Value::Null))
     }

@@ -5,13 +5,14 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use atom_core::storage::{JournalEntry, PageRequest, RunCommit, RunEnd, RunFilter, RunRecord, RunStatus};
-use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result, Retry, RunId, Scope};
+use atom_core::{CancellationToken, CloudEvent, Error, ErrorCode, Offset, Result, Retry, RunId, Scope};
 use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::action::Delivery;
+use super::lifecycle::{self, Lifecycle};
 use super::load::Journal;
 use super::parking::{Listens, Rest};
 use super::redact::Redactor;
@@ -203,6 +204,7 @@ pub(super) struct Driver<'a> {
     pub(super) messages: mpsc::Sender<Box<Delivery>>,
     delivered: mpsc::Receiver<Box<Delivery>>,
     machine: Machine,
+    lifecycle: Option<Lifecycle>,
     progress: &'a watch::Sender<Progress>,
     next_sequence: u64,
     timers: BTreeSet<(Timestamp, ActionId)>,
@@ -217,7 +219,12 @@ impl<'a> Driver<'a> {
         record: RunRecord,
         progress: &'a watch::Sender<Progress>,
     ) -> Result<Self> {
-        let (machine, redactor) = runtime.machine(&record).await?;
+        let (mut machine, redactor) = runtime.machine(&record).await?;
+        let chosen = runtime.inner.parts.settings.lifecycle_events;
+        let lifecycle = Lifecycle::new(chosen, machine.workflow());
+        if lifecycle.is_some() {
+            machine = machine.with_records();
+        }
         // Each subscription waits until its message is taken, so the queue need not hold any.
         let (messages, delivered) = mpsc::channel(1);
         let mut driver = Self {
@@ -229,6 +236,7 @@ impl<'a> Driver<'a> {
             messages,
             delivered,
             machine,
+            lifecycle,
             progress,
             next_sequence: 0,
             timers: BTreeSet::new(),
@@ -246,7 +254,7 @@ impl<'a> Driver<'a> {
                 driver.next_sequence += 1;
                 driver.note_offsets(&event);
                 let from = received_offset(&event).unwrap_or(entry.event_head);
-                last = driver.machine.advance(event, entry.at);
+                last = driver.advance(event, entry.at);
                 driver.note_listening(&last, from);
             }
         }
@@ -255,6 +263,7 @@ impl<'a> Driver<'a> {
         // once, without waiting for anything, is still to be written. Events are not appended twice.
         if driver.next_sequence > 1 {
             last = Transition::default();
+            last.publish = driver.repetition_started();
         }
         last.approvals = Vec::new();
         // What the entries of a repeated run ask, it has not asked before either.
@@ -394,6 +403,27 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
+    /// Takes one event through the machine, and adds what is told of that.
+    fn advance(&mut self, event: Event, at: Timestamp) -> Transition {
+        let mut transition = self.machine.advance(event, at);
+        if let Some(lifecycle) = &mut self.lifecycle {
+            let told = lifecycle.tell(&self.record, &transition.records);
+            transition.publish.extend(told);
+        }
+        transition
+    }
+
+    /// The start of a run that repeats another. Its first steps are the other's and not told again, but that it began is;
+    /// the log keeps that once.
+    fn repetition_started(&self) -> Vec<CloudEvent> {
+        // Whatever it does itself comes after this was written.
+        let is_new = self.machine.now() <= self.record.created_at;
+        if self.record.rerun_of.is_none() || self.lifecycle.is_none() || !is_new {
+            return Vec::new();
+        }
+        lifecycle::started(&self.record)
+    }
+
     /// Takes one event through the machine, makes it durable, and does what follows from it.
     async fn step(&mut self, mut event: Event) -> Result<()> {
         if !self.machine.expects(&event) {
@@ -405,7 +435,7 @@ impl<'a> Driver<'a> {
         let received = received_offset(&event);
         self.note_offsets(&event);
         let was_paused = self.machine.is_paused();
-        let mut transition = self.machine.advance(event, now);
+        let mut transition = self.advance(event, now);
         let is_paused = self.machine.is_paused();
         let entry = JournalEntry {
             sequence: self.next_sequence,

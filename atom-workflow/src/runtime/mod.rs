@@ -42,6 +42,7 @@ mod approve;
 mod driver;
 mod dry_run;
 mod history;
+mod lifecycle;
 mod load;
 mod parking;
 mod recording;
@@ -56,6 +57,7 @@ mod stuck;
 pub use approve::{Decide, unknown_approval};
 pub use dry_run::{DryRun, DryRunCall, DryRunReport};
 pub use history::HistoryEntry;
+pub use lifecycle::LifecycleEvents;
 pub use recording::{Divergence, RecordedEntry, Recording, Replayed};
 pub use rerun::Rerun;
 pub use resolve::Resolved;
@@ -106,6 +108,8 @@ pub struct RuntimeParts {
 pub struct RuntimeSettings {
     /// The root of the catalog `default`, an `http`, `https` or `file` URI; there is none when absent.
     pub default_catalog: Option<String>,
+    /// What is told of runs by lifecycle events.
+    pub lifecycle_events: LifecycleEvents,
 }
 
 /// Bounds on what runs use.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atom_core::{Error, ErrorCode, FunctionContext, Principal, Result, RunId};
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::FutureExt;
+use futures::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::Runtime;
@@ -97,15 +98,17 @@ impl Runtime {
         for _ in 0..MAX_DEPTH {
             let missing = &workflow.unresolved;
             check_count(bundle.count() + missing.len(), missing)?;
-            let read: Vec<_> = stream::iter(missing)
-                .map(|reference| self.read_resource(reference, &machine, &redactor, &context))
-                .buffered(CONCURRENCY)
-                .try_collect()
-                .await?;
-            for (reference, text) in missing.iter().zip(read) {
-                bundle.add(reference, text);
+            for some in missing.chunks(CONCURRENCY) {
+                let read = some.iter().map(|reference| {
+                    self.read_resource(reference, &machine, &redactor, &context)
+                        .boxed()
+                });
+                let read = try_join_all(read.collect::<Vec<_>>()).await?;
+                for (reference, text) in some.iter().zip(read) {
+                    bundle.add(reference, text);
+                }
+                check_total(bundle.resource_bytes(), missing)?;
             }
-            check_total(bundle.resource_bytes(), missing)?;
             let (parsed, parsing) = {
                 let parse = move || (bundle.parse(), bundle);
                 let parsing = tokio::task::spawn_blocking(parse).await;
@@ -137,9 +140,14 @@ impl Runtime {
                 Error::invalid_request(error.detail.or(error.title).unwrap_or(error.kind))
             })?;
             let function = self.inner.parts.functions.get(READER).map_err(|_| {
-                Error::new(ErrorCode::Unsupported, "this engine does not read external resources")
+                Error::new(
+                    ErrorCode::Unsupported,
+                    "this engine does not read external resources",
+                )
             })?;
-            let answer = function.call(json!({ "endpoint": endpoint }), context.clone()).await?;
+            let answer = function
+                .call(json!({ "endpoint": endpoint }), context.clone())
+                .await?;
             match answer {
                 Value::String(text) if text.len() > MAX_BYTES => Err(Error::new(
                     ErrorCode::LimitExceeded,
@@ -149,7 +157,9 @@ impl Runtime {
                 _ => Err(Error::internal("a resource was read that is no text")),
             }
         };
-        let mut text = read.await.map_err(|error| unreadable(reference, &error, redactor))?;
+        let mut text = read
+            .await
+            .map_err(|error| unreadable(reference, &error, redactor))?;
         // As with the answer of a call: what comes in from outside is kept without secrets.
         redactor.text(&mut text);
         Ok(text)
@@ -175,7 +185,10 @@ fn check_count(count: usize, missing: &[ResourceReference]) -> Result<()> {
         return Ok(());
     }
     let message = format!("the document refers to more than {MAX_RESOURCES} resources");
-    Err(located(Error::new(ErrorCode::LimitExceeded, message), missing.first()))
+    Err(located(
+        Error::new(ErrorCode::LimitExceeded, message),
+        missing.first(),
+    ))
 }
 
 fn check_total(bytes: usize, missing: &[ResourceReference]) -> Result<()> {
@@ -183,7 +196,10 @@ fn check_total(bytes: usize, missing: &[ResourceReference]) -> Result<()> {
         return Ok(());
     }
     let message = format!("the resources of the document have more than {MAX_TOTAL_BYTES} bytes together");
-    Err(located(Error::new(ErrorCode::LimitExceeded, message), missing.first()))
+    Err(located(
+        Error::new(ErrorCode::LimitExceeded, message),
+        missing.first(),
+    ))
 }
 
 fn located(error: Error, reference: Option<&ResourceReference>) -> Error {
@@ -195,7 +211,11 @@ fn located(error: Error, reference: Option<&ResourceReference>) -> Error {
 
 /// The error for a resource that could not be read, without secrets.
 fn unreadable(reference: &ResourceReference, error: &Error, redactor: &Redactor) -> Error {
-    let mut message = format!("the resource '{}' cannot be read: {}", reference.uri, error.message());
+    let mut message = format!(
+        "the resource '{}' cannot be read: {}",
+        reference.uri,
+        error.message()
+    );
     redactor.text(&mut message);
     let mut told = Error::new(error.code(), message).with_retry(error.retry());
     for (key, value) in error.context() {

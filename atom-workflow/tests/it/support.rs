@@ -56,6 +56,15 @@ impl Bench {
     }
 
     pub(crate) fn over(store: Arc<dyn Store>, vault: Arc<dyn Vault>, limits: RuntimeLimits) -> Self {
+        Self::with_settings(store, vault, limits, RuntimeSettings::default())
+    }
+
+    pub(crate) fn with_settings(
+        store: Arc<dyn Store>,
+        vault: Arc<dyn Vault>,
+        limits: RuntimeLimits,
+        settings: RuntimeSettings,
+    ) -> Self {
         let clock = Arc::new(ManualClock::default());
         let functions = Arc::new(FunctionRegistry::default());
         let calls = Arc::new(Calls::default());
@@ -67,7 +76,7 @@ impl Bench {
             clock: Arc::clone(&clock) as _,
             random: Arc::new(SequenceRandom::default()),
             limits,
-            settings: RuntimeSettings::default(),
+            settings,
         });
         Self {
             store,

@@ -60,23 +60,24 @@ impl<'t> Reader<'t> {
                 return Ok(None);
             };
             let uri = reference.uri.clone();
-            let Some(node) = self.resource(reference).map_err(|error| within("function", &uri, call, &error))?
+            let Some(node) = self
+                .resource(reference)
+                .map_err(|error| within("function", &uri, call, &error))?
             else {
                 return Ok(None);
             };
             let path = Path::default().join("use").join("functions").join(name);
-            self.external.insert(name, Function::Unread(Cursor { node, path }));
+            self.external
+                .insert(name, Function::Unread(Cursor { node, path }));
         }
-        self.as_its_own(call, |reader| reader.function(Functions::External, name, call, depth))
-            .map_err(|error| within("function", name, call, &error))
+        self.as_its_own(call, |reader| {
+            reader.function(Functions::External, name, call, depth)
+        })
+        .map_err(|error| within("function", name, call, &error))
     }
 
     /// Reads what somebody else has written: the names that the document defines mean nothing there, but for its catalogs.
-    fn as_its_own<T>(
-        &mut self,
-        call: &Cursor<'t>,
-        read: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
+    fn as_its_own<T>(&mut self, call: &Cursor<'t>, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let place = self.place(call);
         let called_from = self.called_from.replace(place);
         let is_jq = std::mem::replace(&mut self.is_jq, true);
@@ -101,11 +102,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Where the function is that a call names.
-    fn function_reference(
-        &mut self,
-        name: &'t str,
-        call: &Cursor<'t>,
-    ) -> Result<Option<ResourceReference>> {
+    fn function_reference(&mut self, name: &'t str, call: &Cursor<'t>) -> Result<Option<ResourceReference>> {
         if name.contains("://") {
             return Ok(self
                 .absolute(call, "call: a function by its URI")?
@@ -131,10 +128,8 @@ impl<'t> Reader<'t> {
         }
         let path = format!("functions/{function}/{version}/function.yaml");
         match self.catalogs.get(catalog).cloned() {
-            Some(Catalog { root: None, .. }) => {
-                self.lacks(call, "call: a function of such a catalog")?;
-                Ok(None)
-            }
+            // It is listed where the catalog is defined.
+            Some(Catalog { root: None, .. }) => Ok(None),
             Some(Catalog {
                 endpoint,
                 root: Some(root),
@@ -143,7 +138,9 @@ impl<'t> Reader<'t> {
                 self.authenticate(&mut reference, &endpoint)?;
                 Ok(Some(reference))
             }
-            None if catalog == "default" => Ok(Some(self.reference(format!("{DEFAULT_CATALOG}{path}"), call))),
+            None if catalog == "default" => {
+                Ok(Some(self.reference(format!("{DEFAULT_CATALOG}{path}"), call)))
+            }
             None => Err(missing(
                 self.catalogs.keys().copied().chain(["default"]),
                 "use.catalogs",
@@ -211,12 +208,19 @@ impl<'t> Reader<'t> {
 /// Whether a URI is absolute and of a scheme that can be read.
 fn is_readable(uri: &str) -> bool {
     uri.split_once("://").is_some_and(|(scheme, rest)| {
-        !rest.is_empty() && ["http", "https", "file"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+        !rest.is_empty()
+            && ["http", "https", "file"]
+                .iter()
+                .any(|known| scheme.eq_ignore_ascii_case(known))
     })
 }
 
 /// The error of something that stands elsewhere, at the place that refers to it.
 fn within(what: &str, uri: &str, from: &Cursor<'_>, error: &Error) -> Error {
-    let message = format!("the {what} at '{}' is not valid: {}", shortened(uri), error.message());
+    let message = format!(
+        "the {what} at '{}' is not valid: {}",
+        shortened(uri),
+        error.message()
+    );
     from.error(message).with_context("resource", uri)
 }
