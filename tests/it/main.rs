@@ -12,6 +12,7 @@ mod histories;
 #[cfg(unix)]
 mod processes;
 mod protocols;
+mod resources;
 mod schedules;
 mod schema;
 mod support;
