@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use atom_core::{Error, ErrorCode, Result};
 
-use super::{Task, TaskKind, TaskList, Workflow};
+use super::{CallTarget, Task, TaskKind, TaskList, Workflow};
 
 impl Workflow {
     /// Checks that the engine carries out every part of the document.
