@@ -161,8 +161,9 @@ const WORK: &str = "
 ";
 
 async fn finished(bench: &Bench, run: &RunRecord) {
+    let scope = run.principal.scope();
     tokio::select! {
-        ended = bench.runtime.wait(&run.principal.scope(), run.id) => drop(ended),
+        ended = bench.runtime.wait(&scope, run.id) => drop(ended),
         () = keep_time_moving(bench) => {}
     }
 }
@@ -270,7 +271,15 @@ do: [{ a: { set: '${ .[0].name }' } }]
         ..Default::default()
     };
     let page = atom_core::storage::PageRequest::default();
+    let mut turns = 0;
     let outputs = loop {
+        turns += 1;
+        assert!(
+            turns < 20_000,
+            "{:?} {:?}",
+            bench.runtime.scheduled(&bench.scope(), "default", "watch").await,
+            bench.store.runs(&bench.scope(), &filter, &page).await
+        );
         let runs = bench
             .store
             .runs(&bench.scope(), &filter, &page)

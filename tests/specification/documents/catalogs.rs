@@ -19,7 +19,7 @@ input:
       properties: { message: { type: string }, level: { type: string }, timestamp: { type: boolean }, format: { type: string } }
       required: [message]
 output: { schema: { document: { type: string } } }
-set: '${ .format | sub(\"{LEVEL}\"; $input.level) | sub(\"{MESSAGE}\"; $input.message) }'
+set: '${ .format | sub(\"[{]LEVEL[}]\"; $input.level) | sub(\"[{]MESSAGE[}]\"; $input.message) }'
 ";
 
 async fn cataloged(stage: Stage) {
