@@ -100,6 +100,7 @@ impl EngineBuilder {
             connector.register(&functions)?;
         }
         let mut built_in = http::functions(&client);
+        built_in.push(http::resource_function(&client, access.clone()));
         built_in.push(a2a::function(&client));
         #[cfg(feature = "asyncapi")]
         built_in.push(atom_integrations::asyncapi::function(&client, access.clone()));
@@ -132,6 +133,7 @@ impl EngineBuilder {
             permissions,
             retention,
             close_grace,
+            settings: self.config.runtime_settings(),
         });
         if self.config.resume
             && let Err(error) = engine.resume().await

@@ -12,6 +12,7 @@ use atom_core::{Error, Principal, Result};
 use atom_integrations::http::HttpConfig;
 use atom_integrations::local::FileAccess;
 use atom_integrations::process::ProcessConfig;
+use atom_workflow::runtime::{LifecycleEvents, RuntimeSettings};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -52,6 +53,13 @@ pub struct EngineConfig {
     pub file_roots: FileRoots,
     /// What may be reached over HTTP, gRPC and WebSocket, and how.
     pub http: HttpConfig,
+    /// Where the functions of the catalog `default` are, which workflows can call without defining it: an `http`, `https` or
+    /// `file` URI, read by the rules of `http` and `file_roots`. There is no such catalog when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_catalog: Option<String>,
+    /// What is told of runs by the specification's lifecycle events: `none`, `workflow` for what becomes of runs, or `all` for
+    /// their tasks, too. They are published to the owner of the run.
+    pub lifecycle_events: LifecycleEvents,
     /// Which processes workflows may run; none at all unless it says so.
     pub processes: ProcessConfig,
     /// Whether runs that were under way when the store was last closed go on at once, schedules start runs, alert rules
@@ -78,6 +86,8 @@ impl Default for EngineConfig {
             permissions: BTreeMap::new(),
             file_roots: FileRoots::default(),
             http: HttpConfig::default(),
+            default_catalog: None,
+            lifecycle_events: LifecycleEvents::default(),
             processes: ProcessConfig::default(),
             resume: true,
             alert_interval_ms: 60_000,
@@ -132,6 +142,13 @@ impl EngineConfig {
 
     pub(crate) fn permission_table(&self) -> Result<PermissionTable> {
         PermissionTable::new(self.permissions.clone())
+    }
+
+    pub(crate) fn runtime_settings(&self) -> RuntimeSettings {
+        RuntimeSettings {
+            default_catalog: self.default_catalog.clone(),
+            lifecycle_events: self.lifecycle_events,
+        }
     }
 
     pub(crate) fn close_grace(&self) -> Duration {

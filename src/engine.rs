@@ -7,7 +7,7 @@ use std::time::Duration;
 use atom_core::{CancellationToken, Clock, Error, FunctionRegistry, Principal, RandomSource, Result, RunId};
 use atom_integrations::process::Processes;
 use atom_integrations::storage::SqliteStore;
-use atom_workflow::runtime::{RetentionSettings, Runtime, RuntimeLimits, RuntimeParts};
+use atom_workflow::runtime::{RetentionSettings, Runtime, RuntimeLimits, RuntimeParts, RuntimeSettings};
 use futures::FutureExt;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use serde_json::Value;
@@ -76,6 +76,7 @@ pub(crate) struct Assembly {
     pub(crate) permissions: PermissionTable,
     pub(crate) retention: RetentionSettings,
     pub(crate) close_grace: Duration,
+    pub(crate) settings: RuntimeSettings,
 }
 
 impl Engine {
@@ -106,6 +107,7 @@ impl Engine {
             permissions,
             retention,
             close_grace,
+            settings,
         } = assembly;
         let runtime = Runtime::new(RuntimeParts {
             store: Arc::clone(&storage.store),
@@ -114,6 +116,7 @@ impl Engine {
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
             limits: RuntimeLimits::default(),
+            settings,
         });
         let parts = Parts {
             storage: storage.kind,

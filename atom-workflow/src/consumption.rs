@@ -17,6 +17,18 @@ const MAX_CONSUMED: usize = 10_000;
 /// How long all of them may be as JSON, in bytes.
 const MAX_CONSUMED_BYTES: usize = 16 * 1024 * 1024;
 
+/// How the ids and types of events begin that tell what becomes of runs.
+pub(crate) const LIFECYCLE_ID: &str = "lifecycle/";
+pub(crate) const LIFECYCLE_TYPE: &str = "io.serverlessworkflow.";
+
+/// Whether an event tells what becomes of a run. Only filters that ask for its type take it: a run or schedule that takes
+/// any event would be kept busy by what it leads to itself.
+pub(crate) fn is_lifecycle(event: &CloudEvent) -> bool {
+    event.id.starts_with(LIFECYCLE_ID)
+        && event.kind.starts_with(LIFECYCLE_TYPE)
+        && event.source.starts_with("atom:/runs/")
+}
+
 /// What is waited for, and what expressions see.
 pub(crate) struct Wanted<'a> {
     pub(crate) strategy: &'a EventStrategy,
@@ -167,10 +179,12 @@ impl Consumption {
         satisfied: &[bool],
         event: &CloudEvent,
     ) -> Option<Match> {
+        let is_lifecycle = is_lifecycle(event);
         let envelope = envelope(event);
         let find = |filters: &[EventFilter], is_open: &dyn Fn(usize) -> bool| {
             filters.iter().enumerate().find_map(|(index, filter)| {
-                let correlated = is_open(index).then(|| self.passes(wanted, filter, &envelope))??;
+                let correlated = (is_open(index) && (!is_lifecycle || filter.asks_for_type()))
+                    .then(|| self.passes(wanted, filter, &envelope))??;
                 Some(Match {
                     filter: index,
                     correlated,
@@ -179,7 +193,7 @@ impl Consumption {
         };
         match strategy {
             EventStrategy::One(filter) => find(std::slice::from_ref(filter), &|_| true),
-            EventStrategy::Any { filters, .. } if filters.is_empty() => Some(Match {
+            EventStrategy::Any { filters, .. } if filters.is_empty() => (!is_lifecycle).then(|| Match {
                 filter: 0,
                 correlated: Vec::new(),
             }),

@@ -106,10 +106,10 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
             "metadata.atom.retention",
             "schedule: more than one of every, cron, after and on",
             "authentication: oidc with the grant authorization_code",
-            "use.catalogs",
-            "call: a function by its URL",
+            "use.catalogs: a URI that is an expression",
+            "call: a function by its URI: a URI of another scheme than http, https and file",
             "schema.format: avro",
-            "schema.resource",
+            "schema.resource: a URI template",
             "metadata.atom.escalate",
             "call: asyncapi over kafka",
             "call: mcp in the version 2026-07-28",
@@ -118,7 +118,6 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
             "run: workflow with return: code",
             "listen: an expression inside a structure",
             "authentication: oauth2 with the grant refresh_token",
-            "call: a function of a catalog",
         ]
     );
     let first = &workflow.unsupported[0];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use atom_core::storage::{Decision, DeployedWorkflow, Page, PageRequest};
 use atom_core::{Error, ErrorCode, ErrorReport, Result, RunId};
-use atom_workflow::definition::{UnsupportedFeature, Workflow};
+use atom_workflow::definition::{Bundle, Resource, UnsupportedFeature, Workflow};
 use atom_workflow::runtime::{DryRun, DryRunReport};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,16 +40,48 @@ pub(super) async fn referred(
                 name,
                 version,
             } = reference;
-            let found = find(context, &namespace, &name, version.as_deref()).await?;
+            let (found, text) = kept(context, &namespace, &name, version.as_deref()).await?;
             let runtime = &context.parts.runtime;
-            Ok((
-                runtime.load(&context.scope(), &found.workflow.hash).await?,
-                found.document,
-            ))
+            Ok((runtime.load(&context.scope(), &found.hash).await?, text))
         }
         (None, Some(document)) => parse(document).await,
         _ => Err(Error::invalid_request("give either 'workflow' or 'document'")),
     }
+}
+
+/// Reads what a document refers to. Where it does, that takes the permission to deploy it: requests are made that the
+/// document decides about.
+async fn resolve(
+    context: &Context,
+    (workflow, text): (Arc<Workflow>, String),
+) -> Result<(Arc<Workflow>, String)> {
+    if workflow.unresolved.is_empty() {
+        return Ok((workflow, text));
+    }
+    context.require(Permission::WorkflowsWrite)?;
+    let runtime = &context.parts.runtime;
+    let resolved = runtime.resolve(&context.principal, workflow, text, None).await?;
+    Ok((resolved.workflow, resolved.text))
+}
+
+/// What a document was deployed with, when this version of it is deployed already: it is not read again.
+async fn pinned(context: &Context, workflow: &Workflow) -> Result<Option<(Arc<Workflow>, String)>> {
+    if workflow.unresolved.is_empty() {
+        return Ok(None);
+    }
+    let (scope, store) = (context.scope(), &context.parts.store);
+    let document = &workflow.document;
+    let version = Some(document.version.as_str());
+    let found = store
+        .find(&scope, &document.namespace, &document.name, version)
+        .await?;
+    let Some(found) = found else { return Ok(None) };
+    let first = context.parts.runtime.load(&scope, &found.hash).await?;
+    if first.source != workflow.source {
+        return Ok(None);
+    }
+    let text = store.document(&scope, &found.hash).await?;
+    Ok(text.map(|text| (first, text)))
 }
 
 /// The error for a workflow that is not deployed.
@@ -68,6 +100,20 @@ pub(super) fn not_deployed(namespace: &str, name: &str, version: Option<&str>) -
 pub struct ValidateWorkflowRequest {
     /// The document's text, YAML or JSON.
     pub document: String,
+    /// Whether to read the external resources that the document refers to, as deploying it does, and to check them too. Needs
+    /// the permission `workflows.write`, too.
+    #[serde(default)]
+    pub resources: bool,
+}
+
+impl ValidateWorkflowRequest {
+    /// Checks this text, without reading anything else.
+    pub fn new(document: impl Into<String>) -> Self {
+        Self {
+            document: document.into(),
+            resources: false,
+        }
+    }
 }
 
 /// What a check of a document found.
@@ -83,6 +129,19 @@ pub struct WorkflowValidation {
     pub problem: Option<ErrorReport>,
     /// Its parts that this engine does not carry out.
     pub unsupported: Vec<UnsupportedFeature>,
+    /// The external resources that it refers to.
+    #[serde(default)]
+    pub resources: Vec<ValidatedResource>,
+}
+
+/// An external resource that a document refers to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ValidatedResource {
+    /// Where it is.
+    pub uri: String,
+    /// SHA-256 of its text, in hexadecimal; absent when it was not read, and so not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
 }
 
 /// How a well-formed document names itself.
@@ -94,7 +153,8 @@ pub struct ValidatedWorkflow {
     pub name: String,
     /// The semantic version.
     pub version: String,
-    /// SHA-256 of the document's canonical JSON, in hexadecimal.
+    /// SHA-256 of the document's canonical JSON, in hexadecimal; of the document with its external resources when these were
+    /// read.
     pub hash: String,
     /// The name people read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,13 +179,21 @@ impl Request for ValidateWorkflowRequest {
     const PERMISSION: Permission = Permission::WorkflowsRead;
     type Response = WorkflowValidation;
 
-    async fn handle(self, _context: Context) -> Result<WorkflowValidation> {
-        match parse(self.document).await {
+    async fn handle(self, context: Context) -> Result<WorkflowValidation> {
+        let mut parsed = parse(self.document).await;
+        if self.resources {
+            context.require(Permission::WorkflowsWrite)?;
+            if let Ok(document) = parsed {
+                parsed = resolve(&context, document).await;
+            }
+        }
+        match parsed {
             Ok((workflow, _)) => Ok(WorkflowValidation {
                 is_valid: true,
                 workflow: Some(ValidatedWorkflow::from(&*workflow)),
                 problem: None,
                 unsupported: workflow.unsupported.clone(),
+                resources: resources(&workflow),
             }),
             Err(error) if error.code() == ErrorCode::Internal => Err(error),
             Err(error) => Ok(WorkflowValidation {
@@ -133,9 +201,22 @@ impl Request for ValidateWorkflowRequest {
                 workflow: None,
                 problem: Some(error.report()),
                 unsupported: Vec::new(),
+                resources: Vec::new(),
             }),
         }
     }
+}
+
+fn resources(workflow: &Workflow) -> Vec<ValidatedResource> {
+    let read = workflow.resources.iter().map(|resource| ValidatedResource {
+        uri: resource.uri.clone(),
+        hash: Some(resource.hash.clone()),
+    });
+    let unread = workflow.unresolved.iter().map(|reference| ValidatedResource {
+        uri: reference.uri.clone(),
+        hash: None,
+    });
+    read.chain(unread).collect()
 }
 
 /// Deploys a document under the namespace, name and version it states.
@@ -163,7 +244,14 @@ impl Request for DeployWorkflowRequest {
     type Response = DeployedWorkflow;
 
     async fn handle(self, context: Context) -> Result<DeployedWorkflow> {
-        let (workflow, text) = parse(self.document).await?;
+        let document = parse(self.document).await?;
+        let (workflow, text) = match pinned(&context, &document.0).await? {
+            Some(first) => first,
+            None => {
+                document.0.check_supported()?;
+                resolve(&context, document).await?
+            }
+        };
         workflow.check_supported()?;
         if workflow.schedule.is_some() {
             // A schedule starts runs on behalf of who deployed it.
@@ -249,6 +337,8 @@ pub struct WorkflowDocument {
     pub workflow: DeployedWorkflow,
     /// The document's text as deployed.
     pub document: String,
+    /// The external resources that the document refers to, as they were read when it was deployed.
+    pub resources: Vec<Resource>,
 }
 
 impl Request for GetWorkflowRequest {
@@ -269,6 +359,22 @@ pub(super) async fn find(
     name: &str,
     version: Option<&str>,
 ) -> Result<WorkflowDocument> {
+    let (workflow, text) = kept(context, namespace, name, version).await?;
+    let bundle = Bundle::read(&text)?;
+    Ok(WorkflowDocument {
+        workflow,
+        document: bundle.document().to_owned(),
+        resources: bundle.resources(),
+    })
+}
+
+/// A deployed workflow with what is kept of it.
+async fn kept(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+    version: Option<&str>,
+) -> Result<(DeployedWorkflow, String)> {
     let scope = context.scope();
     let store = &context.parts.store;
     let workflow = store.find(&scope, namespace, name, version).await?;
@@ -281,7 +387,7 @@ pub(super) async fn find(
         )
         .with_context("hash", &workflow.hash)
     })?;
-    Ok(WorkflowDocument { workflow, document })
+    Ok((workflow, document))
 }
 
 /// Removes a deployed workflow. Runs that follow it go on; its schedule ends with the last version that has one.
@@ -364,7 +470,8 @@ impl Request for DryRunWorkflowRequest {
     type Response = DryRunReport;
 
     async fn handle(self, context: Context) -> Result<DryRunReport> {
-        let (workflow, _) = referred(&context, self.workflow, self.document).await?;
+        let referred = referred(&context, self.workflow, self.document).await?;
+        let (workflow, _) = resolve(&context, referred).await?;
         workflow.check_supported()?;
         let events = self.events.into_iter().map(|draft| draft.complete(&context));
         let at = context.parts.clock.now();

@@ -45,7 +45,7 @@ async fn check(engine: &Engine, file: &Path, terminal: &mut Terminal) -> Result<
             return Ok(2);
         }
     };
-    let validation = engine.call(ValidateWorkflowRequest { document }).await?;
+    let validation = engine.call(ValidateWorkflowRequest::new(document)).await?;
     if let Some(problem) = &validation.problem {
         terminal.complain(&located(file, problem));
         return Ok(1);
@@ -55,6 +55,12 @@ async fn check(engine: &Engine, file: &Path, terminal: &mut Terminal) -> Result<
         terminal.complain(&format!(
             "{name}:{}:{}: warning: {}: this engine does not carry out {}",
             part.line, part.column, part.path, part.feature
+        ));
+    }
+    for resource in &validation.resources {
+        terminal.complain(&format!(
+            "{name}: note: '{}' is read when the workflow is deployed or run",
+            resource.uri
         ));
     }
     terminal.print(&format!("{name}: ok"))?;

@@ -14,6 +14,7 @@ mod histories;
 #[cfg(unix)]
 mod processes;
 mod protocols;
+mod resources;
 mod retention;
 mod schedules;
 mod schema;

@@ -131,9 +131,7 @@ do:
 ";
     let engine = Engine::open(EngineConfig::in_memory()).await.unwrap();
     let checked = engine
-        .call(ValidateWorkflowRequest {
-            document: document.to_owned(),
-        })
+        .call(ValidateWorkflowRequest::new(document.to_owned()))
         .await
         .unwrap();
     assert_eq!(checked.unsupported[0].feature, "call: asyncapi over kafka");

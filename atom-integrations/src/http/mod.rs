@@ -45,6 +45,7 @@ mod exchange;
 pub(crate) mod failure;
 mod incoming;
 pub(crate) mod openapi;
+mod read;
 pub(crate) mod request;
 pub(crate) mod resource;
 pub(crate) mod sensitive;
@@ -57,6 +58,7 @@ mod tests;
 #[cfg(unix)]
 pub(crate) use client::distrusting_tls;
 pub use config::{HttpConfig, PrivateAddresses};
+pub use read::resource_function;
 
 /// The client that everything which speaks HTTP shares. Cloning it is cheap.
 #[derive(Clone, Debug)]

@@ -249,7 +249,9 @@ fn summary(task: &Task) -> String {
         TaskKind::Do(_) => "do".to_owned(),
         TaskKind::Set(_) => "set".to_owned(),
         TaskKind::Call(call) => match &call.target {
-            CallTarget::Defined(function) => format!("call {}", function.name),
+            CallTarget::Defined(function) | CallTarget::External(function) => {
+                format!("call {}", function.name)
+            }
             target => format!("call {}", target.function().unwrap_or_default()),
         },
         TaskKind::Subscribe(_) => "subscribe".to_owned(),

@@ -33,6 +33,27 @@ impl Workflow {
         .with_context("path", &first.path))
     }
 
+    /// Checks that everything was read that the document refers to.
+    ///
+    /// # Errors
+    /// `conflict` naming the first resource that was not.
+    pub fn check_resolved(&self) -> Result<()> {
+        let Some(first) = self.unresolved.first() else {
+            return Ok(());
+        };
+        let message = format!(
+            "the document refers to '{}', which has not been read; deploy the document, or start it as text",
+            first.uri
+        );
+        Err(first.located(Error::new(ErrorCode::Conflict, message)))
+    }
+
+    /// Whether the document, or a resource it refers to, has this text anywhere.
+    pub(crate) fn mentions(&self, text: &str) -> bool {
+        let mut sources = std::iter::once(&self.source).chain(&self.resource_sources);
+        sources.any(|source| source.to_string().contains(text))
+    }
+
     /// Whether any task waits for an approval.
     #[must_use]
     pub fn has_approvals(&self) -> bool {
@@ -56,7 +77,7 @@ impl Workflow {
     }
 
     /// Shows every task, those of extensions first.
-    fn visit<'a>(&'a self, see: &mut impl FnMut(&'a Task)) {
+    pub(crate) fn visit<'a>(&'a self, see: &mut impl FnMut(&'a Task)) {
         let lists = self
             .extensions
             .iter()
@@ -100,7 +121,7 @@ fn visit_task<'a>(task: &'a Task, see: &mut impl FnMut(&'a Task)) {
             }
         }
         TaskKind::Call(call) => {
-            if let CallTarget::Defined(task) = &call.target {
+            if let Some(task) = call.target.task() {
                 visit_task(task, see);
             }
         }

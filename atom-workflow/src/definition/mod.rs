@@ -28,6 +28,7 @@ mod inspect;
 mod limits;
 mod problem;
 mod reader;
+mod resource;
 mod scalar;
 mod template;
 mod types;
@@ -41,6 +42,7 @@ pub use diff::{ChangedTask, MemberChange, MovedTask, TaskPlace, WorkflowDiff};
 pub use duration::parse_duration;
 pub use graph::graph;
 pub use limits::{ConcurrencySpec, LimitSpec, PrioritySpec, RateLimitSpec};
+pub use resource::{Bundle, DEFAULT_CATALOG, Resource, ResourceReference};
 pub use template::{Naming, WorkflowTemplate};
 pub use types::*;
 
@@ -51,12 +53,13 @@ impl Workflow {
     /// (<https://open-workflow-specification.org/schemas/1.0.3/workflow.yaml>).
     ///
     /// A text has at most 4 MiB, 200,000 values (those that aliases repeat included) and 255 levels.
-    /// What is valid but not carried out by this engine is listed in [`Workflow::unsupported`].
+    /// What is valid but not carried out by this engine is listed in [`Workflow::unsupported`], and what stands elsewhere in
+    /// [`Workflow::unresolved`]: a [`Bundle`] reads a document together with that.
     ///
     /// # Errors
     /// `invalid_workflow` for the first problem; the context holds its `line` and `column`, from 1, and its
     /// `path`, a JSON pointer.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        reader::read(&*yaml::parse(text)?)
+        Bundle::new(text).parse()
     }
 }

@@ -12,7 +12,7 @@ use atom_core::storage::{MissedRuns, OnDeadline, ScheduleTrigger};
 use atom_core::{Error, Result};
 use serde_json::Value;
 
-use super::{Cron, LimitSpec};
+use super::{Cron, LimitSpec, Resource, ResourceReference};
 use crate::expression::{Expression, Template, Variables};
 
 /// A whole workflow document.
@@ -46,9 +46,16 @@ pub struct Workflow {
     pub limits: Option<LimitSpec>,
     /// Valid parts of the document that this engine does not carry out; a document with any cannot be deployed.
     pub unsupported: Vec<UnsupportedFeature>,
+    /// The resources it refers to that have not been read; a document with any cannot be deployed or run.
+    pub unresolved: Vec<ResourceReference>,
+    /// The resources it refers to that were read.
+    pub resources: Vec<Resource>,
+    /// These resources as JSON.
+    pub(crate) resource_sources: Vec<Arc<Value>>,
     /// The document as JSON: what `$workflow.definition` shows.
     pub source: Arc<Value>,
-    /// SHA-256 of the document as canonical JSON (keys sorted, no white space), in hexadecimal.
+    /// SHA-256 of the document as canonical JSON (keys sorted, no white space), in hexadecimal; of the document and the texts
+    /// of its resources when it refers to any.
     pub hash: String,
 }
 
@@ -466,6 +473,8 @@ pub enum CallTarget {
     Function(String),
     /// A task of `use.functions`, run with the arguments as its input.
     Defined(Arc<Task>),
+    /// A task of a catalog or at a URI, run with the arguments as its input and without the secrets of the document.
+    External(Arc<Task>),
 }
 
 impl CallTarget {
@@ -480,7 +489,16 @@ impl CallTarget {
             Self::Grpc => Some("grpc"),
             Self::AsyncApi => Some("asyncapi"),
             Self::Function(name) => Some(name),
-            Self::Defined(_) => None,
+            Self::Defined(_) | Self::External(_) => None,
+        }
+    }
+
+    /// The task behind it, for a function that is a task.
+    #[must_use]
+    pub fn task(&self) -> Option<&Arc<Task>> {
+        match self {
+            Self::Defined(task) | Self::External(task) => Some(task),
+            _ => None,
         }
     }
 }
@@ -705,6 +723,11 @@ impl EventFilter {
             }
             _ => None,
         })
+    }
+
+    /// Whether it says which type an event must have.
+    pub(crate) fn asks_for_type(&self) -> bool {
+        self.attributes.iter().any(|(name, _)| name == "type")
     }
 }
 

@@ -6,7 +6,7 @@ use atom_core::storage::check_idempotency_key;
 use serde_json::{Map, Value, json};
 
 use super::frame::{FrameId, List, Purpose};
-use super::{Command, Machine, WorkflowError};
+use super::{Command, Machine, WorkflowError, resource};
 use crate::definition::{Call, CallTarget, Task, parse_duration};
 use crate::expression::{Template, Variables, is_expression};
 
@@ -23,7 +23,14 @@ impl Machine {
     ) -> Result<()> {
         let Some(function) = call.target.function() else {
             let arguments = self.call_arguments(&call.target, &call.arguments, task, input, variables)?;
-            self.push_list(id, List::Body(Arc::clone(task)), 0, Arc::new(arguments), None);
+            let enclosing = self.enclosing(id, &call.target);
+            self.push_list(
+                id,
+                List::Body(Arc::clone(task)),
+                0,
+                Arc::new(arguments),
+                enclosing,
+            );
             return Ok(());
         };
         let action = self.number();
@@ -54,7 +61,9 @@ impl Machine {
             .evaluate(input, variables)
             .map_err(|error| WorkflowError::expression(&error))?;
         let (endpoints, policy): (&[_], _) = match target {
-            CallTarget::Function(_) | CallTarget::Defined(_) => return Ok(arguments),
+            CallTarget::Function(_) | CallTarget::Defined(_) | CallTarget::External(_) => {
+                return Ok(arguments);
+            }
             CallTarget::Http => (&["/endpoint"], None),
             CallTarget::OpenApi | CallTarget::AsyncApi => (&["/document/endpoint"], Some("/authentication")),
             CallTarget::Grpc => (&["/proto/endpoint"], Some("/service/authentication")),
@@ -106,6 +115,7 @@ impl Machine {
     fn resolve_policy(&self, policy: Value, input: &Value, variables: &Variables) -> Result<Value> {
         let policy = match policy.get("use").and_then(Value::as_str) {
             None => policy,
+            Some(_) if resource::is_external(variables) => return Err(resource::no_policies()),
             Some(name) => {
                 let template = self.workflow.authentications.get(name).ok_or_else(|| {
                     WorkflowError::configuration(format!("there is no authentication policy '{name}'"))
@@ -130,32 +140,30 @@ impl Machine {
                 }
                 let details = match details.get("use").and_then(Value::as_str) {
                     None => details,
-                    Some(name) => self.credentials(&scheme, name)?,
+                    Some(name) => credentials(&scheme, name, variables)?,
                 };
                 Ok((scheme, details))
             })
             .collect();
         resolved.map(Value::Object)
     }
+}
 
-    /// The details of a policy that a secret holds: a JSON object, or for `bearer` the bare token.
-    fn credentials(&self, scheme: &str, name: &str) -> Result<Value> {
-        let secret = self
-            .facts
-            .secrets
-            .get(name)
-            .and_then(Value::as_str)
-            .ok_or_else(|| {
-                let detail = format!("the secret '{name}' is not set, or not listed in 'use.secrets'");
-                WorkflowError::standard("authorization", 403, "Authorization Error", detail)
-            })?;
-        match serde_json::from_str(secret) {
-            Ok(details @ Value::Object(_)) => Ok(details),
-            _ if scheme == "bearer" => Ok(json!({ "token": secret })),
-            _ => Err(WorkflowError::configuration(format!(
-                "the secret '{name}' must be a JSON object with the fields of '{scheme}'"
-            ))),
-        }
+/// The details of a policy that a secret holds: a JSON object, or for `bearer` the bare token.
+fn credentials(scheme: &str, name: &str, variables: &Variables) -> Result<Value> {
+    let secret = variables
+        .get("secrets")
+        .and_then(|secrets| secrets.get(name)?.as_str())
+        .ok_or_else(|| {
+            let detail = format!("the secret '{name}' is not set, or not listed in 'use.secrets'");
+            WorkflowError::standard("authorization", 403, "Authorization Error", detail)
+        })?;
+    match serde_json::from_str(secret) {
+        Ok(details @ Value::Object(_)) => Ok(details),
+        _ if scheme == "bearer" => Ok(json!({ "token": secret })),
+        _ => Err(WorkflowError::configuration(format!(
+            "the secret '{name}' must be a JSON object with the fields of '{scheme}'"
+        ))),
     }
 }
 

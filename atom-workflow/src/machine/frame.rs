@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{ActionId, WorkflowError};
 use crate::consumption::Consumption;
-use crate::definition::{CallTarget, Extension, FlowDirective, Task, TaskKind, Workflow};
+use crate::definition::{Extension, FlowDirective, Task, TaskKind, Workflow};
 use crate::expression::Variables;
 
 pub(super) type FrameId = u64;
@@ -177,10 +177,7 @@ impl List {
                 TaskKind::Do(list) => &list.tasks,
                 TaskKind::For(each) => &each.tasks.tasks,
                 TaskKind::Try(attempt) => &attempt.tasks.tasks,
-                TaskKind::Call(call) => match &call.target {
-                    CallTarget::Defined(task) => std::slice::from_ref(task),
-                    _ => &[],
-                },
+                TaskKind::Call(call) => call.target.task().map_or(&[], std::slice::from_ref),
                 _ => &[],
             },
             Self::Handler(task) => match &task.kind {

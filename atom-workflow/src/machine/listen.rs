@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::event::RecordKind;
 use super::frame::{Consuming, FrameId, FrameKind, Purpose, TaskState};
 use super::{ActionId, Command, Machine, WorkflowError};
-use crate::consumption::{Consumption, Wanted};
+use crate::consumption::{Consumption, Wanted, is_lifecycle};
 use crate::definition::{EventStrategy, Listen, Task, TaskKind};
 use crate::expression::Variables;
 
@@ -19,6 +19,10 @@ impl Machine {
     /// The listening actions that want an event of the log.
     #[must_use]
     pub fn wants(&self, event: &CloudEvent) -> Vec<ActionId> {
+        // What becomes of the run itself is nothing that it could wait for without keeping itself busy.
+        if is_lifecycle(event) && event.source == self.source() {
+            return Vec::new();
+        }
         let listening = self
             .actions
             .iter()
@@ -66,7 +70,7 @@ impl Machine {
             .run
             .derive(&format!("event:{}", self.number()))
             .to_string();
-        let source = format!("atom:/runs/{}", self.facts.run);
+        let source = self.source();
         for (name, value) in [("id", id), ("source", source), ("time", self.now.to_string())] {
             attributes.entry(name).or_insert(Value::String(value));
         }
@@ -79,6 +83,11 @@ impl Machine {
             .validate()
             .map_err(|error| WorkflowError::validation(&error))?;
         Ok(event)
+    }
+
+    /// Where the events of the run come from.
+    fn source(&self) -> String {
+        format!("atom:/runs/{}", self.facts.run)
     }
 
     pub(super) fn begin_listening(&mut self, id: FrameId, listen: &Listen) {

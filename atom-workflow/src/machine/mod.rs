@@ -48,6 +48,7 @@ mod frame;
 mod listen;
 mod process;
 mod recover;
+mod resource;
 mod subscribe;
 mod tally;
 mod task;
@@ -169,10 +170,9 @@ impl Machine {
     /// A machine that waits for [`Event::Started`].
     #[must_use]
     pub fn new(workflow: Arc<Workflow>, facts: RunFacts) -> Self {
-        let source = workflow.source.to_string();
-        let constants = data::constants(&workflow, &facts, source.contains("$workflow"));
+        let constants = data::constants(&workflow, &facts, workflow.mentions("$workflow"));
         Self {
-            uses_task: source.contains("$task"),
+            uses_task: workflow.mentions("$task"),
             constants,
             is_recording: false,
             is_paused: false,
@@ -287,6 +287,16 @@ impl Machine {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// What the run follows.
+    pub(crate) fn workflow(&self) -> &Workflow {
+        &self.workflow
+    }
+
+    /// The run's id.
+    pub(crate) fn run(&self) -> RunId {
+        self.facts.run
     }
 
     /// How the run ended, once it has.

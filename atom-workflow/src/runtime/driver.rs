@@ -7,13 +7,14 @@ use std::time::Duration;
 use atom_core::storage::{
     JournalEntry, PageRequest, RunCommit, RunEnd, RunFilter, RunRecord, RunStatus, WorkflowVersion,
 };
-use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result, Retry, RunId, Scope};
+use atom_core::{CancellationToken, CloudEvent, Error, ErrorCode, Offset, Result, Retry, RunId, Scope};
 use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::action::Delivery;
+use super::lifecycle::{self, Lifecycle};
 use super::load::Journal;
 use super::parking::{Listens, Rest};
 use super::redact::Redactor;
@@ -219,6 +220,7 @@ pub(super) struct Driver<'a> {
     pub(super) messages: mpsc::Sender<Box<Delivery>>,
     delivered: mpsc::Receiver<Box<Delivery>>,
     pub(super) machine: Machine,
+    pub(super) lifecycle: Option<Lifecycle>,
     progress: &'a watch::Sender<Progress>,
     next_sequence: u64,
     timers: BTreeSet<(Timestamp, ActionId)>,
@@ -233,7 +235,12 @@ impl<'a> Driver<'a> {
         record: RunRecord,
         progress: &'a watch::Sender<Progress>,
     ) -> Result<Self> {
-        let (machine, redactor) = runtime.machine(&record).await?;
+        let (mut machine, redactor) = runtime.machine(&record).await?;
+        let chosen = runtime.inner.parts.settings.lifecycle_events;
+        let lifecycle = Lifecycle::new(chosen, machine.workflow());
+        if lifecycle.is_some() {
+            machine = machine.with_records();
+        }
         // Each subscription waits until its message is taken, so the queue need not hold any.
         let (messages, delivered) = mpsc::channel(1);
         let mut driver = Self {
@@ -249,6 +256,7 @@ impl<'a> Driver<'a> {
             messages,
             delivered,
             machine,
+            lifecycle,
             progress,
             next_sequence: 0,
             timers: BTreeSet::new(),
@@ -266,7 +274,7 @@ impl<'a> Driver<'a> {
                 driver.next_sequence += 1;
                 driver.note_offsets(&event);
                 let from = received_offset(&event).unwrap_or(entry.event_head);
-                last = driver.machine.advance(event, entry.at);
+                last = driver.advance(event, entry.at);
                 driver.note_listening(&last, from);
             }
         }
@@ -275,6 +283,7 @@ impl<'a> Driver<'a> {
         // once, without waiting for anything, is still to be written. Events are not appended twice.
         if driver.next_sequence > 1 {
             last = Transition::default();
+            last.publish = driver.repetition_started();
         }
         last.approvals = Vec::new();
         // What the entries of a repeated run ask, it has not asked before either.
@@ -467,6 +476,27 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
+    /// Takes one event through the machine, and adds what is told of that.
+    fn advance(&mut self, event: Event, at: Timestamp) -> Transition {
+        let mut transition = self.machine.advance(event, at);
+        if let Some(lifecycle) = &mut self.lifecycle {
+            let told = lifecycle.tell(&self.record, &transition.records);
+            transition.publish.extend(told);
+        }
+        transition
+    }
+
+    /// The start of a run that repeats another. Its first steps are the other's and not told again, but that it began is;
+    /// the log keeps that once.
+    fn repetition_started(&self) -> Vec<CloudEvent> {
+        // Whatever it does itself comes after this was written.
+        let is_new = self.machine.now() <= self.record.created_at;
+        if self.record.rerun_of.is_none() || self.lifecycle.is_none() || !is_new {
+            return Vec::new();
+        }
+        lifecycle::started(&self.record)
+    }
+
     /// Takes one event through the machine, makes it durable, and does what follows from it.
     pub(super) async fn step(&mut self, mut event: Event) -> Result<()> {
         if !self.machine.expects(&event) {
@@ -487,7 +517,7 @@ impl<'a> Driver<'a> {
         self.note_offsets(&event);
         let (was_paused, was_held) = (self.is_paused(), self.is_held());
         let is_admitted = event == Event::Admitted;
-        let mut transition = self.machine.advance(event, now);
+        let mut transition = self.advance(event, now);
         let is_paused = self.is_paused();
         if is_admitted {
             let asked = approve::asked(self.machine.pending());

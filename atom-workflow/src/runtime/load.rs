@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::redact::Redactor;
 use super::{Inner, Runtime};
-use crate::definition::Workflow;
+use crate::definition::{Bundle, Workflow};
 use crate::machine::{Event, MACHINE_VERSION, Machine, RunFacts};
 
 /// How many journal entries are read at a time.
@@ -55,7 +55,7 @@ impl Runtime {
         let text = self.inner.parts.store.document(scope, hash).await?;
         let text =
             text.ok_or_else(|| Error::not_found(format!("there is no document with the hash {hash}")))?;
-        let workflow = Arc::new(Workflow::parse(&text)?);
+        let workflow = Arc::new(Bundle::read(&text)?.parse()?);
         self.inner.workflows.insert(scope, Arc::clone(&workflow));
         Ok(workflow)
     }
@@ -64,16 +64,22 @@ impl Runtime {
     pub(super) async fn machine(&self, record: &RunRecord) -> Result<(Machine, Redactor)> {
         let scope = record.principal.scope();
         let workflow = self.load(&scope, &record.workflow.hash).await?;
-        let mut secrets = Map::new();
-        for name in &workflow.secrets {
-            if let Some(secret) = self.inner.parts.vault.get(&scope, name).await? {
-                secrets.insert(name.clone(), Value::String(secret.expose().to_owned()));
-            }
-        }
+        let secrets = self.secrets(&scope, &workflow).await?;
         let redactor = Redactor::new(&secrets);
         let facts = RunFacts::new(scope, record.id, record.input.clone(), record.created_at);
         let facts = facts.with_secrets(secrets);
         Ok((Machine::new(workflow, facts), redactor))
+    }
+
+    /// The secrets that a document names, as far as they are set.
+    pub(super) async fn secrets(&self, scope: &Scope, workflow: &Workflow) -> Result<Map<String, Value>> {
+        let mut secrets = Map::new();
+        for name in &workflow.secrets {
+            if let Some(secret) = self.inner.parts.vault.get(scope, name).await? {
+                secrets.insert(name.clone(), Value::String(secret.expose().to_owned()));
+            }
+        }
+        Ok(secrets)
     }
 }
 

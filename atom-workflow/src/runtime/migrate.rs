@@ -169,6 +169,9 @@ impl Driver<'_> {
         let from = self.record.workflow.version();
         (self.machine, self.redactor) = self.runtime.check_migration(&self.record, &to).await?;
         self.record.workflow = self.record.workflow.with_version(to.clone());
+        if let Some(lifecycle) = &mut self.lifecycle {
+            lifecycle.follow(self.machine.workflow());
+        }
         Ok(Event::Migrated { from, to })
     }
 }

@@ -11,7 +11,7 @@
 //! use atom_core::testkit::{ManualClock, SequenceRandom};
 //! use atom_core::{FunctionRegistry, Principal};
 //! use atom_workflow::definition::Workflow;
-//! use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts, StartRun};
+//! use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts, RuntimeSettings, StartRun};
 //! use serde_json::json;
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -22,6 +22,7 @@
 //!     clock: Arc::new(ManualClock::default()),
 //!     random: Arc::new(SequenceRandom::default()),
 //!     limits: RuntimeLimits::default(),
+//!     settings: RuntimeSettings::default(),
 //! });
 //! let text = "
 //! document: { dsl: 1.0.3, namespace: default, name: hello, version: 0.1.0 }
@@ -43,12 +44,14 @@ mod approve;
 mod driver;
 mod dry_run;
 mod history;
+mod lifecycle;
 mod load;
 mod migrate;
 mod parking;
 mod recording;
 mod redact;
 mod rerun;
+mod resolve;
 mod retention;
 mod schedule;
 mod start;
@@ -59,9 +62,11 @@ mod tally;
 pub use approve::{Decide, unknown_approval};
 pub use dry_run::{DryRun, DryRunCall, DryRunReport};
 pub use history::HistoryEntry;
+pub use lifecycle::LifecycleEvents;
 pub use migrate::Migration;
 pub use recording::{Divergence, RecordedEntry, Recording, Replayed};
 pub use rerun::Rerun;
+pub use resolve::Resolved;
 pub use retention::RetentionSettings;
 pub use schedule::upcoming;
 pub use steps::{Step, StepStatus};
@@ -102,6 +107,17 @@ pub struct RuntimeParts {
     pub random: Arc<dyn RandomSource>,
     /// Bounds what runs use.
     pub limits: RuntimeLimits,
+    /// What the operator has chosen.
+    pub settings: RuntimeSettings,
+}
+
+/// What the operator has chosen.
+#[derive(Clone, Debug, Default)]
+pub struct RuntimeSettings {
+    /// The root of the catalog `default`, an `http`, `https` or `file` URI; there is none when absent.
+    pub default_catalog: Option<String>,
+    /// What is told of runs by lifecycle events.
+    pub lifecycle_events: LifecycleEvents,
 }
 
 /// Bounds on what runs use.

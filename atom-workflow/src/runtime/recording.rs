@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::redact::{MASK, Redactor};
 use super::{Runtime, history};
-use crate::definition::Workflow;
+use crate::definition::Bundle;
 use crate::machine::{Command, Event, MACHINE_VERSION, Machine, Outcome, RunFacts, Transition};
 
 /// The version of the form of a recording.
@@ -34,7 +34,7 @@ pub struct Recording {
     pub id: RunId,
     /// Which document it follows.
     pub workflow: WorkflowKey,
-    /// The text of the document.
+    /// The text of the document; with the external resources it refers to, when it does, as JSON.
     pub document: String,
     /// Its input as given.
     pub input: Value,
@@ -179,7 +179,7 @@ impl Recording {
         if self.format > FORMAT {
             return Err(newer());
         }
-        let workflow = Arc::new(Workflow::parse(&self.document)?);
+        let workflow = Arc::new(Bundle::read(&self.document)?.parse()?);
         if workflow.hash != self.workflow.hash {
             return Err(Error::new(
                 ErrorCode::InvalidData,

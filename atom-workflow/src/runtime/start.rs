@@ -6,7 +6,7 @@ use atom_core::storage::{JournalEntry, NewRun, ParentStep, RunLabels, RunRecord,
 use atom_core::{Error, ErrorCode, Principal, Result, RunId, Scope};
 use serde_json::Value;
 
-use super::{Runtime, StartRun, admission, check_data, driver};
+use super::{Resolved, Runtime, StartRun, admission, check_data, driver};
 use crate::definition::Workflow;
 use crate::expression::Variables;
 use crate::machine::key_text;
@@ -14,6 +14,8 @@ use crate::machine::key_text;
 impl Runtime {
     /// Starts a run. Once this returns, the run is on disk and goes on even after a crash. A run of a document that limits
     /// how many go on at once may wait for its turn, or be cancelled at once, as the document says.
+    /// External resources that the document refers to are read first, see [`resolve`](Self::resolve), unless the run
+    /// is there already.
     ///
     /// # Errors
     /// `unsupported` for a document with parts this engine does not carry out, `not_found` for a function or
@@ -21,7 +23,7 @@ impl Runtime {
     /// input over the limit, `invalid_request` when the document computes no key, index or
     /// limit from the input,
     /// `already_exists` when the id or the idempotency key is taken by a run of another document or with another
-    /// input, `closed`, `storage_full`, `storage_failed`.
+    /// input, what [`resolve`](Self::resolve) says, `closed`, `storage_full`, `storage_failed`.
     ///
     /// # Cancel safety
     /// A dropped future may or may not have started the run; give an id to be able to tell.
@@ -32,10 +34,26 @@ impl Runtime {
             start.idempotency_key = idempotency_key(&start.workflow, &start.input)?;
         }
         if let Some(taken) = self.taken(&principal.scope(), &start).await? {
+            if !start.workflow.unresolved.is_empty() {
+                self.pin(&taken, &mut start).await?;
+            }
             return self.start_again(taken, &start);
         }
+        let Resolved { workflow, text } = self
+            .resolve(principal, start.workflow, start.text, start.directory.as_deref())
+            .await?;
+        (start.workflow, start.text) = (workflow, text);
         self.check_functions(&start.workflow)?;
         self.start_as(principal, start, None).await
+    }
+
+    /// Takes what was read for a run, when it follows the same document: it is not read again.
+    async fn pin(&self, taken: &RunRecord, start: &mut StartRun) -> Result<()> {
+        let workflow = self.load(&taken.principal.scope(), &taken.workflow.hash).await?;
+        if workflow.source == start.workflow.source {
+            start.workflow = workflow;
+        }
+        Ok(())
     }
 
     pub(super) fn check_functions(&self, workflow: &Workflow) -> Result<()> {
@@ -169,6 +187,7 @@ impl Runtime {
 
     async fn check_start(&self, scope: &Scope, start: &StartRun) -> Result<()> {
         start.workflow.check_supported()?;
+        start.workflow.check_resolved()?;
         let size = serde_json::to_string(&start.input).map_or(usize::MAX, |text| text.len());
         let limits = &self.inner.parts.limits;
         if size > limits.payload_bytes {

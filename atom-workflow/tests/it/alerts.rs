@@ -72,12 +72,12 @@ impl Bench {
         }
     }
 
-    async fn told(&self) -> Vec<CloudEvent> {
-        told(&*self.store, &self.scope()).await
+    async fn alerts_told(&self) -> Vec<CloudEvent> {
+        alerts_told(&*self.store, &self.scope()).await
     }
 }
 
-async fn told(store: &dyn Store, scope: &Scope) -> Vec<CloudEvent> {
+async fn alerts_told(store: &dyn Store, scope: &Scope) -> Vec<CloudEvent> {
     let logged = store.read(scope, 0, 1_000).await.unwrap();
     let events = logged.into_iter().map(|logged| logged.event);
     events
@@ -104,11 +104,11 @@ async fn a_rule_is_told_once_when_it_holds_and_once_when_it_no_longer_does() {
     bench.run(FAIL, json!({})).await;
     bench.run(FAIL, json!({})).await;
     bench.minute().await;
-    assert_eq!(bench.told().await, [], "two runs tell too little");
+    assert_eq!(bench.alerts_told().await, [], "two runs tell too little");
     bench.run(WORK, json!({})).await;
     bench.minute().await;
     bench.minute().await;
-    let events = bench.told().await;
+    let events = bench.alerts_told().await;
     assert_eq!(kinds(&events), [RAISED]);
     let data = events[0].data.clone().unwrap();
     assert_eq!(events[0].subject.as_deref(), Some("failures"));
@@ -123,7 +123,7 @@ async fn a_rule_is_told_once_when_it_holds_and_once_when_it_no_longer_does() {
         bench.run(WORK, json!({})).await;
     }
     bench.minute().await;
-    let events = bench.told().await;
+    let events = bench.alerts_told().await;
     assert_eq!(kinds(&events), [RAISED, RESOLVED]);
     let resolved = events[1].data.clone().unwrap();
     assert_eq!(
@@ -149,11 +149,14 @@ async fn a_rule_is_told_once_when_it_holds_and_once_when_it_no_longer_does() {
         bench.run(FAIL, json!({})).await;
     }
     bench.minute().await;
-    assert_eq!(kinds(&bench.told().await), [RAISED, RESOLVED, RAISED]);
+    assert_eq!(kinds(&bench.alerts_told().await), [RAISED, RESOLVED, RAISED]);
     for _ in 0..12 {
         bench.minute().await;
     }
-    assert_eq!(kinds(&bench.told().await), [RAISED, RESOLVED, RAISED, RESOLVED]);
+    assert_eq!(
+        kinds(&bench.alerts_told().await),
+        [RAISED, RESOLVED, RAISED, RESOLVED]
+    );
 }
 
 #[tokio::test]
@@ -179,7 +182,7 @@ async fn latencies_are_of_what_completed_in_the_window() {
     bench.pass(40).await;
     bench.wait(&slow).await;
     bench.watch().await;
-    let events = bench.told().await;
+    let events = bench.alerts_told().await;
     assert_eq!(kinds(&events), [RAISED]);
     assert_eq!(events[0].subject.as_deref(), Some("slowest"));
     let latency = events[0].data.as_ref().unwrap()["reading"]["value"]
@@ -201,9 +204,9 @@ async fn silence_counts_from_when_the_rule_was_set() {
         for _ in 0..59 {
             bench.minute().await;
         }
-        assert_eq!(bench.told().await, []);
+        assert_eq!(bench.alerts_told().await, []);
         bench.minute().await;
-        assert_eq!(kinds(&bench.told().await), [RAISED]);
+        assert_eq!(kinds(&bench.alerts_told().await), [RAISED]);
         bench.run(document, json!({})).await;
         bench.minute().await;
         let expected: &[&str] = if successful_only {
@@ -211,7 +214,7 @@ async fn silence_counts_from_when_the_rule_was_set() {
         } else {
             &[RAISED, RESOLVED]
         };
-        assert_eq!(kinds(&bench.told().await), expected);
+        assert_eq!(kinds(&bench.alerts_told().await), expected);
     }
 }
 
@@ -229,7 +232,7 @@ async fn a_rule_of_one_workflow_looks_at_no_other() {
     }
     bench.run(FAIL, json!({})).await;
     bench.watch().await;
-    let events = bench.told().await;
+    let events = bench.alerts_told().await;
     let subjects: Vec<_> = events.iter().map(|event| event.subject.as_deref()).collect();
     assert_eq!(subjects, [Some("own")]);
 }
@@ -269,9 +272,9 @@ async fn stuck_runs_are_told_with_their_number() {
     for _ in 0..4 {
         second.minute().await;
     }
-    assert_eq!(second.told().await, []);
+    assert_eq!(second.alerts_told().await, []);
     second.minute().await;
-    let events = second.told().await;
+    let events = second.alerts_told().await;
     assert_eq!(kinds(&events), [RAISED]);
     assert_eq!(events[0].subject.as_deref(), Some("stuck"));
     assert_eq!(
@@ -285,7 +288,7 @@ async fn stuck_runs_are_told_with_their_number() {
         .unwrap();
     second.wait(&run).await;
     second.minute().await;
-    assert_eq!(kinds(&second.told().await), [RAISED, RESOLVED]);
+    assert_eq!(kinds(&second.alerts_told().await), [RAISED, RESOLVED]);
 }
 
 #[tokio::test]
@@ -308,7 +311,7 @@ async fn an_alert_ends_with_its_rule() {
     assert!(runtime.delete_alert(&scope, "failures").await.unwrap());
     assert!(!runtime.delete_alert(&scope, "failures").await.unwrap());
     bench.minute().await;
-    let events = bench.told().await;
+    let events = bench.alerts_told().await;
     assert_eq!(kinds(&events), [RAISED, RESOLVED, RAISED, RESOLVED]);
     let reasons: Vec<_> = events
         .iter()
@@ -383,7 +386,7 @@ async fn runs_of_others_are_not_looked_at_and_others_are_not_told() {
     bench.runtime.put_alert(&bob, failures(1)).await.unwrap();
     bench.run(FAIL, json!({})).await;
     bench.watch().await;
-    assert_eq!(told(&*bench.store, &bob).await, []);
+    assert_eq!(alerts_told(&*bench.store, &bob).await, []);
     let missing = bench.runtime.alert(&bench.scope(), "failures").await.unwrap_err();
     assert_eq!(missing.code(), ErrorCode::NotFound);
 
@@ -393,8 +396,8 @@ async fn runs_of_others_are_not_looked_at_and_others_are_not_told() {
         .await
         .unwrap();
     bench.minute().await;
-    assert_eq!(kinds(&bench.told().await), [RAISED]);
-    assert_eq!(told(&*bench.store, &bob).await, []);
+    assert_eq!(kinds(&bench.alerts_told().await), [RAISED]);
+    assert_eq!(alerts_told(&*bench.store, &bob).await, []);
 }
 
 /// Raises and resolves an alert in processes that die after a number of writes; gives what was told, and whether the
@@ -426,7 +429,7 @@ async fn die_after(writes: i64) -> (Vec<CloudEvent>, bool) {
         second.watch().await;
         second.runtime.close(Duration::from_secs(5)).await;
     }
-    (told(&*memory, &ready.scope()).await, lived)
+    (alerts_told(&*memory, &ready.scope()).await, lived)
 }
 
 #[tokio::test]
@@ -463,11 +466,11 @@ async fn what_was_raised_but_not_told_is_told_even_when_the_rule_no_longer_holds
         .await;
     first.runtime.start_alerts(MINUTE);
     death.cancelled().await;
-    assert_eq!(told(&*memory, &first.scope()).await, []);
+    assert_eq!(alerts_told(&*memory, &first.scope()).await, []);
     first.runtime.close(Duration::from_secs(5)).await;
     let second = process(Arc::clone(&memory) as _, first.clock_now() + 60 * MINUTE);
     second.watch().await;
-    assert_eq!(kinds(&second.told().await), [RAISED, RESOLVED]);
+    assert_eq!(kinds(&second.alerts_told().await), [RAISED, RESOLVED]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use atom_core::storage::{MemoryStore, MemoryVault, RunRecord, Store, Vault};
 use atom_core::testkit::{ManualClock, SequenceRandom};
 use atom_core::{Error, ErrorCode, FunctionContext, FunctionRegistry, Principal, Result, Scope};
 use atom_workflow::definition::Workflow;
-use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts, StartRun};
+use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts, RuntimeSettings, StartRun};
 use serde_json::{Value, json};
 
 pub(crate) struct Bench {
@@ -56,6 +56,15 @@ impl Bench {
     }
 
     pub(crate) fn over(store: Arc<dyn Store>, vault: Arc<dyn Vault>, limits: RuntimeLimits) -> Self {
+        Self::with_settings(store, vault, limits, RuntimeSettings::default())
+    }
+
+    pub(crate) fn with_settings(
+        store: Arc<dyn Store>,
+        vault: Arc<dyn Vault>,
+        limits: RuntimeLimits,
+        settings: RuntimeSettings,
+    ) -> Self {
         let clock = Arc::new(ManualClock::default());
         let functions = Arc::new(FunctionRegistry::default());
         let calls = Arc::new(Calls::default());
@@ -67,6 +76,7 @@ impl Bench {
             clock: Arc::clone(&clock) as _,
             random: Arc::new(SequenceRandom::default()),
             limits,
+            settings,
         });
         Self {
             store,

@@ -3,6 +3,7 @@
 #[cfg(all(unix, feature = "mcp"))]
 mod agents;
 mod authentication;
+mod catalogs;
 mod errors;
 mod events;
 mod flow;
@@ -38,6 +39,7 @@ const DOCUMENTS: &[&[(&str, Play)]] = &[
     #[cfg(all(unix, feature = "mcp"))]
     agents::DOCUMENTS,
     authentication::DOCUMENTS,
+    catalogs::DOCUMENTS,
     errors::DOCUMENTS,
     events::DOCUMENTS,
     flow::DOCUMENTS,

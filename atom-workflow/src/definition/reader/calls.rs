@@ -1,6 +1,6 @@
 //! The `call` task.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use atom_core::Result;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::cursor::{Cursor, Object, shortened};
 use super::data::optional;
-use super::reuse::Function;
+use super::reuse::{Function, Functions};
 use super::{MAXIMUM_TASK_DEPTH, Reader, formats};
 use crate::definition::types::{Call, CallTarget, Task, TaskKind};
 
@@ -56,7 +56,7 @@ impl<'t> Reader<'t> {
             None => self.compile_template(&call, &json!({}))?,
         };
         Ok(match target {
-            Some(target) if self.unsupported.len() == before || matches!(target, CallTarget::Defined(_)) => {
+            Some(target) if self.unsupported.len() == before || target.task().is_some() => {
                 TaskKind::Call(Call { target, arguments })
             }
             _ => TaskKind::Unsupported,
@@ -69,28 +69,32 @@ impl<'t> Reader<'t> {
         name: &'t str,
         depth: usize,
     ) -> Result<Option<CallTarget>> {
-        if let Some(task) = self.function(name, call, depth)? {
+        if let Some(task) = self.function(Functions::Document, name, call, depth)? {
             return Ok(Some(CallTarget::Defined(task)));
         }
-        if name.contains("://") {
-            self.lacks(call, "call: a function by its URL")?;
-            return Ok(None);
-        }
-        if name.contains('@') {
-            self.lacks(call, "call: a function of a catalog")?;
-            return Ok(None);
+        if name.contains("://") || name.contains('@') {
+            let task = self.external_function(name, call, depth)?;
+            return Ok(task.map(CallTarget::External));
         }
         Ok(Some(CallTarget::Function(name.to_owned())))
     }
 
-    /// The task of `use.functions` with this name, read when it is first needed.
+    fn functions(&mut self, place: Functions) -> &mut BTreeMap<&'t str, Function<'t>> {
+        match place {
+            Functions::Document => &mut self.functions,
+            Functions::External => &mut self.external,
+        }
+    }
+
+    /// The task of a function, read when it is first needed.
     pub(super) fn function(
         &mut self,
+        place: Functions,
         name: &'t str,
         call: &Cursor<'t>,
         depth: usize,
     ) -> Result<Option<Arc<Task>>> {
-        let definition = match self.functions.get(name) {
+        let definition = match self.functions(place).get(name) {
             None => return Ok(None),
             Some(Function::Reading) => {
                 let message = format!("the function '{}' calls itself", shortened(name));
@@ -108,12 +112,12 @@ impl<'t> Reader<'t> {
             }
             Some(Function::Unread(definition)) => definition.clone(),
         };
-        self.functions.insert(name, Function::Reading);
+        self.functions(place).insert(name, Function::Reading);
         let before = std::mem::replace(&mut self.deepest, depth);
         let task = self.task(name, &definition, &HashSet::new(), depth + 1)?;
         let height = self.deepest - depth;
         self.deepest = self.deepest.max(before);
-        self.functions.insert(
+        self.functions(place).insert(
             name,
             Function::Read {
                 task: Arc::clone(&task),

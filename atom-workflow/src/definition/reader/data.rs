@@ -102,14 +102,13 @@ impl<'t> Reader<'t> {
         let (kind, content) = schema.one_of(&["document", "resource"])?;
         if kind == "resource" {
             self.external_resource(&content)?;
-            self.lacks(&content, "schema.resource")?;
         }
         if let Some(format) = format.filter(|_| name != "json") {
             self.lacks(&format, format!("schema.format: {}", shortened(name)))?;
             return Ok(None);
         }
         if kind == "resource" {
-            return Ok(None);
+            return self.external_schema(&content);
         }
         self.schema_document(&content).map(Some)
     }

@@ -55,7 +55,7 @@ pub(super) fn language_version(cursor: &Cursor<'_>) -> Result<()> {
     )))
 }
 
-fn is_semantic_version(text: &str) -> bool {
+pub(super) fn is_semantic_version(text: &str) -> bool {
     let is_number = |text: &str| {
         text.bytes().all(|byte| byte.is_ascii_digit())
             && !text.is_empty()

@@ -14,6 +14,7 @@ mod formats;
 mod limits;
 mod processes;
 mod protocols;
+mod resources;
 mod retention;
 mod reuse;
 mod schedule;
@@ -32,8 +33,11 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use self::cursor::{Cursor, Object};
+use self::resources::Catalog;
 use self::reuse::Function;
 use super::LimitSpec;
+use super::problem::Position;
+use super::resource::{ResourceReference, Resources};
 use super::types::{Document, DurationSpec, Extension, Retention, RetryPolicy, UnsupportedFeature, Workflow};
 use super::yaml::Node;
 use crate::expression::{Expression, Template};
@@ -52,11 +56,12 @@ const KEYS: [&str; 8] = [
     "document", "input", "use", "do", "timeout", "output", "schedule", "evaluate",
 ];
 
-/// Reads a document from its tree.
-pub(super) fn read(node: &Node) -> Result<Workflow> {
+/// Reads a document from its tree, and those of the resources it refers to.
+pub(super) fn read<'t>(node: &'t Node, resources: &'t Resources) -> Result<Workflow> {
     let root = Cursor::root(node).object(&KEYS)?;
     let mut reader = Reader {
         is_jq: true,
+        resources: Some(resources),
         ..Reader::default()
     };
     let document = reader.document(&root.require("document")?)?;
@@ -104,6 +109,9 @@ pub(super) fn read(node: &Node) -> Result<Workflow> {
         limits: metadata.limits,
         retention: metadata.retention,
         unsupported: reader.unsupported,
+        unresolved: reader.unresolved,
+        resources: Vec::new(),
+        resource_sources: Vec::new(),
         source: Arc::new(source),
         hash,
     })
@@ -132,6 +140,13 @@ struct Reader<'t> {
     retries: BTreeMap<&'t str, RetryPolicy>,
     timeouts: BTreeMap<&'t str, DurationSpec>,
     functions: BTreeMap<&'t str, Function<'t>>,
+    catalogs: BTreeMap<&'t str, Catalog<'t>>,
+    resources: Option<&'t Resources>,
+    /// The functions that stand elsewhere, by what calls name them with.
+    external: BTreeMap<&'t str, Function<'t>>,
+    /// Where the document calls the function that is being read and stands elsewhere.
+    called_from: Option<Position>,
+    unresolved: Vec<ResourceReference>,
     unsupported: Vec<UnsupportedFeature>,
     /// Whether the tasks being read undo another.
     is_compensating: bool,
@@ -257,7 +272,7 @@ impl<'t> Reader<'t> {
 
     /// Notes a valid part that the engine does not carry out.
     fn lacks(&mut self, cursor: &Cursor<'t>, feature: impl Into<String>) -> Result<()> {
-        let position = cursor.position();
+        let position = self.place(cursor);
         let path = cursor.path.to_string();
         self.keep(cursor, 1, path.len())?;
         self.unsupported.push(UnsupportedFeature {
@@ -267,6 +282,11 @@ impl<'t> Reader<'t> {
             column: position.column,
         });
         Ok(())
+    }
+
+    /// Where something stands in the document; for a part of a function that stands elsewhere, where that is called.
+    fn place(&self, cursor: &Cursor<'t>) -> Position {
+        self.called_from.unwrap_or_else(|| cursor.position())
     }
 
     /// Counts what is kept more than once: tasks hold those inside them, and paths repeat their beginnings.
@@ -340,7 +360,7 @@ fn check_target(target: &str, siblings: &HashSet<&str>, cursor: &Cursor<'_>) -> 
 }
 
 /// SHA-256 over the canonical JSON of a document: keys sorted, no white space.
-fn hash(source: &Value) -> String {
+pub(super) fn hash(source: &Value) -> String {
     let mut sorted = source.clone();
     sorted.sort_all_objects();
     let digest = Sha256::digest(sorted.to_string().as_bytes());

@@ -21,6 +21,15 @@ pub(super) enum Function<'t> {
     Read { task: Arc<Task>, height: usize },
 }
 
+/// Where functions are defined.
+#[derive(Clone, Copy)]
+pub(super) enum Functions {
+    /// In `use.functions`.
+    Document,
+    /// Elsewhere.
+    External,
+}
+
 const EXTENSION_TARGETS: [(&str, ExtensionTarget); 12] = [
     ("call", ExtensionTarget::Call),
     ("composite", ExtensionTarget::Composite),
@@ -71,10 +80,12 @@ impl<'t> Reader<'t> {
             self.timeouts.insert(name, timeout);
         }
         if let Some(catalogs) = reuse.get("catalogs") {
-            for (_, catalog) in catalogs.any_object()?.members() {
-                self.endpoint(&catalog.object(&["endpoint"])?.require("endpoint")?)?;
+            for (name, catalog) in catalogs.any_object()?.members() {
+                let endpoint = catalog.object(&["endpoint"])?.require("endpoint")?;
+                self.endpoint(&endpoint)?;
+                let catalog = self.catalog(endpoint)?;
+                self.catalogs.insert(name, catalog);
             }
-            self.lacks(&catalogs, "use.catalogs")?;
         }
         let functions: Vec<_> = members(&reuse, "functions")?;
         self.functions = functions
@@ -82,7 +93,7 @@ impl<'t> Reader<'t> {
             .map(|(name, task)| (*name, Function::Unread(task.clone())))
             .collect();
         for (name, task) in &functions {
-            self.function(name, task, 0)?;
+            self.function(Functions::Document, name, task, 0)?;
         }
         optional(reuse.get("extensions"), |extensions| self.extensions(extensions))
     }

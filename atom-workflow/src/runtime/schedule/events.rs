@@ -15,7 +15,7 @@ use super::{Key, key};
 use crate::consumption::{Consumption, Wanted};
 use crate::definition::{EventSchedule, Schedule, Workflow};
 use crate::expression::Variables;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, lifecycle};
 
 /// How many events are read at a time.
 const PAGE: usize = 256;
@@ -199,8 +199,11 @@ impl Ear {
             input: &Value::Null,
             variables: &Variables::new(),
         };
-        // A schedule that takes any event must not be kept busy by its own failures.
-        if logged.event.source == own || !self.consumption.accepts(&wanted, &logged.event) {
+        // A schedule that takes any event must not be kept busy by its own failures, nor by the runs it starts.
+        let document = &self.workflow.document;
+        let is_own = logged.event.source == own
+            || lifecycle::is_of(&logged.event, &document.namespace, &document.name);
+        if is_own || !self.consumption.accepts(&wanted, &logged.event) {
             return Heard::Nothing;
         }
         let is_over = match self.consumption.consume(&wanted, logged.event) {
