@@ -600,7 +600,7 @@ fn a_document_says_where_its_limits_are_wrong() {
         (
             "{ concurrency: { limit: 1 }, priority: 1.5 }",
             "priority",
-            "integer",
+            "whole number",
         ),
         (
             "{ concurrency: { limit: 1 }, priority: 3000000000 }",
