@@ -57,7 +57,7 @@ pub enum AlertCondition {
         /// hours, a shorter one in whole minutes.
         window_ms: u64,
         /// How many runs must have ended within the window before the rule can hold; 1 when absent.
-        #[serde(default = "one")]
+        #[serde(default = "one", skip_serializing_if = "is_one")]
         minimum_runs: u64,
     },
     /// Runs that completed within the window took too long.
@@ -70,7 +70,7 @@ pub enum AlertCondition {
         /// How far back the window reaches, as for `failure_rate`.
         window_ms: u64,
         /// How many runs must have completed within the window before the rule can hold; 1 when absent.
-        #[serde(default = "one")]
+        #[serde(default = "one", skip_serializing_if = "is_one")]
         minimum_runs: u64,
     },
     /// Runs cannot go on although they wait for nothing that will come by itself, as `runs.stuck` tells.
@@ -79,7 +79,7 @@ pub enum AlertCondition {
         /// For how long they must have been unable to go on, in milliseconds.
         for_ms: u64,
         /// How many there must be, 1 to 1000; 1 when absent.
-        #[serde(default = "one")]
+        #[serde(default = "one", skip_serializing_if = "is_one")]
         at_least: u64,
     },
     /// No run has started, or completed, for some time.
@@ -89,13 +89,21 @@ pub enum AlertCondition {
         /// rule was set at the earliest.
         for_ms: u64,
         /// Whether only runs that completed break the silence; any run that starts does when absent.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_false")]
         successful_only: bool,
     },
 }
 
 fn one() -> u64 {
     1
+}
+
+fn is_one(count: &u64) -> bool {
+    *count == 1
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A rule: what is watched for, and whose runs.
