@@ -261,6 +261,15 @@ export class RunsOperations {
   }
 
   /**
+   * Removes a run that has ended, with its history and approvals.
+   *
+   * Needs the permission `runs.write`.
+   */
+  delete(request: types.DeleteRunRequest, options?: CallOptions): Promise<types.Done> {
+    return this.#caller.call("runs.delete", request, options) as Promise<types.Done>;
+  }
+
+  /**
    * Pauses a run: what is under way finishes, and nothing new begins until it is resumed.
    *
    * Needs the permission `runs.write`.
@@ -479,6 +488,80 @@ export class ApprovalsOperations {
   }
 }
 
+/** The `analytics` operations. */
+export class AnalyticsOperations {
+  readonly #caller: Caller;
+
+  /** @internal */
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /**
+   * Tells for each workflow how many runs there were, how they ended and what they took.
+   *
+   * Needs the permission `runs.read`.
+   */
+  workflows(request: types.GetWorkflowStatisticsRequest = {}, options?: CallOptions): Promise<types.WorkflowStatisticsList> {
+    return this.#caller.call("analytics.workflows", request, options) as Promise<types.WorkflowStatisticsList>;
+  }
+
+  /**
+   * Tells for each task of a workflow how often it was executed, how that ended and what it took.
+   *
+   * Needs the permission `runs.read`.
+   */
+  steps(request: types.GetStepStatisticsRequest, options?: CallOptions): Promise<types.TaskStatisticsList> {
+    return this.#caller.call("analytics.steps", request, options) as Promise<types.TaskStatisticsList>;
+  }
+}
+
+/** The `alerts` operations. */
+export class AlertsOperations {
+  readonly #caller: Caller;
+
+  /** @internal */
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /**
+   * Sets a rule that publishes an event when runs go wrong, and when they no longer do.
+   *
+   * Needs the permission `workflows.write`.
+   */
+  set(request: types.SetAlertRequest, options?: CallOptions): Promise<types.Alert> {
+    return this.#caller.call("alerts.set", request, options) as Promise<types.Alert>;
+  }
+
+  /**
+   * Gives an alert rule, and whether it holds.
+   *
+   * Needs the permission `workflows.read`.
+   */
+  get(request: types.GetAlertRequest, options?: CallOptions): Promise<types.Alert> {
+    return this.#caller.call("alerts.get", request, options) as Promise<types.Alert>;
+  }
+
+  /**
+   * Lists alert rules by name, and whether they hold.
+   *
+   * Needs the permission `workflows.read`.
+   */
+  list(request: types.ListAlertsRequest = {}, options?: CallOptions): Promise<types.AlertPage> {
+    return this.#caller.call("alerts.list", request, options) as Promise<types.AlertPage>;
+  }
+
+  /**
+   * Removes an alert rule.
+   *
+   * Needs the permission `workflows.write`.
+   */
+  delete(request: types.DeleteAlertRequest, options?: CallOptions): Promise<types.DeletedAlert> {
+    return this.#caller.call("alerts.delete", request, options) as Promise<types.DeletedAlert>;
+  }
+}
+
 /** The `events` operations. */
 export class EventsOperations {
   readonly #caller: Caller;
@@ -575,6 +658,10 @@ export class Operations {
   readonly schedules: SchedulesOperations;
   /** The `approvals` operations. */
   readonly approvals: ApprovalsOperations;
+  /** The `analytics` operations. */
+  readonly analytics: AnalyticsOperations;
+  /** The `alerts` operations. */
+  readonly alerts: AlertsOperations;
   /** The `events` operations. */
   readonly events: EventsOperations;
   /** The `secrets` operations. */
@@ -589,6 +676,8 @@ export class Operations {
     this.runs = new RunsOperations(caller);
     this.schedules = new SchedulesOperations(caller);
     this.approvals = new ApprovalsOperations(caller);
+    this.analytics = new AnalyticsOperations(caller);
+    this.alerts = new AlertsOperations(caller);
     this.events = new EventsOperations(caller);
     this.secrets = new SecretsOperations(caller);
   }

@@ -19,6 +19,88 @@ export interface Admission {
 /** How far a run with limits has come. */
 export type AdmissionState = "queued" | "refused" | "begun" | "superseded";
 
+/** An alert rule, and how it is. */
+export interface Alert {
+  /** The rule. */
+  rule: AlertRule;
+  /** When it was set as it is. */
+  since: string;
+  /** Since when it holds; absent while it does not. */
+  raised_at?: string | null;
+  /** The numbers when it began to hold, or when it ceased to; absent when it never held. */
+  reading?: AlertReading | null;
+}
+
+/** What a rule watches for. */
+export type AlertCondition = {
+  type: "failure_rate";
+  /** The share, from 0 to 1, that must be exceeded. */
+  above: number;
+  /**
+   * How far back the window reaches, in milliseconds, from a minute to 30 days. One over 24 hours is counted in whole
+   * hours, a shorter one in whole minutes.
+   */
+  window_ms: number;
+  /** How many runs must have ended within the window before the rule can hold; 1 when absent. */
+  minimum_runs?: number;
+} | {
+  type: "latency";
+  /** Which of them is looked at. */
+  percentile: Percentile;
+  /** How long it may take, in milliseconds. Latencies are known to within 5 %. */
+  above_ms: number;
+  /** How far back the window reaches, as for `failure_rate`. */
+  window_ms: number;
+  /** How many runs must have completed within the window before the rule can hold; 1 when absent. */
+  minimum_runs?: number;
+} | {
+  type: "stuck_runs";
+  /** For how long they must have been unable to go on, in milliseconds. */
+  for_ms: number;
+  /** How many there must be, 1 to 1000; 1 when absent. */
+  at_least?: number;
+} | {
+  type: "silence";
+  /**
+   * For how long, in milliseconds, from a minute to 30 days, counted as a window of `failure_rate` and from when the
+   * rule was set at the earliest.
+   */
+  for_ms: number;
+  /** Whether only runs that completed break the silence; any run that starts does when absent. */
+  successful_only?: boolean;
+};
+
+/** A part of a list. */
+export interface AlertPage {
+  /** The items. */
+  items: Array<Alert>;
+  /** What to pass as `after` to get the following page; absent on the last. */
+  next?: string | null;
+}
+
+/** The numbers that decided whether a rule holds. */
+export interface AlertReading {
+  /**
+   * The share of failed runs for `failure_rate`, milliseconds for `latency`, the number of stuck runs, at most 1000, for
+   * `stuck_runs`, and the number of runs for `silence`; absent when no run tells.
+   */
+  value?: number | null;
+  /** How many runs it is computed from, for `failure_rate` and `latency`. */
+  runs?: number | null;
+}
+
+/** A rule: what is watched for, and whose runs. */
+export interface AlertRule {
+  /** Its name, unique among those of its owner: 1 to 64 letters, digits, `.`, `_` and `-`. */
+  name: string;
+  /** The namespace of the workflow whose runs count; absent, together with `workflow`, for all runs of the owner. */
+  namespace?: string | null;
+  /** The name of that workflow. */
+  workflow?: string | null;
+  /** What is watched for. */
+  condition: AlertCondition;
+}
+
 /**
  * What a task of a run asks before it runs. Lists leave out `data`, `input`, `form` and what was filled in, which may be
  * large.
@@ -220,6 +302,21 @@ export interface Decision {
 /** What somebody decided. */
 export type DecisionKind = "approve" | "reject" | "edit";
 
+/** Removes an alert rule. An alert that it had raised is resolved. */
+export interface DeleteAlertRequest {
+  /** The rule's name. */
+  name: string;
+}
+
+/**
+ * Removes a run that has ended, with its history and approvals. Its id and idempotency key can be used again then. The
+ * runs that it started stay.
+ */
+export interface DeleteRunRequest {
+  /** Its id. */
+  id: RunId;
+}
+
 /** Removes a secret. */
 export interface DeleteSecretRequest {
   /** Its name. */
@@ -240,6 +337,12 @@ export interface DeleteWorkflowRequest {
   name: string;
   /** Its version; all versions when absent. */
   version?: string | null;
+}
+
+/** Whether there was an alert rule. */
+export interface DeletedAlert {
+  /** Whether there was one. */
+  deleted: boolean;
 }
 
 /** Whether a secret was removed. */
@@ -374,6 +477,18 @@ export interface DryRunWorkflowRequest {
   events?: Array<EventDraft>;
 }
 
+/** What things took that completed. Each number but the mean is right to within 5 %. */
+export interface DurationStatistics {
+  /** The mean, in milliseconds. */
+  mean_ms: number;
+  /** What half of them did not exceed, in milliseconds. */
+  p50_ms: number;
+  /** What 95 % of them did not exceed, in milliseconds. */
+  p95_ms: number;
+  /** What 99 % of them did not exceed, in milliseconds. */
+  p99_ms: number;
+}
+
 /** Whether the engine works. */
 export interface EngineHealth {
   /** The state of the whole. */
@@ -493,6 +608,12 @@ export interface FunctionOutput {
   output: unknown;
 }
 
+/** Asks for an alert rule. */
+export interface GetAlertRequest {
+  /** The rule's name. */
+  name: string;
+}
+
 /** Asks for one approval. */
 export interface GetApprovalRequest {
   /** Its id. */
@@ -542,6 +663,31 @@ export interface GetScheduleRequest {
   name: string;
 }
 
+/** Asks how the tasks of a workflow fared. An execution counts in the hour in which its run ended. */
+export interface GetStepStatisticsRequest {
+  /** The namespace of the workflow. */
+  namespace: string;
+  /** Its name. */
+  name: string;
+  /** Of this version only. */
+  version?: string | null;
+  /** Whether each version has numbers of its own. */
+  by_version?: boolean;
+  /**
+   * The beginning of the time range, taken back to the beginning of its hour, or day; 24 hours before its end when
+   * absent.
+   */
+  from?: string | null;
+  /** The end of the time range, taken forward to the end of its hour, or day; now when absent. */
+  before?: string | null;
+  /** How the time range is divided, into 1000 parts at most; not at all when absent. */
+  interval?: StatisticsInterval | null;
+  /** The `next` of the page before; absent for the first page. */
+  after?: string | null;
+  /** How many tasks at most, 1 to 1000; 100 when absent. */
+  limit?: number | null;
+}
+
 /** Asks for a template. */
 export interface GetTemplateRequest {
   /** Its name. */
@@ -556,6 +702,34 @@ export interface GetWorkflowRequest {
   name: string;
   /** Its version; the latest when absent or `latest`: the highest that is not withdrawn. */
   version?: string | null;
+}
+
+/**
+ * Asks how the runs of workflows fared. A run counts in the hour in which it began, and again in the one in which it
+ * ended.
+ */
+export interface GetWorkflowStatisticsRequest {
+  /** Of workflows with this namespace only. */
+  namespace?: string | null;
+  /** Of workflows with this name only. */
+  name?: string | null;
+  /** Of this version only. */
+  version?: string | null;
+  /** Whether each version has numbers of its own. */
+  by_version?: boolean;
+  /**
+   * The beginning of the time range, taken back to the beginning of its hour, or day; 24 hours before its end when
+   * absent.
+   */
+  from?: string | null;
+  /** The end of the time range, taken forward to the end of its hour, or day; now when absent. */
+  before?: string | null;
+  /** How the time range is divided, into 1000 parts at most; not at all when absent. */
+  interval?: StatisticsInterval | null;
+  /** The `next` of the page before; absent for the first page. */
+  after?: string | null;
+  /** How many workflows at most, 1 to 1000; 100 when absent. */
+  limit?: number | null;
 }
 
 /** Whether something works. */
@@ -693,6 +867,14 @@ export interface InstantiatedTemplate {
   document: string;
   /** The secrets that must be set before it can run. */
   secrets: Array<string>;
+}
+
+/** Asks which alert rules there are. */
+export interface ListAlertsRequest {
+  /** The `next` of the page before; absent for the first page. */
+  after?: string | null;
+  /** How many rules at most, 1 to 1000; 100 when absent. */
+  limit?: number | null;
 }
 
 /**
@@ -905,6 +1087,9 @@ export interface PauseScheduleRequest {
   /** Its name. */
   name: string;
 }
+
+/** A share of runs that are at least as fast as the others. */
+export type Percentile = "p50" | "p95" | "p99";
 
 /** Asks when a schedule, or a cron expression, starts runs. */
 export interface PreviewScheduleRequest {
@@ -1122,7 +1307,7 @@ export interface RunRecording {
   id: RunId;
   /** Which document it follows. */
   workflow: WorkflowKey;
-  /** The text of the document. */
+  /** The text of the document; with the external resources it refers to, when it does, as JSON. */
   document: string;
   /** Its input as given. */
   input: unknown;
@@ -1172,6 +1357,44 @@ export interface RunSelection {
   tags?: Record<string, string>;
   /** Only runs with all these indexed fields: texts, numbers or booleans. */
   fields?: Record<string, unknown>;
+}
+
+/** How many runs there were, how they ended and what they took. */
+export interface RunStatistics {
+  /** How many began. */
+  started: number;
+  /** How many ended with an output. */
+  completed: number;
+  /** How many ended with an error. */
+  faulted: number;
+  /** How many were cancelled. */
+  cancelled: number;
+  /** The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none. */
+  success_rate?: number | null;
+  /** How often their tasks were tried again. */
+  retries: number;
+  /** What those took that completed, from the start to the end of the run; absent when there are none. */
+  duration?: DurationStatistics | null;
+}
+
+/** The runs of one hour or day. */
+export interface RunStatisticsPart {
+  /** When it begins. */
+  from: string;
+  /** How many began. */
+  started: number;
+  /** How many ended with an output. */
+  completed: number;
+  /** How many ended with an error. */
+  faulted: number;
+  /** How many were cancelled. */
+  cancelled: number;
+  /** The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none. */
+  success_rate?: number | null;
+  /** How often their tasks were tried again. */
+  retries: number;
+  /** What those took that completed, from the start to the end of the run; absent when there are none. */
+  duration?: DurationStatistics | null;
 }
 
 /** The state of a run. */
@@ -1377,6 +1600,15 @@ export interface SecretList {
   secrets: Array<SecretInfo>;
 }
 
+/**
+ * Sets an alert rule. One that has the name is replaced, and an alert that it had raised is resolved; setting a rule as
+ * it is changes nothing.
+ */
+export interface SetAlertRequest {
+  /** The rule. */
+  rule: AlertRule;
+}
+
 /** Keeps a secret. */
 export interface SetSecretRequest {
   /** Its name: 1 to 128 letters, digits, `_`, `-` and `.`, starting with a letter. */
@@ -1429,6 +1661,47 @@ export interface StartRunRequest {
    * answered as it is.
    */
   wait_timeout_ms?: number | null;
+}
+
+/** How the time range of statistics is divided. */
+export type StatisticsInterval = "hour" | "day";
+
+/** How often a task was executed, how that ended and what it took. */
+export interface StepStatistics {
+  /** How often the run came to it and carried it out. */
+  executions: number;
+  /** How many executions ended with an output. */
+  completed: number;
+  /** How many ended with an error. */
+  faulted: number;
+  /** How many were stopped before they ended. */
+  cancelled: number;
+  /** The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none. */
+  success_rate?: number | null;
+  /** How often it was tried: more than `executions` only for a `try` that retried. */
+  attempts: number;
+  /** What those executions took that completed; absent when there are none. */
+  duration?: DurationStatistics | null;
+}
+
+/** The executions of a task in one hour or day. */
+export interface StepStatisticsPart {
+  /** When it begins. */
+  from: string;
+  /** How often the run came to it and carried it out. */
+  executions: number;
+  /** How many executions ended with an output. */
+  completed: number;
+  /** How many ended with an error. */
+  faulted: number;
+  /** How many were stopped before they ended. */
+  cancelled: number;
+  /** The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none. */
+  success_rate?: number | null;
+  /** How often it was tried: more than `executions` only for a `try` that retried. */
+  attempts: number;
+  /** What those executions took that completed; absent when there are none. */
+  duration?: DurationStatistics | null;
 }
 
 /** How an execution of a task is. */
@@ -1501,6 +1774,30 @@ export interface TaskPlace {
   task: string;
 }
 
+/** The executions of a task. */
+export interface TaskStatistics {
+  /** The JSON pointer of the task in the document. */
+  task: string;
+  /** The version of the workflow, when each has numbers of its own. */
+  version?: string | null;
+  /** The numbers of the whole time range. */
+  total: StepStatistics;
+  /** The numbers of each hour or day in which there were any, in order; nothing without an `interval`. */
+  parts: Array<StepStatisticsPart>;
+}
+
+/** Numbers, and the time range that they are of. */
+export interface TaskStatisticsList {
+  /** Where the time range begins: the beginning of an hour, or of a day. */
+  from: string;
+  /** Where it ends. */
+  before: string;
+  /** The numbers. */
+  items: Array<TaskStatistics>;
+  /** What to pass as `after` to get the following page, with the same `from` and `before`; absent on the last. */
+  next?: string | null;
+}
+
 /** A template with its form and its whole file. */
 export interface TemplateDetails {
   /** What lists show of it. */
@@ -1561,6 +1858,19 @@ export interface UnsupportedFeature {
 export interface ValidateWorkflowRequest {
   /** The document's text, YAML or JSON. */
   document: string;
+  /**
+   * Whether to read the external resources that the document refers to, as deploying it does, and to check them too. Needs
+   * the permission `workflows.write`, too.
+   */
+  resources?: boolean;
+}
+
+/** An external resource that a document refers to. */
+export interface ValidatedResource {
+  /** Where it is. */
+  uri: string;
+  /** SHA-256 of its text, in hexadecimal; absent when it was not read, and so not checked. */
+  hash?: string | null;
 }
 
 /** How a well-formed document names itself. */
@@ -1571,7 +1881,10 @@ export interface ValidatedWorkflow {
   name: string;
   /** The semantic version. */
   version: string;
-  /** SHA-256 of the document's canonical JSON, in hexadecimal. */
+  /**
+   * SHA-256 of the document's canonical JSON, in hexadecimal; of the document with its external resources when these were
+   * read.
+   */
   hash: string;
   /** The name people read. */
   title?: string | null;
@@ -1615,6 +1928,8 @@ export interface WorkflowDocument {
   withdrawn_at?: string | null;
   /** The document's text as deployed. */
   document: string;
+  /** The external resources that the document refers to, as they were read when it was deployed. */
+  resources: Array<WorkflowResource>;
 }
 
 /** The error of a task or run. */
@@ -1653,6 +1968,42 @@ export interface WorkflowReference {
   version?: string | null;
 }
 
+/** A resource that was read. */
+export interface WorkflowResource {
+  /** Where it was. */
+  uri: string;
+  /** SHA-256 of its text, in hexadecimal. */
+  hash: string;
+  /** How long its text is, in bytes. */
+  bytes: number;
+}
+
+/** The runs of a workflow. */
+export interface WorkflowStatistics {
+  /** The namespace of the workflow. */
+  namespace: string;
+  /** Its name. */
+  name: string;
+  /** Its version, when each has numbers of its own. */
+  version?: string | null;
+  /** The numbers of the whole time range. */
+  total: RunStatistics;
+  /** The numbers of each hour or day in which there were any, in order; nothing without an `interval`. */
+  parts: Array<RunStatisticsPart>;
+}
+
+/** Numbers, and the time range that they are of. */
+export interface WorkflowStatisticsList {
+  /** Where the time range begins: the beginning of an hour, or of a day. */
+  from: string;
+  /** Where it ends. */
+  before: string;
+  /** The numbers. */
+  items: Array<WorkflowStatistics>;
+  /** What to pass as `after` to get the following page, with the same `from` and `before`; absent on the last. */
+  next?: string | null;
+}
+
 /** What a check of a document found. */
 export interface WorkflowValidation {
   /** Whether the document is well-formed; it can be deployed when, besides, nothing in it is unsupported. */
@@ -1663,6 +2014,8 @@ export interface WorkflowValidation {
   problem?: ErrorReport | null;
   /** Its parts that this engine does not carry out. */
   unsupported: Array<UnsupportedFeature>;
+  /** The external resources that it refers to. */
+  resources: Array<ValidatedResource>;
 }
 
 /** A version of a workflow, with its content. */

@@ -42,6 +42,7 @@ KINDS: dict[str, Literal["call", "stream"]] = {
     "runs.list": "call",
     "runs.cancel": "call",
     "runs.cancel_all": "call",
+    "runs.delete": "call",
     "runs.pause": "call",
     "runs.resume": "call",
     "runs.migrate": "call",
@@ -64,6 +65,12 @@ KINDS: dict[str, Literal["call", "stream"]] = {
     "approvals.list": "call",
     "approvals.get": "call",
     "approvals.decide": "call",
+    "analytics.workflows": "call",
+    "analytics.steps": "call",
+    "alerts.set": "call",
+    "alerts.get": "call",
+    "alerts.list": "call",
+    "alerts.delete": "call",
     "events.publish": "call",
     "events.list": "call",
     "events.subscribe": "stream",
@@ -160,15 +167,17 @@ class WorkflowsOperations:
         self,
         *,
         document: str,
+        resources: bool = False,
     ) -> types.WorkflowValidation:
         """Checks a workflow document without keeping it.
 
         Args:
             document: The document's text, YAML or JSON.
+            resources: Whether to read the external resources that the document refers to, as deploying it does, and to check them too. Needs the permission `workflows.write`, too.
 
         Needs the permission `workflows.read`.
         """
-        return cast("types.WorkflowValidation", await self._caller.call("workflows.validate", {"document": document}))
+        return cast("types.WorkflowValidation", await self._caller.call("workflows.validate", {"document": document, **_given({"resources": resources})}))
 
     async def dry_run(
         self,
@@ -521,6 +530,20 @@ class RunsOperations:
         Needs the permission `runs.write`.
         """
         return cast("types.ChangedRuns", await self._caller.call("runs.cancel_all", _given({"filter": filter, "reason": reason, "dry_run": dry_run, "after": after, "limit": limit})))
+
+    async def delete(
+        self,
+        *,
+        id: types.RunId,
+    ) -> types.Done:
+        """Removes a run that has ended, with its history and approvals.
+
+        Args:
+            id: Its id.
+
+        Needs the permission `runs.write`.
+        """
+        return cast("types.Done", await self._caller.call("runs.delete", {"id": id}))
 
     async def pause(
         self,
@@ -931,6 +954,138 @@ class ApprovalsOperations:
         return cast("types.Approval", await self._caller.call("approvals.decide", {"id": id, "decision": decision, **_given({"comment": comment, "form": form, "input": input})}))
 
 
+class AnalyticsOperations:
+    """The `analytics` operations."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def workflows(
+        self,
+        *,
+        namespace: str | None = None,
+        name: str | None = None,
+        version: str | None = None,
+        by_version: bool = False,
+        from_: str | None = None,
+        before: str | None = None,
+        interval: types.StatisticsInterval | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> types.WorkflowStatisticsList:
+        """Tells for each workflow how many runs there were, how they ended and what they took.
+
+        Args:
+            namespace: Of workflows with this namespace only.
+            name: Of workflows with this name only.
+            version: Of this version only.
+            by_version: Whether each version has numbers of its own.
+            from_: The beginning of the time range, taken back to the beginning of its hour, or day; 24 hours before its end when absent.
+            before: The end of the time range, taken forward to the end of its hour, or day; now when absent.
+            interval: How the time range is divided, into 1000 parts at most; not at all when absent.
+            after: The `next` of the page before; absent for the first page.
+            limit: How many workflows at most, 1 to 1000; 100 when absent.
+
+        Needs the permission `runs.read`.
+        """
+        return cast("types.WorkflowStatisticsList", await self._caller.call("analytics.workflows", _given({"namespace": namespace, "name": name, "version": version, "by_version": by_version, "from": from_, "before": before, "interval": interval, "after": after, "limit": limit})))
+
+    async def steps(
+        self,
+        *,
+        namespace: str,
+        name: str,
+        version: str | None = None,
+        by_version: bool = False,
+        from_: str | None = None,
+        before: str | None = None,
+        interval: types.StatisticsInterval | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> types.TaskStatisticsList:
+        """Tells for each task of a workflow how often it was executed, how that ended and what it took.
+
+        Args:
+            namespace: The namespace of the workflow.
+            name: Its name.
+            version: Of this version only.
+            by_version: Whether each version has numbers of its own.
+            from_: The beginning of the time range, taken back to the beginning of its hour, or day; 24 hours before its end when absent.
+            before: The end of the time range, taken forward to the end of its hour, or day; now when absent.
+            interval: How the time range is divided, into 1000 parts at most; not at all when absent.
+            after: The `next` of the page before; absent for the first page.
+            limit: How many tasks at most, 1 to 1000; 100 when absent.
+
+        Needs the permission `runs.read`.
+        """
+        return cast("types.TaskStatisticsList", await self._caller.call("analytics.steps", {"namespace": namespace, "name": name, **_given({"version": version, "by_version": by_version, "from": from_, "before": before, "interval": interval, "after": after, "limit": limit})}))
+
+
+class AlertsOperations:
+    """The `alerts` operations."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def set(
+        self,
+        *,
+        rule: types.AlertRule,
+    ) -> types.Alert:
+        """Sets a rule that publishes an event when runs go wrong, and when they no longer do.
+
+        Args:
+            rule: The rule.
+
+        Needs the permission `workflows.write`.
+        """
+        return cast("types.Alert", await self._caller.call("alerts.set", {"rule": rule}))
+
+    async def get(
+        self,
+        *,
+        name: str,
+    ) -> types.Alert:
+        """Gives an alert rule, and whether it holds.
+
+        Args:
+            name: The rule's name.
+
+        Needs the permission `workflows.read`.
+        """
+        return cast("types.Alert", await self._caller.call("alerts.get", {"name": name}))
+
+    async def list(
+        self,
+        *,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> types.AlertPage:
+        """Lists alert rules by name, and whether they hold.
+
+        Args:
+            after: The `next` of the page before; absent for the first page.
+            limit: How many rules at most, 1 to 1000; 100 when absent.
+
+        Needs the permission `workflows.read`.
+        """
+        return cast("types.AlertPage", await self._caller.call("alerts.list", _given({"after": after, "limit": limit})))
+
+    async def delete(
+        self,
+        *,
+        name: str,
+    ) -> types.DeletedAlert:
+        """Removes an alert rule.
+
+        Args:
+            name: The rule's name.
+
+        Needs the permission `workflows.write`.
+        """
+        return cast("types.DeletedAlert", await self._caller.call("alerts.delete", {"name": name}))
+
+
 class EventsOperations:
     """The `events` operations."""
 
@@ -1041,5 +1196,7 @@ class Operations:
         self.runs = RunsOperations(caller)
         self.schedules = SchedulesOperations(caller)
         self.approvals = ApprovalsOperations(caller)
+        self.analytics = AnalyticsOperations(caller)
+        self.alerts = AlertsOperations(caller)
         self.events = EventsOperations(caller)
         self.secrets = SecretsOperations(caller)

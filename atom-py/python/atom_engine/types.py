@@ -34,6 +34,119 @@ AdmissionState: TypeAlias = "Literal['queued', 'refused', 'begun', 'superseded']
 """How far a run with limits has come."""
 
 
+class Alert(TypedDict):
+    """An alert rule, and how it is."""
+
+    rule: AlertRule
+    """The rule."""
+
+    since: str
+    """When it was set as it is."""
+
+    raised_at: NotRequired[str | None]
+    """Since when it holds; absent while it does not."""
+
+    reading: NotRequired[AlertReading | None]
+    """The numbers when it began to hold, or when it ceased to; absent when it never held."""
+
+
+class FailureRateAlert(TypedDict):
+    """More than a share of the runs that ended within the window failed. Runs that were cancelled do not count."""
+
+    type: Literal["failure_rate"]
+
+    above: float
+    """The share, from 0 to 1, that must be exceeded."""
+
+    window_ms: int
+    """How far back the window reaches, in milliseconds, from a minute to 30 days. One over 24 hours is counted in whole hours, a shorter one in whole minutes."""
+
+    minimum_runs: NotRequired[int]
+    """How many runs must have ended within the window before the rule can hold; 1 when absent."""
+
+
+class LatencyAlert(TypedDict):
+    """Runs that completed within the window took too long."""
+
+    type: Literal["latency"]
+
+    percentile: Percentile
+    """Which of them is looked at."""
+
+    above_ms: int
+    """How long it may take, in milliseconds. Latencies are known to within 5 %."""
+
+    window_ms: int
+    """How far back the window reaches, as for `failure_rate`."""
+
+    minimum_runs: NotRequired[int]
+    """How many runs must have completed within the window before the rule can hold; 1 when absent."""
+
+
+class StuckRunsAlert(TypedDict):
+    """Runs cannot go on although they wait for nothing that will come by itself, as `runs.stuck` tells."""
+
+    type: Literal["stuck_runs"]
+
+    for_ms: int
+    """For how long they must have been unable to go on, in milliseconds."""
+
+    at_least: NotRequired[int]
+    """How many there must be, 1 to 1000; 1 when absent."""
+
+
+class SilenceAlert(TypedDict):
+    """No run has started, or completed, for some time."""
+
+    type: Literal["silence"]
+
+    for_ms: int
+    """For how long, in milliseconds, from a minute to 30 days, counted as a window of `failure_rate` and from when the rule was set at the earliest."""
+
+    successful_only: NotRequired[bool]
+    """Whether only runs that completed break the silence; any run that starts does when absent."""
+
+
+AlertCondition: TypeAlias = "FailureRateAlert | LatencyAlert | StuckRunsAlert | SilenceAlert"
+"""What a rule watches for."""
+
+
+class AlertPage(TypedDict):
+    """A part of a list."""
+
+    items: Sequence[Alert]
+    """The items."""
+
+    next: NotRequired[str | None]
+    """What to pass as `after` to get the following page; absent on the last."""
+
+
+class AlertReading(TypedDict):
+    """The numbers that decided whether a rule holds."""
+
+    value: NotRequired[float | None]
+    """The share of failed runs for `failure_rate`, milliseconds for `latency`, the number of stuck runs, at most 1000, for `stuck_runs`, and the number of runs for `silence`; absent when no run tells."""
+
+    runs: NotRequired[int | None]
+    """How many runs it is computed from, for `failure_rate` and `latency`."""
+
+
+class AlertRule(TypedDict):
+    """A rule: what is watched for, and whose runs."""
+
+    name: str
+    """Its name, unique among those of its owner: 1 to 64 letters, digits, `.`, `_` and `-`."""
+
+    namespace: NotRequired[str | None]
+    """The namespace of the workflow whose runs count; absent, together with `workflow`, for all runs of the owner."""
+
+    workflow: NotRequired[str | None]
+    """The name of that workflow."""
+
+    condition: AlertCondition
+    """What is watched for."""
+
+
 class Approval(TypedDict):
     """What a task of a run asks before it runs. Lists leave out `data`, `input`, `form` and what was filled in, which may be large."""
 
@@ -232,6 +345,13 @@ DecisionKind: TypeAlias = "Literal['approve', 'reject', 'edit']"
 """What somebody decided."""
 
 
+class DeletedAlert(TypedDict):
+    """Whether there was an alert rule."""
+
+    deleted: bool
+    """Whether there was one."""
+
+
 class DeletedSecret(TypedDict):
     """Whether a secret was removed."""
 
@@ -346,6 +466,22 @@ class DryRunReport(TypedDict):
 
     records: Sequence[HistoryEntry]
     """What would happen, task by task. Time passes as if every call answered at once."""
+
+
+class DurationStatistics(TypedDict):
+    """What things took that completed. Each number but the mean is right to within 5 %."""
+
+    mean_ms: float
+    """The mean, in milliseconds."""
+
+    p50_ms: float
+    """What half of them did not exceed, in milliseconds."""
+
+    p95_ms: float
+    """What 95 % of them did not exceed, in milliseconds."""
+
+    p99_ms: float
+    """What 99 % of them did not exceed, in milliseconds."""
 
 
 class EngineHealth(TypedDict):
@@ -1012,7 +1148,7 @@ class TaskCancelled(TypedDict):
     type: Literal["task_cancelled"]
 
 
-HistoryEntry: TypeAlias = "RunStarted | RunCompleted | RunFaulted | RunCancelled | RunPaused | RunResumed | RunMigrated | RunCompensating | RunSignalled | TaskStarted | TaskExtensionSkipped | TaskSkipped | TaskAwaitingApproval | TaskDecided | TaskReceived | TaskConsumed | TaskCompleted | TaskFaulted | TaskRetried | TaskCompensating | TaskCompensated | TaskCompensationFaulted | TaskCancelled"
+HistoryEntry: TypeAlias = "RunStarted | RunQueued | RunAdmitted | RunCompleted | RunFaulted | RunCancelled | RunPaused | RunResumed | RunMigrated | RunCompensating | RunSignalled | TaskStarted | TaskExtensionSkipped | TaskSkipped | TaskAwaitingApproval | TaskDecided | TaskReceived | TaskConsumed | TaskCompleted | TaskFaulted | TaskRetried | TaskCompensating | TaskCompensated | TaskCompensationFaulted | TaskCancelled"
 """One line of a run's history."""
 
 
@@ -1095,6 +1231,10 @@ class ParentStep(TypedDict):
 
     action: int
     """The number of the action within the other run that waits for this one."""
+
+
+Percentile: TypeAlias = "Literal['p50', 'p95', 'p99']"
+"""A share of runs that are at least as fast as the others."""
 
 
 class RateLimit(TypedDict):
@@ -1272,7 +1412,7 @@ class RunRecording(TypedDict):
     """Which document it follows."""
 
     document: str
-    """The text of the document."""
+    """The text of the document; with the external resources it refers to, when it does, as JSON."""
 
     input: Any
     """Its input as given."""
@@ -1341,6 +1481,59 @@ class RunSelection(TypedDict):
 
     fields: NotRequired[Mapping[str, Any]]
     """Only runs with all these indexed fields: texts, numbers or booleans."""
+
+
+class RunStatistics(TypedDict):
+    """How many runs there were, how they ended and what they took."""
+
+    started: int
+    """How many began."""
+
+    completed: int
+    """How many ended with an output."""
+
+    faulted: int
+    """How many ended with an error."""
+
+    cancelled: int
+    """How many were cancelled."""
+
+    success_rate: NotRequired[float | None]
+    """The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none."""
+
+    retries: int
+    """How often their tasks were tried again."""
+
+    duration: NotRequired[DurationStatistics | None]
+    """What those took that completed, from the start to the end of the run; absent when there are none."""
+
+
+class RunStatisticsPart(TypedDict):
+    """The runs of one hour or day."""
+
+    from: str
+    """When it begins."""
+
+    started: int
+    """How many began."""
+
+    completed: int
+    """How many ended with an output."""
+
+    faulted: int
+    """How many ended with an error."""
+
+    cancelled: int
+    """How many were cancelled."""
+
+    success_rate: NotRequired[float | None]
+    """The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none."""
+
+    retries: int
+    """How often their tasks were tried again."""
+
+    duration: NotRequired[DurationStatistics | None]
+    """What those took that completed, from the start to the end of the run; absent when there are none."""
 
 
 RunStatus: TypeAlias = "Literal['running', 'queued', 'paused', 'completed', 'faulted', 'cancelled']"
@@ -1689,6 +1882,63 @@ class SecretList(TypedDict):
     """The secrets."""
 
 
+StatisticsInterval: TypeAlias = "Literal['hour', 'day']"
+"""How the time range of statistics is divided."""
+
+
+class StepStatistics(TypedDict):
+    """How often a task was executed, how that ended and what it took."""
+
+    executions: int
+    """How often the run came to it and carried it out."""
+
+    completed: int
+    """How many executions ended with an output."""
+
+    faulted: int
+    """How many ended with an error."""
+
+    cancelled: int
+    """How many were stopped before they ended."""
+
+    success_rate: NotRequired[float | None]
+    """The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none."""
+
+    attempts: int
+    """How often it was tried: more than `executions` only for a `try` that retried."""
+
+    duration: NotRequired[DurationStatistics | None]
+    """What those executions took that completed; absent when there are none."""
+
+
+class StepStatisticsPart(TypedDict):
+    """The executions of a task in one hour or day."""
+
+    from: str
+    """When it begins."""
+
+    executions: int
+    """How often the run came to it and carried it out."""
+
+    completed: int
+    """How many executions ended with an output."""
+
+    faulted: int
+    """How many ended with an error."""
+
+    cancelled: int
+    """How many were stopped before they ended."""
+
+    success_rate: NotRequired[float | None]
+    """The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none."""
+
+    attempts: int
+    """How often it was tried: more than `executions` only for a `try` that retried."""
+
+    duration: NotRequired[DurationStatistics | None]
+    """What those executions took that completed; absent when there are none."""
+
+
 StepStatus: TypeAlias = "Literal['running', 'completed', 'faulted', 'cancelled']"
 """How an execution of a task is."""
 
@@ -1792,6 +2042,38 @@ class TaskPlace(TypedDict):
     """Its JSON pointer."""
 
 
+class TaskStatistics(TypedDict):
+    """The executions of a task."""
+
+    task: str
+    """The JSON pointer of the task in the document."""
+
+    version: NotRequired[str | None]
+    """The version of the workflow, when each has numbers of its own."""
+
+    total: StepStatistics
+    """The numbers of the whole time range."""
+
+    parts: Sequence[StepStatisticsPart]
+    """The numbers of each hour or day in which there were any, in order; nothing without an `interval`."""
+
+
+class TaskStatisticsList(TypedDict):
+    """Numbers, and the time range that they are of."""
+
+    from: str
+    """Where the time range begins: the beginning of an hour, or of a day."""
+
+    before: str
+    """Where it ends."""
+
+    items: Sequence[TaskStatistics]
+    """The numbers."""
+
+    next: NotRequired[str | None]
+    """What to pass as `after` to get the following page, with the same `from` and `before`; absent on the last."""
+
+
 class TemplateDetails(TypedDict):
     """A template with its form and its whole file."""
 
@@ -1853,6 +2135,16 @@ class UnsupportedFeature(TypedDict):
     """The column it starts at, from 1."""
 
 
+class ValidatedResource(TypedDict):
+    """An external resource that a document refers to."""
+
+    uri: str
+    """Where it is."""
+
+    hash: NotRequired[str | None]
+    """SHA-256 of its text, in hexadecimal; absent when it was not read, and so not checked."""
+
+
 class ValidatedWorkflow(TypedDict):
     """How a well-formed document names itself."""
 
@@ -1866,7 +2158,7 @@ class ValidatedWorkflow(TypedDict):
     """The semantic version."""
 
     hash: str
-    """SHA-256 of the document's canonical JSON, in hexadecimal."""
+    """SHA-256 of the document's canonical JSON, in hexadecimal; of the document with its external resources when these were read."""
 
     title: NotRequired[str | None]
     """The name people read."""
@@ -1927,6 +2219,9 @@ class WorkflowDocument(TypedDict):
     document: str
     """The document's text as deployed."""
 
+    resources: Sequence[WorkflowResource]
+    """The external resources that the document refers to, as they were read when it was deployed."""
+
 
 class WorkflowError(TypedDict):
     """The error of a task or run."""
@@ -1976,6 +2271,54 @@ class WorkflowReference(TypedDict):
     """Its version; the latest when absent or `latest`: the highest that is not withdrawn."""
 
 
+class WorkflowResource(TypedDict):
+    """A resource that was read."""
+
+    uri: str
+    """Where it was."""
+
+    hash: str
+    """SHA-256 of its text, in hexadecimal."""
+
+    bytes: int
+    """How long its text is, in bytes."""
+
+
+class WorkflowStatistics(TypedDict):
+    """The runs of a workflow."""
+
+    namespace: str
+    """The namespace of the workflow."""
+
+    name: str
+    """Its name."""
+
+    version: NotRequired[str | None]
+    """Its version, when each has numbers of its own."""
+
+    total: RunStatistics
+    """The numbers of the whole time range."""
+
+    parts: Sequence[RunStatisticsPart]
+    """The numbers of each hour or day in which there were any, in order; nothing without an `interval`."""
+
+
+class WorkflowStatisticsList(TypedDict):
+    """Numbers, and the time range that they are of."""
+
+    from: str
+    """Where the time range begins: the beginning of an hour, or of a day."""
+
+    before: str
+    """Where it ends."""
+
+    items: Sequence[WorkflowStatistics]
+    """The numbers."""
+
+    next: NotRequired[str | None]
+    """What to pass as `after` to get the following page, with the same `from` and `before`; absent on the last."""
+
+
 class WorkflowValidation(TypedDict):
     """What a check of a document found."""
 
@@ -1990,6 +2333,9 @@ class WorkflowValidation(TypedDict):
 
     unsupported: Sequence[UnsupportedFeature]
     """Its parts that this engine does not carry out."""
+
+    resources: Sequence[ValidatedResource]
+    """The external resources that it refers to."""
 
 
 class WorkflowVersion(TypedDict):

@@ -149,6 +149,11 @@ public struct RunsOperations: Sendable {
         try await caller.call("runs.cancel_all", request)
     }
 
+    /// Removes a run that has ended, with its history and approvals. Needs the permission `runs.write`.
+    public func delete(_ request: DeleteRunRequest) async throws -> Done {
+        try await caller.call("runs.delete", request)
+    }
+
     /// Pauses a run: what is under way finishes, and nothing new begins until it is resumed. Needs the permission
     /// `runs.write`.
     public func pause(_ request: PauseRunRequest) async throws -> Run {
@@ -282,6 +287,49 @@ public struct ApprovalsOperations: Sendable {
     }
 }
 
+/// The `analytics` operations.
+public struct AnalyticsOperations: Sendable {
+    let caller: Caller
+
+    /// Tells for each workflow how many runs there were, how they ended and what they took. Needs the permission
+    /// `runs.read`.
+    public func workflows(_ request: GetWorkflowStatisticsRequest = GetWorkflowStatisticsRequest()) async throws -> WorkflowStatisticsList {
+        try await caller.call("analytics.workflows", request)
+    }
+
+    /// Tells for each task of a workflow how often it was executed, how that ended and what it took. Needs the
+    /// permission `runs.read`.
+    public func steps(_ request: GetStepStatisticsRequest) async throws -> TaskStatisticsList {
+        try await caller.call("analytics.steps", request)
+    }
+}
+
+/// The `alerts` operations.
+public struct AlertsOperations: Sendable {
+    let caller: Caller
+
+    /// Sets a rule that publishes an event when runs go wrong, and when they no longer do. Needs the permission
+    /// `workflows.write`.
+    public func set(_ request: SetAlertRequest) async throws -> Alert {
+        try await caller.call("alerts.set", request)
+    }
+
+    /// Gives an alert rule, and whether it holds. Needs the permission `workflows.read`.
+    public func get(_ request: GetAlertRequest) async throws -> Alert {
+        try await caller.call("alerts.get", request)
+    }
+
+    /// Lists alert rules by name, and whether they hold. Needs the permission `workflows.read`.
+    public func list(_ request: ListAlertsRequest = ListAlertsRequest()) async throws -> AlertPage {
+        try await caller.call("alerts.list", request)
+    }
+
+    /// Removes an alert rule. Needs the permission `workflows.write`.
+    public func delete(_ request: DeleteAlertRequest) async throws -> DeletedAlert {
+        try await caller.call("alerts.delete", request)
+    }
+}
+
 /// The `events` operations.
 public struct EventsOperations: Sendable {
     let caller: Caller
@@ -339,6 +387,10 @@ public struct Operations: Sendable {
     public let schedules: SchedulesOperations
     /// The `approvals` operations.
     public let approvals: ApprovalsOperations
+    /// The `analytics` operations.
+    public let analytics: AnalyticsOperations
+    /// The `alerts` operations.
+    public let alerts: AlertsOperations
     /// The `events` operations.
     public let events: EventsOperations
     /// The `secrets` operations.
@@ -352,6 +404,8 @@ public struct Operations: Sendable {
         runs = RunsOperations(caller: caller)
         schedules = SchedulesOperations(caller: caller)
         approvals = ApprovalsOperations(caller: caller)
+        analytics = AnalyticsOperations(caller: caller)
+        alerts = AlertsOperations(caller: caller)
         events = EventsOperations(caller: caller)
         secrets = SecretsOperations(caller: caller)
     }
@@ -372,6 +426,10 @@ extension Engine {
     public var schedules: SchedulesOperations { operations.schedules }
     /// The `approvals` operations.
     public var approvals: ApprovalsOperations { operations.approvals }
+    /// The `analytics` operations.
+    public var analytics: AnalyticsOperations { operations.analytics }
+    /// The `alerts` operations.
+    public var alerts: AlertsOperations { operations.alerts }
     /// The `events` operations.
     public var events: EventsOperations { operations.events }
     /// The `secrets` operations.

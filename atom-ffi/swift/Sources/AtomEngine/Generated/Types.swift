@@ -48,6 +48,177 @@ public enum AdmissionState: String, Codable, Sendable, CaseIterable {
     case superseded = "superseded"
 }
 
+/// An alert rule, and how it is.
+public struct Alert: Codable, Sendable, Equatable {
+    /// The rule.
+    public var rule: AlertRule
+    /// When it was set as it is.
+    public var since: String
+    /// Since when it holds; absent while it does not.
+    public var raisedAt: String?
+    /// The numbers when it began to hold, or when it ceased to; absent when it never held.
+    public var reading: AlertReading?
+
+    public init(
+        rule: AlertRule,
+        since: String,
+        raisedAt: String? = nil,
+        reading: AlertReading? = nil
+    ) {
+        self.rule = rule
+        self.since = since
+        self.raisedAt = raisedAt
+        self.reading = reading
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case rule = "rule"
+        case since = "since"
+        case raisedAt = "raised_at"
+        case reading = "reading"
+    }
+}
+
+/// What a rule watches for.
+public enum AlertCondition: Codable, Sendable, Equatable {
+    /// More than a share of the runs that ended within the window failed. Runs that were cancelled do not count.
+    case failureRateAlert(above: Double, windowMs: Int, minimumRuns: Int?)
+    /// Runs that completed within the window took too long.
+    case latencyAlert(percentile: Percentile, aboveMs: Int, windowMs: Int, minimumRuns: Int?)
+    /// Runs cannot go on although they wait for nothing that will come by itself, as `runs.stuck` tells.
+    case stuckRunsAlert(forMs: Int, atLeast: Int?)
+    /// No run has started, or completed, for some time.
+    case silenceAlert(forMs: Int, successfulOnly: Bool?)
+
+    private enum CodingKeys: String, CodingKey {
+        case variantTag = "type"
+        case above = "above"
+        case aboveMs = "above_ms"
+        case atLeast = "at_least"
+        case forMs = "for_ms"
+        case minimumRuns = "minimum_runs"
+        case percentile = "percentile"
+        case successfulOnly = "successful_only"
+        case windowMs = "window_ms"
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        switch try container.decode(String.self, forKey: .variantTag) {
+        case "failure_rate":
+            self = .failureRateAlert(above: try container.decode(Double.self, forKey: .above), windowMs: try container.decode(Int.self, forKey: .windowMs), minimumRuns: try container.decodeIfPresent(Int.self, forKey: .minimumRuns))
+        case "latency":
+            self = .latencyAlert(percentile: try container.decode(Percentile.self, forKey: .percentile), aboveMs: try container.decode(Int.self, forKey: .aboveMs), windowMs: try container.decode(Int.self, forKey: .windowMs), minimumRuns: try container.decodeIfPresent(Int.self, forKey: .minimumRuns))
+        case "stuck_runs":
+            self = .stuckRunsAlert(forMs: try container.decode(Int.self, forKey: .forMs), atLeast: try container.decodeIfPresent(Int.self, forKey: .atLeast))
+        case "silence":
+            self = .silenceAlert(forMs: try container.decode(Int.self, forKey: .forMs), successfulOnly: try container.decodeIfPresent(Bool.self, forKey: .successfulOnly))
+        case let other:
+            throw DecodingError.dataCorruptedError(
+                forKey: .variantTag, in: container, debugDescription: "'\(other)' is not known")
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        switch self {
+        case .failureRateAlert(let above, let windowMs, let minimumRuns):
+            try container.encode("failure_rate", forKey: .variantTag)
+            try container.encode(above, forKey: .above)
+            try container.encode(windowMs, forKey: .windowMs)
+            try container.encodeIfPresent(minimumRuns, forKey: .minimumRuns)
+        case .latencyAlert(let percentile, let aboveMs, let windowMs, let minimumRuns):
+            try container.encode("latency", forKey: .variantTag)
+            try container.encode(percentile, forKey: .percentile)
+            try container.encode(aboveMs, forKey: .aboveMs)
+            try container.encode(windowMs, forKey: .windowMs)
+            try container.encodeIfPresent(minimumRuns, forKey: .minimumRuns)
+        case .stuckRunsAlert(let forMs, let atLeast):
+            try container.encode("stuck_runs", forKey: .variantTag)
+            try container.encode(forMs, forKey: .forMs)
+            try container.encodeIfPresent(atLeast, forKey: .atLeast)
+        case .silenceAlert(let forMs, let successfulOnly):
+            try container.encode("silence", forKey: .variantTag)
+            try container.encode(forMs, forKey: .forMs)
+            try container.encodeIfPresent(successfulOnly, forKey: .successfulOnly)
+        }
+    }
+}
+
+/// A part of a list.
+public struct AlertPage: Codable, Sendable, Equatable {
+    /// The items.
+    public var items: [Alert]
+    /// What to pass as `after` to get the following page; absent on the last.
+    public var next: String?
+
+    public init(
+        items: [Alert],
+        next: String? = nil
+    ) {
+        self.items = items
+        self.next = next
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case items = "items"
+        case next = "next"
+    }
+}
+
+/// The numbers that decided whether a rule holds.
+public struct AlertReading: Codable, Sendable, Equatable {
+    /// The share of failed runs for `failure_rate`, milliseconds for `latency`, the number of stuck runs, at most
+    /// 1000, for `stuck_runs`, and the number of runs for `silence`; absent when no run tells.
+    public var value: Double?
+    /// How many runs it is computed from, for `failure_rate` and `latency`.
+    public var runs: Int?
+
+    public init(
+        value: Double? = nil,
+        runs: Int? = nil
+    ) {
+        self.value = value
+        self.runs = runs
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case value = "value"
+        case runs = "runs"
+    }
+}
+
+/// A rule: what is watched for, and whose runs.
+public struct AlertRule: Codable, Sendable, Equatable {
+    /// Its name, unique among those of its owner: 1 to 64 letters, digits, `.`, `_` and `-`.
+    public var name: String
+    /// The namespace of the workflow whose runs count; absent, together with `workflow`, for all runs of the owner.
+    public var namespace: String?
+    /// The name of that workflow.
+    public var workflow: String?
+    /// What is watched for.
+    public var condition: AlertCondition
+
+    public init(
+        name: String,
+        namespace: String? = nil,
+        workflow: String? = nil,
+        condition: AlertCondition
+    ) {
+        self.name = name
+        self.namespace = namespace
+        self.workflow = workflow
+        self.condition = condition
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case namespace = "namespace"
+        case workflow = "workflow"
+        case condition = "condition"
+    }
+}
+
 /// What a task of a run asks before it runs. Lists leave out `data`, `input`, `form` and what was filled in, which
 /// may be large.
 public struct Approval: Codable, Sendable, Equatable {
@@ -583,6 +754,39 @@ public enum DecisionKind: String, Codable, Sendable, CaseIterable {
     case edit = "edit"
 }
 
+/// Removes an alert rule. An alert that it had raised is resolved.
+public struct DeleteAlertRequest: Codable, Sendable, Equatable {
+    /// The rule's name.
+    public var name: String
+
+    public init(
+        name: String
+    ) {
+        self.name = name
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+    }
+}
+
+/// Removes a run that has ended, with its history and approvals. Its id and idempotency key can be used again then.
+/// The runs that it started stay.
+public struct DeleteRunRequest: Codable, Sendable, Equatable {
+    /// Its id.
+    public var id: RunId
+
+    public init(
+        id: RunId
+    ) {
+        self.id = id
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+    }
+}
+
 /// Removes a secret.
 public struct DeleteSecretRequest: Codable, Sendable, Equatable {
     /// Its name.
@@ -638,6 +842,22 @@ public struct DeleteWorkflowRequest: Codable, Sendable, Equatable {
         case namespace = "namespace"
         case name = "name"
         case version = "version"
+    }
+}
+
+/// Whether there was an alert rule.
+public struct DeletedAlert: Codable, Sendable, Equatable {
+    /// Whether there was one.
+    public var deleted: Bool
+
+    public init(
+        deleted: Bool
+    ) {
+        self.deleted = deleted
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case deleted = "deleted"
     }
 }
 
@@ -956,6 +1176,37 @@ public struct DryRunWorkflowRequest: Codable, Sendable, Equatable {
         case answers = "answers"
         case decisions = "decisions"
         case events = "events"
+    }
+}
+
+/// What things took that completed. Each number but the mean is right to within 5 %.
+public struct DurationStatistics: Codable, Sendable, Equatable {
+    /// The mean, in milliseconds.
+    public var meanMs: Double
+    /// What half of them did not exceed, in milliseconds.
+    public var p50Ms: Double
+    /// What 95 % of them did not exceed, in milliseconds.
+    public var p95Ms: Double
+    /// What 99 % of them did not exceed, in milliseconds.
+    public var p99Ms: Double
+
+    public init(
+        meanMs: Double,
+        p50Ms: Double,
+        p95Ms: Double,
+        p99Ms: Double
+    ) {
+        self.meanMs = meanMs
+        self.p50Ms = p50Ms
+        self.p95Ms = p95Ms
+        self.p99Ms = p99Ms
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case meanMs = "mean_ms"
+        case p50Ms = "p50_ms"
+        case p95Ms = "p95_ms"
+        case p99Ms = "p99_ms"
     }
 }
 
@@ -1336,6 +1587,22 @@ public struct FunctionOutput: Codable, Sendable, Equatable {
     }
 }
 
+/// Asks for an alert rule.
+public struct GetAlertRequest: Codable, Sendable, Equatable {
+    /// The rule's name.
+    public var name: String
+
+    public init(
+        name: String
+    ) {
+        self.name = name
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+    }
+}
+
 /// Asks for one approval.
 public struct GetApprovalRequest: Codable, Sendable, Equatable {
     /// Its id.
@@ -1452,6 +1719,63 @@ public struct GetScheduleRequest: Codable, Sendable, Equatable {
     }
 }
 
+/// Asks how the tasks of a workflow fared. An execution counts in the hour in which its run ended.
+public struct GetStepStatisticsRequest: Codable, Sendable, Equatable {
+    /// The namespace of the workflow.
+    public var namespace: String
+    /// Its name.
+    public var name: String
+    /// Of this version only.
+    public var version: String?
+    /// Whether each version has numbers of its own.
+    public var byVersion: Bool
+    /// The beginning of the time range, taken back to the beginning of its hour, or day; 24 hours before its end
+    /// when absent.
+    public var from: String?
+    /// The end of the time range, taken forward to the end of its hour, or day; now when absent.
+    public var before: String?
+    /// How the time range is divided, into 1000 parts at most; not at all when absent.
+    public var interval: StatisticsInterval?
+    /// The `next` of the page before; absent for the first page.
+    public var after: String?
+    /// How many tasks at most, 1 to 1000; 100 when absent.
+    public var limit: Int?
+
+    public init(
+        namespace: String,
+        name: String,
+        version: String? = nil,
+        byVersion: Bool = false,
+        from: String? = nil,
+        before: String? = nil,
+        interval: StatisticsInterval? = nil,
+        after: String? = nil,
+        limit: Int? = nil
+    ) {
+        self.namespace = namespace
+        self.name = name
+        self.version = version
+        self.byVersion = byVersion
+        self.from = from
+        self.before = before
+        self.interval = interval
+        self.after = after
+        self.limit = limit
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+        case version = "version"
+        case byVersion = "by_version"
+        case from = "from"
+        case before = "before"
+        case interval = "interval"
+        case after = "after"
+        case limit = "limit"
+    }
+}
+
 /// Asks for a template.
 public struct GetTemplateRequest: Codable, Sendable, Equatable {
     /// Its name.
@@ -1491,6 +1815,64 @@ public struct GetWorkflowRequest: Codable, Sendable, Equatable {
         case namespace = "namespace"
         case name = "name"
         case version = "version"
+    }
+}
+
+/// Asks how the runs of workflows fared. A run counts in the hour in which it began, and again in the one in which
+/// it ended.
+public struct GetWorkflowStatisticsRequest: Codable, Sendable, Equatable {
+    /// Of workflows with this namespace only.
+    public var namespace: String?
+    /// Of workflows with this name only.
+    public var name: String?
+    /// Of this version only.
+    public var version: String?
+    /// Whether each version has numbers of its own.
+    public var byVersion: Bool
+    /// The beginning of the time range, taken back to the beginning of its hour, or day; 24 hours before its end
+    /// when absent.
+    public var from: String?
+    /// The end of the time range, taken forward to the end of its hour, or day; now when absent.
+    public var before: String?
+    /// How the time range is divided, into 1000 parts at most; not at all when absent.
+    public var interval: StatisticsInterval?
+    /// The `next` of the page before; absent for the first page.
+    public var after: String?
+    /// How many workflows at most, 1 to 1000; 100 when absent.
+    public var limit: Int?
+
+    public init(
+        namespace: String? = nil,
+        name: String? = nil,
+        version: String? = nil,
+        byVersion: Bool = false,
+        from: String? = nil,
+        before: String? = nil,
+        interval: StatisticsInterval? = nil,
+        after: String? = nil,
+        limit: Int? = nil
+    ) {
+        self.namespace = namespace
+        self.name = name
+        self.version = version
+        self.byVersion = byVersion
+        self.from = from
+        self.before = before
+        self.interval = interval
+        self.after = after
+        self.limit = limit
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+        case version = "version"
+        case byVersion = "by_version"
+        case from = "from"
+        case before = "before"
+        case interval = "interval"
+        case after = "after"
+        case limit = "limit"
     }
 }
 
@@ -1823,6 +2205,27 @@ public struct InstantiatedTemplate: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case document = "document"
         case secrets = "secrets"
+    }
+}
+
+/// Asks which alert rules there are.
+public struct ListAlertsRequest: Codable, Sendable, Equatable {
+    /// The `next` of the page before; absent for the first page.
+    public var after: String?
+    /// How many rules at most, 1 to 1000; 100 when absent.
+    public var limit: Int?
+
+    public init(
+        after: String? = nil,
+        limit: Int? = nil
+    ) {
+        self.after = after
+        self.limit = limit
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case after = "after"
+        case limit = "limit"
     }
 }
 
@@ -2357,6 +2760,16 @@ public struct PauseScheduleRequest: Codable, Sendable, Equatable {
     }
 }
 
+/// A share of runs that are at least as fast as the others.
+public enum Percentile: String, Codable, Sendable, CaseIterable {
+    /// Half of them.
+    case p50 = "p50"
+    /// 95 %.
+    case p95 = "p95"
+    /// 99 %.
+    case p99 = "p99"
+}
+
 /// Asks when a schedule, or a cron expression, starts runs.
 public struct PreviewScheduleRequest: Codable, Sendable, Equatable {
     /// The namespace of a scheduled workflow; either this and `name`, or `cron`.
@@ -2871,7 +3284,7 @@ public struct RunRecording: Codable, Sendable, Equatable {
     public var id: RunId
     /// Which document it follows.
     public var workflow: WorkflowKey
-    /// The text of the document.
+    /// The text of the document; with the external resources it refers to, when it does, as JSON.
     public var document: String
     /// Its input as given.
     public var input: JSONValue
@@ -3016,6 +3429,103 @@ public struct RunSelection: Codable, Sendable, Equatable {
         case errorType = "error_type"
         case tags = "tags"
         case fields = "fields"
+    }
+}
+
+/// How many runs there were, how they ended and what they took.
+public struct RunStatistics: Codable, Sendable, Equatable {
+    /// How many began.
+    public var started: Int
+    /// How many ended with an output.
+    public var completed: Int
+    /// How many ended with an error.
+    public var faulted: Int
+    /// How many were cancelled.
+    public var cancelled: Int
+    /// The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none.
+    public var successRate: Double?
+    /// How often their tasks were tried again.
+    public var retries: Int
+    /// What those took that completed, from the start to the end of the run; absent when there are none.
+    public var duration: DurationStatistics?
+
+    public init(
+        started: Int,
+        completed: Int,
+        faulted: Int,
+        cancelled: Int,
+        successRate: Double? = nil,
+        retries: Int,
+        duration: DurationStatistics? = nil
+    ) {
+        self.started = started
+        self.completed = completed
+        self.faulted = faulted
+        self.cancelled = cancelled
+        self.successRate = successRate
+        self.retries = retries
+        self.duration = duration
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case started = "started"
+        case completed = "completed"
+        case faulted = "faulted"
+        case cancelled = "cancelled"
+        case successRate = "success_rate"
+        case retries = "retries"
+        case duration = "duration"
+    }
+}
+
+/// The runs of one hour or day.
+public struct RunStatisticsPart: Codable, Sendable, Equatable {
+    /// When it begins.
+    public var from: String
+    /// How many began.
+    public var started: Int
+    /// How many ended with an output.
+    public var completed: Int
+    /// How many ended with an error.
+    public var faulted: Int
+    /// How many were cancelled.
+    public var cancelled: Int
+    /// The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none.
+    public var successRate: Double?
+    /// How often their tasks were tried again.
+    public var retries: Int
+    /// What those took that completed, from the start to the end of the run; absent when there are none.
+    public var duration: DurationStatistics?
+
+    public init(
+        from: String,
+        started: Int,
+        completed: Int,
+        faulted: Int,
+        cancelled: Int,
+        successRate: Double? = nil,
+        retries: Int,
+        duration: DurationStatistics? = nil
+    ) {
+        self.from = from
+        self.started = started
+        self.completed = completed
+        self.faulted = faulted
+        self.cancelled = cancelled
+        self.successRate = successRate
+        self.retries = retries
+        self.duration = duration
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case from = "from"
+        case started = "started"
+        case completed = "completed"
+        case faulted = "faulted"
+        case cancelled = "cancelled"
+        case successRate = "success_rate"
+        case retries = "retries"
+        case duration = "duration"
     }
 }
 
@@ -3603,6 +4113,23 @@ public struct SecretList: Codable, Sendable, Equatable {
     }
 }
 
+/// Sets an alert rule. One that has the name is replaced, and an alert that it had raised is resolved; setting a
+/// rule as it is changes nothing.
+public struct SetAlertRequest: Codable, Sendable, Equatable {
+    /// The rule.
+    public var rule: AlertRule
+
+    public init(
+        rule: AlertRule
+    ) {
+        self.rule = rule
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case rule = "rule"
+    }
+}
+
 /// Keeps a secret.
 public struct SetSecretRequest: Codable, Sendable, Equatable {
     /// Its name: 1 to 128 letters, digits, `_`, `-` and `.`, starting with a letter.
@@ -3717,6 +4244,111 @@ public struct StartRunRequest: Codable, Sendable, Equatable {
         case tags = "tags"
         case wait = "wait"
         case waitTimeoutMs = "wait_timeout_ms"
+    }
+}
+
+/// How the time range of statistics is divided.
+public enum StatisticsInterval: String, Codable, Sendable, CaseIterable {
+    /// By the hour.
+    case hour = "hour"
+    /// By the day, in UTC.
+    case day = "day"
+}
+
+/// How often a task was executed, how that ended and what it took.
+public struct StepStatistics: Codable, Sendable, Equatable {
+    /// How often the run came to it and carried it out.
+    public var executions: Int
+    /// How many executions ended with an output.
+    public var completed: Int
+    /// How many ended with an error.
+    public var faulted: Int
+    /// How many were stopped before they ended.
+    public var cancelled: Int
+    /// The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none.
+    public var successRate: Double?
+    /// How often it was tried: more than `executions` only for a `try` that retried.
+    public var attempts: Int
+    /// What those executions took that completed; absent when there are none.
+    public var duration: DurationStatistics?
+
+    public init(
+        executions: Int,
+        completed: Int,
+        faulted: Int,
+        cancelled: Int,
+        successRate: Double? = nil,
+        attempts: Int,
+        duration: DurationStatistics? = nil
+    ) {
+        self.executions = executions
+        self.completed = completed
+        self.faulted = faulted
+        self.cancelled = cancelled
+        self.successRate = successRate
+        self.attempts = attempts
+        self.duration = duration
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case executions = "executions"
+        case completed = "completed"
+        case faulted = "faulted"
+        case cancelled = "cancelled"
+        case successRate = "success_rate"
+        case attempts = "attempts"
+        case duration = "duration"
+    }
+}
+
+/// The executions of a task in one hour or day.
+public struct StepStatisticsPart: Codable, Sendable, Equatable {
+    /// When it begins.
+    public var from: String
+    /// How often the run came to it and carried it out.
+    public var executions: Int
+    /// How many executions ended with an output.
+    public var completed: Int
+    /// How many ended with an error.
+    public var faulted: Int
+    /// How many were stopped before they ended.
+    public var cancelled: Int
+    /// The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none.
+    public var successRate: Double?
+    /// How often it was tried: more than `executions` only for a `try` that retried.
+    public var attempts: Int
+    /// What those executions took that completed; absent when there are none.
+    public var duration: DurationStatistics?
+
+    public init(
+        from: String,
+        executions: Int,
+        completed: Int,
+        faulted: Int,
+        cancelled: Int,
+        successRate: Double? = nil,
+        attempts: Int,
+        duration: DurationStatistics? = nil
+    ) {
+        self.from = from
+        self.executions = executions
+        self.completed = completed
+        self.faulted = faulted
+        self.cancelled = cancelled
+        self.successRate = successRate
+        self.attempts = attempts
+        self.duration = duration
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case from = "from"
+        case executions = "executions"
+        case completed = "completed"
+        case faulted = "faulted"
+        case cancelled = "cancelled"
+        case successRate = "success_rate"
+        case attempts = "attempts"
+        case duration = "duration"
     }
 }
 
@@ -3936,6 +4568,68 @@ public struct TaskPlace: Codable, Sendable, Equatable {
     }
 }
 
+/// The executions of a task.
+public struct TaskStatistics: Codable, Sendable, Equatable {
+    /// The JSON pointer of the task in the document.
+    public var task: String
+    /// The version of the workflow, when each has numbers of its own.
+    public var version: String?
+    /// The numbers of the whole time range.
+    public var total: StepStatistics
+    /// The numbers of each hour or day in which there were any, in order; nothing without an `interval`.
+    public var parts: [StepStatisticsPart]
+
+    public init(
+        task: String,
+        version: String? = nil,
+        total: StepStatistics,
+        parts: [StepStatisticsPart]
+    ) {
+        self.task = task
+        self.version = version
+        self.total = total
+        self.parts = parts
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case task = "task"
+        case version = "version"
+        case total = "total"
+        case parts = "parts"
+    }
+}
+
+/// Numbers, and the time range that they are of.
+public struct TaskStatisticsList: Codable, Sendable, Equatable {
+    /// Where the time range begins: the beginning of an hour, or of a day.
+    public var from: String
+    /// Where it ends.
+    public var before: String
+    /// The numbers.
+    public var items: [TaskStatistics]
+    /// What to pass as `after` to get the following page, with the same `from` and `before`; absent on the last.
+    public var next: String?
+
+    public init(
+        from: String,
+        before: String,
+        items: [TaskStatistics],
+        next: String? = nil
+    ) {
+        self.from = from
+        self.before = before
+        self.items = items
+        self.next = next
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case from = "from"
+        case before = "before"
+        case items = "items"
+        case next = "next"
+    }
+}
+
 /// A template with its form and its whole file.
 public struct TemplateDetails: Codable, Sendable, Equatable {
     /// What lists show of it.
@@ -4085,15 +4779,42 @@ public struct UnsupportedFeature: Codable, Sendable, Equatable {
 public struct ValidateWorkflowRequest: Codable, Sendable, Equatable {
     /// The document's text, YAML or JSON.
     public var document: String
+    /// Whether to read the external resources that the document refers to, as deploying it does, and to check them
+    /// too. Needs the permission `workflows.write`, too.
+    public var resources: Bool
 
     public init(
-        document: String
+        document: String,
+        resources: Bool = false
     ) {
         self.document = document
+        self.resources = resources
     }
 
     private enum CodingKeys: String, CodingKey {
         case document = "document"
+        case resources = "resources"
+    }
+}
+
+/// An external resource that a document refers to.
+public struct ValidatedResource: Codable, Sendable, Equatable {
+    /// Where it is.
+    public var uri: String
+    /// SHA-256 of its text, in hexadecimal; absent when it was not read, and so not checked.
+    public var hash: String?
+
+    public init(
+        uri: String,
+        hash: String? = nil
+    ) {
+        self.uri = uri
+        self.hash = hash
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case uri = "uri"
+        case hash = "hash"
     }
 }
 
@@ -4105,7 +4826,8 @@ public struct ValidatedWorkflow: Codable, Sendable, Equatable {
     public var name: String
     /// The semantic version.
     public var version: String
-    /// SHA-256 of the document's canonical JSON, in hexadecimal.
+    /// SHA-256 of the document's canonical JSON, in hexadecimal; of the document with its external resources when
+    /// these were read.
     public var hash: String
     /// The name people read.
     public var title: String?
@@ -4199,6 +4921,8 @@ public struct WorkflowDocument: Codable, Sendable, Equatable {
     public var withdrawnAt: String?
     /// The document's text as deployed.
     public var document: String
+    /// The external resources that the document refers to, as they were read when it was deployed.
+    public var resources: [WorkflowResource]
 
     public init(
         namespace: String,
@@ -4209,7 +4933,8 @@ public struct WorkflowDocument: Codable, Sendable, Equatable {
         summary: String? = nil,
         deployedAt: String,
         withdrawnAt: String? = nil,
-        document: String
+        document: String,
+        resources: [WorkflowResource]
     ) {
         self.namespace = namespace
         self.name = name
@@ -4220,6 +4945,7 @@ public struct WorkflowDocument: Codable, Sendable, Equatable {
         self.deployedAt = deployedAt
         self.withdrawnAt = withdrawnAt
         self.document = document
+        self.resources = resources
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -4232,6 +4958,7 @@ public struct WorkflowDocument: Codable, Sendable, Equatable {
         case deployedAt = "deployed_at"
         case withdrawnAt = "withdrawn_at"
         case document = "document"
+        case resources = "resources"
     }
 }
 
@@ -4328,6 +5055,99 @@ public struct WorkflowReference: Codable, Sendable, Equatable {
     }
 }
 
+/// A resource that was read.
+public struct WorkflowResource: Codable, Sendable, Equatable {
+    /// Where it was.
+    public var uri: String
+    /// SHA-256 of its text, in hexadecimal.
+    public var hash: String
+    /// How long its text is, in bytes.
+    public var bytes: Int
+
+    public init(
+        uri: String,
+        hash: String,
+        bytes: Int
+    ) {
+        self.uri = uri
+        self.hash = hash
+        self.bytes = bytes
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case uri = "uri"
+        case hash = "hash"
+        case bytes = "bytes"
+    }
+}
+
+/// The runs of a workflow.
+public struct WorkflowStatistics: Codable, Sendable, Equatable {
+    /// The namespace of the workflow.
+    public var namespace: String
+    /// Its name.
+    public var name: String
+    /// Its version, when each has numbers of its own.
+    public var version: String?
+    /// The numbers of the whole time range.
+    public var total: RunStatistics
+    /// The numbers of each hour or day in which there were any, in order; nothing without an `interval`.
+    public var parts: [RunStatisticsPart]
+
+    public init(
+        namespace: String,
+        name: String,
+        version: String? = nil,
+        total: RunStatistics,
+        parts: [RunStatisticsPart]
+    ) {
+        self.namespace = namespace
+        self.name = name
+        self.version = version
+        self.total = total
+        self.parts = parts
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case namespace = "namespace"
+        case name = "name"
+        case version = "version"
+        case total = "total"
+        case parts = "parts"
+    }
+}
+
+/// Numbers, and the time range that they are of.
+public struct WorkflowStatisticsList: Codable, Sendable, Equatable {
+    /// Where the time range begins: the beginning of an hour, or of a day.
+    public var from: String
+    /// Where it ends.
+    public var before: String
+    /// The numbers.
+    public var items: [WorkflowStatistics]
+    /// What to pass as `after` to get the following page, with the same `from` and `before`; absent on the last.
+    public var next: String?
+
+    public init(
+        from: String,
+        before: String,
+        items: [WorkflowStatistics],
+        next: String? = nil
+    ) {
+        self.from = from
+        self.before = before
+        self.items = items
+        self.next = next
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case from = "from"
+        case before = "before"
+        case items = "items"
+        case next = "next"
+    }
+}
+
 /// What a check of a document found.
 public struct WorkflowValidation: Codable, Sendable, Equatable {
     /// Whether the document is well-formed; it can be deployed when, besides, nothing in it is unsupported.
@@ -4338,17 +5158,21 @@ public struct WorkflowValidation: Codable, Sendable, Equatable {
     public var problem: ErrorReport?
     /// Its parts that this engine does not carry out.
     public var unsupported: [UnsupportedFeature]
+    /// The external resources that it refers to.
+    public var resources: [ValidatedResource]
 
     public init(
         isValid: Bool,
         workflow: ValidatedWorkflow? = nil,
         problem: ErrorReport? = nil,
-        unsupported: [UnsupportedFeature]
+        unsupported: [UnsupportedFeature],
+        resources: [ValidatedResource] = []
     ) {
         self.isValid = isValid
         self.workflow = workflow
         self.problem = problem
         self.unsupported = unsupported
+        self.resources = resources
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -4356,6 +5180,7 @@ public struct WorkflowValidation: Codable, Sendable, Equatable {
         case workflow = "workflow"
         case problem = "problem"
         case unsupported = "unsupported"
+        case resources = "resources"
     }
 }
 

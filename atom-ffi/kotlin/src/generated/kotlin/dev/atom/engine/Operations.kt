@@ -140,6 +140,10 @@ class RunsOperations internal constructor(private val caller: Caller) {
     suspend fun cancelAll(request: CancelRunsRequest = CancelRunsRequest()): ChangedRuns =
         caller.call("runs.cancel_all", request)
 
+    /** Removes a run that has ended, with its history and approvals. Needs the permission `runs.write`. */
+    suspend fun delete(request: DeleteRunRequest): Done =
+        caller.call("runs.delete", request)
+
     /**
      * Pauses a run: what is under way finishes, and nothing new begins until it is resumed. Needs the permission
      * `runs.write`.
@@ -268,6 +272,45 @@ class ApprovalsOperations internal constructor(private val caller: Caller) {
         caller.call("approvals.decide", request)
 }
 
+/** The `analytics` operations. */
+class AnalyticsOperations internal constructor(private val caller: Caller) {
+    /**
+     * Tells for each workflow how many runs there were, how they ended and what they took. Needs the permission
+     * `runs.read`.
+     */
+    suspend fun workflows(request: GetWorkflowStatisticsRequest = GetWorkflowStatisticsRequest()): WorkflowStatisticsList =
+        caller.call("analytics.workflows", request)
+
+    /**
+     * Tells for each task of a workflow how often it was executed, how that ended and what it took. Needs the
+     * permission `runs.read`.
+     */
+    suspend fun steps(request: GetStepStatisticsRequest): TaskStatisticsList =
+        caller.call("analytics.steps", request)
+}
+
+/** The `alerts` operations. */
+class AlertsOperations internal constructor(private val caller: Caller) {
+    /**
+     * Sets a rule that publishes an event when runs go wrong, and when they no longer do. Needs the permission
+     * `workflows.write`.
+     */
+    suspend fun set(request: SetAlertRequest): Alert =
+        caller.call("alerts.set", request)
+
+    /** Gives an alert rule, and whether it holds. Needs the permission `workflows.read`. */
+    suspend fun get(request: GetAlertRequest): Alert =
+        caller.call("alerts.get", request)
+
+    /** Lists alert rules by name, and whether they hold. Needs the permission `workflows.read`. */
+    suspend fun list(request: ListAlertsRequest = ListAlertsRequest()): AlertPage =
+        caller.call("alerts.list", request)
+
+    /** Removes an alert rule. Needs the permission `workflows.write`. */
+    suspend fun delete(request: DeleteAlertRequest): DeletedAlert =
+        caller.call("alerts.delete", request)
+}
+
 /** The `events` operations. */
 class EventsOperations internal constructor(private val caller: Caller) {
     /**
@@ -323,6 +366,12 @@ open class Operations internal constructor(caller: Caller) {
 
     /** The `approvals` operations. */
     val approvals: ApprovalsOperations = ApprovalsOperations(caller)
+
+    /** The `analytics` operations. */
+    val analytics: AnalyticsOperations = AnalyticsOperations(caller)
+
+    /** The `alerts` operations. */
+    val alerts: AlertsOperations = AlertsOperations(caller)
 
     /** The `events` operations. */
     val events: EventsOperations = EventsOperations(caller)

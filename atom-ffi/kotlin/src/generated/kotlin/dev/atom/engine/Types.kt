@@ -48,6 +48,120 @@ enum class AdmissionState {
     SUPERSEDED,
 }
 
+/** An alert rule, and how it is. */
+@Serializable
+data class Alert(
+    /** The rule. */
+    val rule: AlertRule,
+    /** When it was set as it is. */
+    val since: String,
+    /** Since when it holds; absent while it does not. */
+    @SerialName("raised_at")
+    val raisedAt: String? = null,
+    /** The numbers when it began to hold, or when it ceased to; absent when it never held. */
+    val reading: AlertReading? = null,
+)
+
+/** What a rule watches for. */
+@Serializable
+@JsonClassDiscriminator("type")
+sealed interface AlertCondition {
+    /** More than a share of the runs that ended within the window failed. Runs that were cancelled do not count. */
+    @Serializable
+    @SerialName("failure_rate")
+    data class FailureRateAlert(
+        /** The share, from 0 to 1, that must be exceeded. */
+        val above: Double,
+        /**
+         * How far back the window reaches, in milliseconds, from a minute to 30 days. One over 24 hours is counted
+         * in whole hours, a shorter one in whole minutes.
+         */
+        @SerialName("window_ms")
+        val windowMs: Long,
+        /** How many runs must have ended within the window before the rule can hold; 1 when absent. */
+        @SerialName("minimum_runs")
+        val minimumRuns: Long? = null,
+    ) : AlertCondition
+
+    /** Runs that completed within the window took too long. */
+    @Serializable
+    @SerialName("latency")
+    data class LatencyAlert(
+        /** Which of them is looked at. */
+        val percentile: Percentile,
+        /** How long it may take, in milliseconds. Latencies are known to within 5 %. */
+        @SerialName("above_ms")
+        val aboveMs: Long,
+        /** How far back the window reaches, as for `failure_rate`. */
+        @SerialName("window_ms")
+        val windowMs: Long,
+        /** How many runs must have completed within the window before the rule can hold; 1 when absent. */
+        @SerialName("minimum_runs")
+        val minimumRuns: Long? = null,
+    ) : AlertCondition
+
+    /** Runs cannot go on although they wait for nothing that will come by itself, as `runs.stuck` tells. */
+    @Serializable
+    @SerialName("stuck_runs")
+    data class StuckRunsAlert(
+        /** For how long they must have been unable to go on, in milliseconds. */
+        @SerialName("for_ms")
+        val forMs: Long,
+        /** How many there must be, 1 to 1000; 1 when absent. */
+        @SerialName("at_least")
+        val atLeast: Long? = null,
+    ) : AlertCondition
+
+    /** No run has started, or completed, for some time. */
+    @Serializable
+    @SerialName("silence")
+    data class SilenceAlert(
+        /**
+         * For how long, in milliseconds, from a minute to 30 days, counted as a window of `failure_rate` and from
+         * when the rule was set at the earliest.
+         */
+        @SerialName("for_ms")
+        val forMs: Long,
+        /** Whether only runs that completed break the silence; any run that starts does when absent. */
+        @SerialName("successful_only")
+        val successfulOnly: Boolean? = null,
+    ) : AlertCondition
+}
+
+/** A part of a list. */
+@Serializable
+data class AlertPage(
+    /** The items. */
+    val items: List<Alert>,
+    /** What to pass as `after` to get the following page; absent on the last. */
+    val next: String? = null,
+)
+
+/** The numbers that decided whether a rule holds. */
+@Serializable
+data class AlertReading(
+    /**
+     * The share of failed runs for `failure_rate`, milliseconds for `latency`, the number of stuck runs, at most
+     * 1000, for `stuck_runs`, and the number of runs for `silence`; absent when no run tells.
+     */
+    val value: Double? = null,
+    /** How many runs it is computed from, for `failure_rate` and `latency`. */
+    val runs: Long? = null,
+)
+
+/** A rule: what is watched for, and whose runs. */
+@Serializable
+data class AlertRule(
+    /** Its name, unique among those of its owner: 1 to 64 letters, digits, `.`, `_` and `-`. */
+    val name: String,
+    /** The namespace of the workflow whose runs count; absent, together with `workflow`, for all runs of the owner. */
+    val namespace: String? = null,
+    /** The name of that workflow. */
+    val workflow: String? = null,
+    /** What is watched for. */
+    val condition: AlertCondition,
+)
+
 /**
  * What a task of a run asks before it runs. Lists leave out `data`, `input`, `form` and what was filled in, which
  * may be large.
@@ -313,6 +427,23 @@ enum class DecisionKind {
     EDIT,
 }
 
+/** Removes an alert rule. An alert that it had raised is resolved. */
+@Serializable
+data class DeleteAlertRequest(
+    /** The rule's name. */
+    val name: String,
+)
+
+/**
+ * Removes a run that has ended, with its history and approvals. Its id and idempotency key can be used again then.
+ * The runs that it started stay.
+ */
+@Serializable
+data class DeleteRunRequest(
+    /** Its id. */
+    val id: RunId,
+)
+
 /** Removes a secret. */
 @Serializable
 data class DeleteSecretRequest(
@@ -336,6 +467,13 @@ data class DeleteWorkflowRequest(
     val name: String,
     /** Its version; all versions when absent. */
     val version: String? = null,
+)
+
+/** Whether there was an alert rule. */
+@Serializable
+data class DeletedAlert(
+    /** Whether there was one. */
+    val deleted: Boolean,
 )
 
 /** Whether a secret was removed. */
@@ -485,6 +623,23 @@ data class DryRunWorkflowRequest(
     val decisions: Map<String, Decision> = emptyMap(),
     /** The events that come, in order, each once a task listens and no call is under way. */
     val events: List<EventDraft>? = null,
+)
+
+/** What things took that completed. Each number but the mean is right to within 5 %. */
+@Serializable
+data class DurationStatistics(
+    /** The mean, in milliseconds. */
+    @SerialName("mean_ms")
+    val meanMs: Double,
+    /** What half of them did not exceed, in milliseconds. */
+    @SerialName("p50_ms")
+    val p50Ms: Double,
+    /** What 95 % of them did not exceed, in milliseconds. */
+    @SerialName("p95_ms")
+    val p95Ms: Double,
+    /** What 99 % of them did not exceed, in milliseconds. */
+    @SerialName("p99_ms")
+    val p99Ms: Double,
 )
 
 /** Whether the engine works. */
@@ -729,6 +884,13 @@ data class FunctionOutput(
     val output: JsonElement,
 )
 
+/** Asks for an alert rule. */
+@Serializable
+data class GetAlertRequest(
+    /** The rule's name. */
+    val name: String,
+)
+
 /** Asks for one approval. */
 @Serializable
 data class GetApprovalRequest(
@@ -786,6 +948,33 @@ data class GetScheduleRequest(
     val name: String,
 )
 
+/** Asks how the tasks of a workflow fared. An execution counts in the hour in which its run ended. */
+@Serializable
+data class GetStepStatisticsRequest(
+    /** The namespace of the workflow. */
+    val namespace: String,
+    /** Its name. */
+    val name: String,
+    /** Of this version only. */
+    val version: String? = null,
+    /** Whether each version has numbers of its own. */
+    @SerialName("by_version")
+    val byVersion: Boolean = false,
+    /**
+     * The beginning of the time range, taken back to the beginning of its hour, or day; 24 hours before its end
+     * when absent.
+     */
+    val from: String? = null,
+    /** The end of the time range, taken forward to the end of its hour, or day; now when absent. */
+    val before: String? = null,
+    /** How the time range is divided, into 1000 parts at most; not at all when absent. */
+    val interval: StatisticsInterval? = null,
+    /** The `next` of the page before; absent for the first page. */
+    val after: String? = null,
+    /** How many tasks at most, 1 to 1000; 100 when absent. */
+    val limit: Long? = null,
+)
+
 /** Asks for a template. */
 @Serializable
 data class GetTemplateRequest(
@@ -802,6 +991,36 @@ data class GetWorkflowRequest(
     val name: String,
     /** Its version; the latest when absent or `latest`: the highest that is not withdrawn. */
     val version: String? = null,
+)
+
+/**
+ * Asks how the runs of workflows fared. A run counts in the hour in which it began, and again in the one in which
+ * it ended.
+ */
+@Serializable
+data class GetWorkflowStatisticsRequest(
+    /** Of workflows with this namespace only. */
+    val namespace: String? = null,
+    /** Of workflows with this name only. */
+    val name: String? = null,
+    /** Of this version only. */
+    val version: String? = null,
+    /** Whether each version has numbers of its own. */
+    @SerialName("by_version")
+    val byVersion: Boolean = false,
+    /**
+     * The beginning of the time range, taken back to the beginning of its hour, or day; 24 hours before its end
+     * when absent.
+     */
+    val from: String? = null,
+    /** The end of the time range, taken forward to the end of its hour, or day; now when absent. */
+    val before: String? = null,
+    /** How the time range is divided, into 1000 parts at most; not at all when absent. */
+    val interval: StatisticsInterval? = null,
+    /** The `next` of the page before; absent for the first page. */
+    val after: String? = null,
+    /** How many workflows at most, 1 to 1000; 100 when absent. */
+    val limit: Long? = null,
 )
 
 /** Whether something works. */
@@ -1164,6 +1383,15 @@ data class InstantiatedTemplate(
     val secrets: List<String>,
 )
 
+/** Asks which alert rules there are. */
+@Serializable
+data class ListAlertsRequest(
+    /** The `next` of the page before; absent for the first page. */
+    val after: String? = null,
+    /** How many rules at most, 1 to 1000; 100 when absent. */
+    val limit: Long? = null,
+)
+
 /**
  * Asks which approvals there are: those of the caller's own runs, and those of other users of the tenant that the
  * caller may decide.
@@ -1441,6 +1669,22 @@ data class PauseScheduleRequest(
     val name: String,
 )
 
+/** A share of runs that are at least as fast as the others. */
+@Serializable
+enum class Percentile {
+    /** Half of them. */
+    @SerialName("p50")
+    P50,
+
+    /** 95 %. */
+    @SerialName("p95")
+    P95,
+
+    /** 99 %. */
+    @SerialName("p99")
+    P99,
+}
+
 /** Asks when a schedule, or a cron expression, starts runs. */
 @Serializable
 data class PreviewScheduleRequest(
@@ -1702,7 +1946,7 @@ data class RunRecording(
     val id: RunId,
     /** Which document it follows. */
     val workflow: WorkflowKey,
-    /** The text of the document. */
+    /** The text of the document; with the external resources it refers to, when it does, as JSON. */
     val document: String,
     /** Its input as given. */
     val input: JsonElement,
@@ -1760,6 +2004,48 @@ data class RunSelection(
     val tags: Map<String, String> = emptyMap(),
     /** Only runs with all these indexed fields: texts, numbers or booleans. */
     val fields: Map<String, JsonElement> = emptyMap(),
+)
+
+/** How many runs there were, how they ended and what they took. */
+@Serializable
+data class RunStatistics(
+    /** How many began. */
+    val started: Long,
+    /** How many ended with an output. */
+    val completed: Long,
+    /** How many ended with an error. */
+    val faulted: Long,
+    /** How many were cancelled. */
+    val cancelled: Long,
+    /** The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none. */
+    @SerialName("success_rate")
+    val successRate: Double? = null,
+    /** How often their tasks were tried again. */
+    val retries: Long,
+    /** What those took that completed, from the start to the end of the run; absent when there are none. */
+    val duration: DurationStatistics? = null,
+)
+
+/** The runs of one hour or day. */
+@Serializable
+data class RunStatisticsPart(
+    /** When it begins. */
+    val from: String,
+    /** How many began. */
+    val started: Long,
+    /** How many ended with an output. */
+    val completed: Long,
+    /** How many ended with an error. */
+    val faulted: Long,
+    /** How many were cancelled. */
+    val cancelled: Long,
+    /** The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none. */
+    @SerialName("success_rate")
+    val successRate: Double? = null,
+    /** How often their tasks were tried again. */
+    val retries: Long,
+    /** What those took that completed, from the start to the end of the run; absent when there are none. */
+    val duration: DurationStatistics? = null,
 )
 
 /** The state of a run. */
@@ -2098,6 +2384,16 @@ data class SecretList(
     val secrets: List<SecretInfo>,
 )
 
+/**
+ * Sets an alert rule. One that has the name is replaced, and an alert that it had raised is resolved; setting a
+ * rule as it is changes nothing.
+ */
+@Serializable
+data class SetAlertRequest(
+    /** The rule. */
+    val rule: AlertRule,
+)
+
 /** Keeps a secret. */
 @Serializable
 data class SetSecretRequest(
@@ -2156,6 +2452,60 @@ data class StartRunRequest(
      */
     @SerialName("wait_timeout_ms")
     val waitTimeoutMs: Long? = null,
+)
+
+/** How the time range of statistics is divided. */
+@Serializable
+enum class StatisticsInterval {
+    /** By the hour. */
+    @SerialName("hour")
+    HOUR,
+
+    /** By the day, in UTC. */
+    @SerialName("day")
+    DAY,
+}
+
+/** How often a task was executed, how that ended and what it took. */
+@Serializable
+data class StepStatistics(
+    /** How often the run came to it and carried it out. */
+    val executions: Long,
+    /** How many executions ended with an output. */
+    val completed: Long,
+    /** How many ended with an error. */
+    val faulted: Long,
+    /** How many were stopped before they ended. */
+    val cancelled: Long,
+    /** The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none. */
+    @SerialName("success_rate")
+    val successRate: Double? = null,
+    /** How often it was tried: more than `executions` only for a `try` that retried. */
+    val attempts: Long,
+    /** What those executions took that completed; absent when there are none. */
+    val duration: DurationStatistics? = null,
+)
+
+/** The executions of a task in one hour or day. */
+@Serializable
+data class StepStatisticsPart(
+    /** When it begins. */
+    val from: String,
+    /** How often the run came to it and carried it out. */
+    val executions: Long,
+    /** How many executions ended with an output. */
+    val completed: Long,
+    /** How many ended with an error. */
+    val faulted: Long,
+    /** How many were stopped before they ended. */
+    val cancelled: Long,
+    /** The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none. */
+    @SerialName("success_rate")
+    val successRate: Double? = null,
+    /** How often it was tried: more than `executions` only for a `try` that retried. */
+    val attempts: Long,
+    /** What those executions took that completed; absent when there are none. */
+    val duration: DurationStatistics? = null,
 )
 
 /** How an execution of a task is. */
@@ -2282,6 +2632,32 @@ data class TaskPlace(
     val task: String,
 )
 
+/** The executions of a task. */
+@Serializable
+data class TaskStatistics(
+    /** The JSON pointer of the task in the document. */
+    val task: String,
+    /** The version of the workflow, when each has numbers of its own. */
+    val version: String? = null,
+    /** The numbers of the whole time range. */
+    val total: StepStatistics,
+    /** The numbers of each hour or day in which there were any, in order; nothing without an `interval`. */
+    val parts: List<StepStatisticsPart>,
+)
+
+/** Numbers, and the time range that they are of. */
+@Serializable
+data class TaskStatisticsList(
+    /** Where the time range begins: the beginning of an hour, or of a day. */
+    val from: String,
+    /** Where it ends. */
+    val before: String,
+    /** The numbers. */
+    val items: List<TaskStatistics>,
+    /** What to pass as `after` to get the following page, with the same `from` and `before`; absent on the last. */
+    val next: String? = null,
+)
+
 /** A template with its form and its whole file. */
 @Serializable
 data class TemplateDetails(
@@ -2349,6 +2725,20 @@ data class UnsupportedFeature(
 data class ValidateWorkflowRequest(
     /** The document's text, YAML or JSON. */
     val document: String,
+    /**
+     * Whether to read the external resources that the document refers to, as deploying it does, and to check them
+     * too. Needs the permission `workflows.write`, too.
+     */
+    val resources: Boolean = false,
+)
+
+/** An external resource that a document refers to. */
+@Serializable
+data class ValidatedResource(
+    /** Where it is. */
+    val uri: String,
+    /** SHA-256 of its text, in hexadecimal; absent when it was not read, and so not checked. */
+    val hash: String? = null,
 )
 
 /** How a well-formed document names itself. */
@@ -2360,7 +2750,10 @@ data class ValidatedWorkflow(
     val name: String,
     /** The semantic version. */
     val version: String,
-    /** SHA-256 of the document's canonical JSON, in hexadecimal. */
+    /**
+     * SHA-256 of the document's canonical JSON, in hexadecimal; of the document with its external resources when
+     * these were read.
+     */
     val hash: String,
     /** The name people read. */
     val title: String? = null,
@@ -2408,6 +2801,8 @@ data class WorkflowDocument(
     val withdrawnAt: String? = null,
     /** The document's text as deployed. */
     val document: String,
+    /** The external resources that the document refers to, as they were read when it was deployed. */
+    val resources: List<WorkflowResource>,
 )
 
 /** The error of a task or run. */
@@ -2449,6 +2844,45 @@ data class WorkflowReference(
     val version: String? = null,
 )
 
+/** A resource that was read. */
+@Serializable
+data class WorkflowResource(
+    /** Where it was. */
+    val uri: String,
+    /** SHA-256 of its text, in hexadecimal. */
+    val hash: String,
+    /** How long its text is, in bytes. */
+    val bytes: Long,
+)
+
+/** The runs of a workflow. */
+@Serializable
+data class WorkflowStatistics(
+    /** The namespace of the workflow. */
+    val namespace: String,
+    /** Its name. */
+    val name: String,
+    /** Its version, when each has numbers of its own. */
+    val version: String? = null,
+    /** The numbers of the whole time range. */
+    val total: RunStatistics,
+    /** The numbers of each hour or day in which there were any, in order; nothing without an `interval`. */
+    val parts: List<RunStatisticsPart>,
+)
+
+/** Numbers, and the time range that they are of. */
+@Serializable
+data class WorkflowStatisticsList(
+    /** Where the time range begins: the beginning of an hour, or of a day. */
+    val from: String,
+    /** Where it ends. */
+    val before: String,
+    /** The numbers. */
+    val items: List<WorkflowStatistics>,
+    /** What to pass as `after` to get the following page, with the same `from` and `before`; absent on the last. */
+    val next: String? = null,
+)
+
 /** What a check of a document found. */
 @Serializable
 data class WorkflowValidation(
@@ -2461,6 +2895,8 @@ data class WorkflowValidation(
     val problem: ErrorReport? = null,
     /** Its parts that this engine does not carry out. */
     val unsupported: List<UnsupportedFeature>,
+    /** The external resources that it refers to. */
+    val resources: List<ValidatedResource> = emptyList(),
 )
 
 /** A version of a workflow, with its content. */
