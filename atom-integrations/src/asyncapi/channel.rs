@@ -7,7 +7,7 @@ use super::document::{Dialect, Document, malformed, missing};
 use super::members;
 use super::message::{Message, Outbound};
 use super::server::fill;
-use crate::http::encoding::percent;
+use crate::http::encoding::{climbs, percent};
 
 /// A channel, ready to be used.
 #[derive(Debug)]
@@ -165,9 +165,9 @@ impl Channel {
     /// Its path with every parameter filled: from the message, where the document says so, or by its default.
     ///
     /// # Errors
-    /// `invalid_request` for a parameter without a value.
+    /// `invalid_request` for a parameter without a value, or one that makes a step up the path.
     pub(super) fn address(&self, message: Option<&Outbound>) -> Result<String> {
-        fill(&self.address, |name| {
+        let address = fill(&self.address, |name| {
             let parameter = self.parameters.iter().find(|(key, _)| key == name);
             let (location, default) = parameter.map_or((None, None), |(_, parameter)| {
                 (parameter.location.as_deref(), parameter.default.as_deref())
@@ -181,7 +181,12 @@ impl Channel {
                 ))
             })?;
             Ok(percent(&value))
-        })
+        })?;
+        if climbs(&address) {
+            let message = "the channel's parameters must not make a segment '.' or '..' of its address";
+            return Err(Error::invalid_request(message));
+        }
+        Ok(address)
     }
 
     /// # Errors

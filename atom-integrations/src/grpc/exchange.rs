@@ -81,7 +81,12 @@ pub(super) async fn send(
     let exchange = async {
         let incoming = client.open(request, &context.principal.scope()).await?;
         let (response, token) = incoming.into_parts();
-        let messages = read(response, client.maximum_response_bytes()).await?;
+        let messages = read(
+            response,
+            client.maximum_response_bytes(),
+            token.as_deref().map(String::as_str),
+        )
+        .await?;
         Ok((messages, token))
     };
     client.guard(context, exchange).await.map_err(|error| {
@@ -91,14 +96,14 @@ pub(super) async fn send(
     })
 }
 
-async fn read(response: Response, limit: u64) -> Result<Vec<Bytes>> {
+async fn read(response: Response, limit: u64, token: Option<&str>) -> Result<Vec<Bytes>> {
     let headers = response.headers().clone();
     if response.status() != StatusCode::OK {
         return Err(failure::of_status(response.status(), &headers, Timestamp::now()));
     }
     // An answer without messages has its status in the headers.
     if status::is_given(&headers) {
-        status::check(&headers)?;
+        status::check(&headers, token)?;
     }
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !content_type.is_some_and(|text| body::essence(text).starts_with("application/grpc")) {
@@ -119,6 +124,6 @@ async fn read(response: Response, limit: u64) -> Result<Vec<Bytes>> {
             }
         }
     }
-    status::check(&metadata)?;
+    status::check(&metadata, token)?;
     reader.finish()
 }

@@ -4,6 +4,8 @@ use atom_core::{Error, ErrorCode, Result};
 use percent_encoding::percent_decode_str;
 use reqwest::header::HeaderMap;
 
+use crate::http::sensitive::concealed;
+
 /// The longest message of a service that an error repeats, in characters.
 const SHOWN_MESSAGE: usize = 200;
 
@@ -35,8 +37,8 @@ pub(super) fn is_given(metadata: &HeaderMap) -> bool {
 
 /// # Errors
 /// The error that the status stands for, with its name as `grpc_status` in the context; `upstream` for a status
-/// that is missing or unknown.
-pub(super) fn check(metadata: &HeaderMap) -> Result<()> {
+/// that is missing or unknown. It does not repeat the access token of the request.
+pub(super) fn check(metadata: &HeaderMap, token: Option<&str>) -> Result<()> {
     let text = |name| metadata.get(name).and_then(|value| value.to_str().ok());
     let Some(number) = text("grpc-status") else {
         let message = "the service ended its answer without a gRPC status; is it a gRPC service?";
@@ -50,9 +52,10 @@ pub(super) fn check(metadata: &HeaderMap) -> Result<()> {
         ("UNKNOWN", ErrorCode::Upstream, Some(500)),
         |(_, name, code, status)| (*name, *code, *status),
     );
-    let said: String = text("grpc-message")
+    let said = text("grpc-message")
         .map(|message| percent_decode_str(message).decode_utf8_lossy())
-        .unwrap_or_default()
+        .unwrap_or_default();
+    let said: String = concealed(&said, token.unwrap_or_default())
         .chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter })
         .take(SHOWN_MESSAGE)
@@ -84,7 +87,7 @@ mod tests {
         let mut metadata = HeaderMap::new();
         metadata.insert("grpc-status", status.parse().unwrap());
         metadata.insert("grpc-message", message.parse().unwrap());
-        check(&metadata).unwrap_err()
+        check(&metadata, Some("t0ken")).unwrap_err()
     }
 
     #[test]
@@ -112,10 +115,22 @@ mod tests {
     }
 
     #[test]
+    fn an_error_does_not_repeat_the_access_token() {
+        let error = error("13", "bad token t0%6ben, or t0ken");
+        assert_eq!(
+            error.message(),
+            "the service answered INTERNAL: bad token ***, or ***"
+        );
+    }
+
+    #[test]
     fn an_answer_without_a_status_is_no_answer() {
-        assert_eq!(check(&HeaderMap::new()).unwrap_err().code(), ErrorCode::Upstream);
+        assert_eq!(
+            check(&HeaderMap::new(), None).unwrap_err().code(),
+            ErrorCode::Upstream
+        );
         let mut metadata = HeaderMap::new();
         metadata.insert("grpc-status", "0".parse().unwrap());
-        assert!(check(&metadata).is_ok());
+        assert!(check(&metadata, None).is_ok());
     }
 }

@@ -15,6 +15,11 @@ pub(crate) fn percent(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
+/// Whether a path has a segment that a URL parser would take for a step up, however its dots are written.
+pub(crate) fn climbs(path: &str) -> bool {
+    path.split('/').any(|segment| matches!(segment, "." | ".."))
+}
+
 /// The text of a string, number or boolean.
 pub(crate) fn scalar(value: &Value) -> Option<String> {
     match value {

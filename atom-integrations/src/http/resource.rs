@@ -69,14 +69,17 @@ impl Place {
         }
     }
 
-    /// The document that stands `levels` folders above this one under a relative path; none above the topmost.
+    /// The document that stands `levels` folders above this one under a relative path; none above the topmost, and
+    /// none on another host, which must not get this one's credential.
     pub(crate) fn beside(&self, levels: usize, path: &str) -> Option<Self> {
         match self {
             Self::Web { uri, authentication } => {
                 let depth = uri.path_segments().map_or(0, Iterator::count);
-                let uri = (levels < depth).then(|| uri.join(&format!("{}{path}", "../".repeat(levels))))?;
+                let joined =
+                    (levels < depth).then(|| uri.join(&format!("{}{path}", "../".repeat(levels))))?;
+                let joined = joined.ok().filter(|joined| joined.origin() == uri.origin())?;
                 Some(Self::Web {
-                    uri: uri.ok()?,
+                    uri: joined,
                     authentication: authentication.clone(),
                 })
             }
@@ -237,6 +240,16 @@ mod tests {
             assert_eq!(shown(&file.beside(levels, "c/d.proto").unwrap()), expected[1]);
         }
         assert!(web.beside(3, "c/d.proto").is_none());
+        for path in [
+            "http:/evil.example/x.proto",
+            "http:evil.example/x.proto",
+            "https://evil.example/x.proto",
+            "//evil.example/x.proto",
+            "\\\\evil.example/x.proto",
+            "ftp://x.test/x.proto",
+        ] {
+            assert!(web.beside(0, path).is_none(), "{path}");
+        }
         assert!(file.beside(9, "c/d.proto").is_none());
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn masked(uri: &Url) -> String {
 }
 
 /// A text with a secret masked wherever it stands.
-pub(super) fn concealed(text: &str, secret: &str) -> String {
+pub(crate) fn concealed(text: &str, secret: &str) -> String {
     if secret.is_empty() {
         return text.to_owned();
     }

@@ -102,6 +102,21 @@ impl FileAccess {
         Ok(canonical)
     }
 
+    /// The canonical path of an existing file or folder that a container may be given whole: nothing in or below it
+    /// is shut.
+    ///
+    /// # Errors
+    /// As [`readable`](Self::readable), and `permission_denied` for a folder that contains one that is shut.
+    pub fn mountable(&self, path: &str, context: &FunctionContext) -> Result<PathBuf> {
+        let canonical = self.readable(path, context)?;
+        if self.shut.iter().any(|folder| folder.starts_with(&canonical)) {
+            let message = "the folder contains the engine's own data, which a container may not touch; mount a \
+                           folder that does not";
+            return Err(Error::new(ErrorCode::PermissionDenied, message).with_context("path", path));
+        }
+        Ok(canonical)
+    }
+
     /// The path of a file to write, whose folder must exist; a relative one starts at the context's directory.
     ///
     /// # Errors
@@ -319,6 +334,13 @@ mod tests {
                 assert!(through.readable("data/root.key", &context).is_err());
             }
             assert!(access.writable("database.md", &context).is_ok());
+            // Who gets a folder whole gets what is below it.
+            std::fs::create_dir_all(root.join("other")).unwrap();
+            assert!(access.readable(".", &context).is_ok());
+            let error = access.mountable(".", &context).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::PermissionDenied);
+            assert!(access.mountable("data/deep", &context).is_err());
+            assert!(access.mountable("other", &context).is_ok());
             std::fs::remove_dir_all(root.join("data")).unwrap();
             let _ = std::fs::remove_file(root.join("link"));
         }

@@ -229,6 +229,12 @@ async fn a_message_that_does_not_fit_is_refused_before_it_is_sent() {
         ),
         ("/protocol", json!("mqtt"), ErrorCode::NotFound, "mqtt"),
         (
+            "/message/payload",
+            json!({ "n": 1, "user": { "id": ".." } }),
+            ErrorCode::InvalidRequest,
+            "segment",
+        ),
+        (
             "/authentication",
             json!({ "kerberos": {} }),
             ErrorCode::Unsupported,

@@ -12,6 +12,7 @@ use super::parameter::{Parameter, Place, declared};
 use super::style::{self, Style};
 use crate::http::body::{self, essence, is_json};
 use crate::http::call::add_query;
+use crate::http::encoding;
 use crate::http::request::Request;
 
 /// The parameter that holds the request body of an OpenAPI 3 operation.
@@ -156,8 +157,7 @@ impl Parts {
             )));
         }
         self.path = self.path.replace(&placeholder, text);
-        // A URL parser would take such a segment for a step up the path, however its dots are written.
-        if self.path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        if encoding::climbs(&self.path) {
             let message = format!("the path parameter '{name}' must not make the segment '.' or '..'");
             return Err(Error::invalid_request(message));
         }

@@ -166,7 +166,7 @@ pub(super) fn mounts(
         let (kind, source) = if is_name(&source) {
             ("volume", source)
         } else {
-            let path = access.readable(&source, context)?;
+            let path = access.mountable(&source, context)?;
             let path = path
                 .to_str()
                 .ok_or_else(|| Error::invalid_request("a folder to mount must have a name in UTF-8"))?;
