@@ -15,7 +15,7 @@ do:
   - all:
       for: { in: '${ [range(20)] }' }
       do:
-        - pass: { call: pass, with: '${ . }' }
+        - pass: { call: pass, with: { file: '${ .file }', name: '${ .name }' } }
 ";
 
 async fn open(config: EngineConfig, clock: &Arc<ManualClock>) -> Engine {

@@ -12,6 +12,7 @@ use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::action::Delivery;
 use super::lifecycle::{self, Lifecycle};
@@ -141,7 +142,11 @@ async fn run_to_end(
         runtime.leave(&record);
         return Ok(Departure::Ended);
     }
-    let mut driver = Box::pin(Driver::rebuild(runtime, record, progress)).await?;
+    let mut driver = {
+        // However many runs are woken at once, few are read from the store at a time.
+        let _permit = runtime.inner.rebuilds.acquire().await.map_err(|_| closed())?;
+        Box::pin(Driver::rebuild(runtime, record, progress)).await?
+    };
     *stuck = None;
     if driver.is_queued() && !Box::pin(driver.await_turn(inbox)).await? {
         return Ok(Departure::Parked);
@@ -156,7 +161,12 @@ async fn run_to_end(
     Box::pin(driver.begin_pending()).await?;
     let mut head = runtime.inner.parts.store.watch();
     let mut has_news = !driver.listening.is_empty();
+    // Since when the run only waits. News that are none of its business leave that as it is.
+    let mut idle = (driver.next_sequence, Instant::now());
     while driver.machine.outcome().is_none() {
+        if driver.next_sequence != idle.0 || !driver.actions.is_empty() {
+            idle = (driver.next_sequence, Instant::now());
+        }
         let is_paused = driver.machine.is_paused();
         if has_news && !is_paused {
             has_news = false;
@@ -184,10 +194,14 @@ async fn run_to_end(
                     driver.step(Event::Fired { action }).await?;
                 }
             }
-            () = tokio::time::sleep(runtime.inner.parts.limits.park_after), if driver.actions.is_empty() => {
+            () = tokio::time::sleep_until(idle.1 + runtime.inner.parts.limits.park_after), if driver.actions.is_empty() => {
                 let run = (scope.clone(), run);
                 if runtime.park(run, driver.rest(), inbox, &head) {
                     return Ok(Departure::Parked);
+                }
+                // News are read first; whoever holds on to the driver may take long.
+                if !was_listening || !head.has_changed().unwrap_or(false) {
+                    idle.1 = Instant::now();
                 }
             }
             changed = head.changed(), if was_listening => {

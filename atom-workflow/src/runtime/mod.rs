@@ -92,6 +92,9 @@ use crate::machine::{Event, check_depth};
 use parking::Drivers;
 use stuck::RunKey;
 
+/// How many runs are built from their journals at a time; each holds two pages of its journal meanwhile.
+const CONCURRENT_REBUILDS: usize = 64;
+
 /// What a runtime is made of.
 #[derive(Debug)]
 pub struct RuntimeParts {
@@ -129,7 +132,7 @@ pub struct RuntimeLimits {
     pub concurrent_calls: usize,
     /// How long one call may take.
     pub call_timeout: Duration,
-    /// How many runs may be under way at once.
+    /// How many runs may be in memory at once; those that only wait are not.
     pub concurrent_runs: usize,
     /// How long a run may only wait before it leaves memory, measured by the machine's own time. It is built again from
     /// its journal when what it waits for comes.
@@ -214,6 +217,8 @@ struct Inner {
     /// Whether somebody evaluates alert rules.
     has_alerts: AtomicBool,
     calls: Arc<Semaphore>,
+    /// Bounds how many runs are built from their journals at a time.
+    rebuilds: Semaphore,
     /// Wakes runs that wait without a driver.
     alarm: parking::Alarm,
     /// The queues that somebody is about to look at.
@@ -304,6 +309,7 @@ impl Runtime {
                 bell: Arc::default(),
                 has_alerts: AtomicBool::new(false),
                 calls,
+                rebuilds: Semaphore::new(CONCURRENT_REBUILDS),
                 alarm: parking::Alarm::default(),
                 looks: admission::Looks::default(),
                 stuck: stuck::StuckRuns::default(),

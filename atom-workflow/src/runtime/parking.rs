@@ -70,6 +70,10 @@ impl Drivers {
         self.driven.len() + self.parked.len()
     }
 
+    pub(super) fn driven(&self) -> usize {
+        self.driven.len()
+    }
+
     pub(super) fn parked(&self) -> usize {
         self.parked.len()
     }
@@ -238,8 +242,15 @@ impl Worker {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "runs that listen wait for their store");
+                    let alarm = self.runtime.upgrade().and_then(|inner| {
+                        let runtime = Runtime { inner };
+                        let alarms = &runtime.drivers().alarms;
+                        alarms.first().map(|(at, _)| *at)
+                    });
+                    let alarm = self.clock.wait_until(alarm.unwrap_or(Timestamp::MAX));
                     tokio::select! {
                         () = shutdown.cancelled() => return,
+                        () = alarm => {}
                         () = self.clock.sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
                     }
                 }
@@ -249,37 +260,56 @@ impl Worker {
 
     /// Wakes the runs that are to be woken; gives the next time at which one is.
     async fn pass(&mut self, runtime: &Runtime) -> Result<Option<Timestamp>> {
+        // What is due does not wait for the log.
+        self.wake_due(runtime)?;
         let head = *self.head.borrow_and_update();
-        let heard = self.listen(runtime, head).await;
-        // What is due does not wait for a log that cannot be read.
+        self.listen(runtime, head).await?;
+        self.wake_due(runtime)
+    }
+
+    /// Wakes the runs whose time has come; gives the next time at which one's does.
+    fn wake_due(&self, runtime: &Runtime) -> Result<Option<Timestamp>> {
         let mut drivers = runtime.drivers();
         for run in drivers.due(self.clock.now()) {
             runtime.begin_driver(&mut drivers, run, None, None)?;
         }
-        heard?;
         Ok(drivers.alarms.first().map(|(at, _)| *at))
     }
 
     async fn listen(&self, runtime: &Runtime, head: Offset) -> Result<()> {
         let behind = runtime.drivers().behind(head);
-        for (scope, mut seen) in behind {
-            loop {
-                let page = runtime.inner.parts.store.read(&scope, seen, EVENT_PAGE).await?;
-                let is_last = page.len() < EVENT_PAGE;
-                seen = page.last().map_or(seen, |logged| logged.offset);
-                // A page that is not full reaches at least to the head.
-                let until = if is_last { seen.max(head) } else { seen };
-                let mut drivers = runtime.drivers();
-                let events = page.iter().map(|logged| &logged.event);
-                for run in drivers.hear(&scope, events, until) {
-                    runtime.begin_driver(&mut drivers, run, None, None)?;
-                }
-                if is_last {
-                    break;
-                }
+        let mut failure = Ok(());
+        for (scope, seen) in behind {
+            // One owner's log that cannot be read does not keep the others' runs waiting.
+            if let Err(error) = self.listen_for(runtime, &scope, seen, head).await {
+                failure = Err(error);
             }
         }
-        Ok(())
+        failure
+    }
+
+    async fn listen_for(
+        &self,
+        runtime: &Runtime,
+        scope: &Scope,
+        mut seen: Offset,
+        head: Offset,
+    ) -> Result<()> {
+        loop {
+            let page = runtime.inner.parts.store.read(scope, seen, EVENT_PAGE).await?;
+            let is_last = page.len() < EVENT_PAGE;
+            seen = page.last().map_or(seen, |logged| logged.offset);
+            // A page that is not full reaches at least to the head.
+            let until = if is_last { seen.max(head) } else { seen };
+            let mut drivers = runtime.drivers();
+            let events = page.iter().map(|logged| &logged.event);
+            for run in drivers.hear(scope, events, until) {
+                runtime.begin_driver(&mut drivers, run, None, None)?;
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
     }
 
     async fn wait(&mut self, wake: Option<Timestamp>) {

@@ -206,7 +206,7 @@ impl Runtime {
     /// Checks that there is room for one more run, and that there are the secrets it needs.
     pub(super) async fn check_ready(&self, scope: &Scope, workflow: &Workflow) -> Result<()> {
         let limits = &self.inner.parts.limits;
-        if self.drivers().len() >= limits.concurrent_runs {
+        if self.drivers().driven() >= limits.concurrent_runs {
             return Err(Error::new(
                 ErrorCode::LimitExceeded,
                 format!(

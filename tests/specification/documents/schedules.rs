@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use atom_core::Clock;
 use atom_core::storage::{RunStatus, RunTrigger};
-use atom_engine::api::{ListRunsRequest, PreviewScheduleRequest, Run};
+use atom_engine::api::{GetScheduleRequest, ListRunsRequest, PreviewScheduleRequest, Run};
 use atom_integrations::http::testing::TestResponse;
 use serde_json::json;
 
@@ -51,7 +51,16 @@ async fn backup(stage: Stage) {
         assert_eq!(runs[0].status, RunStatus::Completed, "{:?}", runs[0].error);
         assert_eq!(scene.asked(), vec!["POST example.com/api/v1/backup/start"; day]);
         // What follows is known once it is noted that the run was started.
-        while scene.clock.earliest_deadline() != Some(midnight + Duration::from_secs(24 * 60 * 60)) {
+        let next = midnight + Duration::from_secs(24 * 60 * 60);
+        loop {
+            let schedule = GetScheduleRequest {
+                namespace: "examples".to_owned(),
+                name: "cron-schedule".to_owned(),
+            };
+            let schedule = scene.engine.call(schedule).await.expect("it is scheduled");
+            if schedule.next_at == Some(next) {
+                break;
+            }
             tokio::task::yield_now().await;
         }
     }
