@@ -103,7 +103,7 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
     assert_eq!(
         found,
         [
-            "metadata.atom.retention",
+            "metadata.atom.archiving",
             "schedule: more than one of every, cron, after and on",
             "authentication: oidc with the grant authorization_code",
             "use.catalogs: a URI that is an expression",
@@ -123,7 +123,7 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
     let first = &workflow.unsupported[0];
     assert_eq!(
         (first.path.as_str(), first.line, first.column),
-        ("/document/metadata/atom/retention", 7, 32)
+        ("/document/metadata/atom/archiving", 7, 32)
     );
     let is_unsupported = |task: &atom_workflow::definition::Task| matches!(task.kind, TaskKind::Unsupported);
     for task in &workflow.tasks.tasks {

@@ -45,6 +45,22 @@ impl Machine {
                 .map_err(|error| WorkflowError::expression(&error))?;
         }
         self.resolve_endpoint(Some(&mut endpoint), None, &Value::Null, &variables)?;
+        if endpoint.get("authentication").is_some_and(has_null) {
+            return Err(WorkflowError::configuration(
+                "a part of the authentication policy is null; set the secrets it names with secrets.set, and list them \
+                 in 'use.secrets'",
+            ));
+        }
         Ok(endpoint)
+    }
+}
+
+/// Whether any part is null, as a secret is that nobody has set.
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.iter().any(has_null),
+        Value::Object(members) => members.values().any(has_null),
+        _ => false,
     }
 }

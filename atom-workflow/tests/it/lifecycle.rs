@@ -286,7 +286,11 @@ do: [{ a: { set: '${ .[0].name }' } }]
             .await
             .unwrap()
             .items;
-        let outputs: Vec<_> = runs.iter().filter_map(|run| run.output.clone()).collect();
+        let mut outputs = Vec::new();
+        for run in runs {
+            let run = bench.store.run(&bench.scope(), run.id).await.unwrap().unwrap();
+            outputs.extend(run.output);
+        }
         if outputs.len() >= 2 {
             break outputs;
         }

@@ -260,9 +260,9 @@ async fn what_a_run_cannot_follow_is_refused() {
         ),
         ("do: [{ rest: { wait: PT1H } }]\n", ErrorCode::Conflict, "'token'"),
         (
-            "use: { secrets: [token], catalogs: { c: { endpoint: 'https://example.com' } } }\ndo: [{ rest: { wait: PT1H } }]\n",
+            "use: { secrets: [token] }\ninput: { schema: { format: avro, document: { type: string } } }\ndo: [{ rest: { wait: PT1H } }]\n",
             ErrorCode::Unsupported,
-            "use.catalogs",
+            "schema.format: avro",
         ),
     ] {
         let refused = migrate(

@@ -6,7 +6,7 @@ use atom_core::Clock;
 use atom_core::storage::{RunStatus, RunTrigger};
 use atom_engine::api::{GetScheduleRequest, ListRunsRequest, PreviewScheduleRequest, Run};
 use atom_integrations::http::testing::TestResponse;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::documents;
 use super::stage::{Scene, Stage};
@@ -14,6 +14,8 @@ use super::stage::{Scene, Stage};
 documents! {
     "schedule-cron.yaml" => backup,
     "schedule-event-driven.yaml" => nurse,
+    "set-expression.yaml" => set_expression,
+    "set.yaml" => set,
 }
 
 /// The runs there are, the newest first, once there are as many and all have ended.
@@ -100,4 +102,26 @@ async fn nurse(stage: Stage) {
         "message": "Alert: Patient's heartbeat is critically low. Immediate attention required.",
     });
     assert_eq!(scene.bodies(), vec![body; 2]);
+}
+
+/// What a run gives that an event with this data starts.
+async fn triggered(stage: Stage, data: Value) -> Option<Value> {
+    let scene = stage.alone().await;
+    scene.deploy().await;
+    let kind = "io.serverlessworkflow.samples.events.trigger.v1";
+    scene
+        .publish(json!({ "type": kind, "id": "1", "data": data }))
+        .await;
+    let runs = ended(&scene, 1).await;
+    scene.ended(&runs[0]).await.output
+}
+
+async fn set(stage: Stage) {
+    let output = triggered(stage, json!({ "a": 1 })).await;
+    assert_eq!(output, Some(json!({ "startEvent": { "a": 1 } })));
+}
+
+async fn set_expression(stage: Stage) {
+    let output = triggered(stage, json!({ "a": 1 })).await;
+    assert_eq!(output, Some(json!({ "a": 1 })));
 }
