@@ -262,20 +262,20 @@ class ChangedRuns(TypedDict):
     """What to pass as `after` to go on; absent when there are no more."""
 
 
-class ChangedTask(TypedDict):
-    """A task that is different."""
-
-    name: str
-    """Its name."""
-
-    from: str
-    """Its JSON pointer in the first document."""
-
-    to: str
-    """Its JSON pointer in the second document."""
-
-    members: Sequence[MemberChange]
-    """What differs."""
+ChangedTask = TypedDict(
+    "ChangedTask",
+    {
+        # Its name.
+        "name": "str",
+        # Its JSON pointer in the first document.
+        "from": "str",
+        # Its JSON pointer in the second document.
+        "to": "str",
+        # What differs.
+        "members": "Sequence[MemberChange]",
+    },
+)
+"""A task that is different."""
 
 
 class CloudEvent(TypedDict):
@@ -779,28 +779,25 @@ class RunResumed(TypedDict):
     type: Literal["run_resumed"]
 
 
-class RunMigrated(TypedDict):
-    """The run was moved to another version of its workflow."""
-
-    offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
-
-    at: str
-    """When it happened."""
-
-    task: NotRequired[str | None]
-    """The JSON pointer of the task in the document; absent for the run itself."""
-
-    step: NotRequired[int | None]
-    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
-
-    type: Literal["run_migrated"]
-
-    from: WorkflowVersion
-    """The version that it followed."""
-
-    to: WorkflowVersion
-    """The version that it follows from then on."""
+RunMigrated = TypedDict(
+    "RunMigrated",
+    {
+        # Its place in the history, from 1: the same every time the history is read.
+        "offset": "int",
+        # When it happened.
+        "at": "str",
+        # The JSON pointer of the task in the document; absent for the run itself.
+        "task": "NotRequired[str | None]",
+        # The number of the execution of the task, unique within the run: a task in a loop is executed many times.
+        "step": "NotRequired[int | None]",
+        "type": "Literal['run_migrated']",
+        # The version that it followed.
+        "from": "WorkflowVersion",
+        # The version that it follows from then on.
+        "to": "WorkflowVersion",
+    },
+)
+"""The run was moved to another version of its workflow."""
 
 
 class RunCompensating(TypedDict):
@@ -1172,47 +1169,50 @@ class LoggedEvent(TypedDict):
     """The event."""
 
 
-class MemberChange(TypedDict):
-    """A value that is different."""
+MemberChange = TypedDict(
+    "MemberChange",
+    {
+        # Where it stands: a JSON pointer from the task, or from the document.
+        "path": "str",
+        # What stood there; absent when nothing did.
+        "from": "NotRequired[Any]",
+        # What stands there; absent when nothing does.
+        "to": "NotRequired[Any]",
+    },
+)
+"""A value that is different."""
 
-    path: str
-    """Where it stands: a JSON pointer from the task, or from the document."""
 
-    from: NotRequired[Any]
-    """What stood there; absent when nothing did."""
-
-    to: NotRequired[Any]
-    """What stands there; absent when nothing does."""
-
-
-class MigratedRun(TypedDict):
-    """A run that was moved, or could be."""
-
-    run: Run
-    """The run as it is now."""
-
-    from: WorkflowVersion
-    """The version that it followed before."""
-
-    to: WorkflowVersion
-    """The version that it follows now, or after a dry run could follow."""
+MigratedRun = TypedDict(
+    "MigratedRun",
+    {
+        # The run as it is now.
+        "run": "Run",
+        # The version that it followed before.
+        "from": "WorkflowVersion",
+        # The version that it follows now, or after a dry run could follow.
+        "to": "WorkflowVersion",
+    },
+)
+"""A run that was moved, or could be."""
 
 
 MissedRuns: TypeAlias = "Literal['skip', 'latest', 'all']"
 """What becomes of times that came while nobody was there to start their runs."""
 
 
-class MovedTask(TypedDict):
-    """A task that stands elsewhere."""
-
-    name: str
-    """Its name."""
-
-    from: str
-    """Its JSON pointer in the first document."""
-
-    to: str
-    """Its JSON pointer in the second document."""
+MovedTask = TypedDict(
+    "MovedTask",
+    {
+        # Its name.
+        "name": "str",
+        # Its JSON pointer in the first document.
+        "from": "str",
+        # Its JSON pointer in the second document.
+        "to": "str",
+    },
+)
+"""A task that stands elsewhere."""
 
 
 OnDeadline: TypeAlias = "Literal['fault', 'reject', 'approve']"
@@ -1508,32 +1508,28 @@ class RunStatistics(TypedDict):
     """What those took that completed, from the start to the end of the run; absent when there are none."""
 
 
-class RunStatisticsPart(TypedDict):
-    """The runs of one hour or day."""
-
-    from: str
-    """When it begins."""
-
-    started: int
-    """How many began."""
-
-    completed: int
-    """How many ended with an output."""
-
-    faulted: int
-    """How many ended with an error."""
-
-    cancelled: int
-    """How many were cancelled."""
-
-    success_rate: NotRequired[float | None]
-    """The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none."""
-
-    retries: int
-    """How often their tasks were tried again."""
-
-    duration: NotRequired[DurationStatistics | None]
-    """What those took that completed, from the start to the end of the run; absent when there are none."""
+RunStatisticsPart = TypedDict(
+    "RunStatisticsPart",
+    {
+        # When it begins.
+        "from": "str",
+        # How many began.
+        "started": "int",
+        # How many ended with an output.
+        "completed": "int",
+        # How many ended with an error.
+        "faulted": "int",
+        # How many were cancelled.
+        "cancelled": "int",
+        # The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none.
+        "success_rate": "NotRequired[float | None]",
+        # How often their tasks were tried again.
+        "retries": "int",
+        # What those took that completed, from the start to the end of the run; absent when there are none.
+        "duration": "NotRequired[DurationStatistics | None]",
+    },
+)
+"""The runs of one hour or day."""
 
 
 RunStatus: TypeAlias = "Literal['running', 'queued', 'paused', 'completed', 'faulted', 'cancelled']"
@@ -1911,32 +1907,28 @@ class StepStatistics(TypedDict):
     """What those executions took that completed; absent when there are none."""
 
 
-class StepStatisticsPart(TypedDict):
-    """The executions of a task in one hour or day."""
-
-    from: str
-    """When it begins."""
-
-    executions: int
-    """How often the run came to it and carried it out."""
-
-    completed: int
-    """How many executions ended with an output."""
-
-    faulted: int
-    """How many ended with an error."""
-
-    cancelled: int
-    """How many were stopped before they ended."""
-
-    success_rate: NotRequired[float | None]
-    """The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none."""
-
-    attempts: int
-    """How often it was tried: more than `executions` only for a `try` that retried."""
-
-    duration: NotRequired[DurationStatistics | None]
-    """What those executions took that completed; absent when there are none."""
+StepStatisticsPart = TypedDict(
+    "StepStatisticsPart",
+    {
+        # When it begins.
+        "from": "str",
+        # How often the run came to it and carried it out.
+        "executions": "int",
+        # How many executions ended with an output.
+        "completed": "int",
+        # How many ended with an error.
+        "faulted": "int",
+        # How many were stopped before they ended.
+        "cancelled": "int",
+        # The share that completed, from 0 to 1, of those that completed or faulted; absent when there are none.
+        "success_rate": "NotRequired[float | None]",
+        # How often it was tried: more than `executions` only for a `try` that retried.
+        "attempts": "int",
+        # What those executions took that completed; absent when there are none.
+        "duration": "NotRequired[DurationStatistics | None]",
+    },
+)
+"""The executions of a task in one hour or day."""
 
 
 StepStatus: TypeAlias = "Literal['running', 'completed', 'faulted', 'cancelled']"
@@ -2058,20 +2050,20 @@ class TaskStatistics(TypedDict):
     """The numbers of each hour or day in which there were any, in order; nothing without an `interval`."""
 
 
-class TaskStatisticsList(TypedDict):
-    """Numbers, and the time range that they are of."""
-
-    from: str
-    """Where the time range begins: the beginning of an hour, or of a day."""
-
-    before: str
-    """Where it ends."""
-
-    items: Sequence[TaskStatistics]
-    """The numbers."""
-
-    next: NotRequired[str | None]
-    """What to pass as `after` to get the following page, with the same `from` and `before`; absent on the last."""
+TaskStatisticsList = TypedDict(
+    "TaskStatisticsList",
+    {
+        # Where the time range begins: the beginning of an hour, or of a day.
+        "from": "str",
+        # Where it ends.
+        "before": "str",
+        # The numbers.
+        "items": "Sequence[TaskStatistics]",
+        # What to pass as `after` to get the following page, with the same `from` and `before`; absent on the last.
+        "next": "NotRequired[str | None]",
+    },
+)
+"""Numbers, and the time range that they are of."""
 
 
 class TemplateDetails(TypedDict):
@@ -2164,29 +2156,26 @@ class ValidatedWorkflow(TypedDict):
     """The name people read."""
 
 
-class WorkflowComparison(TypedDict):
-    """What differs between two documents."""
-
-    from: ValidatedWorkflow
-    """The document that was compared."""
-
-    to: ValidatedWorkflow
-    """The document that it was compared with."""
-
-    added: Sequence[TaskPlace]
-    """The tasks that only the second document has, in document order."""
-
-    removed: Sequence[TaskPlace]
-    """The tasks that only the first document has, in document order."""
-
-    moved: Sequence[MovedTask]
-    """The tasks that stand in another list, or at another place among the tasks that both lists have."""
-
-    changed: Sequence[ChangedTask]
-    """The tasks that are themselves different, apart from the tasks inside them."""
-
-    parts: Sequence[MemberChange]
-    """What differs outside of tasks: `document`, `input`, `output`, `use`, `timeout`, `schedule`, `evaluate`."""
+WorkflowComparison = TypedDict(
+    "WorkflowComparison",
+    {
+        # The document that was compared.
+        "from": "ValidatedWorkflow",
+        # The document that it was compared with.
+        "to": "ValidatedWorkflow",
+        # The tasks that only the second document has, in document order.
+        "added": "Sequence[TaskPlace]",
+        # The tasks that only the first document has, in document order.
+        "removed": "Sequence[TaskPlace]",
+        # The tasks that stand in another list, or at another place among the tasks that both lists have.
+        "moved": "Sequence[MovedTask]",
+        # The tasks that are themselves different, apart from the tasks inside them.
+        "changed": "Sequence[ChangedTask]",
+        # What differs outside of tasks: `document`, `input`, `output`, `use`, `timeout`, `schedule`, `evaluate`.
+        "parts": "Sequence[MemberChange]",
+    },
+)
+"""What differs between two documents."""
 
 
 class WorkflowDocument(TypedDict):
@@ -2303,20 +2292,20 @@ class WorkflowStatistics(TypedDict):
     """The numbers of each hour or day in which there were any, in order; nothing without an `interval`."""
 
 
-class WorkflowStatisticsList(TypedDict):
-    """Numbers, and the time range that they are of."""
-
-    from: str
-    """Where the time range begins: the beginning of an hour, or of a day."""
-
-    before: str
-    """Where it ends."""
-
-    items: Sequence[WorkflowStatistics]
-    """The numbers."""
-
-    next: NotRequired[str | None]
-    """What to pass as `after` to get the following page, with the same `from` and `before`; absent on the last."""
+WorkflowStatisticsList = TypedDict(
+    "WorkflowStatisticsList",
+    {
+        # Where the time range begins: the beginning of an hour, or of a day.
+        "from": "str",
+        # Where it ends.
+        "before": "str",
+        # The numbers.
+        "items": "Sequence[WorkflowStatistics]",
+        # What to pass as `after` to get the following page, with the same `from` and `before`; absent on the last.
+        "next": "NotRequired[str | None]",
+    },
+)
+"""Numbers, and the time range that they are of."""
 
 
 class WorkflowValidation(TypedDict):

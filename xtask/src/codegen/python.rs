@@ -144,6 +144,12 @@ fn alias(name: &str, target: &str, schema: &Value) -> String {
 
 /// A class with the members of a schema and of the schema that it is a variant of.
 fn class(name: &str, schema: &Value, base: &Value) -> String {
+    let mut names = [base, schema]
+        .into_iter()
+        .flat_map(|owner| members(&owner["properties"]));
+    if names.any(|(member, _)| KEYWORDS.contains(&member.as_str())) {
+        return dictionary(name, schema, base);
+    }
     let mut class = format!("\nclass {name}(TypedDict):\n");
     class.push_str(&docstring(text(&schema["description"]), 4));
     class.push('\n');
@@ -162,6 +168,28 @@ fn class(name: &str, schema: &Value, base: &Value) -> String {
         }
     }
     class
+}
+
+/// The same for members that a class cannot have, because their names are words of the language.
+fn dictionary(name: &str, schema: &Value, base: &Value) -> String {
+    let mut dictionary = format!("\n{name} = TypedDict(\n    \"{name}\",\n    {{\n");
+    for owner in [base, schema] {
+        let required = required(owner);
+        for (member, schema) in members(&owner["properties"]) {
+            let mut annotation = annotation(schema, "").replace('"', "'");
+            if !required.contains(member.as_str()) {
+                annotation = format!("NotRequired[{annotation}]");
+            }
+            let description = one_line(text(&schema["description"]));
+            if !description.is_empty() {
+                let _ = writeln!(dictionary, "        # {description}");
+            }
+            let _ = writeln!(dictionary, "        \"{member}\": \"{annotation}\",");
+        }
+    }
+    dictionary.push_str("    },\n)\n");
+    let _ = writeln!(dictionary, "{}", docstring(text(&schema["description"]), 0));
+    dictionary
 }
 
 fn operations_module(operations: &[Value], types: &Types) -> String {
@@ -449,6 +477,20 @@ mod tests {
         ] {
             assert_eq!(annotation(&schema, ""), expected, "{schema}");
         }
+    }
+
+    #[test]
+    fn a_member_named_like_a_word_of_the_language_stands_in_a_dictionary() {
+        let schema = json!({
+            "description": "A move.",
+            "properties": { "from": { "type": "string" }, "how": { "const": "fast", "description": "How." } },
+            "required": ["from"]
+        });
+        assert_eq!(
+            class("Move", &schema, &Value::Null),
+            "\nMove = TypedDict(\n    \"Move\",\n    {\n        \"from\": \"str\",\n        # How.\n        \
+             \"how\": \"NotRequired[Literal['fast']]\",\n    },\n)\n\"\"\"A move.\"\"\"\n"
+        );
     }
 
     #[test]

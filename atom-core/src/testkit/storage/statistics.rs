@@ -72,6 +72,9 @@ fn end(
     }
 }
 
+/// A workflow's name and version, and how many of its runs completed by hour.
+type Ended = (String, String, Vec<(i64, u64)>);
+
 async fn run(
     store: &dyn Store,
     owner: &Principal,
@@ -218,7 +221,7 @@ async fn series(store: &dyn Store) {
             .await;
         }
     }
-    let ended = |series: &[Series]| -> Vec<(String, String, Vec<(i64, u64)>)> {
+    let ended = |series: &[Series]| -> Vec<Ended> {
         let told = series.iter().map(|series| {
             let slots = series.slots.iter().map(|(at, tally)| (*at, tally.completed));
             let version = series.key.version.clone().unwrap_or_default();
