@@ -48,6 +48,18 @@ const EXTRA_RULES: &[(&str, &str)] = &[
         "an expression that cannot be read would start nothing",
     ),
     ("calls itself", "a function that calls itself never ends"),
+    (
+        "expected a function of a catalog",
+        "the text of the specification says how such a function is named",
+    ),
+    (
+        "is not the name of a function of a catalog",
+        "the name is a part of the function's URI",
+    ),
+    (
+        "' is not a semantic version",
+        "a function is found by its version",
+    ),
     ("cannot name a variable", "expressions could not read it"),
     ("are both named", "one variable would hide the other"),
     ("every task has a '$", "a variable would hide one of the engine's"),
