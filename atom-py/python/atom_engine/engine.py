@@ -73,6 +73,9 @@ class Engine(Actor):
         processes: Mapping[str, Any] | None = None,
         resume: bool | None = None,
         retention: Mapping[str, str] | None = None,
+        default_catalog: str | None = None,
+        lifecycle_events: str | None = None,
+        alert_interval_ms: int | None = None,
         host_call_timeout_ms: int | None = None,
         close_grace_ms: int | None = None,
     ) -> Engine:
@@ -95,6 +98,9 @@ class Engine(Actor):
             retention: How long runs that have ended (`completed`, `failed`) and `events` are kept, as ISO 8601
                 durations such as `P30D`; for ever unless given.
             host_call_timeout_ms: How long a function of this program may take to answer; 5 minutes unless given.
+            default_catalog: Where functions of the catalog `default` are.
+            lifecycle_events: What is told of runs by events: `none` unless given, `workflow` or `all`.
+            alert_interval_ms: How often alert rules are evaluated; every minute unless given.
             close_grace_ms: How long closing waits for calls and runs to finish what they are writing; 5 seconds
                 unless given.
 
@@ -113,6 +119,9 @@ class Engine(Actor):
             "processes": processes,
             "resume": resume,
             "retention": retention,
+            "default_catalog": default_catalog,
+            "lifecycle_events": lifecycle_events,
+            "alert_interval_ms": alert_interval_ms,
             "host_call_timeout_ms": host_call_timeout_ms,
             "close_grace_ms": close_grace_ms,
         }

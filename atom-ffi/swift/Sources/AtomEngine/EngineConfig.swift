@@ -22,6 +22,12 @@ public struct EngineConfig: Encodable, Sendable {
     public var resume: Bool?
     /// How long runs that have ended and events are kept; for ever when absent.
     public var retention: RetentionConfig?
+    /// Where functions of the catalog `default` are.
+    public var defaultCatalog: String?
+    /// What is told of runs by events: `none`, `workflow` or `all`.
+    public var lifecycleEvents: String?
+    /// How often alert rules are evaluated, in milliseconds.
+    public var alertIntervalMs: Int?
     /// How long a function of the application may take to answer, in milliseconds.
     public var hostCallTimeoutMs: Int?
     /// How long closing waits for calls and runs to finish what they are writing, in milliseconds.
@@ -42,6 +48,9 @@ public struct EngineConfig: Encodable, Sendable {
         case processes
         case resume
         case retention
+        case defaultCatalog = "default_catalog"
+        case lifecycleEvents = "lifecycle_events"
+        case alertIntervalMs = "alert_interval_ms"
         case hostCallTimeoutMs = "host_call_timeout_ms"
         case closeGraceMs = "close_grace_ms"
     }

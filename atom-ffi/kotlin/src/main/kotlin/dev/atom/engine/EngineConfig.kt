@@ -33,6 +33,15 @@ data class EngineConfig(
     val resume: Boolean? = null,
     /** How long runs that have ended and events are kept; for ever when absent. */
     val retention: RetentionConfig? = null,
+    /** Where functions of the catalog `default` are. */
+    @SerialName("default_catalog")
+    val defaultCatalog: String? = null,
+    /** What is told of runs by events: `none`, `workflow` or `all`. */
+    @SerialName("lifecycle_events")
+    val lifecycleEvents: String? = null,
+    /** How often alert rules are evaluated, in milliseconds. */
+    @SerialName("alert_interval_ms")
+    val alertIntervalMs: Long? = null,
     /** How long a function of the application may take to answer, in milliseconds. */
     @SerialName("host_call_timeout_ms")
     val hostCallTimeoutMs: Long? = null,
