@@ -123,6 +123,7 @@ impl Run {
             labels: run.labels,
             idempotency_key: run.idempotency_key,
             admission: run.limits.map(Admission::queued),
+            journal_start: 0,
             created_at: run.created_at,
             updated_at: journal.last().map_or(run.created_at, |entry| entry.at),
             ended_at: None,
@@ -147,6 +148,10 @@ impl Run {
         );
         if let Some(last) = self.journal.last() {
             self.record.updated_at = last.at;
+        }
+        if commit.continues {
+            self.journal.drain(..self.journal.len().saturating_sub(1));
+            self.record.journal_start = self.next_sequence().saturating_sub(1);
         }
         if let Some(is_paused) = commit.is_paused {
             self.record.status = if is_paused {

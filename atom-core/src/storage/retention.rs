@@ -39,7 +39,7 @@ impl Expiry {
 /// Removes runs and events of every scope.
 #[async_trait]
 pub trait RetentionStore: Send + Sync + std::fmt::Debug {
-    /// Removes a little of what may be removed, about `limit` rows, in one short transaction, and returns whether there is
+    /// Removes a little of what may be removed, and of journals from before their runs continued, about `limit` rows, in one short transaction, and returns whether there is
     /// more. Call it until there is not: other writes go between. What a crash interrupts is gone on with. A run that is
     /// being removed is there no more for any other method, but its id may be taken until it is gone wholly.
     ///

@@ -190,6 +190,8 @@ pub struct RunRecord {
     pub idempotency_key: Option<String>,
     /// How it came to begin or waits to, for a run with limits.
     pub admission: Option<Admission>,
+    /// The sequence that its journal begins with: 0, unless the run has continued, see [`RunCommit::continues`].
+    pub journal_start: u64,
     /// When it was created.
     pub created_at: Timestamp,
     /// When the last journal entry was written.
@@ -201,7 +203,7 @@ pub struct RunRecord {
 /// One thing that happened to a run. The journal is the run: its state follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalEntry {
-    /// Its place in the run's journal, from 0 without gaps.
+    /// Its place in the run's journal, without gaps: from 0, unless the run has continued.
     pub sequence: u64,
     /// When it happened.
     pub at: Timestamp,
@@ -249,6 +251,9 @@ pub struct RunCommit {
     pub tally: Option<RunTally>,
     /// The version of its workflow that the run follows from now on; as it was when absent.
     pub migrates_to: Option<WorkflowVersion>,
+    /// Whether the journal begins with the last of these entries from now on. Those before it may be there for a while:
+    /// [`prune`](super::RetentionStore::prune) removes them.
+    pub continues: bool,
 }
 
 impl NewRun {
@@ -334,6 +339,11 @@ impl RunCommit {
         if self.tally.is_some() && self.end.is_none() {
             return Err(Error::invalid_request("a run is counted when it ends"));
         }
+        if self.continues && (self.entries.is_empty() || self.end.is_some()) {
+            return Err(Error::invalid_request(
+                "a run continues with a journal entry, and does not end with it",
+            ));
+        }
         Ok(())
     }
 
@@ -367,6 +377,7 @@ impl RunRecord {
             labels: self.labels.clone(),
             idempotency_key: self.idempotency_key.clone(),
             admission: self.admission.clone(),
+            journal_start: self.journal_start,
             input: Value::Null,
             status: self.status,
             output: None,
@@ -457,7 +468,8 @@ pub trait RunStore: Send + Sync + std::fmt::Debug {
     /// `invalid_request` for a bad page, `storage_failed`.
     async fn runs(&self, scope: &Scope, filter: &RunFilter, page: &PageRequest) -> Result<Page<RunRecord>>;
 
-    /// Up to `limit` journal entries of a run from sequence `from` on, in order.
+    /// Up to `limit` journal entries of a run from sequence `from` on, in order. There may be some from before
+    /// [`RunRecord::journal_start`].
     ///
     /// # Errors
     /// `storage_failed`.

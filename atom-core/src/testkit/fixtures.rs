@@ -145,5 +145,6 @@ pub fn commit(scope: &Scope, run: RunId, sequences: std::ops::Range<u64>) -> Run
         is_paused: None,
         tally: None,
         migrates_to: None,
+        continues: false,
     }
 }

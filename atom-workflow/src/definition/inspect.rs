@@ -1,6 +1,7 @@
 //! Answers questions about a whole document.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use atom_core::{Error, ErrorCode, Result};
 
@@ -77,7 +78,7 @@ impl Workflow {
     }
 
     /// Shows every task, those of extensions first.
-    pub(crate) fn visit<'a>(&'a self, see: &mut impl FnMut(&'a Task)) {
+    pub(crate) fn visit<'a>(&'a self, see: &mut impl FnMut(&'a Arc<Task>)) {
         let lists = self
             .extensions
             .iter()
@@ -89,13 +90,13 @@ impl Workflow {
 }
 
 /// Shows every task of a list and of the lists inside, in document order. The reader bounds how deep they nest.
-fn visit<'a>(list: &'a TaskList, see: &mut impl FnMut(&'a Task)) {
+fn visit<'a>(list: &'a TaskList, see: &mut impl FnMut(&'a Arc<Task>)) {
     for task in &list.tasks {
         visit_task(task, see);
     }
 }
 
-fn visit_task<'a>(task: &'a Task, see: &mut impl FnMut(&'a Task)) {
+fn visit_task<'a>(task: &'a Arc<Task>, see: &mut impl FnMut(&'a Arc<Task>)) {
     see(task);
     if let Some(compensate) = &task.compensate {
         visit(compensate, see);

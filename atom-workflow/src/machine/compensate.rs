@@ -27,10 +27,10 @@ const MAX_COMPENSATIONS: usize = 10_000;
 /// What undoes one completed task.
 #[derive(Debug)]
 pub(super) struct Compensation {
-    task: Arc<Task>,
-    input: Arc<Value>,
-    output: Arc<Value>,
-    variables: Variables,
+    pub(super) task: Arc<Task>,
+    pub(super) input: Arc<Value>,
+    pub(super) output: Arc<Value>,
+    pub(super) variables: Variables,
 }
 
 /// Why a run ends without having completed.

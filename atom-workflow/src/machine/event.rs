@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use atom_core::storage::{Decision, DecisionKind, WorkflowVersion};
-use atom_core::{ApprovalId, CloudEvent, ErrorReport, RunId};
+use atom_core::{ApprovalId, CloudEvent, ErrorReport, Offset, RunId};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ApprovalChange, ApprovalRequest, WorkflowError};
+use super::{ApprovalChange, ApprovalRequest, Continuation, WorkflowError};
 
 /// Numbers the actions of one run: calls, timers, waits for events and child runs. Stable under replay.
 pub type ActionId = u64;
@@ -28,6 +28,16 @@ pub enum Event {
         machine: u32,
         /// The version of the engine that the run began with: what `$runtime.version` shows throughout.
         engine: String,
+    },
+    /// The run goes on from here with a new journal: the first entry of it.
+    Continued {
+        /// The version of the machine that wrote it.
+        machine: u32,
+        /// Where in the log of events tasks begin to listen that the entry leads to; where it was written when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Offset>,
+        /// What the run goes on with.
+        state: Box<Continuation>,
     },
     /// An action ended well.
     Completed {
@@ -225,6 +235,8 @@ pub struct Transition {
     pub outcome: Option<Outcome>,
     /// What happened, task by task; only filled when the machine keeps records.
     pub records: Vec<Record>,
+    /// How the run can go on with a new journal, see [`ask_for_continuation`](super::Machine::ask_for_continuation).
+    pub continuation: Option<Box<Continuation>>,
 }
 
 /// One line of a run's history.
@@ -258,6 +270,9 @@ pub enum RecordKind {
     /// The turn of the run has come; it goes on where the run that it repeats was.
     #[schemars(title = "RunAdmitted")]
     RunAdmitted,
+    /// The run went on with a new journal, as the one it had was long: what came before is no longer part of its history.
+    #[schemars(title = "RunContinued")]
+    RunContinued,
     /// The run ended with an output.
     #[schemars(title = "RunCompleted")]
     RunCompleted {

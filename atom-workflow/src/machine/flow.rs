@@ -63,6 +63,7 @@ impl Machine {
                 }
             },
         }
+        self.offer_continuation(list_id, &data);
         self.work.push_back(Work::Run {
             list: list_id,
             input: data,

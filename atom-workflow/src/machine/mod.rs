@@ -38,6 +38,7 @@ mod approve;
 mod call;
 mod compensate;
 mod consume;
+mod continuation;
 mod data;
 mod decision;
 mod error;
@@ -56,6 +57,7 @@ mod wait;
 
 pub use approve::{ApprovalChange, ApprovalRequest};
 pub(crate) use call::key_text;
+pub use continuation::Continuation;
 pub(crate) use data::check_depth;
 pub use error::WorkflowError;
 pub use event::{ActionId, Command, Event, Outcome, Record, RecordKind, Transition};
@@ -139,6 +141,10 @@ pub struct Machine {
     /// Whether any expression may read `$task`: building it costs a copy of the task.
     uses_task: bool,
     is_recording: bool,
+    /// How many records its history has, kept or not.
+    recorded: u64,
+    /// Whether the driver wants to know how the run can go on with a new journal.
+    wants_continuation: bool,
     /// Whether what the answers lead to waits until the run is resumed.
     is_paused: bool,
     /// Since when the run waits for its turn, while it does: nothing begins before.
@@ -164,6 +170,8 @@ pub struct Machine {
     tallies: BTreeMap<String, Tally>,
     /// Whether what happens now is this run's own.
     is_tallying: bool,
+    /// When the run was created.
+    created_at: Timestamp,
 }
 
 impl Machine {
@@ -175,6 +183,8 @@ impl Machine {
             uses_task: workflow.mentions("$task"),
             constants,
             is_recording: false,
+            recorded: 0,
+            wants_continuation: false,
             is_paused: false,
             queued_since: None,
             context: Arc::new(Value::Object(Map::new())),
@@ -191,6 +201,7 @@ impl Machine {
             undoing: None,
             tallies: BTreeMap::new(),
             is_tallying: true,
+            created_at: facts.started_at,
             workflow,
             facts,
         }
@@ -218,12 +229,16 @@ impl Machine {
             return Transition::default();
         }
         // What is older than the run it has from the run that it repeats, which has counted it.
-        self.is_tallying = at >= self.facts.started_at;
+        self.is_tallying = at >= self.created_at;
         // A clock that was set back must not make time run backwards within a run.
         self.now = self.now.max(at);
+        let has_continued = matches!(event, Event::Continued { .. });
         self.take_in(event);
         if !self.is_paused && !self.is_queued() {
             self.work_off();
+        }
+        if has_continued {
+            self.note_continued();
         }
         std::mem::take(&mut self.transition)
     }
@@ -246,6 +261,7 @@ impl Machine {
             _ if self.outcome.is_some() => false,
             Event::Started { .. } => !self.has_started(),
             Event::Queued => self.undoing.is_none(),
+            Event::Continued { state, .. } => self.has_started() || self.can_continue_from(state),
             _ if !self.has_started() && !self.is_queued() => false,
             Event::Admitted => self.has_started() && self.is_queued(),
             Event::Completed { action, .. } | Event::Failed { action, .. } => {
@@ -310,6 +326,7 @@ impl Machine {
             Event::Started { engine, .. } => self.start(&engine),
             Event::Queued => self.queue(),
             Event::Admitted => self.admit(),
+            Event::Continued { state, .. } => self.continue_from(*state),
             Event::Completed { action, output } => match self.take_action(action) {
                 // The service has no more messages.
                 Some(frame) if self.is_subscription(frame) => self.finish_consuming(frame),
@@ -546,6 +563,7 @@ impl Machine {
 
     /// Notes what happened in one execution of a task.
     fn record_step(&mut self, task: Option<&str>, step: Option<FrameId>, what: impl FnOnce() -> RecordKind) {
+        self.recorded += 1;
         if self.is_recording {
             let record = Record {
                 at: self.now,

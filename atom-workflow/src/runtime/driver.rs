@@ -236,7 +236,9 @@ pub(super) struct Driver<'a> {
     pub(super) machine: Machine,
     pub(super) lifecycle: Option<Lifecycle>,
     progress: &'a watch::Sender<Progress>,
-    next_sequence: u64,
+    pub(super) next_sequence: u64,
+    /// The sequence from which on the journal is begun anew as soon as the run can.
+    pub(super) continue_at: u64,
     timers: BTreeSet<(Timestamp, ActionId)>,
     /// What each listening action has seen of the event log.
     listening: BTreeMap<ActionId, Offset>,
@@ -272,12 +274,14 @@ impl<'a> Driver<'a> {
             machine,
             lifecycle,
             progress,
-            next_sequence: 0,
+            next_sequence: record.journal_start,
+            continue_at: record.journal_start + runtime.inner.parts.limits.continue_after,
             timers: BTreeSet::new(),
             listening: BTreeMap::new(),
             record,
         };
         let mut last = Transition::default();
+        let mut has_continued = false;
         let mut journal = Journal::new(runtime, &driver.record);
         while let Some(page) = journal.page().await? {
             driver.machine.foresee(page.iter().map(|(_, event)| event));
@@ -287,6 +291,7 @@ impl<'a> Driver<'a> {
                 }
                 driver.next_sequence += 1;
                 driver.note_offsets(&event);
+                has_continued |= matches!(event, Event::Continued { .. });
                 let from = received_offset(&event).unwrap_or(entry.event_head);
                 last = driver.advance(event, entry.at);
                 driver.note_listening(&last, from);
@@ -295,7 +300,7 @@ impl<'a> Driver<'a> {
         driver.machine.foresee(std::iter::empty());
         // A run is created with its first entry before the machine has seen it: what that entry leads to at
         // once, without waiting for anything, is still to be written. Events are not appended twice.
-        if driver.next_sequence > 1 {
+        if driver.next_sequence > 1 || has_continued {
             last = Transition::default();
             last.publish = driver.repetition_started();
         }
@@ -411,7 +416,7 @@ impl<'a> Driver<'a> {
 
     /// Whether the journal takes no more. What a run has done is still undone, and cancelling ends it as well.
     fn is_full(&self, event: &Event) -> bool {
-        self.next_sequence + 1 >= self.runtime.inner.parts.limits.journal_entries
+        self.next_sequence - self.record.journal_start + 1 >= self.runtime.inner.parts.limits.journal_entries
             && !matches!(event, Event::Exhausted { .. } | Event::Cancelled { .. })
             && !self.machine.is_undoing()
     }
@@ -531,6 +536,7 @@ impl<'a> Driver<'a> {
         self.note_offsets(&event);
         let (was_paused, was_held) = (self.is_paused(), self.is_held());
         let is_admitted = event == Event::Admitted;
+        self.ask_for_continuation();
         let mut transition = self.advance(event, now);
         let is_paused = self.is_paused();
         if is_admitted {
@@ -543,12 +549,21 @@ impl<'a> Driver<'a> {
             payload,
             event_head: 0,
         };
+        let continuation = self.continuation(&mut transition, received, now)?;
         let change = Change {
             is_paused: (is_paused != was_paused).then_some(is_paused),
             migrates_to,
+            continues: continuation.is_some(),
         };
-        let event_head = self.write(vec![entry], &mut transition, change, now).await?;
-        self.next_sequence += 1;
+        let entries: Vec<_> = std::iter::once(entry).chain(continuation).collect();
+        let count = entries.len() as u64;
+        let continues = change.continues;
+        let event_head = self.write(entries, &mut transition, change, now).await?;
+        self.next_sequence += count;
+        if continues {
+            self.record.journal_start = self.next_sequence - 1;
+            self.runtime.inner.expiring.notify_one();
+        }
         self.note_listening(&transition, received.unwrap_or(event_head));
         self.report_progress();
         for action in transition.stop {
@@ -593,6 +608,7 @@ impl<'a> Driver<'a> {
             end,
             is_paused: change.is_paused,
             migrates_to: change.migrates_to,
+            continues: change.continues,
         };
         self.commit(commit).await
     }
@@ -773,6 +789,8 @@ impl<'a> Driver<'a> {
 struct Change {
     is_paused: Option<bool>,
     migrates_to: Option<WorkflowVersion>,
+    /// Whether the journal begins anew with the last entry.
+    continues: bool,
 }
 
 /// Where tasks that begin to listen because an event was received go on in the log: right after that event, so
@@ -780,6 +798,7 @@ struct Change {
 fn received_offset(event: &Event) -> Option<Offset> {
     match event {
         Event::Received { offset, .. } => Some(*offset),
+        Event::Continued { after, .. } => *after,
         _ => None,
     }
 }

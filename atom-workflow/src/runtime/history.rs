@@ -1,5 +1,7 @@
 //! What happened to a run, told by replaying its journal.
 
+use std::sync::Arc;
+
 use atom_core::storage::RunRecord;
 use atom_core::{Error, ErrorCode, Result, RunId, Scope};
 use futures::stream::{BoxStream, StreamExt};
@@ -13,7 +15,8 @@ use crate::machine::{Machine, Record};
 /// One line of a run's history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryEntry {
-    /// Its place in the history, from 1: the same every time the history is read.
+    /// Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new
+    /// journal, so the first that is there may be later.
     pub offset: u64,
     /// What happened.
     #[serde(flatten)]
@@ -27,7 +30,6 @@ pub(super) struct Replay {
     pub(super) machine: Machine,
     redactor: Redactor,
     next_sequence: u64,
-    offset: u64,
 }
 
 impl Replay {
@@ -36,23 +38,28 @@ impl Replay {
         let (machine, redactor) = runtime.machine(&record).await?;
         Ok(Self {
             runtime,
+            next_sequence: record.journal_start,
             record,
             machine: machine.with_records(),
             redactor,
-            next_sequence: 0,
-            offset: 0,
         })
     }
 
     /// What the next page of the journal tells; empty when there is nothing new.
     async fn page(&mut self) -> Result<Vec<HistoryEntry>> {
         let mut entries = Vec::new();
-        let page = self
+        let mut page = self
             .runtime
             .inner
             .journal(&self.record, self.next_sequence)
             .await?;
-        if self.runtime.inner.has_moved(&self.record, &page).await? {
+        let inner = Arc::clone(&self.runtime.inner);
+        if inner.has_continued(&self.record, self.next_sequence, &page).await? {
+            // What was not read yet is gone.
+            *self = Self::new(self.runtime.clone(), &self.record.principal.scope(), self.record.id).await?;
+            page = inner.journal(&self.record, self.next_sequence).await?;
+        }
+        if inner.has_moved(&self.record, &page).await? {
             self.begin_again().await?;
         }
         self.machine.foresee(page.iter().map(|(_, event)| event));
@@ -61,12 +68,10 @@ impl Replay {
                 return Err(diverged(self.record.id));
             }
             self.next_sequence += 1;
-            for record in self.machine.advance(event, entry.at).records {
-                self.offset += 1;
-                entries.push(self.redacted(HistoryEntry {
-                    offset: self.offset,
-                    record,
-                })?);
+            let records = self.machine.advance(event, entry.at).records;
+            let first = self.machine.recorded() + 1 - records.len() as u64;
+            for (record, offset) in records.into_iter().zip(first..) {
+                entries.push(self.redacted(HistoryEntry { offset, record })?);
             }
         }
         Ok(entries)
@@ -91,7 +96,7 @@ impl Replay {
                     return Err(diverged(self.record.id));
                 }
                 replay.next_sequence += 1;
-                replay.offset += replay.machine.advance(event, entry.at).records.len() as u64;
+                replay.machine.advance(event, entry.at);
             }
         }
         *self = replay;

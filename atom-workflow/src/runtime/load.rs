@@ -100,7 +100,7 @@ impl Journal {
             inner: Arc::clone(&runtime.inner),
             scope: record.principal.scope(),
             run: record.id,
-            next: 0,
+            next: record.journal_start,
             ahead: JoinSet::new(),
             is_over: false,
         }
@@ -143,6 +143,41 @@ impl Inner {
         Ok(now.is_some_and(|now| now.workflow != record.workflow))
     }
 
+    /// Checks that a page which was to begin with the sequence `from` fits the record that was read before.
+    ///
+    /// # Errors
+    /// `conflict` when the run was moved to another version, or went on with a new journal, since the record was read.
+    pub(super) async fn check_unchanged(
+        &self,
+        record: &RunRecord,
+        from: u64,
+        page: &[(JournalEntry, Event)],
+    ) -> Result<()> {
+        let conflict = |message: &str| Err(Error::new(ErrorCode::Conflict, message));
+        if self.has_moved(record, page).await? {
+            return conflict("the run was moved to another version meanwhile; try again");
+        }
+        if self.has_continued(record, from, page).await? {
+            return conflict("the run went on with a new journal meanwhile; try again");
+        }
+        Ok(())
+    }
+
+    /// Whether a run has gone on with a new journal since its record was read: then a page that was to begin with the
+    /// sequence `from` may lack what was removed.
+    pub(super) async fn has_continued(
+        &self,
+        record: &RunRecord,
+        from: u64,
+        page: &[(JournalEntry, Event)],
+    ) -> Result<bool> {
+        if page.first().is_none_or(|(entry, _)| entry.sequence == from) {
+            return Ok(false);
+        }
+        let now = self.parts.store.run(&record.principal.scope(), record.id).await?;
+        Ok(now.is_some_and(|now| now.journal_start > from))
+    }
+
     /// A page of a run's journal, decoded.
     pub(super) async fn journal(&self, record: &RunRecord, from: u64) -> Result<Page> {
         self.page(&record.principal.scope(), record.id, from).await
@@ -162,7 +197,7 @@ impl Inner {
                     .with_context("sequence", entry.sequence)
                     .with_source(error)
                 })?;
-                if let Event::Started { machine, .. } = &event
+                if let Event::Started { machine, .. } | Event::Continued { machine, .. } = &event
                     && *machine > MACHINE_VERSION
                 {
                     return Err(Error::new(

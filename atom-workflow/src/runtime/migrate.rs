@@ -103,13 +103,10 @@ impl Runtime {
             other: other.with_records(),
             redactor,
         };
-        let mut sequence = 0;
+        let mut sequence = record.journal_start;
         let mut journal = Journal::new(self, record);
         while let Some(page) = journal.page().await? {
-            if self.inner.has_moved(record, &page).await? {
-                let message = "the run was moved to another version meanwhile; try again";
-                return Err(Error::new(ErrorCode::Conflict, message));
-            }
+            self.inner.check_unchanged(record, sequence, &page).await?;
             for (entry, event) in page {
                 // What an answered call was given is computed, too: it is compared.
                 if entry.sequence != sequence || !both.own.expects(&event) {

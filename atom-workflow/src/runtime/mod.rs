@@ -41,6 +41,7 @@ mod action;
 mod admission;
 mod alert;
 mod approve;
+mod continuation;
 mod driver;
 mod dry_run;
 mod history;
@@ -140,6 +141,9 @@ pub struct RuntimeLimits {
     /// How many entries the journal of a run may have. A run that needs more ends in an error of the type
     /// `urn:atom:error:limit`; only undoing what it has done goes beyond.
     pub journal_entries: u64,
+    /// After how many entries a run goes on with a new journal, as soon as it comes to a task of its workflow's own list:
+    /// so a run that loops there needs no more room than others, however long it goes on.
+    pub continue_after: u64,
 }
 
 impl Default for RuntimeLimits {
@@ -151,6 +155,7 @@ impl Default for RuntimeLimits {
             concurrent_runs: 100_000,
             park_after: Duration::from_secs(2),
             journal_entries: 50_000,
+            continue_after: 10_000,
         }
     }
 }

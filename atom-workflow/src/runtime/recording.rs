@@ -107,19 +107,18 @@ impl Runtime {
         let (mut machine, redactor) = self.machine(&record).await?;
         let mut entries = Vec::new();
         let mut bytes = 0;
+        let mut next = record.journal_start;
         loop {
-            let page = self.inner.journal(&record, entries.len() as u64).await?;
+            let page = self.inner.journal(&record, next).await?;
             if page.is_empty() {
                 break;
             }
-            if self.inner.has_moved(&record, &page).await? {
-                let message = "the run was moved to another version meanwhile; try again";
-                return Err(Error::new(ErrorCode::Conflict, message));
-            }
+            self.inner.check_unchanged(&record, next, &page).await?;
             for (entry, event) in page {
-                if entry.sequence != entries.len() as u64 || !machine.expects(&event) {
+                if entry.sequence != next || !machine.expects(&event) {
                     return Err(history::diverged(run));
                 }
+                next += 1;
                 bytes += entry.payload.len();
                 if entries.len() == MAX_ENTRIES || bytes > MAX_BYTES {
                     let message = format!(
@@ -208,7 +207,7 @@ impl Recording {
                 .with_context("entry", number)
                 .with_source(error)
             })?;
-            if let Event::Started { machine, .. } = &event
+            if let Event::Started { machine, .. } | Event::Continued { machine, .. } = &event
                 && *machine > MACHINE_VERSION
             {
                 return Err(newer());

@@ -89,6 +89,11 @@ impl Redactor {
         }
     }
 
+    /// Whether a secret occurs in a JSON text.
+    pub(super) fn finds_in_text(&self, text: &str) -> bool {
+        self.finds(text)
+    }
+
     fn finds(&self, text: &str) -> bool {
         self.secrets.iter().any(|secret| text.contains(secret.as_str()))
     }

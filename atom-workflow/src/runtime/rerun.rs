@@ -69,7 +69,7 @@ impl Runtime {
             ..entry
         });
         let (first_entry, copied) = match (kept.next(), kept.len()) {
-            (Some(entry), 1..) => {
+            (Some(entry), count) if count > 0 || first.journal_start > 0 => {
                 let mut copied: Vec<_> = kept.collect();
                 if limits.is_some() {
                     copied.push(queued(&entry, &copied, now)?);
@@ -154,12 +154,14 @@ impl Runtime {
         let mut end = Transition::default();
         let mut was_paused = false;
         while !has_failed(&end) && machine.outcome().is_none() {
-            let page = self.inner.journal(run, entries.len() as u64).await?;
+            let next = run.journal_start + entries.len() as u64;
+            let page = self.inner.journal(run, next).await?;
             if page.is_empty() {
                 return Err(history::diverged(run.id));
             }
             for (entry, event) in page {
-                if entry.sequence != entries.len() as u64 || !machine.expects(&event) {
+                let sequence = entries.len() as u64;
+                if entry.sequence != run.journal_start + sequence || !machine.expects(&event) {
                     return Err(history::diverged(run.id));
                 }
                 if entries.len() == MAX_COPIED {
@@ -168,9 +170,10 @@ impl Runtime {
                         format!("the run has more than {MAX_COPIED} steps; start it again as a whole"),
                     ));
                 }
+                let entry = listening_from(entry, &event)?;
                 was_paused = machine.is_paused();
                 end = machine.advance(event, entry.at);
-                entries.push(entry);
+                entries.push(JournalEntry { sequence, ..entry });
                 if from.is_some_and(|from| begins(&end, from)) {
                     reached = Some((entries.len(), machine.has_compensations()));
                 }
@@ -225,6 +228,28 @@ fn queued(first: &JournalEntry, copied: &[JournalEntry], now: Timestamp) -> Resu
         at: now,
         payload: driver::encode(&Event::Queued)?,
         event_head: last.event_head,
+    })
+}
+
+/// The entry with which a run went on with a new journal, so that it tells by itself where in the log of events its tasks
+/// listen from: a new run is written when the log has gone on.
+fn listening_from(entry: JournalEntry, event: &Event) -> Result<JournalEntry> {
+    let Event::Continued {
+        machine,
+        after: None,
+        state,
+    } = event
+    else {
+        return Ok(entry);
+    };
+    let event = Event::Continued {
+        machine: *machine,
+        after: Some(entry.event_head),
+        state: state.clone(),
+    };
+    Ok(JournalEntry {
+        payload: driver::encode(&event)?,
+        ..entry
     })
 }
 

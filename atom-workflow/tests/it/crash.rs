@@ -326,12 +326,16 @@ const SAGA: &str = r#"
 
 /// Runs until the store dies after `writes` writes, then again in a new process; gives the output or error, each
 /// call's idempotency key, the number of events, and whether the first process got to the end.
-async fn die_after(workflow: &str, writes: i64) -> (Value, Vec<String>, usize, bool) {
+async fn die_after(
+    workflow: &str,
+    limits: RuntimeLimits,
+    writes: i64,
+) -> (Value, Vec<String>, usize, bool) {
     let memory = Arc::new(MemoryStore::default());
     let mortal = MortalStore::new(Arc::clone(&memory), writes);
     let death = mortal.death.clone();
     let vault = Arc::new(MemoryVault::default());
-    let first = Bench::over(mortal, Arc::clone(&vault) as _, RuntimeLimits::default());
+    let first = Bench::over(mortal, Arc::clone(&vault) as _, limits);
     first.deploy(CHILD).await;
     let Ok(run) = first.try_start(workflow, json!({})).await else {
         return (Value::Null, Vec::new(), 0, false);
@@ -344,7 +348,7 @@ async fn die_after(workflow: &str, writes: i64) -> (Value, Vec<String>, usize, b
     };
     first.runtime.close(Duration::from_secs(5)).await;
 
-    let second = Bench::over(Arc::clone(&memory) as _, vault, RuntimeLimits::default());
+    let second = Bench::over(Arc::clone(&memory) as _, vault, limits);
     second.clock.set(first.clock_now());
     second.runtime.resume(None).await.unwrap();
     let ended = tokio::select! {
@@ -387,15 +391,27 @@ async fn a_crash_while_a_run_is_undone_changes_nothing() {
     assert_eq!(error["status"], 402);
 }
 
-/// Lets a workflow that publishes one event die after each of its writes; gives what it ends with every time.
+/// Lets a workflow that publishes one event die after each of its writes; gives what it ends with every time. That its
+/// journal begins anew wherever it can changes nothing, either.
 async fn survive(workflow: &str) -> Value {
-    let (expected, keys, events, alive) = die_after(workflow, i64::MAX).await;
+    let limits = RuntimeLimits::default();
+    let expected = survive_with(workflow, limits).await;
+    let continuing = RuntimeLimits {
+        continue_after: 1,
+        ..limits
+    };
+    assert_eq!(survive_with(workflow, continuing).await, expected);
+    expected
+}
+
+async fn survive_with(workflow: &str, limits: RuntimeLimits) -> Value {
+    let (expected, keys, events, alive) = die_after(workflow, limits, i64::MAX).await;
     assert!(alive);
     assert_eq!(events, 1);
     let calls_without_crash = keys.len();
     let mut writes = 1;
     loop {
-        let (output, mut keys, events, alive) = die_after(workflow, writes).await;
+        let (output, mut keys, events, alive) = die_after(workflow, limits, writes).await;
         assert_eq!((&output, events), (&expected, 1), "after {writes} writes");
         let calls = keys.len();
         keys.sort();

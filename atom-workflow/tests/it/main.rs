@@ -11,6 +11,7 @@ mod alerts;
 mod approve;
 mod clock;
 mod compensate;
+mod continuation;
 mod crash;
 mod diff;
 mod dry_run;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The last microsecond of each bucket. A bucket ends at most a tenth after where the one before it ended, so that what
 /// is taken for all it holds is wrong by at most one part in 21; below 20 µs each microsecond has a bucket of its own.
 const ENDS: [u64; 458] = ends();
@@ -34,9 +36,11 @@ const fn ends() -> [u64; 458] {
 /// assert!(median > Duration::from_secs(50).mul_f64(0.95) && median < Duration::from_secs(50).mul_f64(1.05));
 /// assert_eq!(durations.mean(), Some(Duration::from_millis(50_500)));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Durations {
     /// How many there are in each bucket that is not empty.
+    #[serde(with = "pairs")]
     buckets: BTreeMap<u16, u64>,
     /// The sum of all, in microseconds.
     total: u64,
@@ -109,6 +113,26 @@ impl Durations {
             }
         }
         None
+    }
+}
+
+/// A map with numbers for keys, which JSON does not have, as a list of pairs.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        map: &BTreeMap<u16, u64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<u16, u64>, D::Error> {
+        Vec::deserialize(deserializer).map(BTreeMap::from_iter)
     }
 }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 pub use durations::Durations;
 
@@ -17,7 +18,8 @@ use super::{NewRun, Page, PageRequest, WorkflowKey};
 use crate::{Result, Scope};
 
 /// How many there were, how they ended and what they took: runs of a workflow, or executions of one of its tasks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tally {
     /// How many runs began. Executions of tasks are counted when their run ends only.
     pub started: u64,

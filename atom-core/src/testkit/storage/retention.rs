@@ -20,6 +20,7 @@ pub async fn check_retention(store: &dyn Store) {
     deletion(store, &scope()).await;
     expiry(store, &scope()).await;
     events(store, &scope()).await;
+    continuations(store, &scope()).await;
 }
 
 /// Ends a run at a second after [`start`].
@@ -225,4 +226,38 @@ async fn events(store: &dyn Store, scope: &Scope) {
     assert_eq!(left().await, ["4"], "nobody noted when it came");
     assert!(append("3").await > third, "offsets do not come back");
     assert_eq!(left().await, ["4", "3"], "what is gone can be logged again");
+}
+
+/// The journal of a run that continues begins anew, and what came before goes a little at a time.
+async fn continuations(store: &dyn Store, scope: &Scope) {
+    let run = run_id(70);
+    store.create(new_run(&principal(), 70)).await.unwrap();
+    store.commit(commit(scope, run, 1..50)).await.unwrap();
+    let mut none = commit(scope, run, 50..50);
+    none.continues = true;
+    assert_eq!(code(store.commit(none).await), Some(ErrorCode::InvalidRequest));
+
+    let mut last = commit(scope, run, 50..52);
+    last.continues = true;
+    store.commit(last.clone()).await.unwrap();
+    let record = store.run(scope, run).await.unwrap().unwrap();
+    assert_eq!(record.journal_start, 51);
+    let sequences = async |from| {
+        let entries = store.journal(scope, run, from, 99).await.unwrap();
+        entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>()
+    };
+    assert_eq!(sequences(51).await, [51]);
+    // Its state is known even while what came before is being removed.
+    store.prune(&Expiry::new(start()), 10).await.unwrap();
+    store.commit(commit(scope, run, 52..53)).await.unwrap();
+    prune(store, &Expiry::new(start()), 10).await;
+    assert_eq!(sequences(0).await, [51, 52]);
+    assert_eq!(code(store.commit(last).await), Some(ErrorCode::Conflict));
+    store.commit(commit(scope, run, 53..54)).await.unwrap();
+    let mut again = commit(scope, run, 54..55);
+    again.continues = true;
+    store.commit(again).await.unwrap();
+    prune(store, &Expiry::new(start()), 10).await;
+    assert_eq!(sequences(0).await, [54], "again");
+    assert_eq!(store.run(scope, run).await.unwrap().unwrap().journal_start, 54);
 }

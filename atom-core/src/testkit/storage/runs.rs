@@ -110,6 +110,7 @@ fn record_of(run: &NewRun) -> RunRecord {
         trigger: run.trigger,
         labels: run.labels.clone(),
         idempotency_key: run.idempotency_key.clone(),
+        journal_start: 0,
         admission: None,
         status: RunStatus::Running,
         output: None,

@@ -114,6 +114,7 @@ pub(super) struct Batch<'a> {
     approvals: Vec<ApprovalRows>,
     pauses: Rows,
     moves: Rows,
+    continuations: Rows,
     ends: Rows,
     statistics: Additions,
 }
@@ -155,6 +156,7 @@ impl<'a> Batch<'a> {
             approvals: Vec::new(),
             pauses: Rows::default(),
             moves: Rows::default(),
+            continuations: Rows::default(),
             ends: Rows::default(),
             statistics: Additions::default(),
         })
@@ -255,6 +257,14 @@ impl<'a> Batch<'a> {
                 Argument::id(commit.run),
             ]);
         }
+        if let (true, Some(last)) = (commit.continues, commit.entries.last()) {
+            self.continuations.push([
+                Argument::Integer(integer(last.sequence)?),
+                Argument::text(&commit.scope.tenant),
+                Argument::text(&commit.scope.user),
+                Argument::id(commit.run),
+            ]);
+        }
         if let Some(end) = end {
             self.ends.push(end);
         }
@@ -330,6 +340,7 @@ impl<'a> Batch<'a> {
         }
         script.repeat(PAUSE, self.pauses);
         script.repeat(MOVE, self.moves);
+        script.repeat(CONTINUE, self.continuations);
         script.repeat(END, self.ends);
         self.statistics.write(&mut script);
         script.sql.push_str(finish);
@@ -357,6 +368,7 @@ const JOURNAL: Table = Table(
 const PAUSE: &str = "UPDATE runs SET is_paused = ? WHERE tenant = ? AND user = ? AND id = ?;";
 const MOVE: &str = "UPDATE runs SET started_version = coalesce(started_version, version), \
      started_hash = coalesce(started_hash, hash), version = ?, hash = ? WHERE tenant = ? AND user = ? AND id = ?;";
+const CONTINUE: &str = "UPDATE runs SET journal_start = ?, is_trimmed = 0 WHERE tenant = ? AND user = ? AND id = ?;";
 const END: &str = "UPDATE runs SET status = ?, output = ?, output_parts = ?, error = ?, ended_at = ?, expires_at = ? \
      WHERE tenant = ? AND user = ? AND id = ?;";
 

@@ -25,6 +25,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_blobs.sql"),
     include_str!("migrations/0010_retention.sql"),
     include_str!("migrations/0011_admission.sql"),
+    include_str!("migrations/0012_continuations.sql"),
 ];
 
 /// Refuses another program's database and one of a newer engine.

@@ -1,4 +1,4 @@
-//! Removing runs, events and blobs, a little in each transaction.
+//! Removing runs, old entries of journals, events and blobs, a little in each transaction.
 //!
 //! A run that goes is marked first, which hides it, and its row goes last: what is left of it after a crash is found by the
 //! mark. Blobs that no row refers to any more are found by their count, and events by their age.
@@ -86,6 +86,7 @@ impl SqliteStore {
     async fn has_work(&self, limits: &Limits) -> Decoded<bool> {
         let mut reader = self.database.readers.acquire().await?;
         let unfinished = "SELECT EXISTS (SELECT 1 FROM runs WHERE is_removed = 1) \
+             OR EXISTS (SELECT 1 FROM runs WHERE is_trimmed = 0) \
              OR EXISTS (SELECT 1 FROM blob_uses WHERE uses = 0)";
         let row = sqlx::query(unfinished).fetch_one(&mut *reader).await?;
         Ok(row.try_get(0)?
@@ -205,6 +206,20 @@ impl Key {
         self.execute(connection, sql, None).await.map(drop)
     }
 
+    /// Removes up to so many entries from before the run continued; gives how many.
+    async fn trim(&self, connection: &mut SqliteConnection, limit: i64) -> Decoded<i64> {
+        // The sequences have no gaps.
+        let entries = "DELETE FROM journal WHERE tenant = ?1 AND user = ?2 AND run = ?3 AND sequence < min( \
+             (SELECT journal_start FROM runs WHERE tenant = ?1 AND user = ?2 AND id = ?3), ?4 + \
+             (SELECT min(sequence) FROM journal WHERE tenant = ?1 AND user = ?2 AND run = ?3))";
+        let trimmed = "UPDATE runs SET is_trimmed = 1 WHERE tenant = ?1 AND user = ?2 AND id = ?3";
+        let removed = self.execute(connection, entries, Some(limit)).await?;
+        if removed < limit {
+            self.execute(connection, trimmed, None).await?;
+        }
+        Ok(removed)
+    }
+
     /// Removes up to so many rows of a run that is marked, its own last; gives how many.
     async fn remove(&self, connection: &mut SqliteConnection, limit: i64) -> Decoded<i64> {
         let viewers = "DELETE FROM approval_viewers WHERE (tenant, user, id) IN (SELECT tenant, user, id FROM approvals \
@@ -258,6 +273,13 @@ impl Write for Prune {
                 }
             };
             left -= key.remove(connection, left).await? + COST_OF_RUN;
+        }
+        while left > 0 {
+            let untrimmed = "SELECT tenant, user, id FROM runs WHERE is_trimmed = 0 LIMIT 1";
+            let Some(row) = sqlx::query(untrimmed).fetch_optional(&mut *connection).await? else {
+                break;
+            };
+            left -= Key::read(&row)?.trim(connection, left).await? + 1;
         }
         if left <= 0 {
             return Ok(true);

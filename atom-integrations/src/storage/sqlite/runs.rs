@@ -31,7 +31,7 @@ const COLUMNS: &str = "runs.tenant, runs.user, runs.id, roles, namespace, runs.n
      CASE WHEN status <> 'running' THEN status WHEN is_paused THEN 'paused' \
      WHEN admission IS NOT NULL AND begun_at IS NULL THEN 'queued' ELSE status END AS status, \
      admission, begun_at, is_unwanted, error, runs.created_at, \
-     ended_at, \
+     ended_at, journal_start, \
      (SELECT at FROM journal WHERE journal.tenant = runs.tenant AND journal.user = runs.user \
       AND journal.run = runs.id ORDER BY sequence DESC LIMIT 1) AS updated_at";
 
@@ -198,6 +198,7 @@ fn record(row: &SqliteRow, blobs: &Blobs) -> Decoded<RunRecord> {
         status: status(row.try_get("status")?)?,
         output: whole("output", "output_parts")?,
         error: optional_json("error")?,
+        journal_start: unsigned(row.try_get("journal_start")?)?,
         created_at: moment(row.try_get("created_at")?)?,
         updated_at: moment(row.try_get("updated_at")?)?,
         ended_at: row
