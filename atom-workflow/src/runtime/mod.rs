@@ -48,6 +48,7 @@ mod lifecycle;
 mod load;
 mod migrate;
 mod parking;
+mod patience;
 mod recording;
 mod redact;
 mod rerun;
@@ -58,6 +59,7 @@ mod start;
 mod steps;
 mod stuck;
 mod tally;
+mod worker;
 
 pub use approve::{Decide, unknown_approval};
 pub use dry_run::{DryRun, DryRunCall, DryRunReport};

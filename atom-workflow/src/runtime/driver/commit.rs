@@ -4,8 +4,9 @@ use atom_core::storage::{JournalEntry, RunCommit, RunEnd, RunStatus, WorkflowVer
 use atom_core::{Error, Offset, Result, Retry, RunId, Scope};
 use jiff::Timestamp;
 
-use super::{Driver, FIRST_PAUSE, LONGEST_PAUSE};
+use super::Driver;
 use crate::machine::{Event, Outcome, Transition};
+use crate::runtime::patience::Pauses;
 use crate::runtime::stuck::{StuckCause, StuckNote};
 use crate::runtime::{Runtime, tally};
 
@@ -53,7 +54,7 @@ impl Driver<'_> {
     /// Writes a step, trying again for as long as the store says that trying again may help: what a call has
     /// answered is not thrown away because the disk is full. Closing ends the wait.
     async fn commit(&self, commit: RunCommit) -> Result<Offset> {
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::default();
         let mut stuck = None;
         loop {
             match self.runtime.inner.parts.store.commit(commit.clone()).await {
@@ -62,8 +63,7 @@ impl Driver<'_> {
                     tracing::warn!(run = %self.record.id, %error, "cannot write, will try again");
                     stuck
                         .get_or_insert_with(|| note_store(self.runtime, &self.scope, self.record.id, &error));
-                    self.runtime.inner.parts.clock.sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    self.runtime.inner.parts.clock.sleep(pauses.next()).await;
                 }
                 Err(error) => return Err(error),
             }

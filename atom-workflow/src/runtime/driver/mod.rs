@@ -14,7 +14,6 @@ pub(super) use listen::EVENT_PAGE;
 pub(super) use task::drive;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use atom_core::storage::{JournalEntry, RunRecord};
 use atom_core::{CancellationToken, Offset, Result, Scope};
@@ -30,10 +29,6 @@ use crate::definition::Retention;
 use crate::machine::{ActionId, Command, Event, Machine, Transition};
 use commit::Change;
 use listen::received_offset;
-
-/// The pauses between tries to write while the store cannot, e.g. because the disk is full.
-pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 pub(super) struct Driver<'a> {
     pub(super) runtime: &'a Runtime,

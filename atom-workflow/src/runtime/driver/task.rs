@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::Driver;
 use super::commit::note_store;
-use super::{Driver, FIRST_PAUSE, LONGEST_PAUSE};
 use crate::definition::Retention;
 use crate::machine::Event;
+use crate::runtime::patience::Pauses;
 use crate::runtime::stuck::StuckNote;
 use crate::runtime::{Mail, Progress, Runtime, closed, ended};
 
@@ -29,7 +30,7 @@ pub(in crate::runtime) async fn drive(
     progress: watch::Sender<Progress>,
 ) {
     let shutdown = runtime.inner.shutdown.clone();
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::default();
     let mut stuck = None;
     let result: Result<Departure> = loop {
         // Boxed, as are the parts that are seldom under way: a run that waits should hold little memory.
@@ -54,7 +55,7 @@ pub(in crate::runtime) async fn drive(
                 stuck.get_or_insert_with(|| note_store(&runtime, &scope, run, &error));
                 tokio::select! {
                     () = shutdown.cancelled() => break Err(closed()),
-                    () = runtime.inner.parts.clock.sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                    () = runtime.inner.parts.clock.sleep(pauses.next()) => {}
                 }
             }
             other => break other,
