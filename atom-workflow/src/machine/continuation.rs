@@ -132,7 +132,9 @@ impl Machine {
             task: compensation.task.reference.clone(),
             input: compensation.input.as_ref().clone(),
             output: compensation.output.as_ref().clone(),
-            variables: values.map(|(name, value)| (name, value.as_ref().clone())).collect(),
+            variables: values
+                .map(|(name, value)| (name, value.as_ref().clone()))
+                .collect(),
         }
     }
 
@@ -150,10 +152,9 @@ impl Machine {
     /// Every task by its JSON pointer.
     fn tasks(&self) -> HashMap<&str, &Arc<Task>> {
         let mut tasks = HashMap::new();
-        self.workflow
-            .visit(&mut |task| {
-                tasks.insert(task.reference.as_str(), task);
-            });
+        self.workflow.visit(&mut |task| {
+            tasks.insert(task.reference.as_str(), task);
+        });
         tasks
     }
 

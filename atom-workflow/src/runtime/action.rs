@@ -10,7 +10,8 @@ use futures::FutureExt;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use super::driver::{Driver, FIRST_PAUSE, LONGEST_PAUSE};
+use super::driver::Driver;
+use super::patience::Pauses;
 use super::stuck::StuckNote;
 use super::{Runtime, StartRun};
 use crate::machine::{ActionId, Command, Event};
@@ -258,7 +259,7 @@ async fn run_child(
         return Err(Error::internal("only a workflow can be started as a run"));
     };
     let (id, is_awaited, scope) = (*id, *is_awaited, principal.scope());
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::default();
     loop {
         // Boxed: a run can start runs, so the types would be endless.
         let result = Box::pin(async {
@@ -282,8 +283,7 @@ async fn run_child(
             // and would be remembered for ever if it became the answer.
             Err(error) if is_of_the_engine(&error) && !stop.is_cancelled() => {
                 tracing::warn!(run = %id, %error, "cannot reach the run that was started, will try again");
-                runtime.inner.parts.clock.sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                runtime.inner.parts.clock.sleep(pauses.next()).await;
             }
             Err(error) => return Err(error),
         }

@@ -16,8 +16,9 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::driver::{Driver, FIRST_PAUSE, LONGEST_PAUSE};
+use super::driver::Driver;
 use super::parking::Rest;
+use super::patience::Pauses;
 use super::{Mail, Runtime, closed};
 use crate::definition::{LimitSpec, PrioritySpec, Workflow};
 use crate::expression::{Expression, Variables};
@@ -214,14 +215,13 @@ impl Runtime {
     }
 
     async fn look_until_done(&self, lane: &Lane) {
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::default();
         loop {
             match self.look(lane).await {
                 Ok(()) => return,
                 Err(error) if error.retry() == Retry::Maybe => {
                     tracing::warn!(%error, "queued runs wait for their store");
-                    self.inner.parts.clock.sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    self.inner.parts.clock.sleep(pauses.next()).await;
                 }
                 Err(error) if error.code() == ErrorCode::Closed => return,
                 Err(error) => {

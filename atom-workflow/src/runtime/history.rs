@@ -54,9 +54,17 @@ impl Replay {
             .journal(&self.record, self.next_sequence)
             .await?;
         let inner = Arc::clone(&self.runtime.inner);
-        if inner.has_continued(&self.record, self.next_sequence, &page).await? {
+        if inner
+            .has_continued(&self.record, self.next_sequence, &page)
+            .await?
+        {
             // What was not read yet is gone.
-            *self = Self::new(self.runtime.clone(), &self.record.principal.scope(), self.record.id).await?;
+            *self = Self::new(
+                self.runtime.clone(),
+                &self.record.principal.scope(),
+                self.record.id,
+            )
+            .await?;
             page = inner.journal(&self.record, self.next_sequence).await?;
         }
         if inner.has_moved(&self.record, &page).await? {

@@ -5,17 +5,16 @@
 //! looks for itself and leaves again; one that is woken too late would be a fault.
 
 use std::collections::{BTreeSet, HashMap};
-use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 
-use atom_core::{CancellationToken, Clock, CloudEvent, Error, Offset, Result, RunId, Scope};
-use futures::FutureExt;
+use atom_core::{Clock, CloudEvent, Offset, Result, RunId, Scope};
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::driver::{EVENT_PAGE, FIRST_PAUSE, LONGEST_PAUSE};
+use super::driver::EVENT_PAGE;
 use super::stuck::RunKey;
+use super::worker::Work;
 use super::{DriverHandle, Inner, Mail, Runtime};
 
 /// What a run waits for.
@@ -184,7 +183,7 @@ impl Runtime {
     ) -> bool {
         let alarm = &self.inner.alarm;
         if !alarm.is_attended.swap(true, Ordering::AcqRel) {
-            self.inner.tasks.spawn(Worker::new(&self.inner).work());
+            self.begin_work(Waker::new(&self.inner));
         }
         let mut drivers = self.drivers();
         // Read before it is asked whether there are news: what comes later is none of what was seen.
@@ -201,79 +200,33 @@ impl Runtime {
     }
 }
 
-/// The task that wakes runs. It keeps the runtime alive only while it works, not while it waits.
-struct Worker {
-    runtime: Weak<Inner>,
+/// What wakes runs.
+struct Waker {
     rung: Arc<Notify>,
     clock: Arc<dyn Clock>,
-    shutdown: CancellationToken,
     head: watch::Receiver<Offset>,
+    /// The next time at which a run is to be woken.
+    next: Option<Timestamp>,
 }
 
-impl Worker {
-    fn new(runtime: &Arc<Inner>) -> Self {
+impl Waker {
+    fn new(runtime: &Inner) -> Self {
         Self {
-            runtime: Arc::downgrade(runtime),
             rung: Arc::clone(&runtime.alarm.rung),
             clock: Arc::clone(&runtime.parts.clock),
-            shutdown: runtime.shutdown.clone(),
             head: runtime.parts.store.watch(),
+            next: None,
         }
     }
 
-    async fn work(mut self) {
-        let shutdown = self.shutdown.clone();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let Some(runtime) = self.runtime.upgrade().map(|inner| Runtime { inner }) else {
-                return;
-            };
-            let pass = AssertUnwindSafe(self.pass(&runtime)).catch_unwind();
-            let result = tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return,
-                result = pass => result.unwrap_or_else(|_| Err(Error::internal("waking runs panicked"))),
-            };
-            drop(runtime);
-            match result {
-                Ok(wake) => {
-                    pause = FIRST_PAUSE;
-                    self.wait(wake).await;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "runs that listen wait for their store");
-                    let alarm = self.runtime.upgrade().and_then(|inner| {
-                        let runtime = Runtime { inner };
-                        let alarms = &runtime.drivers().alarms;
-                        alarms.first().map(|(at, _)| *at)
-                    });
-                    let alarm = self.clock.wait_until(alarm.unwrap_or(Timestamp::MAX));
-                    tokio::select! {
-                        () = shutdown.cancelled() => return,
-                        () = alarm => {}
-                        () = self.clock.sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
-                    }
-                }
-            }
-        }
-    }
-
-    /// Wakes the runs that are to be woken; gives the next time at which one is.
-    async fn pass(&mut self, runtime: &Runtime) -> Result<Option<Timestamp>> {
-        // What is due does not wait for the log.
-        self.wake_due(runtime)?;
-        let head = *self.head.borrow_and_update();
-        self.listen(runtime, head).await?;
-        self.wake_due(runtime)
-    }
-
-    /// Wakes the runs whose time has come; gives the next time at which one's does.
-    fn wake_due(&self, runtime: &Runtime) -> Result<Option<Timestamp>> {
+    /// Wakes the runs whose time has come.
+    fn wake_due(&mut self, runtime: &Runtime) -> Result<()> {
         let mut drivers = runtime.drivers();
         for run in drivers.due(self.clock.now()) {
             runtime.begin_driver(&mut drivers, run, None, None)?;
         }
-        Ok(drivers.alarms.first().map(|(at, _)| *at))
+        self.next = drivers.alarms.first().map(|(at, _)| *at);
+        Ok(())
     }
 
     async fn listen(&self, runtime: &Runtime, head: Offset) -> Result<()> {
@@ -311,19 +264,36 @@ impl Worker {
             }
         }
     }
+}
 
-    async fn wait(&mut self, wake: Option<Timestamp>) {
+impl Work for Waker {
+    const NAME: &'static str = "what wakes runs";
+
+    async fn pass(&mut self, runtime: &Runtime) -> Result<()> {
+        // What is due does not wait for the log.
+        self.wake_due(runtime)?;
+        let head = *self.head.borrow_and_update();
+        self.listen(runtime, head).await?;
+        self.wake_due(runtime)
+    }
+
+    async fn wait(&mut self) {
+        let (clock, next) = (&self.clock, self.next);
         tokio::select! {
-            () = self.shutdown.cancelled() => {}
             () = self.rung.notified() => {}
             changed = self.head.changed() => {
                 // The store is gone when this fails, and with it the runtime.
                 if changed.is_err() {
-                    self.shutdown.cancelled().await;
+                    std::future::pending().await
                 }
             }
-            () = async { self.clock.wait_until(wake.unwrap_or(Timestamp::MAX)).await }, if wake.is_some() => {}
+            () = async { clock.wait_until(next.unwrap_or(Timestamp::MAX)).await }, if next.is_some() => {}
         }
+    }
+
+    fn failed(&mut self) -> Option<Timestamp> {
+        // A log that cannot be read keeps no run waiting whose time comes.
+        self.next.take()
     }
 }
 

@@ -1,17 +1,16 @@
 //! Retention: the one task that removes runs and events which nobody wants to keep any longer.
 
-use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use atom_core::storage::Expiry;
-use atom_core::{CancellationToken, Clock, Error, ErrorCode, Result, RunId, Scope};
-use futures::FutureExt;
+use atom_core::{Clock, Error, Result, RunId, Scope};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::{Inner, Runtime};
+use super::Runtime;
+use super::worker::Work;
 use crate::definition::Retention;
 
 /// How often is looked for what has expired.
@@ -35,13 +34,12 @@ impl Runtime {
     pub fn start_retention(&self, settings: RetentionSettings) {
         if !self.inner.is_pruned.swap(true, Ordering::AcqRel) {
             let pruner = Pruner {
-                runtime: Arc::downgrade(&self.inner),
                 clock: Arc::clone(&self.inner.parts.clock),
-                shutdown: self.inner.shutdown.clone(),
                 expiring: Arc::clone(&self.inner.expiring),
                 settings,
+                can_expire: true,
             };
-            self.inner.tasks.spawn(pruner.work());
+            self.begin_work(pruner);
         }
     }
 
@@ -65,55 +63,20 @@ impl Runtime {
     }
 }
 
-/// The pruner. It keeps the runtime alive only while it works, not while it waits.
+/// What removes.
 struct Pruner {
-    runtime: Weak<Inner>,
     clock: Arc<dyn Clock>,
-    shutdown: CancellationToken,
     expiring: Arc<Notify>,
     settings: RetentionSettings,
+    /// Whether anything that is there can expire.
+    can_expire: bool,
 }
 
-impl Pruner {
-    /// Works until the runtime closes.
-    async fn work(self) {
-        let mut can_expire = true;
-        loop {
-            let Some(runtime) = self.runtime.upgrade() else {
-                return;
-            };
-            let pass = AssertUnwindSafe(self.pass(&runtime)).catch_unwind();
-            let result = tokio::select! {
-                biased;
-                () = self.shutdown.cancelled() => return,
-                result = pass => result.unwrap_or_else(|_| Err(Error::internal("the pruner panicked"))),
-            };
-            drop(runtime);
-            match result {
-                Ok(found) => can_expire = found,
-                Err(error) if matches!(error.code(), ErrorCode::Closed | ErrorCode::Conflict) => {
-                    tracing::error!(%error, "nothing that has expired is removed any more");
-                    return;
-                }
-                // What could not be removed now is tried again with the rest.
-                Err(error) => tracing::warn!(%error, "what has expired could not be removed"),
-            }
-            let next = self
-                .clock
-                .now()
-                .saturating_add(INTERVAL)
-                .unwrap_or(Timestamp::MAX);
-            tokio::select! {
-                () = self.shutdown.cancelled() => return,
-                () = self.expiring.notified(), if !can_expire => can_expire = true,
-                () = async { self.clock.wait_until(next).await }, if can_expire => {}
-            }
-        }
-    }
+impl Work for Pruner {
+    const NAME: &'static str = "what removes what has expired";
 
-    /// Removes everything that has expired, a little at a time; tells whether anything that is there now can expire.
-    async fn pass(&self, runtime: &Inner) -> Result<bool> {
-        let (store, now) = (&runtime.parts.store, self.clock.now());
+    async fn pass(&mut self, runtime: &Runtime) -> Result<()> {
+        let (store, now) = (&runtime.inner.parts.store, self.clock.now());
         let RetentionSettings { runs, events } = self.settings;
         let expiry = Expiry {
             now,
@@ -128,7 +91,17 @@ impl Pruner {
             // Others come first.
             tokio::task::yield_now().await;
         }
-        Ok(self.settings != RetentionSettings::default() || store.has_expiring_runs().await?)
+        self.can_expire = self.settings != RetentionSettings::default() || store.has_expiring_runs().await?;
+        Ok(())
+    }
+
+    async fn wait(&mut self) {
+        let next = self.clock.now().saturating_add(INTERVAL);
+        let next = next.unwrap_or(Timestamp::MAX);
+        tokio::select! {
+            () = self.expiring.notified(), if !self.can_expire => {}
+            () = self.clock.wait_until(next), if self.can_expire => {}
+        }
     }
 }
 

@@ -111,7 +111,10 @@ async fn the_history_is_the_same_for_who_followed_it_and_who_comes_later() {
     let first = read[0].offset;
     assert!(first > 1, "what came before is gone");
     assert!(bench.history(&run).await.contains(&"run_continued".to_owned()));
-    let rest: Vec<_> = followed.into_iter().filter(|entry| entry.offset >= first).collect();
+    let rest: Vec<_> = followed
+        .into_iter()
+        .filter(|entry| entry.offset >= first)
+        .collect();
     assert_eq!(rest, read);
     let after = read[2].offset;
     let page = bench.runtime.history_page(&bench.scope(), run.id, after, 2).await;
@@ -158,7 +161,9 @@ async fn what_was_done_before_is_undone_in_the_reverse_order() {
     assert!(run.journal_start > 0);
     assert_eq!(bench.calls.count("echo"), 16);
     let history = bench.history(&run).await;
-    let undone = history.iter().filter(|line| *line == "task_compensated /do/0/all");
+    let undone = history
+        .iter()
+        .filter(|line| *line == "task_compensated /do/0/all");
     assert_eq!(undone.count(), 8);
 }
 

@@ -326,11 +326,7 @@ const SAGA: &str = r#"
 
 /// Runs until the store dies after `writes` writes, then again in a new process; gives the output or error, each
 /// call's idempotency key, the number of events, and whether the first process got to the end.
-async fn die_after(
-    workflow: &str,
-    limits: RuntimeLimits,
-    writes: i64,
-) -> (Value, Vec<String>, usize, bool) {
+async fn die_after(workflow: &str, limits: RuntimeLimits, writes: i64) -> (Value, Vec<String>, usize, bool) {
     let memory = Arc::new(MemoryStore::default());
     let mortal = MortalStore::new(Arc::clone(&memory), writes);
     let death = mortal.death.clone();

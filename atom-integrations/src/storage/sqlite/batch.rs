@@ -368,7 +368,8 @@ const JOURNAL: Table = Table(
 const PAUSE: &str = "UPDATE runs SET is_paused = ? WHERE tenant = ? AND user = ? AND id = ?;";
 const MOVE: &str = "UPDATE runs SET started_version = coalesce(started_version, version), \
      started_hash = coalesce(started_hash, hash), version = ?, hash = ? WHERE tenant = ? AND user = ? AND id = ?;";
-const CONTINUE: &str = "UPDATE runs SET journal_start = ?, is_trimmed = 0 WHERE tenant = ? AND user = ? AND id = ?;";
+const CONTINUE: &str =
+    "UPDATE runs SET journal_start = ?, is_trimmed = 0 WHERE tenant = ? AND user = ? AND id = ?;";
 const END: &str = "UPDATE runs SET status = ?, output = ?, output_parts = ?, error = ?, ended_at = ?, expires_at = ? \
      WHERE tenant = ? AND user = ? AND id = ?;";
 

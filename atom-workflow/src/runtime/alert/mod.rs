@@ -50,8 +50,10 @@ impl Runtime {
     /// closes. Doing it again changes nothing. Must be called within a tokio runtime.
     pub fn start_alerts(&self, interval: Duration) {
         if !self.inner.has_alerts.swap(true, Ordering::AcqRel) {
-            let worker = worker::Worker::new(&self.inner, interval.max(SHORTEST_INTERVAL));
-            self.inner.tasks.spawn(worker.work());
+            self.begin_work(worker::Evaluator::new(
+                &self.inner,
+                interval.max(SHORTEST_INTERVAL),
+            ));
         }
     }
 

@@ -74,8 +74,7 @@ impl Runtime {
     /// did are treated as each schedule says. Doing it again changes nothing. Must be called within a tokio runtime.
     pub fn start_schedules(&self) {
         if !self.inner.bell.is_attended.swap(true, Ordering::AcqRel) {
-            let worker = worker::Worker::new(&self.inner);
-            self.inner.tasks.spawn(worker.work());
+            self.begin_work(worker::Scheduler::new(&self.inner));
         }
     }
 

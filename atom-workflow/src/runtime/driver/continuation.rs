@@ -1,6 +1,6 @@
 //! Runs that go on with a new journal, so that one which never ends needs no more room than others.
 //!
-//! A run is asked for a continuation once its journal is [long](super::RuntimeLimits::continue_after). The entry that holds it is
+//! A run is asked for a continuation once its journal is [long](crate::runtime::RuntimeLimits::continue_after). The entry that holds it is
 //! written with the one that led there, and the store removes what came before. A run whose data holds a secret does not
 //! continue: nothing of a secret is written down.
 
@@ -8,7 +8,7 @@ use atom_core::storage::JournalEntry;
 use atom_core::{Offset, Result};
 use jiff::Timestamp;
 
-use super::driver::{Driver, encode};
+use super::{Driver, encode};
 use crate::machine::{Event, MACHINE_VERSION, Transition};
 
 /// The longest continuation, in bytes: one that holds more would take long to write, over and over.
