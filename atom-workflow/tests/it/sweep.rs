@@ -60,8 +60,12 @@ impl Effects {
 }
 
 /// A bench whose function `effect` fails for its first `failures` keys and then works.
-fn bench(store: Arc<dyn atom_core::storage::Store>, effects: &Arc<Effects>) -> Bench {
-    let bench = Bench::over(store, Arc::new(MemoryVault::default()), RuntimeLimits::default());
+fn bench(
+    store: Arc<dyn atom_core::storage::Store>,
+    effects: &Arc<Effects>,
+    limits: RuntimeLimits,
+) -> Bench {
+    let bench = Bench::over(store, Arc::new(MemoryVault::default()), limits);
     let effects = Arc::clone(effects);
     let function = TypedFunction::new(
         "effect",
@@ -94,13 +98,18 @@ struct Ending {
 }
 
 /// Runs a workflow in a process that dies after so many writes, and then in another. Gives the ending, the number of
-/// calls that were made twice, and the number of writes of the first process.
+/// calls that were made twice, and the number of writes of the first process. When it dies, the run goes on with a new
+/// journal every now and then.
 async fn run(document: &str, writes: i64) -> (Ending, usize, i64) {
+    let mut limits = RuntimeLimits::default();
+    if writes < i64::MAX {
+        limits.continue_after = 1 + writes.unsigned_abs() % 4;
+    }
     let memory = Arc::new(MemoryStore::default());
     let effects = Arc::new(Effects::default());
     let mortal = MortalStore::new(Arc::clone(&memory), writes);
     let death = mortal.death.clone();
-    let first = bench(Arc::clone(&mortal) as _, &effects);
+    let first = bench(Arc::clone(&mortal) as _, &effects, limits);
     let scope = first.scope();
     let run = first.try_start(document, json!({})).await.unwrap();
     tokio::select! {
@@ -111,7 +120,7 @@ async fn run(document: &str, writes: i64) -> (Ending, usize, i64) {
     }
     first.runtime.close(Duration::from_secs(5)).await;
 
-    let second = bench(Arc::clone(&memory) as _, &effects);
+    let second = bench(Arc::clone(&memory) as _, &effects, limits);
     second.clock.set(first.clock_now());
     second.runtime.resume(None).await.unwrap();
     let ended = tokio::select! {
