@@ -737,7 +737,10 @@ export type HealthStatus = "ok" | "failing";
 
 /** One line of a run's history. */
 export type HistoryEntry = {
-  /** Its place in the history, from 1: the same every time the history is read. */
+  /**
+   * Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new
+   * journal, so the first that is there may be later.
+   */
   offset: number;
   /** When it happened. */
   at: string;
@@ -751,6 +754,8 @@ export type HistoryEntry = {
   type: "run_queued";
 } | {
   type: "run_admitted";
+} | {
+  type: "run_continued";
 } | {
   type: "run_completed";
   /** The output. */

@@ -29,7 +29,7 @@ enum Do {
 }
 
 /// What is recorded: a name, the tasks, and what is done to the run.
-const RECORDED: [(&str, &str, &[Do]); 11] = [
+const RECORDED: [(&str, &str, &[Do]); 12] = [
     (
         "flow",
         r#"
@@ -68,6 +68,25 @@ do:
       do: [{ inner: { wait: { milliseconds: 1 } } }]
       metadata: { atom: { compensate: [{ tell: { emit: { event: { with: { type: com.example.undone } } } } }] } }
   - three: { raise: { error: { type: 'https://example.com/declined', status: 402 } } }
+"#,
+        &[],
+    ),
+    // So long that the run goes on with a new journal.
+    (
+        "continued",
+        r#"
+timeout: { after: PT1H }
+do:
+  - first:
+      call: template.render
+      with: { template: first, data: {} }
+      metadata: { atom: { compensate: [{ undo: { call: template.render, with: { template: undone, data: {} } } }] } }
+  - step:
+      call: template.render
+      with: { template: step, data: {} }
+      export: { as: '{ steps: (($context.steps // 0) + 1) }'}
+  - more: { switch: [{ again: { when: '${ $context.steps < 10020 }', then: step } }] }
+  - last: { raise: { error: { type: 'https://example.com/declined', status: 402, detail: '${ $context.steps | tostring }' } } }
 "#,
         &[],
     ),

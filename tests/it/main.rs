@@ -8,6 +8,7 @@ mod alerts;
 mod api;
 mod bridge;
 mod conformance;
+mod continuation;
 mod cut_log;
 mod engine;
 mod histories;

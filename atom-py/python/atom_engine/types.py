@@ -627,7 +627,7 @@ class RunStarted(TypedDict):
     """The run began."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -645,7 +645,7 @@ class RunQueued(TypedDict):
     """The run waits for its turn, as its document limits how many runs go on at once."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -663,7 +663,7 @@ class RunAdmitted(TypedDict):
     """The turn of the run has come; it goes on where the run that it repeats was."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -677,11 +677,29 @@ class RunAdmitted(TypedDict):
     type: Literal["run_admitted"]
 
 
+class RunContinued(TypedDict):
+    """The run went on with a new journal, as the one it had was long: what came before is no longer part of its history."""
+
+    offset: int
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
+
+    at: str
+    """When it happened."""
+
+    task: NotRequired[str | None]
+    """The JSON pointer of the task in the document; absent for the run itself."""
+
+    step: NotRequired[int | None]
+    """The number of the execution of the task, unique within the run: a task in a loop is executed many times."""
+
+    type: Literal["run_continued"]
+
+
 class RunCompleted(TypedDict):
     """The run ended with an output."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -702,7 +720,7 @@ class RunFaulted(TypedDict):
     """The run ended with an error."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -723,7 +741,7 @@ class RunCancelled(TypedDict):
     """The run was cancelled."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -744,7 +762,7 @@ class RunPaused(TypedDict):
     """The run was paused."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -765,7 +783,7 @@ class RunResumed(TypedDict):
     """The run was resumed."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -782,7 +800,7 @@ class RunResumed(TypedDict):
 RunMigrated = TypedDict(
     "RunMigrated",
     {
-        # Its place in the history, from 1: the same every time the history is read.
+        # Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later.
         "offset": "int",
         # When it happened.
         "at": "str",
@@ -804,7 +822,7 @@ class RunCompensating(TypedDict):
     """The run failed, or was cancelled, and what it has done is being undone."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -825,7 +843,7 @@ class RunSignalled(TypedDict):
     """An event was sent to the run."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -846,7 +864,7 @@ class TaskStarted(TypedDict):
     """The task began."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -864,7 +882,7 @@ class TaskExtensionSkipped(TypedDict):
     """An extension did not apply to the task, as its condition could not be computed for it."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -888,7 +906,7 @@ class TaskSkipped(TypedDict):
     """The task's `if` was not true."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -906,7 +924,7 @@ class TaskAwaitingApproval(TypedDict):
     """The task waits for somebody's decision."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -933,7 +951,7 @@ class TaskDecided(TypedDict):
     """Somebody decided, or the deadline decided for them."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -960,7 +978,7 @@ class TaskReceived(TypedDict):
     """The task consumed an event."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -981,7 +999,7 @@ class TaskConsumed(TypedDict):
     """The task consumed a message."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -999,7 +1017,7 @@ class TaskCompleted(TypedDict):
     """The task ended with an output."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -1020,7 +1038,7 @@ class TaskFaulted(TypedDict):
     """The task ended with an error."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -1041,7 +1059,7 @@ class TaskRetried(TypedDict):
     """The task caught an error and will try again."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -1068,7 +1086,7 @@ class TaskCompensating(TypedDict):
     """The completed task is being undone."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -1089,7 +1107,7 @@ class TaskCompensated(TypedDict):
     """The completed task has been undone."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -1107,7 +1125,7 @@ class TaskCompensationFaulted(TypedDict):
     """Undoing the completed task failed."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -1131,7 +1149,7 @@ class TaskCancelled(TypedDict):
     """The task was stopped before it ended."""
 
     offset: int
-    """Its place in the history, from 1: the same every time the history is read."""
+    """Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on with a new journal, so the first that is there may be later."""
 
     at: str
     """When it happened."""
@@ -1145,7 +1163,7 @@ class TaskCancelled(TypedDict):
     type: Literal["task_cancelled"]
 
 
-HistoryEntry: TypeAlias = "RunStarted | RunQueued | RunAdmitted | RunCompleted | RunFaulted | RunCancelled | RunPaused | RunResumed | RunMigrated | RunCompensating | RunSignalled | TaskStarted | TaskExtensionSkipped | TaskSkipped | TaskAwaitingApproval | TaskDecided | TaskReceived | TaskConsumed | TaskCompleted | TaskFaulted | TaskRetried | TaskCompensating | TaskCompensated | TaskCompensationFaulted | TaskCancelled"
+HistoryEntry: TypeAlias = "RunStarted | RunQueued | RunAdmitted | RunContinued | RunCompleted | RunFaulted | RunCancelled | RunPaused | RunResumed | RunMigrated | RunCompensating | RunSignalled | TaskStarted | TaskExtensionSkipped | TaskSkipped | TaskAwaitingApproval | TaskDecided | TaskReceived | TaskConsumed | TaskCompleted | TaskFaulted | TaskRetried | TaskCompensating | TaskCompensated | TaskCompensationFaulted | TaskCancelled"
 """One line of a run's history."""
 
 

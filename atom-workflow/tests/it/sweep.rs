@@ -60,11 +60,7 @@ impl Effects {
 }
 
 /// A bench whose function `effect` fails for its first `failures` keys and then works.
-fn bench(
-    store: Arc<dyn atom_core::storage::Store>,
-    effects: &Arc<Effects>,
-    limits: RuntimeLimits,
-) -> Bench {
+fn bench(store: Arc<dyn atom_core::storage::Store>, effects: &Arc<Effects>, limits: RuntimeLimits) -> Bench {
     let bench = Bench::over(store, Arc::new(MemoryVault::default()), limits);
     let effects = Arc::clone(effects);
     let function = TypedFunction::new(

@@ -1886,7 +1886,8 @@ public enum HealthStatus: String, Codable, Sendable, CaseIterable {
 
 /// One line of a run's history.
 public struct HistoryEntry: Codable, Sendable, Equatable {
-    /// Its place in the history, from 1: the same every time the history is read.
+    /// Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on
+    /// with a new journal, so the first that is there may be later.
     public var offset: Int
     /// When it happened.
     public var at: String
@@ -1944,6 +1945,9 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
         case runQueued
         /// The turn of the run has come; it goes on where the run that it repeats was.
         case runAdmitted
+        /// The run went on with a new journal, as the one it had was long: what came before is no longer part of
+        /// its history.
+        case runContinued
         /// The run ended with an output.
         case runCompleted(output: JSONValue)
         /// The run ended with an error.
@@ -2018,6 +2022,8 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
                 self = .runQueued
             case "run_admitted":
                 self = .runAdmitted
+            case "run_continued":
+                self = .runContinued
             case "run_completed":
                 self = .runCompleted(output: try container.decode(JSONValue.self, forKey: .output))
             case "run_faulted":
@@ -2077,6 +2083,8 @@ public struct HistoryEntry: Codable, Sendable, Equatable {
                 try container.encode("run_queued", forKey: .variantTag)
             case .runAdmitted:
                 try container.encode("run_admitted", forKey: .variantTag)
+            case .runContinued:
+                try container.encode("run_continued", forKey: .variantTag)
             case .runCompleted(let output):
                 try container.encode("run_completed", forKey: .variantTag)
                 try container.encode(output, forKey: .output)

@@ -1039,7 +1039,10 @@ enum class HealthStatus {
 @Serializable
 @JsonClassDiscriminator("type")
 sealed interface HistoryEntry {
-    /** Its place in the history, from 1: the same every time the history is read. */
+    /**
+     * Its place in the history, from 1: the same every time the history is read. It goes on where a run goes on
+     * with a new journal, so the first that is there may be later.
+     */
     val offset: Long
 
     /** When it happened. */
@@ -1075,6 +1078,19 @@ sealed interface HistoryEntry {
     @Serializable
     @SerialName("run_admitted")
     data class RunAdmitted(
+        override val offset: Long,
+        override val at: String,
+        override val task: String? = null,
+        override val step: Long? = null,
+    ) : HistoryEntry
+
+    /**
+     * The run went on with a new journal, as the one it had was long: what came before is no longer part of its
+     * history.
+     */
+    @Serializable
+    @SerialName("run_continued")
+    data class RunContinued(
         override val offset: Long,
         override val at: String,
         override val task: String? = null,
