@@ -1,9 +1,14 @@
 //! Tasks that run around other tasks.
 
+use std::sync::Arc;
+
 use atom_core::storage::RunStatus;
+use atom_core::testkit::fixtures::{run_id, scope, start};
+use atom_workflow::definition::Workflow;
+use atom_workflow::machine::{Event, Machine, Outcome, RunFacts};
 use serde_json::json;
 
-use crate::support::Bench;
+use crate::support::{self, Bench};
 
 const LOG: &str = r#"
 use:
@@ -115,6 +120,25 @@ do:
     );
     assert_eq!((bench.calls.count("fail"), bench.calls.count("echo")), (0, 1));
     assert!(!bench.history(&run).await.contains(&"run_compensating".to_owned()));
+}
+
+#[test]
+fn run_covers_processes_and_workflows() {
+    for run in [
+        "{ shell: { command: 'exit 1' } }",
+        "{ script: { language: js, code: never } }",
+        "{ container: { image: never } }",
+        "{ workflow: { namespace: a, name: b, version: latest } }",
+    ] {
+        let document = format!(
+            "use:\n  extensions:\n    - mock: {{ extend: run, before: [{{ answer: {{ set: {{ by: mock }}, then: exit }} }}] }}\ndo:\n  - go: {{ run: {run} }}\n"
+        );
+        let workflow = Arc::new(Workflow::parse(&support::document(&document)).unwrap());
+        let facts = RunFacts::new(scope(), run_id(1), json!({}), start());
+        let transition = Machine::new(workflow, facts).advance(Event::started(), start());
+        let output = json!({ "by": "mock" });
+        assert_eq!(transition.outcome, Some(Outcome::Completed(output)), "{run}");
+    }
 }
 
 #[tokio::test]
