@@ -47,6 +47,10 @@ const EXTRA_RULES: &[(&str, &str)] = &[
         "cron expression",
         "an expression that cannot be read would start nothing",
     ),
+    (
+        "another case has no 'when' already",
+        "the text of the specification allows one default case",
+    ),
     ("calls itself", "a function that calls itself never ends"),
     (
         "expected a function of a catalog",

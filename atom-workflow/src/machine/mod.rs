@@ -408,7 +408,7 @@ impl Machine {
         self.stop_everything();
         let mut variables = self.constants.clone();
         variables.insert("context", Arc::clone(&self.context));
-        match data::shape_output(&self.workflow.output, output, &variables) {
+        match data::shape_output("the output", &self.workflow.output, output, &variables) {
             Ok(output) => {
                 self.record(None, || RecordKind::RunCompleted {
                     output: output.clone(),

@@ -84,6 +84,45 @@ async fn switch_and_directives_choose_the_way() {
 }
 
 #[tokio::test]
+async fn the_case_without_a_condition_applies_when_no_other_does_wherever_it_stands() {
+    let bench = Bench::new();
+    let workflow = r#"
+- choose:
+    switch:
+      - other: { then: other }
+      - small: { when: .n < 10, then: small }
+- small: { set: { size: small }, then: end }
+- other: { set: { size: other } }
+"#;
+    for (n, size) in [(1, "small"), (50, "other")] {
+        let output = bench.output(workflow, json!({ "n": n })).await;
+        assert_eq!(output, json!({ "size": size }));
+    }
+}
+
+#[tokio::test]
+async fn an_export_without_as_checks_the_context_and_leaves_it() {
+    let bench = Bench::new();
+    let workflow = r#"
+- keep: { set: { a: 1 }, export: { as: '{ kept: .a }' } }
+- check: { set: { b: 1 }, export: { schema: { document: { required: [kept] } } } }
+- show: { set: '${ $context }' }
+- refuse: { set: { c: 1 }, export: { schema: { document: { required: [c] } } } }
+"#;
+    let run = bench.run(workflow, json!({})).await;
+    let error = run.error.as_ref().unwrap();
+    assert_eq!(
+        (&error["instance"], &error["detail"]),
+        (
+            &json!("/do/3/refuse"),
+            &json!("the context does not fit its schema: \"c\" is a required property")
+        )
+    );
+    let (output, _) = workflow.rsplit_once("- refuse").unwrap();
+    assert_eq!(bench.output(output, json!({})).await, json!({ "kept": 1 }));
+}
+
+#[tokio::test]
 async fn exit_leaves_the_list_and_end_leaves_the_workflow() {
     let bench = Bench::new();
     let nested = |then: &str| {

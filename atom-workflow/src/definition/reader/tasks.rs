@@ -212,8 +212,14 @@ impl<'t> Reader<'t> {
         if members.is_empty() {
             return Err(cursor.error("expected at least one case"));
         }
+        let mut has_default = false;
         let cases = members.iter().map(|member| {
             let case = member.value.object(&["when", "then"])?;
+            if !case.has("when") && std::mem::replace(&mut has_default, true) {
+                return Err(member.value.error(
+                    "another case has no 'when' already, and only one can apply when no other does; add 'when'",
+                ));
+            }
             Ok(SwitchCase {
                 name: member.name.to_owned(),
                 when: case.get("when").map(|when| self.expression(&when)).transpose()?,
