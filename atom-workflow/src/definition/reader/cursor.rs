@@ -297,7 +297,7 @@ pub(super) fn suggestion<'a>(written: &str, names: impl IntoIterator<Item = &'a 
 }
 
 /// The beginning of a name that may be long.
-pub(in crate::definition) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     beginning(text, 80)
 }
 

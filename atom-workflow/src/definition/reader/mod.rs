@@ -21,7 +21,7 @@ mod schedule;
 mod tasks;
 mod template;
 
-pub(super) use cursor::shortened;
+pub(crate) use cursor::shortened;
 pub(super) use template::read_template;
 
 use std::collections::{BTreeMap, HashSet};
