@@ -52,6 +52,26 @@ output:
 }
 
 #[tokio::test]
+async fn a_schema_is_of_the_version_that_its_format_names() {
+    let bench = Bench::new();
+    // `prefixItems` came with 2020-12; before, it meant nothing.
+    let workflow = |format: &str| {
+        format!(
+            "input: {{ schema: {{ format: '{format}', document: {{ prefixItems: [{{ type: string }}] }} }} }}\ndo:\n  - go: {{ set: {{ a: 1 }} }}\n"
+        )
+    };
+    for format in ["json", "json:2020-12"] {
+        let error = bench.error(&workflow(format), json!([1])).await;
+        assert_eq!(error["title"], "Validation Error", "{format}");
+    }
+    for format in ["json:draft-04", "json:draft-07", "json:2019-09"] {
+        bench.output(&workflow(format), json!([1])).await;
+    }
+    let error = bench.try_start(&workflow("json:1"), json!([])).await.unwrap_err();
+    assert!(error.message().contains("schema.format: json:1"), "{error}");
+}
+
+#[tokio::test]
 async fn switch_and_directives_choose_the_way() {
     let bench = Bench::new();
     let workflow = r#"

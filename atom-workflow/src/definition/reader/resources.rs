@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use atom_core::{Error, Result};
+use jsonschema::Draft;
 
 use super::cursor::{Cursor, shortened};
 use super::reuse::{Function, Functions};
@@ -151,7 +152,11 @@ impl<'t> Reader<'t> {
     }
 
     /// The schema at an external resource; none when it has not been read yet, or when it is not carried out.
-    pub(super) fn external_schema(&mut self, resource: &Cursor<'t>) -> Result<Option<DataSchema>> {
+    pub(super) fn external_schema(
+        &mut self,
+        resource: &Cursor<'t>,
+        draft: Option<Draft>,
+    ) -> Result<Option<DataSchema>> {
         let endpoint = resource.any_object()?.require("endpoint")?;
         let Some(uri) = self.absolute(&endpoint, "schema.resource")? else {
             return Ok(None);
@@ -161,7 +166,7 @@ impl<'t> Reader<'t> {
         let node = self.resource(reference);
         let schema = node.and_then(|node| {
             let path = resource.path.clone();
-            node.map(|node| self.schema_document(&Cursor { node, path }))
+            node.map(|node| self.schema_document(&Cursor { node, path }, draft))
                 .transpose()
         });
         schema.map_err(|error| within("schema", uri, resource, &error))
