@@ -46,7 +46,7 @@ impl<'t> Cursor<'t> {
             Kind::Object(_) => "an object".to_owned(),
         };
         let is_scalar = matches!(self.node.kind, Kind::Boolean(_) | Kind::Number(_));
-        let hint = if is_scalar && expected.contains("text") {
+        let hint = if is_scalar && (expected.starts_with("text") || expected.starts_with("the text")) {
             "; put it in quotes"
         } else {
             ""
