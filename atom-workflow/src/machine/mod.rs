@@ -380,7 +380,7 @@ impl Machine {
         if let Some(timeout) = self.workflow.timeout.clone() {
             match data::duration(&timeout, &self.facts.input, &self.constants) {
                 Ok(length) => self.start_timer(None, Purpose::Timeout, length),
-                Err(error) => return self.fault(error),
+                Err(error) => return self.fault(error.at("/timeout")),
             }
         }
         let workflow = Arc::clone(&self.workflow);
@@ -396,7 +396,7 @@ impl Machine {
                 self.insert(root, Frame::new(None, variables, kind));
                 self.work.push_back(Work::Run { list: root, input });
             }
-            Err(error) => self.fault(error),
+            Err(error) => self.fault(error.at("/input")),
         }
     }
 
@@ -415,7 +415,7 @@ impl Machine {
                 });
                 self.end(Outcome::Completed(output));
             }
-            Err(error) => self.fault(error),
+            Err(error) => self.fault(error.at("/output")),
         }
     }
 

@@ -49,7 +49,7 @@ impl Machine {
                     return;
                 }
                 Err(error) => {
-                    let error = at(WorkflowError::expression(&error), &task);
+                    let error = WorkflowError::expression(&error).at(&task.reference);
                     self.work.push_back(Work::Fail {
                         frame: list_id,
                         error,
@@ -339,10 +339,4 @@ impl Machine {
     pub(super) fn state(&mut self, id: FrameId) -> Option<&mut TaskState> {
         self.task_mut(id).map(|task| &mut task.state)
     }
-}
-
-/// The error as it arose at a task.
-pub(super) fn at(mut error: WorkflowError, task: &Task) -> WorkflowError {
-    error.instance.get_or_insert_with(|| task.reference.clone());
-    error
 }

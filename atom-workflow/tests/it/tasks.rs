@@ -1,5 +1,7 @@
 //! What each kind of task does with data and control.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::Bench;
@@ -42,13 +44,17 @@ output:
 "#;
     assert_eq!(bench.output(workflow, json!({ "n": 4 })).await, json!(9));
     let error = bench.error(workflow, json!({ "n": "secret text" })).await;
+    assert_eq!(error["instance"], "/input");
     assert_eq!(
         error["type"],
         "https://open-workflow-specification.org/spec/1.0.0/errors/validation"
     );
     assert!(!error.to_string().contains("secret text"), "{error}");
     let error = bench.error(workflow, json!({ "n": 5 })).await;
-    assert_eq!(error["status"], 400);
+    assert_eq!(
+        (&error["status"], &error["instance"]),
+        (&json!(400), &json!("/output"))
+    );
 }
 
 #[tokio::test]
@@ -100,6 +106,24 @@ async fn switch_and_directives_choose_the_way() {
     assert_eq!(
         bench.output(workflow, json!({ "n": 50 })).await,
         json!({ "n": 50 })
+    );
+}
+
+#[tokio::test]
+async fn a_workflow_that_takes_too_long_says_so_of_its_timeout() {
+    let bench = Bench::new();
+    let run = bench
+        .start(
+            "timeout: { after: PT1M }\ndo:\n  - pause: { wait: PT1H }\n",
+            json!({}),
+        )
+        .await;
+    bench.clock.parked(1).await;
+    bench.clock.advance(Duration::from_secs(60));
+    let error = bench.wait(&run).await.error.unwrap();
+    assert_eq!(
+        (&error["status"], &error["instance"]),
+        (&json!(408), &json!("/timeout"))
     );
 }
 
