@@ -64,6 +64,10 @@ const EXTRA_RULES: &[(&str, &str)] = &[
         "' is not a semantic version",
         "a function is found by its version",
     ),
+    (
+        "there is no variable '$",
+        "an expression that reads one could only fail",
+    ),
     ("cannot name a variable", "expressions could not read it"),
     ("are both named", "one variable would hide the other"),
     ("every task has a '$", "a variable would hide one of the engine's"),

@@ -27,7 +27,9 @@ impl<'t> Reader<'t> {
         self.count_expressions(cursor, 1)?;
         // Another language is refused when the document is deployed; until then its programs stand for nothing.
         let text = if self.is_jq { text } else { "." };
-        compile_bare(text).map_err(|error| cursor.error(error.message()))
+        let expression = compile_bare(text).map_err(|error| cursor.error(error.message()))?;
+        self.note_variables(cursor, &expression)?;
+        Ok(expression)
     }
 
     /// A structure with expressions in it.
@@ -50,10 +52,14 @@ impl<'t> Reader<'t> {
         } else {
             Template::compile
         };
-        compile(value).map_err(|error| {
+        let template = compile(value).map_err(|error| {
             let pointer = error.context().get("path").map_or("", String::as_str);
             descend(cursor.clone(), pointer).error(error.message())
-        })
+        })?;
+        for (pointer, expression) in template.expressions() {
+            self.note_variables(&descend(cursor.clone(), &pointer), expression)?;
+        }
+        Ok(template)
     }
 
     /// An expression as text, or a structure with expressions in it.

@@ -89,7 +89,8 @@ impl<'t> Reader<'t> {
         let retries = std::mem::take(&mut self.retries);
         let timeouts = std::mem::take(&mut self.timeouts);
         let functions = std::mem::take(&mut self.functions);
-        let result = read(self);
+        let variables = std::mem::take(&mut self.variables);
+        let result = read(self).and_then(|value| self.check_variables().map(|()| value));
         self.called_from = called_from;
         self.is_jq = is_jq;
         self.is_loose = is_loose;
@@ -99,6 +100,7 @@ impl<'t> Reader<'t> {
         self.retries = retries;
         self.timeouts = timeouts;
         self.functions = functions;
+        self.variables = variables;
         result
     }
 
