@@ -40,7 +40,7 @@ impl Failing {
         let call = |(action, command): &(ActionId, Command)| {
             matches!(command, Command::Call { .. }).then_some(*action)
         };
-        let action = begun.begin.iter().find_map(call).expect("a call begins");
+        let action = begun.begin.iter().find_map(call).unwrap();
         let error = Error::new(ErrorCode::Unavailable, "not now").report();
         self.machine.advance(Event::Failed { action, error }, self.now)
     }
