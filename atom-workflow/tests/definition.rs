@@ -110,6 +110,7 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
             "call: a function by its URI: a URI of another scheme than http, https and file",
             "schema.format: avro",
             "schema.resource: a URI template",
+            "an expression with $authorization",
             "metadata.atom.escalate",
             "call: asyncapi over kafka",
             "call: mcp in the version 2026-07-28",

@@ -27,7 +27,9 @@ pub(super) fn replay(arguments: &ReplayArguments, terminal: &mut Terminal) -> Re
         let name = file.display();
         let recording: Recording = serde_json::from_str(&read_file(file)?)
             .map_err(|error| CommandError::Usage(format!("{name}: this is no exported run: {error}")))?;
-        let replayed = recording.replay()?;
+        let replayed = recording
+            .replay()
+            .map_err(|error| error.with_context("file", &name))?;
         match replayed.divergence {
             None => terminal.print(&format!("{name}: the same, {} entries", replayed.entries))?,
             Some(found) => {

@@ -29,6 +29,9 @@ pub(super) struct SessionOptions {
     /// Let HTTP calls reach addresses off the public internet, e.g. localhost
     #[arg(long, global = true)]
     allow_private_network: bool,
+    /// The URI below which the functions of the catalog 'default' stand, e.g. file:///srv/catalog
+    #[arg(long, global = true, value_name = "URI")]
+    catalog: Option<String>,
     /// Let workflows run processes with your rights: shell commands, scripts, containers, MCP servers
     #[arg(long, global = true, value_name = "KINDS", value_delimiter = ',')]
     allow: Vec<ProcessKind>,
@@ -58,6 +61,7 @@ impl SessionOptions {
         if let Some(user) = &self.user {
             config.user.clone_from(user);
         }
+        config.default_catalog.clone_from(&self.catalog);
         if self.allow_private_network {
             config.http.private_addresses = PrivateAddresses::Allow;
         }

@@ -99,4 +99,7 @@ fn an_exported_run_is_replayed_and_a_changed_one_is_told_apart() {
     );
     sandbox.write("none.json", "{}");
     sandbox.atom(&["replay", "none.json"]).ended_with(2);
+    sandbox.write("newer.json", exported.replace("\"format\": 1", "\"format\": 2"));
+    let outcome = sandbox.atom(&["replay", "run.json", "newer.json"]).ended_with(1);
+    assert!(outcome.remarks.contains("\"file\":\"newer.json\""), "{outcome:?}");
 }

@@ -84,6 +84,28 @@ fn a_workshop_that_does_not_fit_is_called_off() {
 }
 
 #[test]
+fn a_function_of_the_catalog_is_called() {
+    let sandbox = Sandbox::new();
+    let catalog = crate::support::example("catalog");
+    let (workflow, uri) = (
+        catalog.join("workflow.yaml"),
+        format!("file://{}", catalog.display()),
+    );
+    let run = [
+        "run",
+        workflow.to_str().unwrap(),
+        "--input",
+        r#"{"net": 100, "country": "de"}"#,
+    ];
+    let outcome = sandbox
+        .atom(&[&run[..], &["--catalog", &uri]].concat())
+        .succeeded();
+    assert_eq!(outcome.json(), json!({ "gross": 119 }));
+    let outcome = sandbox.atom(&run);
+    assert!(outcome.remarks.contains("default_catalog"), "{outcome:?}");
+}
+
+#[test]
 fn texts_are_printed_as_they_are_and_everything_else_as_json() {
     let sandbox = Sandbox::new();
     sandbox.write("echo.yaml", echo());

@@ -84,7 +84,15 @@ pub(super) struct McpTransport {
     /// As a process of its own.
     #[serde(default)]
     stdio: Option<StdioServer>,
+    /// Options of the transport; the specification names none.
+    #[serde(default, rename = "options")]
+    _options: Option<McpOptions>,
 }
+
+/// No options.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct McpOptions {}
 
 pub(super) enum Transport {
     Http(HttpServer),

@@ -42,6 +42,7 @@ pub use diff::{ChangedTask, MemberChange, MovedTask, TaskPlace, WorkflowDiff};
 pub use duration::parse_duration;
 pub use graph::graph;
 pub use limits::{ConcurrencySpec, LimitSpec, PrioritySpec, RateLimitSpec};
+pub(crate) use reader::shortened;
 pub use resource::{Bundle, DEFAULT_CATALOG, Resource, ResourceReference};
 pub use template::{Naming, WorkflowTemplate};
 pub use types::*;

@@ -47,6 +47,10 @@ const EXTRA_RULES: &[(&str, &str)] = &[
         "cron expression",
         "an expression that cannot be read would start nothing",
     ),
+    (
+        "another case has no 'when' already",
+        "the text of the specification allows one default case",
+    ),
     ("calls itself", "a function that calls itself never ends"),
     (
         "expected a function of a catalog",
@@ -59,6 +63,10 @@ const EXTRA_RULES: &[(&str, &str)] = &[
     (
         "' is not a semantic version",
         "a function is found by its version",
+    ),
+    (
+        "there is no variable '$",
+        "an expression that reads one could only fail",
     ),
     ("cannot name a variable", "expressions could not read it"),
     ("are both named", "one variable would hide the other"),

@@ -110,7 +110,10 @@ impl WorkflowTemplate {
         let mut values: Map<String, Value> = defaults.collect();
         values.extend(given.clone());
         let values = Value::Object(values);
-        self.form.check(&values)?;
+        self.form.check(&values).map_err(|error| {
+            let message = format!("the parameters do not fit the form: {}", error.message());
+            Error::invalid_request(message)
+        })?;
         let mut document = fill(&self.workflow, &values).unwrap_or_default();
         let header = &mut document["document"];
         for (key, text) in [

@@ -436,7 +436,7 @@ impl ExtensionTarget {
             Self::For => matches!(kind, TaskKind::For(_)),
             Self::Listen => matches!(kind, TaskKind::Listen(_)),
             Self::Raise => matches!(kind, TaskKind::Raise(_)),
-            Self::Run => matches!(kind, TaskKind::Run(_)),
+            Self::Run => matches!(kind, TaskKind::Run(_) | TaskKind::Process(_)),
             Self::Set => matches!(kind, TaskKind::Set(_)),
             Self::Switch => matches!(kind, TaskKind::Switch(_)),
             Self::Try => matches!(kind, TaskKind::Try(_)),

@@ -55,6 +55,13 @@ impl Template {
         self.node.evaluate(input, variables)
     }
 
+    /// What stands in `${ }`, each with the JSON pointer of its place.
+    pub(crate) fn expressions(&self) -> Vec<(String, &Expression)> {
+        let mut found = Vec::new();
+        self.node.collect(&mut String::new(), &mut found);
+        found
+    }
+
     /// Whether the value holds no expression, so that it evaluates to itself.
     #[must_use]
     pub fn is_literal(&self) -> bool {
@@ -107,6 +114,30 @@ impl Node {
         let node = Self::compile(value, is_loose, path);
         path.truncate(length);
         node
+    }
+
+    fn collect<'a>(&'a self, path: &mut String, found: &mut Vec<(String, &'a Expression)>) {
+        let mut enter = |token: &str, node: &'a Self| {
+            let length = path.len();
+            path.push('/');
+            path.push_str(token);
+            node.collect(path, found);
+            path.truncate(length);
+        };
+        match self {
+            Self::Literal(_) | Self::Loose(..) => {}
+            Self::Expression(expression) => found.push((path.clone(), expression)),
+            Self::Array(nodes) => {
+                for (index, node) in nodes.iter().enumerate() {
+                    enter(&index.to_string(), node);
+                }
+            }
+            Self::Object(nodes) => {
+                for (key, node) in nodes {
+                    enter(&key.replace('~', "~0").replace('/', "~1"), node);
+                }
+            }
+        }
     }
 
     fn is_constant(&self) -> bool {

@@ -83,8 +83,8 @@ pub(crate) fn check_depth(value: &Value) -> Result<()> {
     )))
 }
 
-/// Gives what is passed on of a raw output, and checks that.
-pub(super) fn shape_output(output: &Output, raw: Value, variables: &Variables) -> Result<Value> {
+/// Gives what is passed on of a raw output, and checks that; `data` says what it is.
+pub(super) fn shape_output(data: &str, output: &Output, raw: Value, variables: &Variables) -> Result<Value> {
     let shaped = match &output.r#as {
         None => raw,
         Some(transform) => transform
@@ -95,7 +95,7 @@ pub(super) fn shape_output(output: &Output, raw: Value, variables: &Variables) -
     if let Some(schema) = &output.schema {
         schema
             .check(&shaped)
-            .map_err(|error| WorkflowError::misfit("the output", &error))?;
+            .map_err(|error| WorkflowError::misfit(data, &error))?;
     }
     Ok(shaped)
 }

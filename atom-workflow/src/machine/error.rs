@@ -107,6 +107,12 @@ impl WorkflowError {
         }
     }
 
+    /// The error as it arose at a part of the document, which a JSON pointer names.
+    pub(super) fn at(mut self, place: &str) -> Self {
+        self.instance.get_or_insert_with(|| place.to_owned());
+        self
+    }
+
     /// The error of a call that failed.
     pub(crate) fn from_call(report: &ErrorReport) -> Self {
         // A workflow that was run ends in an error of its own, which is passed on as it is.

@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::event::RecordKind;
 use super::frame::{Frame, FrameId, FrameKind, List, Purpose, TaskState, TryPhase, Work};
 use super::tally::TaskEnd;
-use super::task::at;
 use super::{ActionId, Machine, WorkflowError};
 use crate::definition::{FlowDirective, TaskKind};
 use crate::expression::{Variables, truthy};
@@ -164,7 +163,7 @@ impl Machine {
             let parent = frame.parent;
             if let FrameKind::Task(task) = &frame.kind {
                 let (definition, started_at) = (Arc::clone(&task.task), task.started_at);
-                error = at(error, &definition);
+                error = error.at(&definition.reference);
                 self.tally(&definition, started_at, TaskEnd::Faulted);
                 self.record_step(Some(&definition.reference), Some(id), || {
                     RecordKind::TaskFaulted { error: error.clone() }
@@ -203,9 +202,8 @@ impl Machine {
             return self.begin_compensation();
         }
         let Some(frame) = pending.frame else {
-            return self.fault(WorkflowError::timeout(
-                "the workflow took longer than its timeout",
-            ));
+            let error = WorkflowError::timeout("the workflow took longer than its timeout");
+            return self.fault(error.at("/timeout"));
         };
         match pending.purpose {
             Purpose::Work => {

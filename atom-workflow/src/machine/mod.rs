@@ -397,7 +397,7 @@ impl Machine {
         if let Some(timeout) = self.workflow.timeout.clone() {
             match data::duration(&timeout, &self.facts.input, &self.constants) {
                 Ok(length) => self.start_timer(None, Purpose::Timeout, length),
-                Err(error) => return self.fault(error),
+                Err(error) => return self.fault(error.at("/timeout")),
             }
         }
         let workflow = Arc::clone(&self.workflow);
@@ -413,7 +413,7 @@ impl Machine {
                 self.insert(root, Frame::new(None, variables, kind));
                 self.work.push_back(Work::Run { list: root, input });
             }
-            Err(error) => self.fault(error),
+            Err(error) => self.fault(error.at("/input")),
         }
     }
 
@@ -425,14 +425,14 @@ impl Machine {
         self.stop_everything();
         let mut variables = self.constants.clone();
         variables.insert("context", Arc::clone(&self.context));
-        match data::shape_output(&self.workflow.output, output, &variables) {
+        match data::shape_output("the output", &self.workflow.output, output, &variables) {
             Ok(output) => {
                 self.record(None, || RecordKind::RunCompleted {
                     output: output.clone(),
                 });
                 self.end(Outcome::Completed(output));
             }
-            Err(error) => self.fault(error),
+            Err(error) => self.fault(error.at("/output")),
         }
     }
 

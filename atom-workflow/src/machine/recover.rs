@@ -16,7 +16,7 @@ use crate::expression::{Expression, Variables, truthy};
 /// The most retries of a policy that sets no limit of its own.
 const MAX_RETRIES: u64 = 1000;
 
-/// The longest pause between two attempts.
+/// How long the pause between two attempts can grow.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Machine {
@@ -161,7 +161,7 @@ impl Machine {
                 .and_then(|doublings| 2u32.checked_pow(doublings))
                 .unwrap_or(u32::MAX),
         };
-        let mut pause = delay.saturating_mul(factor).min(LONGEST_PAUSE);
+        let mut pause = delay.saturating_mul(factor).min(LONGEST_PAUSE.max(delay));
         if let Some((from, to)) = &policy.jitter {
             let (from, to) = (length(from)?, length(to)?);
             let spread = to.saturating_sub(from).as_nanos();

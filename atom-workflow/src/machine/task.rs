@@ -49,7 +49,7 @@ impl Machine {
                     return;
                 }
                 Err(error) => {
-                    let error = at(WorkflowError::expression(&error), &task);
+                    let error = WorkflowError::expression(&error).at(&task.reference);
                     self.work.push_back(Work::Fail {
                         frame: list_id,
                         error,
@@ -122,17 +122,17 @@ impl Machine {
                 self.begin_subscription(id, task, subscribe, input, variables)?;
             }
             TaskKind::Switch(cases) => {
-                let mut then = task.then.clone();
+                // The case without a condition applies when no other does, wherever it stands.
+                let mut then = cases.iter().find(|case| case.when.is_none());
                 for case in cases {
-                    let applies = match &case.when {
-                        None => true,
-                        Some(when) => truthy(&when.evaluate(input, variables).map_err(expression)?),
-                    };
-                    if applies {
-                        then = case.then.clone();
+                    if let Some(when) = &case.when
+                        && truthy(&when.evaluate(input, variables).map_err(expression)?)
+                    {
+                        then = Some(case);
                         break;
                     }
                 }
+                let then = then.map_or_else(|| task.then.clone(), |case| case.then.clone());
                 let output = input.as_ref().clone();
                 self.work.push_back(Work::Finish {
                     task: id,
@@ -303,10 +303,15 @@ impl Machine {
         raw: Value,
         mut variables: Variables,
     ) -> Result<Value, WorkflowError> {
-        let output = shape_output(shape, raw, &variables)?;
+        let output = shape_output("the output", shape, raw, &variables)?;
         if let Some(export) = export {
             variables.insert("output", output.clone());
-            self.context = Arc::new(shape_output(export, output.clone(), &variables)?);
+            // Without `as` the context stays as it is, and must fit the schema.
+            let exported = match &export.r#as {
+                Some(_) => output.clone(),
+                None => self.context.as_ref().clone(),
+            };
+            self.context = Arc::new(shape_output("the context", export, exported, &variables)?);
         }
         Ok(output)
     }
@@ -334,10 +339,4 @@ impl Machine {
     pub(super) fn state(&mut self, id: FrameId) -> Option<&mut TaskState> {
         self.task_mut(id).map(|task| &mut task.state)
     }
-}
-
-/// The error as it arose at a task.
-pub(super) fn at(mut error: WorkflowError, task: &Task) -> WorkflowError {
-    error.instance.get_or_insert_with(|| task.reference.clone());
-    error
 }

@@ -1,10 +1,10 @@
 //! Carries a workflow out without any effect, to show what a run of it would do.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use atom_core::storage::{Decision, DecisionKind, RunStatus};
-use atom_core::{CloudEvent, Result, RunId, Scope};
+use atom_core::{CloudEvent, Error, Result, RunId, Scope};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::history::HistoryEntry;
 use super::redact::MASK;
-use crate::definition::Workflow;
+use crate::definition::{Workflow, shortened};
 use crate::machine::{
     ActionId, ApprovalRequest, Command, Event, Machine, Outcome, RunFacts, Transition, Wait, WaitKind,
     WorkflowError,
@@ -90,11 +90,30 @@ pub struct DryRunCall {
 }
 
 impl DryRun {
+    /// Refuses what is given for tasks that the workflow does not have: it would be passed over.
+    fn check_tasks(&self) -> Result<()> {
+        let mut references = HashSet::new();
+        self.workflow.visit(&mut |task| {
+            references.insert(task.reference.as_str());
+        });
+        let given = self.answers.keys().map(|task| ("answers", task));
+        let mut given = given.chain(self.decisions.keys().map(|task| ("decisions", task)));
+        match given.find(|(_, task)| !references.contains(task.as_str())) {
+            None => Ok(()),
+            Some((field, task)) => Err(Error::invalid_request(format!(
+                "'{field}' names the task '{}', which the workflow does not have; 'records' of a dry run has the tasks that run",
+                shortened(task)
+            ))),
+        }
+    }
+
     /// Carries it out. It computes all at once, so it belongs on a thread that may block.
     ///
     /// # Errors
-    /// Those of [`Machine::check_decision`] for a decision that does not answer what is asked.
+    /// `invalid_request` for an answer or decision of a task that is not there, those of [`Machine::check_decision`]
+    /// for a decision that does not answer what is asked.
     pub fn carry_out(self) -> Result<DryRunReport> {
+        self.check_tasks()?;
         let secrets: Map<_, _> = self
             .workflow
             .secrets

@@ -198,3 +198,22 @@ fn errors_retries_and_children_are_shown_and_an_endless_workflow_is_cut() {
     assert_eq!((report.status, report.is_cut), (RunStatus::Running, true));
     assert!(report.calls.len() <= 1001, "{}", report.calls.len());
 }
+
+#[test]
+fn answers_and_decisions_of_tasks_that_are_not_there_are_refused() {
+    let error = prepared(APPROVAL, &[("/do/1/pay", json!({}))], Vec::new()).carry_out();
+    let error = error.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InvalidRequest);
+    assert!(
+        error.message().contains("'answers' names the task '/do/1/pay'"),
+        "{error}"
+    );
+    let mut dry_run = prepared(APPROVAL, &[], Vec::new());
+    let decision = serde_json::from_value(json!({ "decision": "approve", "by": "grace" })).unwrap();
+    dry_run.decisions.insert("/do/0".to_owned(), decision);
+    let error = dry_run.carry_out().unwrap_err();
+    assert!(
+        error.message().contains("'decisions' names the task '/do/0'"),
+        "{error}"
+    );
+}

@@ -1,9 +1,14 @@
 //! Tasks that run around other tasks.
 
+use std::sync::Arc;
+
 use atom_core::storage::RunStatus;
+use atom_core::testkit::fixtures::{run_id, scope, start};
+use atom_workflow::definition::Workflow;
+use atom_workflow::machine::{Event, Machine, Outcome, RunFacts};
 use serde_json::json;
 
-use crate::support::Bench;
+use crate::support::{self, Bench};
 
 const LOG: &str = r#"
 use:
@@ -115,6 +120,51 @@ do:
     );
     assert_eq!((bench.calls.count("fail"), bench.calls.count("echo")), (0, 1));
     assert!(!bench.history(&run).await.contains(&"run_compensating".to_owned()));
+}
+
+#[test]
+fn each_target_covers_the_tasks_of_its_kind_and_no_others() {
+    let subscription = "{ document: { endpoint: https://example.com/api.json }, channel: a, subscription: { consume: { amount: 1 } } }";
+    let tasks = [
+        ("call", "call: echo"),
+        ("call", &format!("call: asyncapi, with: {subscription}")),
+        ("composite", "do: []"),
+        ("composite", "fork: { branches: [] }"),
+        ("emit", "emit: { event: { with: { type: com.example.told } } }"),
+        ("for", "for: { in: [{}] }, do: []"),
+        (
+            "listen",
+            "listen: { to: { one: { with: { type: com.example.told } } } }",
+        ),
+        (
+            "raise",
+            "raise: { error: { type: https://example.com/no, status: 500 } }",
+        ),
+        ("run", "run: { shell: { command: 'exit 1' } }"),
+        ("run", "run: { script: { language: js, code: never } }"),
+        ("run", "run: { container: { image: never } }"),
+        (
+            "run",
+            "run: { workflow: { namespace: a, name: b, version: latest } }",
+        ),
+        ("set", "set: { n: 1 }"),
+        ("switch", "switch: [{ a: { then: end } }]"),
+        ("try", "try: [], catch: {}"),
+        ("wait", "wait: PT1S"),
+    ];
+    let targets = tasks.iter().map(|(target, _)| *target).chain(["all"]);
+    for target in targets.collect::<std::collections::BTreeSet<_>>() {
+        for (kind, task) in tasks {
+            let document = format!(
+                "use:\n  extensions:\n    - mock: {{ extend: {target}, before: [{{ answer: {{ set: {{ by: mock }}, then: exit }} }}] }}\ndo:\n  - go: {{ {task} }}\n"
+            );
+            let workflow = Arc::new(Workflow::parse(&support::document(&document)).unwrap());
+            let facts = RunFacts::new(scope(), run_id(1), json!({}), start());
+            let transition = Machine::new(workflow, facts).advance(Event::started(), start());
+            let is_covered = transition.outcome == Some(Outcome::Completed(json!({ "by": "mock" })));
+            assert_eq!(is_covered, target == "all" || kind == target, "{target}: {task}");
+        }
+    }
 }
 
 #[tokio::test]

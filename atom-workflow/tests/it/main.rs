@@ -27,6 +27,7 @@ mod recovery;
 mod rerun;
 mod resources;
 mod retention;
+mod retry;
 mod schedules;
 mod statistics;
 mod stuck;

@@ -1,5 +1,7 @@
 //! What each kind of task does with data and control.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::Bench;
@@ -42,13 +44,37 @@ output:
 "#;
     assert_eq!(bench.output(workflow, json!({ "n": 4 })).await, json!(9));
     let error = bench.error(workflow, json!({ "n": "secret text" })).await;
+    assert_eq!(error["instance"], "/input");
     assert_eq!(
         error["type"],
         "https://open-workflow-specification.org/spec/1.0.0/errors/validation"
     );
     assert!(!error.to_string().contains("secret text"), "{error}");
     let error = bench.error(workflow, json!({ "n": 5 })).await;
-    assert_eq!(error["status"], 400);
+    assert_eq!(
+        (&error["status"], &error["instance"]),
+        (&json!(400), &json!("/output"))
+    );
+}
+
+#[tokio::test]
+async fn a_schema_is_of_the_version_that_its_format_names() {
+    let bench = Bench::new();
+    // `prefixItems` came with 2020-12; before, it meant nothing.
+    let workflow = |format: &str| {
+        format!(
+            "input: {{ schema: {{ format: '{format}', document: {{ prefixItems: [{{ type: string }}] }} }} }}\ndo:\n  - go: {{ set: {{ a: 1 }} }}\n"
+        )
+    };
+    for format in ["json", "json:2020-12"] {
+        let error = bench.error(&workflow(format), json!([1])).await;
+        assert_eq!(error["title"], "Validation Error", "{format}");
+    }
+    for format in ["json:draft-04", "json:draft-07", "json:2019-09"] {
+        bench.output(&workflow(format), json!([1])).await;
+    }
+    let error = bench.try_start(&workflow("json:1"), json!([])).await.unwrap_err();
+    assert!(error.message().contains("schema.format: json:1"), "{error}");
 }
 
 #[tokio::test]
@@ -81,6 +107,63 @@ async fn switch_and_directives_choose_the_way() {
         bench.output(workflow, json!({ "n": 50 })).await,
         json!({ "n": 50 })
     );
+}
+
+#[tokio::test]
+async fn a_workflow_that_takes_too_long_says_so_of_its_timeout() {
+    let bench = Bench::new();
+    let run = bench
+        .start(
+            "timeout: { after: PT1M }\ndo:\n  - pause: { wait: PT1H }\n",
+            json!({}),
+        )
+        .await;
+    bench.clock.parked(1).await;
+    bench.clock.advance(Duration::from_secs(60));
+    let error = bench.wait(&run).await.error.unwrap();
+    assert_eq!(
+        (&error["status"], &error["instance"]),
+        (&json!(408), &json!("/timeout"))
+    );
+}
+
+#[tokio::test]
+async fn the_case_without_a_condition_applies_when_no_other_does_wherever_it_stands() {
+    let bench = Bench::new();
+    let workflow = r#"
+- choose:
+    switch:
+      - other: { then: other }
+      - small: { when: .n < 10, then: small }
+- small: { set: { size: small }, then: end }
+- other: { set: { size: other } }
+"#;
+    for (n, size) in [(1, "small"), (50, "other")] {
+        let output = bench.output(workflow, json!({ "n": n })).await;
+        assert_eq!(output, json!({ "size": size }));
+    }
+}
+
+#[tokio::test]
+async fn an_export_without_as_checks_the_context_and_leaves_it() {
+    let bench = Bench::new();
+    let workflow = r#"
+- keep: { set: { a: 1 }, export: { as: '{ kept: .a }' } }
+- check: { set: { b: 1 }, export: { schema: { document: { required: [kept] } } } }
+- show: { set: '${ $context }' }
+- refuse: { set: { c: 1 }, export: { schema: { document: { required: [c] } } } }
+"#;
+    let run = bench.run(workflow, json!({})).await;
+    let error = run.error.as_ref().unwrap();
+    assert_eq!(
+        (&error["instance"], &error["detail"]),
+        (
+            &json!("/do/3/refuse"),
+            &json!("the context does not fit its schema: \"c\" is a required property")
+        )
+    );
+    let (output, _) = workflow.rsplit_once("- refuse").unwrap();
+    assert_eq!(bench.output(output, json!({})).await, json!({ "kept": 1 }));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ fn tool(server: &TestServer) -> Value {
         "transport": { "http": {
             "endpoint": { "uri": server.uri("/mcp"), "authentication": { "bearer": { "token": "t0ken" } } },
             "headers": { "X-Team": "blue" }
-        } }
+        }, "options": {} }
     })
 }
 
@@ -183,6 +183,7 @@ async fn malformed_requests_are_refused() {
     for arguments in [
         json!({ "method": "tools/list", "transport": {} }),
         json!({ "method": "tools/fly", "transport": http }),
+        json!({ "method": "tools/list", "transport": { "http": http["http"], "options": { "a": "b" } } }),
         json!({ "method": "tools/list", "transport": { "http": http["http"], "stdio": { "command": "x" } } }),
         json!({ "method": "tools/list", "transport": http, "parameters": "x" }),
         json!({ "method": "tools/list", "transport": http, "parameters": { "_meta": 1 } }),

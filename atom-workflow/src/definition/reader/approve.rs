@@ -94,7 +94,7 @@ impl<'t> Reader<'t> {
             )));
         }
         Ok(Form {
-            schema: self.schema_document(cursor)?,
+            schema: self.schema_document(cursor, None)?,
             source: Arc::new(source),
         })
     }

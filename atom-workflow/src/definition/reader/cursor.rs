@@ -46,7 +46,7 @@ impl<'t> Cursor<'t> {
             Kind::Object(_) => "an object".to_owned(),
         };
         let is_scalar = matches!(self.node.kind, Kind::Boolean(_) | Kind::Number(_));
-        let hint = if is_scalar && expected.contains("text") {
+        let hint = if is_scalar && (expected.starts_with("text") || expected.starts_with("the text")) {
             "; put it in quotes"
         } else {
             ""
@@ -297,7 +297,7 @@ pub(super) fn suggestion<'a>(written: &str, names: impl IntoIterator<Item = &'a 
 }
 
 /// The beginning of a name that may be long.
-pub(in crate::definition) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     beginning(text, 80)
 }
 

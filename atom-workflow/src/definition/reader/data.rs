@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use atom_core::Result;
-use jsonschema::PatternOptions;
+use jsonschema::{Draft, PatternOptions};
 use serde_json::Value;
 
 use super::cursor::{Cursor, beginning, shortened};
@@ -27,7 +27,9 @@ impl<'t> Reader<'t> {
         self.count_expressions(cursor, 1)?;
         // Another language is refused when the document is deployed; until then its programs stand for nothing.
         let text = if self.is_jq { text } else { "." };
-        compile_bare(text).map_err(|error| cursor.error(error.message()))
+        let expression = compile_bare(text).map_err(|error| cursor.error(error.message()))?;
+        self.note_variables(cursor, &expression)?;
+        Ok(expression)
     }
 
     /// A structure with expressions in it.
@@ -50,10 +52,14 @@ impl<'t> Reader<'t> {
         } else {
             Template::compile
         };
-        compile(value).map_err(|error| {
+        let template = compile(value).map_err(|error| {
             let pointer = error.context().get("path").map_or("", String::as_str);
             descend(cursor.clone(), pointer).error(error.message())
-        })
+        })?;
+        for (pointer, expression) in template.expressions() {
+            self.note_variables(&descend(cursor.clone(), &pointer), expression)?;
+        }
+        Ok(template)
     }
 
     /// An expression as text, or a structure with expressions in it.
@@ -103,20 +109,29 @@ impl<'t> Reader<'t> {
         if kind == "resource" {
             self.external_resource(&content)?;
         }
-        if let Some(format) = format.filter(|_| name != "json") {
-            self.lacks(&format, format!("schema.format: {}", shortened(name)))?;
-            return Ok(None);
-        }
+        let draft = match name.split_once(':') {
+            None if name == "json" => None,
+            Some(("json", version)) if draft(version).is_some() => draft(version),
+            _ => {
+                let place = format.unwrap_or(schema.cursor);
+                self.lacks(&place, format!("schema.format: {}", shortened(name)))?;
+                return Ok(None);
+            }
+        };
         if kind == "resource" {
-            return self.external_schema(&content);
+            return self.external_schema(&content, draft);
         }
-        self.schema_document(&content).map(Some)
+        self.schema_document(&content, draft).map(Some)
     }
 
-    /// A JSON Schema.
-    pub(super) fn schema_document(&mut self, cursor: &Cursor<'t>) -> Result<DataSchema> {
+    /// A JSON Schema; of which version, it says itself unless `draft` does.
+    pub(super) fn schema_document(
+        &mut self,
+        cursor: &Cursor<'t>,
+        draft: Option<Draft>,
+    ) -> Result<DataSchema> {
         self.count_patterns(cursor, count_patterns(cursor.node))?;
-        json_schema(cursor)
+        json_schema(cursor, draft)
     }
 
     /// A timeout, or the name of one.
@@ -158,11 +173,28 @@ impl<'t> Reader<'t> {
     }
 }
 
+/// The version of JSON Schema that `schema.format` names after `json:`.
+fn draft(version: &str) -> Option<Draft> {
+    Some(match version {
+        "draft-04" => Draft::Draft4,
+        "draft-06" => Draft::Draft6,
+        "draft-07" => Draft::Draft7,
+        "2019-09" => Draft::Draft201909,
+        "2020-12" => Draft::Draft202012,
+        _ => return None,
+    })
+}
+
 /// Compiles a JSON Schema.
-pub(super) fn json_schema(cursor: &Cursor<'_>) -> Result<DataSchema> {
+pub(super) fn json_schema(cursor: &Cursor<'_>, draft: Option<Draft>) -> Result<DataSchema> {
     let document = cursor.json();
     let build = || {
-        jsonschema::options()
+        let options = jsonschema::options();
+        let options = match draft {
+            None => options,
+            Some(draft) => options.with_draft(draft),
+        };
+        options
             .with_pattern_options(
                 PatternOptions::fancy_regex()
                     .backtrack_limit(BACKTRACK_LIMIT)

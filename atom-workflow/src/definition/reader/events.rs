@@ -5,7 +5,6 @@ use regex::RegexBuilder;
 
 use super::cursor::{Cursor, Object};
 use super::data::{PATTERN_SIZE, expressions, optional};
-use super::tasks::two_variables;
 use super::{Reader, formats};
 use crate::definition::types::{
     AttributeFilter, Correlation, EventFilter, EventStrategy, Listen, ReadAs, SubscriptionIterator, TaskKind,
@@ -45,7 +44,7 @@ impl<'t> Reader<'t> {
     /// What is done with each event or message as it comes.
     pub(super) fn iterator(&mut self, cursor: &Cursor<'t>, depth: usize) -> Result<SubscriptionIterator> {
         let iterator = cursor.object(&["item", "at", "do", "output", "export"])?;
-        let (item, at) = two_variables(&iterator, "item", "at")?;
+        let (item, at) = self.two_variables(&iterator, "item", "at")?;
         let output = iterator.get("output").map(|output| self.output(&output));
         let export = iterator.get("export").map(|export| self.output(&export));
         Ok(SubscriptionIterator {

@@ -20,8 +20,9 @@ mod reuse;
 mod schedule;
 mod tasks;
 mod template;
+mod variables;
 
-pub(super) use cursor::shortened;
+pub(crate) use cursor::shortened;
 pub(super) use template::read_template;
 
 use std::collections::{BTreeMap, HashSet};
@@ -35,6 +36,7 @@ use sha2::{Digest, Sha256};
 use self::cursor::{Cursor, Object};
 use self::resources::Catalog;
 use self::reuse::Function;
+use self::variables::Variables;
 use super::LimitSpec;
 use super::problem::Position;
 use super::resource::{ResourceReference, Resources};
@@ -89,6 +91,7 @@ pub(super) fn read<'t>(node: &'t Node, resources: &'t Resources) -> Result<Workf
         .map(|output| reader.output(&output))
         .transpose()?
         .unwrap_or_default();
+    reader.check_variables()?;
     reader
         .unsupported
         .sort_by_key(|feature| (feature.line, feature.column));
@@ -133,6 +136,7 @@ struct Reader<'t> {
     is_jq: bool,
     /// Whether texts outside `${ }` are tried as expressions, too.
     is_loose: bool,
+    variables: Variables<'t>,
     secrets: Vec<String>,
     authentications: BTreeMap<String, Template>,
     extensions: Vec<Arc<Extension>>,

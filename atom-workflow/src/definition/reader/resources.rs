@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use atom_core::{Error, Result};
+use jsonschema::Draft;
 
 use super::cursor::{Cursor, shortened};
 use super::reuse::{Function, Functions};
@@ -88,7 +89,8 @@ impl<'t> Reader<'t> {
         let retries = std::mem::take(&mut self.retries);
         let timeouts = std::mem::take(&mut self.timeouts);
         let functions = std::mem::take(&mut self.functions);
-        let result = read(self);
+        let variables = std::mem::take(&mut self.variables);
+        let result = read(self).and_then(|value| self.check_variables().map(|()| value));
         self.called_from = called_from;
         self.is_jq = is_jq;
         self.is_loose = is_loose;
@@ -98,6 +100,7 @@ impl<'t> Reader<'t> {
         self.retries = retries;
         self.timeouts = timeouts;
         self.functions = functions;
+        self.variables = variables;
         result
     }
 
@@ -151,7 +154,11 @@ impl<'t> Reader<'t> {
     }
 
     /// The schema at an external resource; none when it has not been read yet, or when it is not carried out.
-    pub(super) fn external_schema(&mut self, resource: &Cursor<'t>) -> Result<Option<DataSchema>> {
+    pub(super) fn external_schema(
+        &mut self,
+        resource: &Cursor<'t>,
+        draft: Option<Draft>,
+    ) -> Result<Option<DataSchema>> {
         let endpoint = resource.any_object()?.require("endpoint")?;
         let Some(uri) = self.absolute(&endpoint, "schema.resource")? else {
             return Ok(None);
@@ -161,7 +168,7 @@ impl<'t> Reader<'t> {
         let node = self.resource(reference);
         let schema = node.and_then(|node| {
             let path = resource.path.clone();
-            node.map(|node| self.schema_document(&Cursor { node, path }))
+            node.map(|node| self.schema_document(&Cursor { node, path }, draft))
                 .transpose()
         });
         schema.map_err(|error| within("schema", uri, resource, &error))

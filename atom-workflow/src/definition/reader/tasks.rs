@@ -31,18 +31,6 @@ const KINDS: [(&str, &[&str]); 12] = [
     ("try", &["catch"]),
     ("wait", &[]),
 ];
-/// The variables that every expression has, which a task of the document must not hide.
-const RESERVED: [&str; 9] = [
-    "approval",
-    "authorization",
-    "context",
-    "input",
-    "output",
-    "runtime",
-    "secrets",
-    "task",
-    "workflow",
-];
 /// Reading a task takes a few frames; a thread may have little left.
 const STACK: usize = 1024 * 1024;
 
@@ -212,8 +200,14 @@ impl<'t> Reader<'t> {
         if members.is_empty() {
             return Err(cursor.error("expected at least one case"));
         }
+        let mut has_default = false;
         let cases = members.iter().map(|member| {
             let case = member.value.object(&["when", "then"])?;
+            if !case.has("when") && std::mem::replace(&mut has_default, true) {
+                return Err(member.value.error(
+                    "another case has no 'when' already, and only one can apply when no other does; add 'when'",
+                ));
+            }
             Ok(SwitchCase {
                 name: member.name.to_owned(),
                 when: case.get("when").map(|when| self.expression(&when)).transpose()?,
@@ -226,7 +220,7 @@ impl<'t> Reader<'t> {
     fn for_each(&mut self, task: &Object<'t>, depth: usize) -> Result<TaskKind> {
         let settings = task.require("for")?.object(&["each", "in", "at"])?;
         let collection = settings.require("in")?;
-        let (each, at) = two_variables(&settings, "each", "at")?;
+        let (each, at) = self.two_variables(&settings, "each", "at")?;
         Ok(TaskKind::For(For {
             each,
             at,
@@ -295,7 +289,7 @@ impl<'t> Reader<'t> {
         Ok(TaskKind::Try(Box::new(Try {
             tasks,
             errors,
-            r#as: variable(catch.get("as"), "error")?,
+            r#as: self.variable(catch.get("as"), "error")?,
             retry: retry.transpose()?,
             when: catch.get("when").map(|when| self.expression(&when)).transpose()?,
             except_when: catch
@@ -413,44 +407,4 @@ fn error_filter(cursor: &Cursor<'_>) -> Result<BTreeMap<String, Value>> {
         .members()
         .map(|(key, value)| (key.to_owned(), value.json()))
         .collect())
-}
-
-/// The names of the variables that hold the item of an iteration and its index.
-pub(super) fn two_variables(settings: &Object<'_>, each: &str, at: &str) -> Result<(String, String)> {
-    let item = variable(settings.get(each), "item")?;
-    let index = variable(settings.get(at), "index")?;
-    if item == index {
-        let place = settings.get(at).or_else(|| settings.get(each));
-        let place = place.unwrap_or_else(|| settings.cursor.clone());
-        return Err(place.error(format!(
-            "'{each}' and '{at}' are both named '{}'; give them two names",
-            shortened(&item)
-        )));
-    }
-    Ok((item, index))
-}
-
-/// The name of a variable, which expressions read as `$name`.
-fn variable(cursor: Option<Cursor<'_>>, default: &str) -> Result<String> {
-    let Some(cursor) = cursor else {
-        return Ok(default.to_owned());
-    };
-    let name = cursor.text()?;
-    let is_name = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && !name.is_empty()
-        && !name.starts_with(|first: char| first.is_ascii_digit());
-    if RESERVED.contains(&name) {
-        return Err(cursor.error(format!(
-            "'{name}' cannot name a variable: every task has a '${name}' already; choose another name"
-        )));
-    }
-    if is_name {
-        return Ok(name.to_owned());
-    }
-    Err(cursor.error(format!(
-        "'{}' cannot name a variable: use letters, digits and '_', no digit first and no '$'",
-        shortened(name)
-    )))
 }

@@ -36,7 +36,7 @@ pub(in crate::definition) fn read_template(node: &Node) -> Result<WorkflowTempla
         summary: text("summary")?,
         category: text("category")?,
         parameters: Arc::new(parameters.json()),
-        form: json_schema(&parameters)?,
+        form: json_schema(&parameters, None)?,
         workflow: workflow.json(),
     })
 }
