@@ -2,6 +2,7 @@
 
 mod documents;
 mod publish;
+mod servers;
 mod subscribe;
 
 use std::sync::{Arc, Mutex};
