@@ -90,7 +90,7 @@ pub(super) async fn subscribe(
 async fn read(incoming: Incoming, limit: u64, inbox: &mut Inbox<'_>) -> Result<()> {
     let media_type = incoming.media_type();
     let (response, token) = incoming.into_parts();
-    inbox.conceal(token);
+    inbox.open(token);
     if response.status() == StatusCode::NO_CONTENT {
         return Ok(());
     }

@@ -87,7 +87,7 @@ pub(super) async fn subscribe(
     let request = request(target)?;
     let subscription = async {
         let (mut socket, token) = client.guard(context, connect(client, request, context)).await?;
-        inbox.conceal(token);
+        inbox.open(token);
         receive(&mut socket, inbox).await
     };
     let subscription = subscription.await;

@@ -64,7 +64,7 @@ async fn a_service_that_stays_away_is_given_up() {
         (messages.len(), result.unwrap_err().code()),
         (0, ErrorCode::Unavailable)
     );
-    assert_eq!(server.connections().len(), 6);
+    assert_eq!(server.connections().len(), 13);
 }
 
 #[tokio::test]
