@@ -11,6 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use atom_core::function::{FunctionContext, FunctionInfo, MessageSink, TypedFunction};
 use atom_core::{Error, ErrorCode, Function, Result};
+use reqwest::Method;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 use crate::http::HttpClient;
 use crate::http::authentication::Authentication;
 use crate::http::cache::Cache;
+use crate::http::request::Request;
 use crate::http::resource::{ExternalResource, Loader, Place};
 use crate::local::FileAccess;
 use channel::Channel;
@@ -136,6 +138,21 @@ struct Target {
     channel: Channel,
     server: server::Address,
     authentication: Option<Authentication>,
+}
+
+impl Target {
+    /// A request to the server, with the headers of a message.
+    ///
+    /// # Errors
+    /// As [`Request::add_headers`] and [`Request::authenticate`].
+    fn request(&self, method: Method, headers: &Map<String, Value>) -> Result<Request> {
+        let mut request = Request::new(method, self.server.uri.clone());
+        request.add_headers(headers)?;
+        if let Some(authentication) = &self.authentication {
+            request.authenticate(authentication)?;
+        }
+        Ok(request)
+    }
 }
 
 impl Service {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use atom_core::function::MessageSink;
 use atom_core::{Error, ErrorCode, Result};
+use reqwest::header::HeaderValue;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -24,8 +25,8 @@ pub(super) struct Inbox<'a> {
     opened: Option<Instant>,
     /// The access token of the subscription, which messages must not show.
     token: Option<Zeroizing<String>>,
-    /// The id of the last event of a stream that has such, from which it can go on.
-    pub(super) last_event: Option<String>,
+    /// The id of the last event of a stream that has such, as the header with which it goes on.
+    pub(super) last_event: Option<HeaderValue>,
 }
 
 impl<'a> Inbox<'a> {
