@@ -209,14 +209,8 @@ impl Service {
         let document = self
             .document(Place::of(arguments.document.endpoint)?, context)
             .await?;
-        let channel = match (&arguments.operation, &arguments.channel) {
-            (Some(operation), None) => Channel::of_operation(&document, operation)?,
-            (None, Some(channel)) => Channel::of_channel(&document, channel, arguments.message.is_some())?,
-            _ => {
-                let message = "the call names a channel or an operation, and not both";
-                return Err(Error::invalid_request(message));
-            }
-        };
+        let publishes = arguments.message.is_some();
+        let channel = channel(&document, arguments.operation, arguments.channel, publishes).await?;
         let server = server::choose(
             &document,
             &channel,
@@ -251,6 +245,27 @@ impl Service {
         }
         Ok(document)
     }
+}
+
+/// The channel that a call names, by itself or by an operation.
+async fn channel(
+    document: &Arc<Document>,
+    operation: Option<String>,
+    channel: Option<String>,
+    publishes: bool,
+) -> Result<Channel> {
+    let document = Arc::clone(document);
+    let read = move || match (operation, channel) {
+        (Some(operation), None) => Channel::of_operation(&document, &operation),
+        (None, Some(channel)) => Channel::of_channel(&document, &channel, publishes),
+        _ => Err(Error::invalid_request(
+            "the call names a channel or an operation, and not both",
+        )),
+    };
+    // Large schemas take long to compile.
+    tokio::task::spawn_blocking(read)
+        .await
+        .map_err(|error| Error::internal("the channel could not be read").with_source(error))?
 }
 
 /// The error of something that a channel or server lacks for this engine.
