@@ -198,7 +198,5 @@ fn check_length(length: usize, limit: u64) -> Result<()> {
     if u64::try_from(length).is_ok_and(|length| length <= limit) {
         return Ok(());
     }
-    let message =
-        format!("a message is longer than {limit} bytes; raise the setting http.maximum_response_bytes");
-    Err(Error::new(ErrorCode::LimitExceeded, message))
+    Err(failure::too_long("a message", limit))
 }

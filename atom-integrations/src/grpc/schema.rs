@@ -9,7 +9,8 @@ use protox::Compiler;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
 use crate::http::cache::Cache;
-use crate::http::resource::{Loader, Place};
+use crate::http::failure;
+use crate::http::resource::{Loader, Place, missing};
 
 /// How many files one call may read.
 const MAXIMUM_FILES: usize = 256;
@@ -41,16 +42,6 @@ impl Schema {
             missing(&format!("the service '{service}'"), "method", method, names)
         })
     }
-}
-
-fn missing(holder: &str, kind: &str, name: &str, names: impl Iterator<Item = String>) -> Error {
-    let names: Vec<_> = names.take(10).collect();
-    let hint = if names.is_empty() {
-        format!("it has no {kind}s")
-    } else {
-        format!("its {kind}s are: {}", names.join(", "))
-    };
-    Error::not_found(format!("{holder} has no {kind} '{name}'; {hint}"))
 }
 
 /// Reads and compiles a file and its imports, or takes what is kept of a file on the web for a few minutes.
@@ -106,10 +97,8 @@ async fn sources(
         };
         bytes = bytes.saturating_add(text.len());
         if bytes > limit {
-            let message = format!(
-                "the .proto file and its imports are longer than {limit} bytes; raise the setting http.maximum_response_bytes"
-            );
-            return Err(place.located(Error::new(ErrorCode::LimitExceeded, message)));
+            let what = "the .proto file with its imports";
+            return Err(place.located(failure::too_long(what, loader.client.maximum_response_bytes())));
         }
         let file = File::from_source(&name, &text).map_err(|error| place.located(malformed(&error)))?;
         wanted.extend(file.file_descriptor_proto().dependency.iter().cloned());
