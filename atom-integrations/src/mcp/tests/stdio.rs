@@ -196,18 +196,21 @@ async fn an_answer_that_is_too_long_is_refused() {
     assert!(said.len() <= 1000 && said.ends_with("last words"), "{error}");
 }
 
+/// Waits until something outside is as it should be, but not for ever.
+async fn until(is_so: impl Fn() -> bool) {
+    let poll = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), poll).await.unwrap();
+}
+
 /// Waits until a process is gone.
 async fn gone(file: &Path) {
     let id: i32 = std::fs::read_to_string(file).unwrap().trim().parse().unwrap();
     let id = Pid::from_raw(id).unwrap();
-    let vanished = async {
-        while test_kill_process(id).is_ok() && !is_zombie(id) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), vanished)
-        .await
-        .unwrap();
+    until(|| test_kill_process(id).is_err() || is_zombie(id)).await;
 }
 
 /// Whether a process has ended and only waits for its parent, which in a container may be nobody.
@@ -235,9 +238,7 @@ fn in_folder(folder: &Path) -> FunctionContext {
 }
 
 async fn ready(folder: &Path) {
-    while !folder.join("ready").exists() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| folder.join("ready").exists()).await;
 }
 
 #[tokio::test]
