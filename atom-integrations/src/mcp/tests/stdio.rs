@@ -106,6 +106,9 @@ async fn a_server_that_ends_too_early_says_why() {
     // An answer counts, however the server ends after it.
     let hasty = format!("{HANDSHAKE}echo '{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{{}}}}'; exit 7");
     assert_eq!(call(script(&hasty)).await.unwrap(), json!({}));
+    let refusal = r#"echo '{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"no"}}'; exit 7"#;
+    let error = failure(script(&format!("{HANDSHAKE}{refusal}"))).await;
+    assert_eq!(error.code(), ErrorCode::Upstream, "{error}");
 }
 
 #[tokio::test]
