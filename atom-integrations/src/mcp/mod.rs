@@ -106,7 +106,7 @@ async fn call(
             let work = together(session.run(channel), stdio::serve(&mut process, link, limit));
             let result = client.guard(&context, work.map(Ok)).await?;
             process.end().await;
-            result
+            result.map_err(|error| process.masked(error))
         }
     }
 }

@@ -162,6 +162,25 @@ async fn what_breaks_the_protocol_is_an_error() {
 }
 
 #[tokio::test]
+async fn no_error_repeats_what_the_server_was_given() {
+    let refusal = r#"echo "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,\"message\":\"bad $TOKEN and $1\"}}""#;
+    for script_text in [
+        format!("{HANDSHAKE}{refusal}"),
+        format!("{HANDSHAKE}echo \"bad $TOKEN and $1\" >&2; exit 4"),
+    ] {
+        let mut arguments = script(&script_text);
+        let stdio = &mut arguments["transport"]["stdio"];
+        // One is a part of the other.
+        stdio["environment"] = json!({ "ACCOUNT": "hunter", "TOKEN": "hunter2-s3cret" });
+        let list = stdio["arguments"].as_array_mut().unwrap();
+        list.extend([json!("sh"), json!("--key=s3cret-too")]);
+        let error = failure(arguments).await;
+        assert!(format!("{error:?}").contains("bad *** and ***"), "{error:?}");
+        assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_list_without_end_is_cut_off() {
     let server = format!(
         r#"{}while :; do i=$((i+1)); echo "{{\"jsonrpc\":\"2.0\",\"id\":$i,\"result\":{{\"tools\":[],\"nextCursor\":\"again\"}}}}"; read request || exit 0; done"#,
