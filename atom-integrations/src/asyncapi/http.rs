@@ -93,7 +93,7 @@ async fn read(incoming: Incoming, limit: u64, inbox: &mut Inbox<'_>) -> Result<(
             let mut lines = Lines::new(response, limit);
             while let Some(line) = lines.next().await? {
                 if !line.iter().all(u8::is_ascii_whitespace) {
-                    inbox.receive(&line, true, Map::new()).await?;
+                    inbox.receive(line, true, Map::new()).await?;
                 }
             }
             Ok(())
@@ -153,6 +153,8 @@ fn headers(event: &ServerSentEvent) -> Map<String, Value> {
 struct Lines {
     response: Response,
     buffer: Vec<u8>,
+    /// How much of the buffer has been given away already.
+    given: usize,
     limit: u64,
     is_over: bool,
 }
@@ -162,35 +164,36 @@ impl Lines {
         Self {
             response,
             buffer: Vec::new(),
+            given: 0,
             limit,
             is_over: false,
         }
     }
 
     /// The next line without its end.
-    async fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        let mut searched = 0;
-        loop {
+    async fn next(&mut self) -> Result<Option<&[u8]>> {
+        let mut searched = self.given;
+        let end = loop {
             if let Some(end) = self.buffer[searched..].iter().position(|byte| *byte == b'\n') {
-                let rest = self.buffer.split_off(searched + end + 1);
-                let mut line = std::mem::replace(&mut self.buffer, rest);
-                line.pop();
-                if line.last() == Some(&b'\r') {
-                    line.pop();
-                }
-                return Ok(Some(line));
+                break searched + end;
             }
             if self.is_over {
-                let last = std::mem::take(&mut self.buffer);
-                return Ok(Some(last).filter(|last| !last.is_empty()));
+                break self.buffer.len();
             }
+            // Once for many lines: what is left is less than one.
+            self.buffer.drain(..std::mem::take(&mut self.given));
             searched = self.buffer.len();
             check_length(searched, self.limit)?;
             match self.response.chunk().await.map_err(failure::of_transport)? {
                 Some(chunk) => self.buffer.extend_from_slice(&chunk),
                 None => self.is_over = true,
             }
-        }
+        };
+        let start = std::mem::replace(&mut self.given, (end + 1).min(self.buffer.len()));
+        Ok((start < self.buffer.len()).then(|| {
+            let line = &self.buffer[start..end];
+            line.strip_suffix(b"\r").unwrap_or(line)
+        }))
     }
 }
 

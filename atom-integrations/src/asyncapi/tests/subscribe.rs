@@ -117,6 +117,17 @@ async fn messages_come_over_http_as_events_and_as_lines() {
     assert_eq!(numbers(&messages), [1, 2]);
     assert_eq!(server.requests()[0].method, "GET");
 
+    let padded = format!(
+        "{}{{\"n\":1}}\n{}",
+        "\n".repeat(1_000_000),
+        "\n".repeat(1_000_000)
+    );
+    let server = web(move || TestResponse::body("application/x-ndjson", padded.clone())).await;
+    let bench = Bench::new(port(&server));
+    let (messages, result) = bench.subscribe(hearing("two.json", "watchPets"), 9).await;
+    result.unwrap();
+    assert_eq!(numbers(&messages), [1]);
+
     // A stream of events goes on where it was, until the service has no more.
     let server = TestServer::start(|request| match request.header("last-event-id") {
         None => TestResponse::body(
