@@ -11,6 +11,7 @@ use url::Url;
 
 use super::HttpClient;
 use super::authentication::Authentication;
+#[cfg(any(feature = "asyncapi", feature = "grpc"))]
 use super::cache::Key;
 use super::call::Endpoint;
 use super::client::Client;
@@ -75,6 +76,7 @@ impl Place {
 
     /// The document that stands `levels` folders above this one under a relative path; none above the topmost, and
     /// none on another host, which must not get this one's credential.
+    #[cfg(feature = "grpc")]
     pub(crate) fn beside(&self, levels: usize, path: &str) -> Option<Self> {
         match self {
             Self::Web { uri, authentication } => {
@@ -98,6 +100,7 @@ impl Place {
     ///
     /// # Errors
     /// As [`Authentication`] for a malformed policy.
+    #[cfg(any(feature = "asyncapi", feature = "grpc"))]
     pub(crate) fn key(&self) -> Result<Option<Key>> {
         match self {
             Self::Web { uri, authentication } => {
@@ -246,6 +249,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "grpc")]
     #[test]
     fn a_neighbour_stands_beside_or_above() {
         let web = place("https://x.test/a/b/greet.proto").unwrap();
