@@ -136,8 +136,9 @@ pub struct RuntimeLimits {
     pub call_timeout: Duration,
     /// How many runs may be in memory at once; those that only wait are not.
     pub concurrent_runs: usize,
-    /// How long a run may only wait before it leaves memory, measured by the machine's own time. It is built again from
-    /// its journal when what it waits for comes.
+    /// How long a run may only wait before it leaves memory, measured by the machine's own time, and a tenth of a
+    /// millisecond more for each entry of its journal, from which it is built again when what it waits for comes. A run
+    /// whose next timer is due within that time stays.
     pub park_after: Duration,
     /// How many entries the journal of a run may have. A run that needs more ends in an error of the type
     /// `urn:atom:error:limit`; only undoing what it has done goes beyond.
@@ -361,14 +362,14 @@ impl Runtime {
     /// # Cancel safety
     /// Dropping the future forgets the wait; the run goes on.
     pub async fn wait(&self, scope: &Scope, run: RunId) -> Result<RunRecord> {
-        let handle = match self.driver(scope, run) {
+        let handle = match self.driver(scope, run)? {
             Some(handle) => Some(handle),
             None => {
                 let record = self.record(scope, run).await?;
                 if record.status.has_ended() {
                     return Ok(record);
                 }
-                self.driver(scope, run)
+                self.driver(scope, run)?
             }
         };
         let Some(mut handle) = handle else {
@@ -501,12 +502,12 @@ impl Runtime {
     }
 
     /// The driver of a run that is under way in this process. A run that waits without one is woken.
-    fn driver(&self, scope: &Scope, run: RunId) -> Option<DriverHandle> {
+    fn driver(&self, scope: &Scope, run: RunId) -> Result<Option<DriverHandle>> {
         let key = (scope.clone(), run);
         let mut drivers = self.drivers();
         match drivers.get(&key) {
-            None if drivers.is_parked(&key) => self.begin_driver(&mut drivers, key, None, None).ok(),
-            driver => driver,
+            None if drivers.is_parked(&key) => self.begin_driver(&mut drivers, key, None, None).map(Some),
+            driver => Ok(driver),
         }
     }
 
@@ -561,11 +562,12 @@ impl Runtime {
             progress: watcher,
         };
         self.inner.stuck.go_on(&key);
-        drivers.insert(key.clone(), handle.clone());
+        let seen = drivers.insert(key.clone(), handle.clone());
         let (scope, run) = key;
+        let known = driver::Known { created, seen };
         self.inner
             .tasks
-            .spawn(driver::drive(self.clone(), scope, run, created, inbox, progress));
+            .spawn(driver::drive(self.clone(), scope, run, known, inbox, progress));
         Ok(handle)
     }
 

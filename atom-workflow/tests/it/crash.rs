@@ -1,7 +1,7 @@
 //! A process that dies between any two writes loses nothing and repeats nothing that was finished.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,6 +29,8 @@ pub(crate) struct MortalStore {
     writes_left: AtomicI64,
     /// How many more reads of runs and journals find the store away.
     reads_away: AtomicI64,
+    /// After what the log was read, every time.
+    log_reads: Mutex<Vec<Offset>>,
     /// Cancelled when the process has died.
     pub(crate) death: CancellationToken,
 }
@@ -40,6 +42,7 @@ impl MortalStore {
             inner,
             writes_left: AtomicI64::new(writes),
             reads_away: AtomicI64::new(0),
+            log_reads: Mutex::default(),
             death: CancellationToken::new(),
         })
     }
@@ -57,6 +60,11 @@ impl MortalStore {
     /// Whether so many reads have found the store away.
     pub(crate) fn is_back(&self) -> bool {
         self.reads_away.load(Ordering::SeqCst) <= 0
+    }
+
+    /// After what the log was read so far, every time.
+    pub(crate) fn log_reads(&self) -> Vec<Offset> {
+        self.log_reads.lock().unwrap().clone()
     }
 
     fn read(&self) -> Result<()> {
@@ -284,6 +292,7 @@ impl EventLog for MortalStore {
         self.inner.append(scope, event).await
     }
     async fn read(&self, scope: &Scope, after: Offset, limit: usize) -> Result<Vec<LoggedEvent>> {
+        self.log_reads.lock().unwrap().push(after);
         self.inner.read(scope, after, limit).await
     }
     async fn head(&self) -> Result<Offset> {

@@ -11,7 +11,7 @@ mod task;
 
 pub(super) use commit::encode;
 pub(super) use listen::EVENT_PAGE;
-pub(super) use task::drive;
+pub(super) use task::{Known, drive};
 
 use std::collections::{BTreeMap, BTreeSet};
 
