@@ -27,7 +27,7 @@ use crate::support::Bench;
 pub(crate) struct MortalStore {
     inner: Arc<MemoryStore>,
     writes_left: AtomicI64,
-    /// How many more reads of runs and journals find the store away.
+    /// How many more reads of runs, journals and the log find the store away.
     reads_away: AtomicI64,
     /// After what the log was read, every time.
     log_reads: Mutex<Vec<Offset>>,
@@ -52,7 +52,7 @@ impl MortalStore {
         writes - self.writes_left.load(Ordering::SeqCst)
     }
 
-    /// Makes the next reads of runs and journals fail, as when a database is away for a while.
+    /// Makes the next reads of runs, journals and the log fail, as when a database is away for a while.
     pub(crate) fn go_away(&self, reads: i64) {
         self.reads_away.store(reads, Ordering::SeqCst);
     }
@@ -293,6 +293,7 @@ impl EventLog for MortalStore {
     }
     async fn read(&self, scope: &Scope, after: Offset, limit: usize) -> Result<Vec<LoggedEvent>> {
         self.log_reads.lock().unwrap().push(after);
+        self.read()?;
         self.inner.read(scope, after, limit).await
     }
     async fn head(&self) -> Result<Offset> {

@@ -20,12 +20,9 @@ impl Driver<'_> {
     /// Offers the events that came since the listening tasks last looked.
     pub(super) async fn offer_events(&mut self) -> Result<()> {
         while let Some(from) = self.listening.values().min().copied() {
+            let store = &self.runtime.inner.parts.store;
             let page = self
-                .runtime
-                .inner
-                .parts
-                .store
-                .read(&self.scope, from, EVENT_PAGE)
+                .patiently(|| store.read(&self.scope, from, EVENT_PAGE))
                 .await?;
             let Some(last) = page.last().map(|logged| logged.offset) else {
                 return Ok(());

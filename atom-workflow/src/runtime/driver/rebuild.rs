@@ -132,12 +132,8 @@ impl<'a> Driver<'a> {
         };
         let mut page = PageRequest::default();
         loop {
-            let children = runtime
-                .inner
-                .parts
-                .store
-                .runs(&self.scope, &filter, &page)
-                .await?;
+            let store = &runtime.inner.parts.store;
+            let children = self.patiently(|| store.runs(&self.scope, &filter, &page)).await?;
             for child in children.items {
                 let is_wanted = child
                     .parent
