@@ -41,6 +41,7 @@ mod action;
 mod admission;
 mod alert;
 mod approve;
+mod child;
 mod driver;
 mod dry_run;
 mod history;

@@ -1,6 +1,7 @@
 //! Runs that cannot go on although they wait for nothing that will come, and why.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atom_core::storage::{Page, PageRequest, RunFilter, RunRecord, RunStatus};
@@ -8,6 +9,7 @@ use atom_core::{Error, ErrorReport, Result, RunId, Scope};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use super::history::Replay;
 use super::{Inner, Runtime};
@@ -59,6 +61,8 @@ pub(super) type RunKey = (Scope, RunId);
 #[derive(Debug, Default)]
 pub(super) struct StuckRuns {
     inner: Mutex<Noted>,
+    /// Tells that a run which was given up goes on.
+    went_on: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -112,7 +116,23 @@ impl StuckRuns {
 
     /// Notes that a run goes on.
     pub(super) fn go_on(&self, run: &RunKey) {
-        self.lock().stopped.remove(run);
+        let was_stopped = self.lock().stopped.remove(run).is_some();
+        if was_stopped {
+            self.went_on.notify_waiters();
+        }
+    }
+
+    /// Waits until a run that was given up goes on; not at all when it was not.
+    pub(super) async fn until_driven(&self, run: &RunKey) {
+        loop {
+            let mut went_on = pin!(self.went_on.notified());
+            // From here on nothing is missed.
+            went_on.as_mut().enable();
+            if !self.lock().stopped.contains_key(run) {
+                return;
+            }
+            went_on.await;
+        }
     }
 
     fn of(&self, run: &RunKey) -> Vec<Stuck> {

@@ -140,7 +140,12 @@ impl Driver<'_> {
 }
 
 /// Notes that a run waits for its store.
-pub(super) fn note_store(runtime: &Runtime, scope: &Scope, run: RunId, error: &Error) -> StuckNote {
+pub(in crate::runtime) fn note_store(
+    runtime: &Runtime,
+    scope: &Scope,
+    run: RunId,
+    error: &Error,
+) -> StuckNote {
     let cause = StuckCause::StoreFailing {
         error: error.report(),
     };

@@ -9,7 +9,7 @@ mod mail;
 mod rebuild;
 mod task;
 
-pub(super) use commit::encode;
+pub(super) use commit::{encode, note_store};
 pub(super) use listen::EVENT_PAGE;
 pub(super) use task::{Known, drive};
 
