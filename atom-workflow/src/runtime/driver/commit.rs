@@ -75,9 +75,10 @@ impl Driver<'_> {
     }
 
     fn end(&self, outcome: Outcome, at: Timestamp) -> Result<RunEnd> {
+        let kept = &self.machine.workflow().retention;
         let retention = match outcome {
-            Outcome::Completed(_) => self.retention.completed,
-            Outcome::Faulted(_) | Outcome::Cancelled => self.retention.failed,
+            Outcome::Completed(_) => kept.completed,
+            Outcome::Faulted(_) | Outcome::Cancelled => kept.failed,
         };
         let expires_at = retention.and_then(|length| at.checked_add(length).ok());
         Ok(match outcome {

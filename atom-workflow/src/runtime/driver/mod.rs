@@ -25,7 +25,6 @@ use super::action::Delivery;
 use super::lifecycle::Lifecycle;
 use super::redact::Redactor;
 use super::{Progress, Runtime, approve};
-use crate::definition::Retention;
 use crate::machine::{ActionId, Command, Event, Machine, Transition};
 use commit::Change;
 use listen::received_offset;
@@ -35,8 +34,6 @@ pub(super) struct Driver<'a> {
     pub(super) record: RunRecord,
     pub(super) scope: Scope,
     pub(super) redactor: Redactor,
-    /// How long the run is kept once it has ended, as its document says.
-    retention: Retention,
     /// The calls and child runs under way; each gives the event that answers its action.
     pub(super) actions: JoinSet<Event>,
     /// Stops an action.

@@ -33,10 +33,6 @@ impl<'a> Driver<'a> {
         let mut driver = Self {
             runtime,
             scope: record.principal.scope(),
-            retention: runtime
-                .load(&record.principal.scope(), &record.workflow.hash)
-                .await?
-                .retention,
             redactor,
             actions: JoinSet::new(),
             stops: BTreeMap::new(),

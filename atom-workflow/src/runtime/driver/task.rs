@@ -202,7 +202,7 @@ async fn run_to_end(
         has_news |= !was_listening && !driver.listening.is_empty();
     }
     runtime.inner.bell.run_ended(&driver.record);
-    if driver.retention != Retention::default() {
+    if driver.machine.workflow().retention != Retention::default() {
         runtime.inner.expiring.notify_one();
     }
     runtime.leave(&driver.record);
