@@ -1,6 +1,7 @@
 //! The embedded runtime: drives machines, keeps their journals and carries out their commands.
 //!
-//! Each run that is under way has one task, its driver, which alone changes it. A step of a run is one
+//! Each run that is under way has one task, its driver, which alone changes it; one that only waits has none until what it
+//! waits for comes. A step of a run is one
 //! atomic commit of the store: the event, what it publishes and how the run ends. Only then is anything done
 //! that depends on it. After a crash [`Runtime::resume`] rebuilds every machine from its journal and carries
 //! out again what had no answer yet, with the same idempotency keys.
@@ -208,7 +209,7 @@ pub struct Runtime {
 #[derive(Debug)]
 struct Inner {
     parts: RuntimeParts,
-    /// The runs that are under way in this process. Ids may be chosen by callers, so they are unique only
+    /// The runs that are under way in this process, driven or parked. Ids may be chosen by callers, so they are unique only
     /// within an owner.
     drivers: Mutex<Drivers>,
     workflows: load::WorkflowCache,

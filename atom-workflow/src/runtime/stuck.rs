@@ -176,8 +176,9 @@ impl Inner {
 
 impl Runtime {
     /// The owner's runs that have not been able to go on since `until` or before, and why, the newest first. A page is
-    /// made of `page.limit` running runs, so it can hold fewer that are stuck, or none. A run that waits for time, an
-    /// event, or an answer that has not come within the limit of its call is not stuck, and neither is a paused one.
+    /// made of `page.limit` runs that have not ended, so it can hold fewer that are stuck, or none. A run that waits for its
+    /// turn, for time, an event, or an answer that has not come within the limit of its call is not stuck, and neither is one
+    /// only because it is paused.
     ///
     /// # Errors
     /// `invalid_request` for a bad page, `storage_failed`.
@@ -187,14 +188,14 @@ impl Runtime {
         until: Timestamp,
         page: &PageRequest,
     ) -> Result<Page<(RunRecord, Vec<Stuck>)>> {
-        let filter = RunFilter::in_states([RunStatus::Running]);
-        let running = self.inner.parts.store.runs(scope, &filter, page).await?;
+        let filter = RunFilter::in_states([RunStatus::Running, RunStatus::Queued, RunStatus::Paused]);
+        let unfinished = self.inner.parts.store.runs(scope, &filter, page).await?;
         let mut items = Vec::new();
-        for run in running.items {
+        for run in unfinished.items {
             let key = (scope.clone(), run.id);
             let is_driven = self.drivers().contains(&key);
             let mut stuck = self.inner.stuck.of(&key);
-            if stuck.is_empty() && !is_driven {
+            if stuck.is_empty() && !is_driven && run.status == RunStatus::Running {
                 // It may have ended since it was listed.
                 let now = self.record(scope, run.id).await?;
                 if now.status == RunStatus::Running {
@@ -211,7 +212,7 @@ impl Runtime {
         }
         Ok(Page {
             items,
-            next: running.next,
+            next: unfinished.next,
         })
     }
 

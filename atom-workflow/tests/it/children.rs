@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use atom_core::storage::{MemoryStore, MemoryVault, PageRequest, RunRecord, RunStatus, SecretInfo, Vault};
 use atom_core::{Error, ErrorCode, Result, Scope, Secret};
-use atom_workflow::runtime::{RuntimeLimits, StuckCause};
+use atom_workflow::definition::Workflow;
+use atom_workflow::runtime::{RuntimeLimits, StartRun, StuckCause};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -154,6 +155,30 @@ async fn a_child_whose_secret_cannot_be_read_is_started_later() {
         () = keep_time_moving(&bench) => unreachable!("time never ends"),
     };
     assert_eq!(ended.output, Some(json!({ "answer": 42 })));
+}
+
+/// What is counted is what is listed, whatever state the run is in.
+#[tokio::test]
+async fn a_paused_run_that_was_given_up_is_counted_and_listed() {
+    let (store, vault) = (Arc::default(), Arc::default());
+    let bench = with_child(&store, &vault, RuntimeLimits::default()).await;
+    let start = StartRun::new(Arc::new(Workflow::parse(CHILD).unwrap()), CHILD, json!({}));
+    let run = bench.runtime.start(&bench.ada, start).await.unwrap();
+    bench
+        .runtime
+        .pause_run(&bench.scope(), run.id, None)
+        .await
+        .unwrap();
+    assert!(stuck(&bench, 0).await.is_empty());
+    bench.runtime.close(Duration::from_secs(5)).await;
+
+    vault.is_broken.store(true, Ordering::SeqCst);
+    let next = Bench::over(store, vault, RuntimeLimits::default());
+    next.clock.set(bench.clock_now());
+    assert!(stuck(&next, 0).await.is_empty(), "it waits for who paused it");
+    next.runtime.resume(None).await.unwrap();
+    assert_eq!(until_stuck(&next).await.0.id, run.id);
+    assert_eq!(next.runtime.stuck_count(next.clock_now()), 1);
 }
 
 /// What is wrong with what was to be started is the answer, at once.

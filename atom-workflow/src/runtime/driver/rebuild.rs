@@ -16,7 +16,8 @@ use crate::runtime::load::Journal;
 use crate::runtime::{Progress, Runtime, approve, history};
 
 impl<'a> Driver<'a> {
-    /// Brings a machine to where the journal ends, and begins again what has no answer.
+    /// Brings a machine to where the journal ends, and writes what its last entry leads to if that is not written yet. What
+    /// has no answer begins again only with [`begin_pending`](Self::begin_pending).
     pub(super) async fn rebuild(
         runtime: &'a Runtime,
         record: RunRecord,
