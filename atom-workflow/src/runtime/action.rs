@@ -181,7 +181,9 @@ async fn call(
         let deadline = parts.clock.now().saturating_add(parts.limits.call_timeout);
         context.deadline = Some(deadline.unwrap_or(jiff::Timestamp::MAX));
         let call = AssertUnwindSafe(async move { function.call(arguments, context).await }).catch_unwind();
+        // An answer that is there is taken, however late it is.
         tokio::select! {
+            biased;
             result = call => result.unwrap_or_else(|_| Err(Error::internal("the function panicked"))),
             () = parts.clock.sleep(parts.limits.call_timeout) => Err(Error::new(
                 ErrorCode::Timeout,
