@@ -1,8 +1,9 @@
 //! What the engine keeps, and the rules every store must hold.
 //!
-//! * Every row belongs to a [`Scope`]: a method that takes one never touches another's rows. Three places see more.
-//!   [`RunStore::unfinished`] and the questions that a scheduler asks of [`ScheduleStore`] see all scopes, because an
-//!   engine serves everybody's runs and schedules. [`ApprovalStore`] takes a [`Principal`] and shows it approvals that
+//! * Every row belongs to a [`Scope`]: a method that takes one never touches another's rows. Five places see more.
+//!   [`RunStore::unfinished`], the questions that a scheduler asks of [`ScheduleStore`], and
+//!   [`AlertStore::all_alerts`] with [`StatisticsStore::drop_statistics`] see all scopes, because an engine serves
+//!   everybody's runs, schedules and alert rules. [`ApprovalStore`] takes a [`Principal`] and shows it approvals that
 //!   runs of other users of its tenant ask it to decide, never those of another tenant. [`RetentionStore::prune`] removes
 //!   what is old of all scopes and shows nothing.
 //! * What a method reports as written is on disk: it survives `kill -9` and a power cut.

@@ -1,19 +1,17 @@
-//! Carries out the actions of a run: calls of functions, and runs of other workflows.
+//! Carries out the calls of a run.
 
 use std::panic::AssertUnwindSafe;
 
 use async_trait::async_trait;
 use atom_core::function::{MessageSink, StepContext};
-use atom_core::storage::{ParentStep, RunRecord, RunStatus};
-use atom_core::{CancellationToken, Error, ErrorCode, FunctionContext, Principal, Result, Retry};
+use atom_core::{CancellationToken, Error, ErrorCode, FunctionContext, Result};
 use futures::FutureExt;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use super::Runtime;
 use super::driver::Driver;
-use super::patience::Pauses;
 use super::stuck::StuckNote;
-use super::{Runtime, StartRun};
 use crate::machine::{ActionId, Command, Event};
 
 impl Driver<'_> {
@@ -86,48 +84,6 @@ impl Driver<'_> {
             cancellation,
         }
     }
-
-    pub(super) fn begin_child(&mut self, action: ActionId, command: Command) {
-        if let Command::StartRun { input, .. } = &command
-            && self.redactor.finds_secret(input)
-        {
-            let error = Error::invalid_request(
-                "the input of another run must not hold a secret, because inputs are stored; list the secret in that workflow's 'use.secrets'",
-            );
-            self.actions.spawn(std::future::ready(answer(action, Err(error))));
-            return;
-        }
-        let runtime = self.runtime.clone();
-        let principal = self.record.principal.clone();
-        let parent = ParentStep {
-            run: self.record.id,
-            action,
-        };
-        let stop = CancellationToken::new();
-        self.stops.insert(action, stop.clone());
-        let tasks = runtime.inner.tasks.clone();
-        let (sender, receiver) = oneshot::channel();
-        // The child is looked after by a task of its own: it must be cancelled even when the run that
-        // started it, and with it this run's actions, has ended.
-        tasks.spawn(async move {
-            let shutdown = runtime.inner.shutdown.clone();
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => {}
-                result = run_child(&runtime, &principal, parent, command, stop) => {
-                    // Nobody waits any more when this fails.
-                    let _ = sender.send(result);
-                }
-            }
-        });
-        self.actions.spawn(async move {
-            match receiver.await {
-                Ok(result) => answer(action, result),
-                // The runtime closes: no answer, the run resumes later.
-                Err(_) => std::future::pending().await,
-            }
-        });
-    }
 }
 
 /// A message on its way to the run, and the word that it has arrived.
@@ -199,7 +155,7 @@ async fn subscribe(
     result.map_err(|error| error.with_operation(name))
 }
 
-fn answer(action: ActionId, result: Result<Value>) -> Event {
+pub(super) fn answer(action: ActionId, result: Result<Value>) -> Event {
     match result {
         Ok(output) => Event::Completed { action, output },
         Err(error) => Event::Failed {
@@ -225,7 +181,9 @@ async fn call(
         let deadline = parts.clock.now().saturating_add(parts.limits.call_timeout);
         context.deadline = Some(deadline.unwrap_or(jiff::Timestamp::MAX));
         let call = AssertUnwindSafe(async move { function.call(arguments, context).await }).catch_unwind();
+        // An answer that is there is taken, however late it is.
         tokio::select! {
+            biased;
             result = call => result.unwrap_or_else(|_| Err(Error::internal("the function panicked"))),
             () = parts.clock.sleep(parts.limits.call_timeout) => Err(Error::new(
                 ErrorCode::Timeout,
@@ -243,115 +201,4 @@ async fn call(
     check_payload("the result", &output, parts.limits.payload_bytes)
         .map_err(|error| error.with_operation(name))?;
     Ok(output)
-}
-
-async fn run_child(
-    runtime: &Runtime,
-    principal: &Principal,
-    parent: ParentStep,
-    command: Command,
-    stop: CancellationToken,
-) -> Result<Value> {
-    let Command::StartRun {
-        run: id, is_awaited, ..
-    } = &command
-    else {
-        return Err(Error::internal("only a workflow can be started as a run"));
-    };
-    let (id, is_awaited, scope) = (*id, *is_awaited, principal.scope());
-    let mut pauses = Pauses::default();
-    loop {
-        // Boxed: a run can start runs, so the types would be endless.
-        let result = Box::pin(async {
-            let record = start_child(runtime, principal, parent, &command).await?;
-            if !is_awaited || record.status.has_ended() {
-                return Ok(record);
-            }
-            runtime.drive(&record)?;
-            tokio::select! {
-                record = runtime.wait(&scope, id) => record,
-                () = stop.cancelled() => {
-                    let reason = "the run that started it no longer wants it".to_owned();
-                    runtime.cancel(&scope, id, Some(reason)).await
-                }
-            }
-        });
-        match result.await {
-            Ok(_) if !is_awaited => return Ok(Value::Null),
-            Ok(record) => return outcome(record),
-            // What the child answers is in its record. An error on the way there says nothing about the child,
-            // and would be remembered for ever if it became the answer.
-            Err(error) if is_of_the_engine(&error) && !stop.is_cancelled() => {
-                tracing::warn!(run = %id, %error, "cannot reach the run that was started, will try again");
-                runtime.inner.parts.clock.sleep(pauses.next()).await;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Whether an error comes from the engine's own store or state, rather than from what was asked.
-fn is_of_the_engine(error: &Error) -> bool {
-    error.retry() == Retry::Maybe
-        || matches!(
-            error.code(),
-            ErrorCode::StorageFailed | ErrorCode::Closed | ErrorCode::Conflict | ErrorCode::Internal
-        )
-}
-
-/// The child run, started now or before a crash.
-async fn start_child(
-    runtime: &Runtime,
-    principal: &Principal,
-    parent: ParentStep,
-    command: &Command,
-) -> Result<RunRecord> {
-    let Command::StartRun {
-        run: id,
-        namespace,
-        name,
-        version,
-        input,
-        is_awaited,
-    } = command
-    else {
-        return Err(Error::internal("only a workflow can be started as a run"));
-    };
-    let scope = principal.scope();
-    let store = &runtime.inner.parts.store;
-    if let Some(record) = store.run(&scope, *id).await? {
-        return Ok(record);
-    }
-    let found = store.find(&scope, namespace, name, Some(version)).await?;
-    let found = found.ok_or_else(|| {
-        Error::not_found(format!(
-            "no workflow {namespace}/{name} {version} is deployed; deploy it first"
-        ))
-    })?;
-    let workflow = runtime.load(&scope, &found.hash).await?;
-    let text = store.document(&scope, &found.hash).await?.unwrap_or_default();
-    let mut start = StartRun::new(workflow, text, input.clone());
-    start.id = Some(*id);
-    start.directory = store
-        .run(&scope, parent.run)
-        .await?
-        .and_then(|parent| parent.directory);
-    runtime
-        .start_as(principal, start, is_awaited.then_some(parent))
-        .await
-}
-
-fn outcome(record: RunRecord) -> Result<Value> {
-    match record.status {
-        RunStatus::Completed => Ok(record.output.unwrap_or_default()),
-        RunStatus::Cancelled => {
-            Err(Error::new(ErrorCode::Cancelled, "the run was cancelled").with_context("run", record.id))
-        }
-        RunStatus::Faulted | RunStatus::Running | RunStatus::Queued | RunStatus::Paused => {
-            let error = record.error.unwrap_or_default();
-            Err(Error::new(ErrorCode::RunFaulted, "the run ended in an error")
-                .with_context("run", record.id)
-                .with_context("error", error))
-        }
-    }
 }

@@ -357,7 +357,8 @@ impl Driver<'_> {
 
     async fn take_queued_mail(&mut self, mail: Mail) -> Result<()> {
         if *mail.event == Event::Admitted {
-            self.record = self.runtime.record(&self.scope, self.record.id).await?;
+            let record = self.patiently(|| self.runtime.record(&self.scope, self.record.id));
+            self.record = record.await?;
             return Ok(());
         }
         let was_paused = self.is_paused();

@@ -152,7 +152,9 @@ impl Driver<'_> {
         let store = &self.runtime.inner.parts.store;
         let mut unwritten = Vec::new();
         for request in pending {
-            let written = store.approval(&self.record.principal, request.id).await?;
+            let written = self
+                .patiently(|| store.approval(&self.record.principal, request.id))
+                .await?;
             if written.is_none() {
                 unwritten.push(ApprovalChange::Opened(request));
             }

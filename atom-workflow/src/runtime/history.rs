@@ -178,7 +178,7 @@ impl Runtime {
                 };
                 loop {
                     // The driver is looked up before the journal is read, so that no entry is missed between.
-                    let handle = replay.runtime.driver(&scope, run);
+                    let handle = replay.runtime.driver(&scope, run)?;
                     let before = replay.next_sequence;
                     let page = replay.page().await?;
                     if replay.next_sequence > before {
@@ -187,7 +187,11 @@ impl Runtime {
                     if replay.machine.outcome().is_some() {
                         return Ok(None);
                     }
-                    let Some(mut handle) = handle.or_else(|| replay.runtime.driver(&scope, run)) else {
+                    let handle = match handle {
+                        Some(handle) => Some(handle),
+                        None => replay.runtime.driver(&scope, run)?,
+                    };
+                    let Some(mut handle) = handle else {
                         // The run may have ended since the journal was read: then its end is there to read.
                         let record = replay.runtime.record(&scope, run).await?;
                         match (record.status.has_ended(), has_ended) {

@@ -85,8 +85,8 @@ impl Runtime {
         })
     }
 
-    /// Replays a run with its own document and with another one; gives the machine of the other one, and what hides
-    /// its secrets.
+    /// Replays a run with its own document and with another one; gives the machine of the other one, which makes records,
+    /// and what hides its secrets.
     async fn check_migration(&self, record: &RunRecord, to: &WorkflowVersion) -> Result<(Machine, Redactor)> {
         let scope = record.principal.scope();
         let own = self.load(&scope, &record.workflow.hash).await?;
@@ -132,7 +132,7 @@ impl Runtime {
         }
         match both.pending_difference() {
             Some(difference) => Err(difference.refuse(to)),
-            None => Ok((both.other.without_records(), both.redactor)),
+            None => Ok((both.other, both.redactor)),
         }
     }
 
@@ -164,11 +164,17 @@ impl Driver<'_> {
     /// written, nothing else happens, and a driver that cannot write it is built anew.
     pub(super) async fn migrate(&mut self, to: WorkflowVersion) -> Result<Event> {
         let from = self.record.workflow.version();
-        (self.machine, self.redactor) = self.runtime.check_migration(&self.record, &to).await?;
+        let (machine, redactor) = self.runtime.check_migration(&self.record, &to).await?;
         self.record.workflow = self.record.workflow.with_version(to.clone());
-        if let Some(lifecycle) = &mut self.lifecycle {
-            lifecycle.follow(self.machine.workflow());
-        }
+        // Records cost time and memory: they are only made for who reads them.
+        self.machine = match &mut self.lifecycle {
+            Some(lifecycle) => {
+                lifecycle.follow(machine.workflow());
+                machine
+            }
+            None => machine.without_records(),
+        };
+        self.redactor = redactor;
         Ok(Event::Migrated { from, to })
     }
 }

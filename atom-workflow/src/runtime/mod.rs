@@ -1,6 +1,7 @@
 //! The embedded runtime: drives machines, keeps their journals and carries out their commands.
 //!
-//! Each run that is under way has one task, its driver, which alone changes it. A step of a run is one
+//! Each run that is under way has one task, its driver, which alone changes it; one that only waits has none until what it
+//! waits for comes. A step of a run is one
 //! atomic commit of the store: the event, what it publishes and how the run ends. Only then is anything done
 //! that depends on it. After a crash [`Runtime::resume`] rebuilds every machine from its journal and carries
 //! out again what had no answer yet, with the same idempotency keys.
@@ -41,6 +42,7 @@ mod action;
 mod admission;
 mod alert;
 mod approve;
+mod child;
 mod driver;
 mod dry_run;
 mod history;
@@ -136,8 +138,9 @@ pub struct RuntimeLimits {
     pub call_timeout: Duration,
     /// How many runs may be in memory at once; those that only wait are not.
     pub concurrent_runs: usize,
-    /// How long a run may only wait before it leaves memory, measured by the machine's own time. It is built again from
-    /// its journal when what it waits for comes.
+    /// How long a run may only wait before it leaves memory, measured by the machine's own time, and a tenth of a
+    /// millisecond more for each entry of its journal, from which it is built again when what it waits for comes. A run
+    /// whose next timer is due within that time stays.
     pub park_after: Duration,
     /// How many entries the journal of a run may have. A run that needs more ends in an error of the type
     /// `urn:atom:error:limit`; only undoing what it has done goes beyond.
@@ -210,7 +213,7 @@ pub struct Runtime {
 #[derive(Debug)]
 struct Inner {
     parts: RuntimeParts,
-    /// The runs that are under way in this process. Ids may be chosen by callers, so they are unique only
+    /// The runs that are under way in this process, driven or parked. Ids may be chosen by callers, so they are unique only
     /// within an owner.
     drivers: Mutex<Drivers>,
     workflows: load::WorkflowCache,
@@ -365,14 +368,14 @@ impl Runtime {
     /// # Cancel safety
     /// Dropping the future forgets the wait; the run goes on.
     pub async fn wait(&self, scope: &Scope, run: RunId) -> Result<RunRecord> {
-        let handle = match self.driver(scope, run) {
+        let handle = match self.driver(scope, run)? {
             Some(handle) => Some(handle),
             None => {
                 let record = self.record(scope, run).await?;
                 if record.status.has_ended() {
                     return Ok(record);
                 }
-                self.driver(scope, run)
+                self.driver(scope, run)?
             }
         };
         let Some(mut handle) = handle else {
@@ -505,12 +508,12 @@ impl Runtime {
     }
 
     /// The driver of a run that is under way in this process. A run that waits without one is woken.
-    fn driver(&self, scope: &Scope, run: RunId) -> Option<DriverHandle> {
+    fn driver(&self, scope: &Scope, run: RunId) -> Result<Option<DriverHandle>> {
         let key = (scope.clone(), run);
         let mut drivers = self.drivers();
         match drivers.get(&key) {
-            None if drivers.is_parked(&key) => self.begin_driver(&mut drivers, key, None, None).ok(),
-            driver => driver,
+            None if drivers.is_parked(&key) => self.begin_driver(&mut drivers, key, None, None).map(Some),
+            driver => Ok(driver),
         }
     }
 
@@ -565,11 +568,12 @@ impl Runtime {
             progress: watcher,
         };
         self.inner.stuck.go_on(&key);
-        drivers.insert(key.clone(), handle.clone());
+        let seen = drivers.insert(key.clone(), handle.clone());
         let (scope, run) = key;
+        let known = driver::Known { created, seen };
         self.inner
             .tasks
-            .spawn(driver::drive(self.clone(), scope, run, created, inbox, progress));
+            .spawn(driver::drive(self.clone(), scope, run, known, inbox, progress));
         Ok(handle)
     }
 

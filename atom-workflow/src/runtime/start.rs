@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use atom_core::storage::{JournalEntry, NewRun, ParentStep, RunLabels, RunRecord, WorkflowKey, indexed};
-use atom_core::{Error, ErrorCode, Principal, Result, RunId, Scope};
+use atom_core::{Error, ErrorCode, Principal, Result, Retry, RunId, Scope};
 use serde_json::Value;
 
 use super::{Resolved, Runtime, StartRun, admission, check_data, driver};
@@ -213,7 +213,8 @@ impl Runtime {
                     "{} runs are under way; wait for some to end",
                     limits.concurrent_runs
                 ),
-            ));
+            )
+            .with_retry(Retry::Maybe));
         }
         self.check_secrets(scope, workflow).await
     }

@@ -1,6 +1,7 @@
 //! Runs that cannot go on although they wait for nothing that will come, and why.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atom_core::storage::{Page, PageRequest, RunFilter, RunRecord, RunStatus};
@@ -8,6 +9,7 @@ use atom_core::{Error, ErrorReport, Result, RunId, Scope};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use super::history::Replay;
 use super::{Inner, Runtime};
@@ -59,6 +61,8 @@ pub(super) type RunKey = (Scope, RunId);
 #[derive(Debug, Default)]
 pub(super) struct StuckRuns {
     inner: Mutex<Noted>,
+    /// Tells that a run which was given up goes on.
+    went_on: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -112,7 +116,23 @@ impl StuckRuns {
 
     /// Notes that a run goes on.
     pub(super) fn go_on(&self, run: &RunKey) {
-        self.lock().stopped.remove(run);
+        let was_stopped = self.lock().stopped.remove(run).is_some();
+        if was_stopped {
+            self.went_on.notify_waiters();
+        }
+    }
+
+    /// Waits until a run that was given up goes on; not at all when it was not.
+    pub(super) async fn until_driven(&self, run: &RunKey) {
+        loop {
+            let mut went_on = pin!(self.went_on.notified());
+            // From here on nothing is missed.
+            went_on.as_mut().enable();
+            if !self.lock().stopped.contains_key(run) {
+                return;
+            }
+            went_on.await;
+        }
     }
 
     fn of(&self, run: &RunKey) -> Vec<Stuck> {
@@ -156,8 +176,9 @@ impl Inner {
 
 impl Runtime {
     /// The owner's runs that have not been able to go on since `until` or before, and why, the newest first. A page is
-    /// made of `page.limit` running runs, so it can hold fewer that are stuck, or none. A run that waits for time, an
-    /// event, or an answer that has not come within the limit of its call is not stuck, and neither is a paused one.
+    /// made of `page.limit` runs that have not ended, so it can hold fewer that are stuck, or none. A run that waits for its
+    /// turn, for time, an event, or an answer that has not come within the limit of its call is not stuck, and neither is one
+    /// only because it is paused.
     ///
     /// # Errors
     /// `invalid_request` for a bad page, `storage_failed`.
@@ -167,14 +188,14 @@ impl Runtime {
         until: Timestamp,
         page: &PageRequest,
     ) -> Result<Page<(RunRecord, Vec<Stuck>)>> {
-        let filter = RunFilter::in_states([RunStatus::Running]);
-        let running = self.inner.parts.store.runs(scope, &filter, page).await?;
+        let filter = RunFilter::in_states([RunStatus::Running, RunStatus::Queued, RunStatus::Paused]);
+        let unfinished = self.inner.parts.store.runs(scope, &filter, page).await?;
         let mut items = Vec::new();
-        for run in running.items {
+        for run in unfinished.items {
             let key = (scope.clone(), run.id);
             let is_driven = self.drivers().contains(&key);
             let mut stuck = self.inner.stuck.of(&key);
-            if stuck.is_empty() && !is_driven {
+            if stuck.is_empty() && !is_driven && run.status == RunStatus::Running {
                 // It may have ended since it was listed.
                 let now = self.record(scope, run.id).await?;
                 if now.status == RunStatus::Running {
@@ -191,7 +212,7 @@ impl Runtime {
         }
         Ok(Page {
             items,
-            next: running.next,
+            next: unfinished.next,
         })
     }
 

@@ -1,7 +1,7 @@
 //! A process that dies between any two writes loses nothing and repeats nothing that was finished.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,8 +27,10 @@ use crate::support::Bench;
 pub(crate) struct MortalStore {
     inner: Arc<MemoryStore>,
     writes_left: AtomicI64,
-    /// How many more reads of runs and journals find the store away.
+    /// How many more reads of runs, journals and the log find the store away.
     reads_away: AtomicI64,
+    /// After what the log was read, every time.
+    log_reads: Mutex<Vec<Offset>>,
     /// Cancelled when the process has died.
     pub(crate) death: CancellationToken,
 }
@@ -40,6 +42,7 @@ impl MortalStore {
             inner,
             writes_left: AtomicI64::new(writes),
             reads_away: AtomicI64::new(0),
+            log_reads: Mutex::default(),
             death: CancellationToken::new(),
         })
     }
@@ -49,7 +52,7 @@ impl MortalStore {
         writes - self.writes_left.load(Ordering::SeqCst)
     }
 
-    /// Makes the next reads of runs and journals fail, as when a database is away for a while.
+    /// Makes the next reads of runs, journals and the log fail, as when a database is away for a while.
     pub(crate) fn go_away(&self, reads: i64) {
         self.reads_away.store(reads, Ordering::SeqCst);
     }
@@ -57,6 +60,11 @@ impl MortalStore {
     /// Whether so many reads have found the store away.
     pub(crate) fn is_back(&self) -> bool {
         self.reads_away.load(Ordering::SeqCst) <= 0
+    }
+
+    /// After what the log was read so far, every time.
+    pub(crate) fn log_reads(&self) -> Vec<Offset> {
+        self.log_reads.lock().unwrap().clone()
     }
 
     fn read(&self) -> Result<()> {
@@ -284,6 +292,8 @@ impl EventLog for MortalStore {
         self.inner.append(scope, event).await
     }
     async fn read(&self, scope: &Scope, after: Offset, limit: usize) -> Result<Vec<LoggedEvent>> {
+        self.log_reads.lock().unwrap().push(after);
+        self.read()?;
         self.inner.read(scope, after, limit).await
     }
     async fn head(&self) -> Result<Offset> {

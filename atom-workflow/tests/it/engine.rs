@@ -88,6 +88,22 @@ async fn timeouts_end_tasks_and_workflows_and_can_be_caught() {
     );
 }
 
+/// On a machine that was busy or asleep both may have come: then what was done is not thrown away.
+#[tokio::test]
+async fn an_answer_that_is_there_is_taken_although_the_time_of_the_call_is_up() {
+    let limits = RuntimeLimits {
+        call_timeout: Duration::ZERO,
+        ..RuntimeLimits::default()
+    };
+    let bench = Bench::over(
+        Arc::new(atom_core::storage::MemoryStore::default()),
+        Arc::new(atom_core::storage::MemoryVault::default()),
+        limits,
+    );
+    let tasks = "- all: { for: { in: '${ [range(20)] }' }, do: [{ one: { call: echo } }] }";
+    assert_eq!(bench.run(tasks, json!({})).await.status, RunStatus::Completed);
+}
+
 #[tokio::test]
 async fn a_call_that_never_answers_ends_with_the_call_timeout() {
     let limits = RuntimeLimits {

@@ -9,6 +9,7 @@
 mod admission;
 mod alerts;
 mod approve;
+mod children;
 mod clock;
 mod compensate;
 mod continuation;

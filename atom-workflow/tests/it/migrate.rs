@@ -6,7 +6,7 @@ use std::time::Duration;
 use atom_core::storage::{MemoryStore, MemoryVault, RunRecord, RunStatus, Vault, WorkflowVersion};
 use atom_core::{CloudEvent, Error, ErrorCode, Result, Secret};
 use atom_workflow::definition::Workflow;
-use atom_workflow::runtime::{Migration, Rerun, RuntimeLimits, StartRun};
+use atom_workflow::runtime::{LifecycleEvents, Migration, Rerun, RuntimeLimits, RuntimeSettings, StartRun};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
@@ -458,5 +458,79 @@ async fn a_crash_at_any_write_of_a_migration_leaves_the_run_on_one_version() {
         }
         writes += 1;
         assert!(writes < 20, "it never ends");
+    }
+}
+
+/// What becomes of a run is told after it was moved as before.
+#[tokio::test]
+async fn a_run_that_was_moved_goes_on_telling() {
+    let settings = RuntimeSettings {
+        lifecycle_events: LifecycleEvents::All,
+        ..RuntimeSettings::default()
+    };
+    let bench = Bench::with_settings(
+        Arc::new(MemoryStore::default()),
+        Arc::new(MemoryVault::default()),
+        RuntimeLimits::default(),
+        settings,
+    );
+    let (first, second) = (version("1.0.0", FIRST), version("2.0.0", SECOND));
+    let run = start(&bench, &first, json!({ "n": 7 })).await;
+    until_waiting(&bench, &run, "time").await;
+    migrate(&bench, &run, &second).await.unwrap();
+    bench.pass(3600).await;
+    bench.wait(&run).await;
+    let log = bench.store.read(&bench.scope(), 0, 1000).await.unwrap();
+    let told: Vec<_> = log
+        .iter()
+        .filter_map(|logged| logged.event.kind.strip_prefix("io.serverlessworkflow."))
+        .filter(|kind| kind.contains("completed"))
+        .collect();
+    let expected = [["task.completed.v1"; 4].as_slice(), &["workflow.completed.v1"]].concat();
+    assert_eq!(told, expected);
+}
+
+/// A run that waits for its turn begins on the version that it was moved to, in this process or the next one.
+#[tokio::test]
+async fn a_queued_run_begins_on_the_version_that_it_was_moved_to() {
+    let limited = |version: &str, tasks: &str| {
+        format!(
+            "document:\n  dsl: 1.0.3\n  namespace: default\n  name: move\n  version: {version}\n  metadata: {{ atom: {{ concurrency: {{ limit: 1 }} }} }}\n{tasks}"
+        )
+    };
+    let first = limited(
+        "1.0.0",
+        "do: [{ a: { wait: PT1H } }, { b: { set: { by: first } } }]\n",
+    );
+    let second = limited(
+        "2.0.0",
+        "do: [{ a: { call: echo, with: { n: '${ .n }' } } }, { b: { set: { by: second } } }]\n",
+    );
+    for is_interrupted in [false, true] {
+        let bench = Bench::new();
+        let ahead = start(&bench, &first, json!({})).await;
+        let queued = start(&bench, &first, json!({})).await;
+        assert_eq!(queued.status, RunStatus::Queued);
+        let moved = migrate(&bench, &queued, &second).await.unwrap().run;
+        assert_eq!(
+            (moved.status, moved.workflow.version()),
+            (RunStatus::Queued, key(&second))
+        );
+        let bench = if is_interrupted {
+            bench.runtime.close(Duration::from_secs(5)).await;
+            let (store, vault) = (Arc::clone(&bench.store), Arc::clone(&bench.vault));
+            let next = Bench::over(store, vault, RuntimeLimits::default());
+            next.clock.set(bench.clock_now());
+            next.runtime.resume(None).await.unwrap();
+            next
+        } else {
+            bench
+        };
+        bench.pass(3600).await;
+        assert_eq!(bench.wait(&ahead).await.output, Some(json!({ "by": "first" })));
+        assert_eq!(bench.wait(&queued).await.output, Some(json!({ "by": "second" })));
+        assert_eq!(bench.calls.count("echo"), 1);
+        let recording = bench.runtime.record_run(&bench.scope(), queued.id).await.unwrap();
+        assert_eq!(recording.replay().unwrap().divergence, None);
     }
 }

@@ -3,23 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atom_core::storage::{ApprovalFilter, DecisionKind, MemoryStore, MemoryVault, RunStatus};
+use atom_core::storage::{ApprovalFilter, DecisionKind, MemoryStore, MemoryVault, RunStatus, Store};
 use atom_core::{CloudEvent, Principal};
 use atom_workflow::runtime::{Decide, RuntimeLimits};
 use serde_json::json;
 
+use crate::crash::MortalStore;
 use crate::support::Bench;
 
 /// A process whose runs leave memory as soon as they can.
 fn bench() -> Bench {
-    Bench::over(
-        Arc::new(MemoryStore::default()),
-        Arc::new(MemoryVault::default()),
-        RuntimeLimits {
-            park_after: Duration::from_millis(1),
-            ..RuntimeLimits::default()
-        },
-    )
+    over(Arc::new(MemoryStore::default()), Duration::from_millis(1))
+}
+
+fn over(store: Arc<dyn Store>, park_after: Duration) -> Bench {
+    let limits = RuntimeLimits {
+        park_after,
+        ..RuntimeLimits::default()
+    };
+    Bench::over(store, Arc::new(MemoryVault::default()), limits)
 }
 
 impl Bench {
@@ -154,6 +156,46 @@ async fn whoever_waits_for_a_run_keeps_it() {
     bench.until_parked(1).await;
     let ended = tokio::join!(bench.wait(&run), bench.pass(3600)).0;
     assert_eq!(ended.status, RunStatus::Completed);
+}
+
+/// A run that is woken for nothing goes on in the log where it was, not where it began to listen.
+#[tokio::test]
+async fn what_a_run_has_seen_of_the_log_it_does_not_read_again() {
+    let store = MortalStore::new(Arc::new(MemoryStore::default()), i64::MAX);
+    let bench = over(Arc::clone(&store) as _, Duration::from_millis(1));
+    let tasks = "- hear: { listen: { to: { one: { with: { type: com.example.go, source: /wanted } } } } }";
+    let run = bench.start(tasks, json!({})).await;
+    let mut published = Vec::new();
+    for number in 0..5 {
+        bench.until_parked(1).await;
+        let event = CloudEvent::new(number.to_string(), "/other", "com.example.go");
+        let reads = store.log_reads().len();
+        published.push(bench.runtime.publish(&bench.scope(), &event).await.unwrap());
+        // What wakes the run reads the log, and then the run itself.
+        while store.log_reads().len() < reads + 2 {
+            tokio::task::yield_now().await;
+        }
+    }
+    bench.until_parked(1).await;
+    let event = CloudEvent::new("last", "/wanted", "com.example.go");
+    let reads = store.log_reads().len();
+    bench.runtime.publish(&bench.scope(), &event).await.unwrap();
+    assert_eq!(bench.wait(&run).await.status, RunStatus::Completed);
+    let seen = published[published.len() - 1];
+    let later = &store.log_reads()[reads..];
+    assert!(later.iter().all(|after| *after >= seen), "{later:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_goes_on_soon_stays() {
+    let bench = over(Arc::new(MemoryStore::default()), Duration::from_secs(60));
+    let soon = bench.start("- rest: { wait: PT30S }", json!({})).await;
+    bench.start("- rest: { wait: PT1H }", json!({})).await;
+    // Time that only passes when nothing else happens.
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!((bench.runtime.parked(), bench.runtime.running()), (1, 2));
+    bench.pass(30).await;
+    assert_eq!(bench.wait(&soon).await.status, RunStatus::Completed);
 }
 
 /// Events that come at any moment of leaving and coming back are heard.

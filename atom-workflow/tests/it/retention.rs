@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atom_core::storage::{Expiry, MemoryStore, MemoryVault, RunRecord, RunStatus};
+use atom_core::storage::{Expiry, MemoryStore, MemoryVault, RunRecord, RunStatus, WorkflowVersion};
 use atom_core::{CloudEvent, ErrorCode, RunId};
 use atom_workflow::definition::{Retention, Workflow};
 use atom_workflow::runtime::{RetentionSettings, RuntimeLimits, StartRun};
@@ -261,4 +261,32 @@ async fn whoever_signals_a_run_with_a_full_journal_is_told() {
         bench.wait(&run).await.error.unwrap()["type"],
         "urn:atom:error:limit"
     );
+}
+
+#[tokio::test]
+async fn a_run_that_was_moved_is_kept_as_its_new_version_says() {
+    let bench = Bench::new();
+    let tasks = "  - rest: { wait: PT1S }\n  - done: { set: { a: 1 } }\n";
+    let run = start(&bench, &document(tasks)).await;
+    let kept = with_retention("PT1H", tasks).replace("0.1.0", "0.2.0");
+    bench.deploy(&kept).await;
+    let to = WorkflowVersion {
+        version: "0.2.0".to_owned(),
+        hash: Workflow::parse(&kept).unwrap().hash,
+    };
+    let scope = bench.scope();
+    bench
+        .runtime
+        .migrate_run(&scope, run.id, to, false)
+        .await
+        .unwrap();
+    bench.pass(1).await;
+    assert_eq!(bench.wait(&run).await.status, RunStatus::Completed);
+    bench.runtime.start_retention(RetentionSettings::default());
+    // Only who has something to remove waits for a time.
+    bench.clock.parked(1).await;
+    bench.clock.advance(2 * HOUR);
+    while is_there(&bench, run.id).await {
+        tokio::task::yield_now().await;
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use atom_core::CloudEvent;
 use atom_core::function::TypedFunction;
 use atom_core::storage::{MemoryStore, MemoryVault, PageRequest, RunRecord, RunStatus};
 use atom_workflow::machine::WaitKind;
@@ -91,6 +92,41 @@ async fn a_store_that_fails_while_runs_recover_strands_none() {
     };
     assert_eq!(ended.status, RunStatus::Completed);
     assert_eq!(next.runtime.stuck_count(next.clock_now()), 0);
+}
+
+/// A store that cannot be read for a while costs a run nothing that is under way.
+#[tokio::test]
+async fn a_log_that_cannot_be_read_for_a_while_repeats_no_call() {
+    let store = MortalStore::new(Arc::new(MemoryStore::default()), i64::MAX);
+    let bench = Bench::over(
+        Arc::clone(&store) as _,
+        Arc::new(MemoryVault::default()),
+        RuntimeLimits::default(),
+    );
+    let tasks = r"
+- all:
+    fork:
+      branches:
+        - call: { call: hang }
+        - hear:
+            do:
+              - first: { listen: { to: { one: { with: { type: com.example.go } } } } }
+              - then: { call: echo }
+";
+    let run = bench.start(tasks, json!({})).await;
+    until_called(&bench, "hang", 1).await;
+    store.go_away(3);
+    let event = CloudEvent::new("1", "/test", "com.example.go");
+    bench.runtime.publish(&bench.scope(), &event).await.unwrap();
+    while bench.runtime.stuck_now(&bench.scope(), run.id).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    tokio::select! {
+        () = until_called(&bench, "echo", 1) => {}
+        () = keep_time_moving(&bench) => unreachable!("time never ends"),
+    }
+    assert_eq!(bench.calls.count("hang"), 1);
+    assert!(bench.runtime.stuck_now(&bench.scope(), run.id).is_empty());
 }
 
 /// As dbos-inc/dbos-transact-py#805: a recovered run that cannot go on blocks the others.

@@ -51,32 +51,37 @@ impl Driver<'_> {
             migrates_to: change.migrates_to,
             continues: change.continues,
         };
-        self.commit(commit).await
+        let store = &self.runtime.inner.parts.store;
+        let committed = self.patiently(|| store.commit(commit.clone())).await?;
+        Ok(committed.event_head)
     }
 
-    /// Writes a step, trying again for as long as the store says that trying again may help: what a call has
-    /// answered is not thrown away because the disk is full. Closing ends the wait.
-    async fn commit(&self, commit: RunCommit) -> Result<Offset> {
+    /// Reads or writes, trying again for as long as the store says that trying again may help: what a call has answered,
+    /// or will answer, is not thrown away because the disk is full. Closing ends the wait.
+    pub(in crate::runtime) async fn patiently<T, F>(&self, ask: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
         let mut pauses = Pauses::default();
         let mut stuck = None;
         loop {
-            match self.runtime.inner.parts.store.commit(commit.clone()).await {
-                Ok(committed) => return Ok(committed.event_head),
+            match ask().await {
                 Err(error) if error.retry() == Retry::Maybe => {
-                    tracing::warn!(run = %self.record.id, %error, "cannot write, will try again");
+                    tracing::warn!(run = %self.record.id, %error, "the run waits for its store, will try again");
                     stuck
                         .get_or_insert_with(|| note_store(self.runtime, &self.scope, self.record.id, &error));
                     self.runtime.inner.parts.clock.sleep(pauses.next()).await;
                 }
-                Err(error) => return Err(error),
+                result => return result,
             }
         }
     }
 
     fn end(&self, outcome: Outcome, at: Timestamp) -> Result<RunEnd> {
+        let kept = &self.machine.workflow().retention;
         let retention = match outcome {
-            Outcome::Completed(_) => self.retention.completed,
-            Outcome::Faulted(_) | Outcome::Cancelled => self.retention.failed,
+            Outcome::Completed(_) => kept.completed,
+            Outcome::Faulted(_) | Outcome::Cancelled => kept.failed,
         };
         let expires_at = retention.and_then(|length| at.checked_add(length).ok());
         Ok(match outcome {
@@ -139,7 +144,12 @@ impl Driver<'_> {
 }
 
 /// Notes that a run waits for its store.
-pub(super) fn note_store(runtime: &Runtime, scope: &Scope, run: RunId, error: &Error) -> StuckNote {
+pub(in crate::runtime) fn note_store(
+    runtime: &Runtime,
+    scope: &Scope,
+    run: RunId,
+    error: &Error,
+) -> StuckNote {
     let cause = StuckCause::StoreFailing {
         error: error.report(),
     };

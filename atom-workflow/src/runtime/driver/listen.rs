@@ -1,25 +1,28 @@
 //! What a run hears: events of the log, and messages of subscriptions.
 
+use std::time::Duration;
+
 use atom_core::{Offset, Result};
+use jiff::Timestamp;
 
 use super::Driver;
 use crate::machine::{Command, Event, Transition};
 use crate::runtime::action::Delivery;
-use crate::runtime::parking::{Listens, Rest};
+use crate::runtime::parking::Rest;
 
 /// How many events of the log are read at a time.
 pub(in crate::runtime) const EVENT_PAGE: usize = 256;
+
+/// What a run waits longer for each entry of its journal before it leaves memory: a multiple of what it takes to replay one.
+const REPLAY_OF_ENTRY: Duration = Duration::from_micros(100);
 
 impl Driver<'_> {
     /// Offers the events that came since the listening tasks last looked.
     pub(super) async fn offer_events(&mut self) -> Result<()> {
         while let Some(from) = self.listening.values().min().copied() {
+            let store = &self.runtime.inner.parts.store;
             let page = self
-                .runtime
-                .inner
-                .parts
-                .store
-                .read(&self.scope, from, EVENT_PAGE)
+                .patiently(|| store.read(&self.scope, from, EVENT_PAGE))
                 .await?;
             let Some(last) = page.last().map(|logged| logged.offset) else {
                 return Ok(());
@@ -41,9 +44,7 @@ impl Driver<'_> {
                     }
                 }
             }
-            for seen in self.listening.values_mut() {
-                *seen = (*seen).max(last);
-            }
+            self.note_seen(last);
         }
         Ok(())
     }
@@ -65,20 +66,37 @@ impl Driver<'_> {
         Ok(())
     }
 
+    /// How long the run only waits before it leaves memory: the more there is to replay when it comes back, the longer.
+    pub(super) fn patience(&self) -> Duration {
+        let entries = u32::try_from(self.next_sequence).unwrap_or(u32::MAX);
+        self.runtime.inner.parts.limits.park_after + REPLAY_OF_ENTRY.saturating_mul(entries)
+    }
+
+    /// Whether a timer is due before it is worth to leave memory.
+    pub(super) fn is_soon(&self, alarm: Option<Timestamp>) -> bool {
+        let soon = self.now().saturating_add(self.patience());
+        alarm.is_some_and(|alarm| soon.is_ok_and(|soon| alarm <= soon))
+    }
+
     /// What the run waits for when nothing is under way. One that is paused waits to be asked to go on.
     pub(super) fn rest(&self) -> Rest {
         if self.machine.is_paused() {
-            return Rest {
-                alarm: None,
-                listens: None,
-            };
+            return Rest::default();
         }
-        let is_listening = !self.listening.is_empty();
+        let types = || match self.machine.listened_types() {
+            Some(types) => types.into_iter().map(Some).collect(),
+            None => vec![None],
+        };
         Rest {
             alarm: self.timers.first().map(|(at, _)| *at),
-            listens: is_listening.then(|| Listens {
-                types: self.machine.listened_types(),
-            }),
+            listens: (!self.listening.is_empty()).then(types),
+        }
+    }
+
+    /// Notes up to where all that listen have seen the log.
+    pub(super) fn note_seen(&mut self, until: Offset) {
+        for seen in self.listening.values_mut() {
+            *seen = (*seen).max(until);
         }
     }
 

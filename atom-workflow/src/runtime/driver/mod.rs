@@ -10,9 +10,9 @@ mod mail;
 mod rebuild;
 mod task;
 
-pub(super) use commit::encode;
+pub(super) use commit::{encode, note_store};
 pub(super) use listen::EVENT_PAGE;
-pub(super) use task::drive;
+pub(super) use task::{Known, drive};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,6 @@ use super::action::Delivery;
 use super::lifecycle::Lifecycle;
 use super::redact::Redactor;
 use super::{Progress, Runtime, approve};
-use crate::definition::Retention;
 use crate::machine::{ActionId, Command, Event, Machine, Transition};
 use commit::Change;
 use listen::received_offset;
@@ -36,8 +35,6 @@ pub(super) struct Driver<'a> {
     pub(super) record: RunRecord,
     pub(super) scope: Scope,
     pub(super) redactor: Redactor,
-    /// How long the run is kept once it has ended, as its document says.
-    retention: Retention,
     /// The calls and child runs under way; each gives the event that answers its action.
     pub(super) actions: JoinSet<Event>,
     /// Stops an action.

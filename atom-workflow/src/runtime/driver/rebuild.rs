@@ -16,7 +16,8 @@ use crate::runtime::load::Journal;
 use crate::runtime::{Progress, Runtime, approve, history};
 
 impl<'a> Driver<'a> {
-    /// Brings a machine to where the journal ends, and begins again what has no answer.
+    /// Brings a machine to where the journal ends, and writes what its last entry leads to if that is not written yet. What
+    /// has no answer begins again only with [`begin_pending`](Self::begin_pending).
     pub(super) async fn rebuild(
         runtime: &'a Runtime,
         record: RunRecord,
@@ -33,10 +34,6 @@ impl<'a> Driver<'a> {
         let mut driver = Self {
             runtime,
             scope: record.principal.scope(),
-            retention: runtime
-                .load(&record.principal.scope(), &record.workflow.hash)
-                .await?
-                .retention,
             redactor,
             actions: JoinSet::new(),
             stops: BTreeMap::new(),
@@ -135,12 +132,8 @@ impl<'a> Driver<'a> {
         };
         let mut page = PageRequest::default();
         loop {
-            let children = runtime
-                .inner
-                .parts
-                .store
-                .runs(&self.scope, &filter, &page)
-                .await?;
+            let store = &runtime.inner.parts.store;
+            let children = self.patiently(|| store.runs(&self.scope, &filter, &page)).await?;
             for child in children.items {
                 let is_wanted = child
                     .parent

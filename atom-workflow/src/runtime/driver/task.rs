@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use atom_core::storage::RunRecord;
-use atom_core::{Error, ErrorCode, Result, Retry, RunId, Scope};
+use atom_core::{Error, ErrorCode, Offset, Result, Retry, RunId, Scope};
 use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -25,7 +25,7 @@ pub(in crate::runtime) async fn drive(
     runtime: Runtime,
     scope: Scope,
     run: RunId,
-    mut created: Option<RunRecord>,
+    mut known: Known,
     mut inbox: mpsc::Receiver<Mail>,
     progress: watch::Sender<Progress>,
 ) {
@@ -38,7 +38,7 @@ pub(in crate::runtime) async fn drive(
             &runtime,
             &scope,
             run,
-            created.take(),
+            std::mem::take(&mut known),
             &mut inbox,
             &progress,
             &mut stuck,
@@ -93,6 +93,15 @@ pub(in crate::runtime) async fn drive(
     }
 }
 
+/// What is known of a run before it is read from the store.
+#[derive(Debug, Default)]
+pub(in crate::runtime) struct Known {
+    /// The run, when it was created just now.
+    pub(in crate::runtime) created: Option<RunRecord>,
+    /// Up to where it has seen the log, when it was parked.
+    pub(in crate::runtime) seen: Option<Offset>,
+}
+
 /// Why a driver is no longer needed.
 enum Departure {
     /// The run has ended.
@@ -105,12 +114,12 @@ async fn run_to_end(
     runtime: &Runtime,
     scope: &Scope,
     run: RunId,
-    created: Option<RunRecord>,
+    known: Known,
     inbox: &mut mpsc::Receiver<Mail>,
     progress: &watch::Sender<Progress>,
     stuck: &mut Option<StuckNote>,
 ) -> Result<Departure> {
-    let record = match created {
+    let record = match known.created {
         Some(record) => record,
         None => runtime.record(scope, run).await?,
     };
@@ -126,6 +135,8 @@ async fn run_to_end(
         Box::pin(Driver::rebuild(runtime, record, progress)).await?
     };
     *stuck = None;
+    // Its journal tells only where it began to listen.
+    driver.note_seen(known.seen.unwrap_or_default());
     if driver.is_queued() && !Box::pin(driver.await_turn(inbox)).await? {
         return Ok(Departure::Parked);
     }
@@ -155,6 +166,7 @@ async fn run_to_end(
         let alarm = driver.timers.first().map(|(at, _)| *at).filter(|_| !is_paused);
         let clock = &runtime.inner.parts.clock;
         let was_listening = !is_paused && !driver.listening.is_empty();
+        let leaves_at = idle.1 + driver.patience();
         tokio::select! {
             Some(answer) = driver.actions.join_next() => {
                 // An action that was stopped has no answer; one that panicked answers by itself.
@@ -172,9 +184,9 @@ async fn run_to_end(
                     driver.step(Event::Fired { action }).await?;
                 }
             }
-            () = tokio::time::sleep_until(idle.1 + runtime.inner.parts.limits.park_after), if driver.actions.is_empty() => {
-                let run = (scope.clone(), run);
-                if runtime.park(run, driver.rest(), inbox, &head) {
+            () = tokio::time::sleep_until(leaves_at), if driver.actions.is_empty() => {
+                let (run, rest) = ((scope.clone(), run), driver.rest());
+                if !driver.is_soon(rest.alarm) && runtime.park(run, rest, inbox, &head) {
                     return Ok(Departure::Parked);
                 }
                 // News are read first; whoever holds on to the driver may take long.
@@ -190,7 +202,7 @@ async fn run_to_end(
         has_news |= !was_listening && !driver.listening.is_empty();
     }
     runtime.inner.bell.run_ended(&driver.record);
-    if driver.retention != Retention::default() {
+    if driver.machine.workflow().retention != Retention::default() {
         runtime.inner.expiring.notify_one();
     }
     runtime.leave(&driver.record);

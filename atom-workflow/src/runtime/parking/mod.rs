@@ -4,13 +4,17 @@
 //! What is kept of such a run is when to wake it and which types of events it listens for. A run that is woken too often
 //! looks for itself and leaves again; one that is woken too late would be a fault.
 
+mod listening;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use atom_core::{Clock, CloudEvent, Offset, Result, RunId, Scope};
+use atom_core::{Clock, Offset, Result, Scope};
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
+
+use listening::Listening;
 
 use super::driver::EVENT_PAGE;
 use super::stuck::RunKey;
@@ -22,33 +26,26 @@ use super::{DriverHandle, Inner, Mail, Runtime};
 pub(super) struct Rest {
     /// When its next timer is due.
     pub(super) alarm: Option<Timestamp>,
-    /// What it listens for; `None` when it does not.
-    pub(super) listens: Option<Listens>,
+    /// The types of the events that it listens for; `None` among them stands for any. Absent when it does not listen.
+    pub(super) listens: Option<Vec<Option<String>>>,
 }
 
-/// Which events a run listens for.
+/// A run that waits without a driver.
 #[derive(Debug)]
-pub(super) struct Listens {
-    /// The types it may want; any when absent.
-    pub(super) types: Option<Vec<String>>,
+struct Parked {
+    rest: Rest,
+    /// Up to where it has seen the log, if it listens.
+    seen: Offset,
 }
 
 /// The runs under way in this process: those with a driver, and those that wait without one.
 #[derive(Debug, Default)]
 pub(super) struct Drivers {
     driven: HashMap<RunKey, DriverHandle>,
-    /// When each run without a driver is to be woken.
-    parked: HashMap<RunKey, Option<Timestamp>>,
+    parked: HashMap<RunKey, Parked>,
+    /// When runs without a driver are to be woken.
     alarms: BTreeSet<(Timestamp, RunKey)>,
     listening: HashMap<Scope, Listening>,
-}
-
-/// The parked runs of one owner that listen.
-#[derive(Debug)]
-struct Listening {
-    /// Up to where all of them have seen the log.
-    seen: Offset,
-    runs: HashMap<RunId, Option<Vec<String>>>,
 }
 
 impl Drivers {
@@ -77,19 +74,24 @@ impl Drivers {
         self.parked.len()
     }
 
-    pub(super) fn insert(&mut self, run: RunKey, driver: DriverHandle) {
-        if let Some(alarm) = self.parked.remove(&run) {
+    /// Gives a run a driver. Tells up to where it has seen the log, if it was parked and listens.
+    pub(super) fn insert(&mut self, run: RunKey, driver: DriverHandle) -> Option<Offset> {
+        let parked = self.parked.remove(&run);
+        let seen = parked.and_then(|Parked { rest, seen }| {
+            if let Some(alarm) = rest.alarm {
+                self.alarms.remove(&(alarm, run.clone()));
+            }
+            let types = rest.listens?;
             if let Some(listening) = self.listening.get_mut(&run.0) {
-                listening.runs.remove(&run.1);
-                if listening.runs.is_empty() {
+                listening.remove(run.1, &types);
+                if listening.is_empty() {
                     self.listening.remove(&run.0);
                 }
             }
-            if let Some(alarm) = alarm {
-                self.alarms.remove(&(alarm, run.clone()));
-            }
-        }
+            Some(seen)
+        });
         self.driven.insert(run, driver);
+        seen
     }
 
     pub(super) fn remove(&mut self, run: &RunKey) {
@@ -108,15 +110,12 @@ impl Drivers {
         if let Some(alarm) = rest.alarm {
             self.alarms.insert((alarm, run.clone()));
         }
-        if let Some(Listens { types }) = rest.listens {
-            let listening = self.listening.entry(run.0.clone()).or_insert_with(|| Listening {
-                seen,
-                runs: HashMap::new(),
-            });
-            listening.seen = listening.seen.min(seen);
-            listening.runs.insert(run.1, types);
+        if let Some(types) = &rest.listens {
+            let listening = self.listening.entry(run.0.clone());
+            let listening = listening.or_insert_with(|| Listening::new(seen));
+            listening.insert(run.1, types, seen);
         }
-        self.parked.insert(run, rest.alarm);
+        self.parked.insert(run, Parked { rest, seen });
     }
 
     fn due(&self, now: Timestamp) -> Vec<RunKey> {
@@ -126,42 +125,10 @@ impl Drivers {
 
     /// The owners whose runs have not seen the log up to its head, and what they have seen.
     fn behind(&self, head: Offset) -> Vec<(Scope, Offset)> {
-        let behind = self.listening.iter().filter(|(_, of)| of.seen < head);
-        behind.map(|(scope, of)| (scope.clone(), of.seen)).collect()
+        let seen = self.listening.iter().map(|(scope, of)| (scope, of.seen()));
+        let behind = seen.filter(|(_, seen)| *seen < head);
+        behind.map(|(scope, seen)| (scope.clone(), seen)).collect()
     }
-
-    /// Notes that the log was read for an owner, and tells which of the runs to wake.
-    fn hear<'a>(
-        &mut self,
-        scope: &Scope,
-        events: impl Iterator<Item = &'a CloudEvent>,
-        seen: Offset,
-    ) -> Vec<RunKey> {
-        let Some(listening) = self.listening.get_mut(scope) else {
-            return Vec::new();
-        };
-        listening.seen = seen;
-        let kinds: BTreeSet<&str> = events.map(|event| event.kind.as_str()).collect();
-        let is_wanted = |types: &Option<Vec<String>>| match types {
-            Some(types) => types
-                .iter()
-                .any(|wanted| kinds.iter().any(|kind| may_be(wanted, kind))),
-            None => !kinds.is_empty(),
-        };
-        let wanting = listening.runs.iter().filter(|(_, types)| is_wanted(types));
-        wanting.map(|(run, _)| (scope.clone(), *run)).collect()
-    }
-}
-
-/// Whether a text of a filter can be meant to stand for a type. The text may be a pattern, of which only the character
-/// that stands for any other is looked at: others make a filter that listens for any type.
-fn may_be(wanted: &str, kind: &str) -> bool {
-    let mut characters = kind.chars();
-    wanted.chars().all(|wanted| {
-        characters
-            .next()
-            .is_some_and(|kind| wanted == '.' || wanted == kind)
-    }) && characters.next().is_none()
 }
 
 /// Wakes runs. It begins with the first run that is parked.
@@ -241,27 +208,26 @@ impl Waker {
         failure
     }
 
-    async fn listen_for(
-        &self,
-        runtime: &Runtime,
-        scope: &Scope,
-        mut seen: Offset,
-        head: Offset,
-    ) -> Result<()> {
+    async fn listen_for(&self, runtime: &Runtime, scope: &Scope, from: Offset, head: Offset) -> Result<()> {
+        let mut from = from;
         loop {
-            let page = runtime.inner.parts.store.read(scope, seen, EVENT_PAGE).await?;
+            let page = runtime.inner.parts.store.read(scope, from, EVENT_PAGE).await?;
             let is_last = page.len() < EVENT_PAGE;
-            seen = page.last().map_or(seen, |logged| logged.offset);
+            let last = page.last().map_or(from, |logged| logged.offset);
             // A page that is not full reaches at least to the head.
-            let until = if is_last { seen.max(head) } else { seen };
+            let until = if is_last { last.max(head) } else { last };
             let mut drivers = runtime.drivers();
+            let Some(listening) = drivers.listening.get_mut(scope) else {
+                return Ok(());
+            };
             let events = page.iter().map(|logged| &logged.event);
-            for run in drivers.hear(scope, events, until) {
-                runtime.begin_driver(&mut drivers, run, None, None)?;
+            for run in listening.hear(events, from, until) {
+                runtime.begin_driver(&mut drivers, (scope.clone(), run), None, None)?;
             }
             if is_last {
                 return Ok(());
             }
+            from = until;
         }
     }
 }
@@ -294,19 +260,5 @@ impl Work for Waker {
     fn failed(&mut self) -> Option<Timestamp> {
         // A log that cannot be read keeps no run waiting whose time comes.
         self.next.take()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::may_be;
-
-    #[test]
-    fn a_text_may_stand_for_itself_and_as_a_pattern() {
-        assert!(may_be("com.example.a", "com.example.a"));
-        assert!(may_be("com.example.a", "com-example-a"));
-        for other in ["com.example.b", "com.example.ab", "com.example.", ""] {
-            assert!(!may_be("com.example.a", other), "{other}");
-        }
     }
 }
