@@ -15,6 +15,11 @@ use crate::machine::{Event, MACHINE_VERSION, Transition};
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 impl Driver<'_> {
+    /// How many entries the journal has.
+    pub(super) fn journal_entries(&self) -> u64 {
+        self.next_sequence - self.record.journal_start
+    }
+
     /// Asks the machine for a continuation when the journal has become long.
     pub(super) fn ask_for_continuation(&mut self) {
         let is_wanted = self.next_sequence >= self.continue_at;

@@ -68,7 +68,7 @@ impl Driver<'_> {
 
     /// How long the run only waits before it leaves memory: the more there is to replay when it comes back, the longer.
     pub(super) fn patience(&self) -> Duration {
-        let entries = u32::try_from(self.next_sequence).unwrap_or(u32::MAX);
+        let entries = u32::try_from(self.journal_entries()).unwrap_or(u32::MAX);
         self.runtime.inner.parts.limits.park_after + REPLAY_OF_ENTRY.saturating_mul(entries)
     }
 

@@ -61,7 +61,7 @@ impl Driver<'_> {
 
     /// Whether the journal takes no more. What a run has done is still undone, and cancelling ends it as well.
     pub(super) fn is_full(&self, event: &Event) -> bool {
-        self.next_sequence - self.record.journal_start + 1 >= self.runtime.inner.parts.limits.journal_entries
+        self.journal_entries() + 1 >= self.runtime.inner.parts.limits.journal_entries
             && !matches!(event, Event::Exhausted { .. } | Event::Cancelled { .. })
             && !self.machine.is_undoing()
     }
