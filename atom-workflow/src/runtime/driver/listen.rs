@@ -69,13 +69,14 @@ impl Driver<'_> {
     /// How long the run only waits before it leaves memory: the more there is to replay when it comes back, the longer.
     pub(super) fn patience(&self) -> Duration {
         let entries = u32::try_from(self.journal_entries()).unwrap_or(u32::MAX);
-        self.runtime.inner.parts.limits.park_after + REPLAY_OF_ENTRY.saturating_mul(entries)
+        let replay = REPLAY_OF_ENTRY.saturating_mul(entries);
+        self.runtime.inner.parts.limits.park_after.saturating_add(replay)
     }
 
     /// Whether a timer is due before it is worth to leave memory.
     pub(super) fn is_soon(&self, alarm: Option<Timestamp>) -> bool {
         let soon = self.now().saturating_add(self.patience());
-        alarm.is_some_and(|alarm| soon.is_ok_and(|soon| alarm <= soon))
+        alarm.is_some_and(|alarm| alarm <= soon.unwrap_or(Timestamp::MAX))
     }
 
     /// What the run waits for when nothing is under way. One that is paused waits to be asked to go on.
