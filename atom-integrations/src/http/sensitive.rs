@@ -68,15 +68,32 @@ pub(crate) fn concealed(text: &str, secret: &str) -> String {
     text.replace(secret, MASK)
 }
 
-/// Masks a secret wherever it stands in the texts of a value.
+/// Masks a secret wherever it stands in the texts of a value and the names of its members.
 #[cfg(any(feature = "asyncapi", feature = "grpc"))]
 pub(crate) fn conceal(value: &mut serde_json::Value, secret: &str) {
-    use serde_json::Value;
+    use serde_json::{Map, Value};
 
     match value {
         Value::String(text) => *text = concealed(text, secret),
         Value::Array(items) => items.iter_mut().for_each(|item| conceal(item, secret)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| conceal(field, secret)),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(|field| conceal(field, secret));
+            if !secret.is_empty() && fields.keys().any(|name| name.contains(secret)) {
+                let mut shown = Map::new();
+                for (name, field) in std::mem::take(fields) {
+                    let masked = concealed(&name, secret);
+                    // A name that is taken by now gets a number: no member may replace another.
+                    let mut name = masked.clone();
+                    let mut number = shown.len();
+                    while shown.contains_key(&name) {
+                        name = format!("{masked}_{number}");
+                        number += 1;
+                    }
+                    shown.insert(name, field);
+                }
+                *fields = shown;
+            }
+        }
         _ => {}
     }
 }
@@ -122,6 +139,25 @@ mod tests {
         ] {
             assert!(!is_sensitive(name), "{name}");
         }
+    }
+
+    #[test]
+    #[cfg(any(feature = "asyncapi", feature = "grpc"))]
+    fn a_secret_is_masked_in_texts_and_in_the_names_of_members() {
+        let mut value = serde_json::json!({
+            "s3cret": 1,
+            "***": 2,
+            "of": [{ "a s3cret": "s3cret!", "b": { "s3cret s3cret": true } }],
+        });
+        conceal(&mut value, "s3cret");
+        let expected = serde_json::json!({
+            "***": 1,
+            "***_1": 2,
+            "of": [{ "a ***": "***!", "b": { "*** ***": true } }],
+        });
+        assert_eq!(value, expected);
+        conceal(&mut value, "");
+        assert_eq!(value, expected);
     }
 
     #[test]
