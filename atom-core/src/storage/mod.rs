@@ -110,6 +110,12 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
+    /// Asks for the items after a cursor, the `next` of the page before, and for this many.
+    #[must_use]
+    pub fn new(after: Option<String>, limit: Option<usize>) -> Self {
+        Self { after, limit }
+    }
+
     /// The number of items to return.
     ///
     /// # Errors
