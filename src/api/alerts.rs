@@ -107,10 +107,7 @@ impl Request for ListAlertsRequest {
     type Response = Page<Alert>;
 
     async fn handle(self, context: Context) -> Result<Page<Alert>> {
-        let page = PageRequest {
-            after: self.after,
-            limit: self.limit,
-        };
+        let page = PageRequest::new(self.after, self.limit);
         let alerts = context.parts.store.alerts(&context.scope(), &page).await?;
         Ok(Page {
             items: alerts.items.into_iter().map(Alert::from).collect(),

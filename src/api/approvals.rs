@@ -133,10 +133,7 @@ impl Request for ListApprovalsRequest {
     type Response = Page<Approval>;
 
     async fn handle(self, context: Context) -> Result<Page<Approval>> {
-        let page = PageRequest {
-            after: self.after,
-            limit: self.limit,
-        };
+        let page = PageRequest::new(self.after, self.limit);
         let filter = ApprovalFilter {
             status: self.status,
             run: self.run,

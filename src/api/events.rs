@@ -174,10 +174,7 @@ impl Request for ListEventsRequest {
     type Response = EventPage;
 
     async fn handle(self, context: Context) -> Result<EventPage> {
-        let page = atom_core::storage::PageRequest {
-            after: None,
-            limit: self.limit,
-        };
+        let page = atom_core::storage::PageRequest::new(None, self.limit);
         let size = page.size()?;
         let scope = context.scope();
         let mut events = Vec::new();

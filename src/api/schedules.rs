@@ -93,10 +93,7 @@ impl Request for ListSchedulesRequest {
     type Response = Page<Schedule>;
 
     async fn handle(self, context: Context) -> Result<Page<Schedule>> {
-        let page = PageRequest {
-            after: self.after,
-            limit: self.limit,
-        };
+        let page = PageRequest::new(self.after, self.limit);
         let schedules = context.parts.store.schedules(&context.scope(), &page).await?;
         Ok(Page {
             items: schedules.items.into_iter().map(Schedule::from).collect(),

@@ -40,10 +40,7 @@ impl Request for ListTemplatesRequest {
     type Response = Page<TemplateInfo>;
 
     async fn handle(self, context: Context) -> Result<Page<TemplateInfo>> {
-        let page = PageRequest {
-            after: self.after,
-            limit: self.limit,
-        };
+        let page = PageRequest::new(self.after, self.limit);
         let (size, after) = (page.size()?, page.cursor::<String>()?);
         let own = context.parts.store.templates(&context.scope(), &page).await?;
         let has_more = own.next.is_some();

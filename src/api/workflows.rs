@@ -308,10 +308,7 @@ impl Request for ListWorkflowsRequest {
     type Response = Page<DeployedWorkflow>;
 
     async fn handle(self, context: Context) -> Result<Page<DeployedWorkflow>> {
-        let page = PageRequest {
-            after: self.after,
-            limit: self.limit,
-        };
+        let page = PageRequest::new(self.after, self.limit);
         context.parts.store.list(&context.scope(), &page).await
     }
 }

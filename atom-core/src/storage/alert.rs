@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Page, PageRequest, WorkflowName};
+use super::{Page, PageRequest, WorkflowName, next_revision};
 use crate::{CloudEvent, Error, ErrorCode, Result, Scope};
 
 /// How many alert rules an owner can have.
@@ -235,10 +235,7 @@ impl AlertRecord {
     /// rule that was removed and made again is never taken for the one before.
     #[must_use]
     pub fn next_revision(&self) -> u64 {
-        if self.revision > 0 {
-            return self.revision + 1;
-        }
-        u64::try_from(self.since.as_nanosecond()).unwrap_or(1).max(1)
+        next_revision(self.revision, self.since)
     }
 
     /// The error of [`AlertStore::put_alert`] for an owner who has as many rules as there can be.

@@ -1,9 +1,9 @@
 //! What the engine keeps, and the rules every store must hold.
 //!
 //! * Every row belongs to a [`Scope`]: a method that takes one never touches another's rows. Five places see more.
-//!   [`RunStore::unfinished`], the questions that a scheduler asks of [`ScheduleStore`], and
-//!   [`AlertStore::all_alerts`] with [`StatisticsStore::drop_statistics`] see all scopes, because an engine serves
-//!   everybody's runs, schedules and alert rules. [`ApprovalStore`] takes a [`Principal`] and shows it approvals that
+//!   [`RunStore::unfinished`], the questions that a scheduler asks of [`ScheduleStore`], [`AlertStore::all_alerts`] and
+//!   [`StatisticsStore::drop_statistics`] see all scopes, because an engine serves everybody's runs, schedules and rules.
+//!   [`ApprovalStore`] takes a [`Principal`] and shows it approvals that
 //!   runs of other users of its tenant ask it to decide, never those of another tenant. [`RetentionStore::prune`] removes
 //!   what is old of all scopes and shows nothing.
 //! * What a method reports as written is on disk: it survives `kill -9` and a power cut.
@@ -58,6 +58,7 @@ pub use template::{StoredTemplate, TemplateInfo, TemplateStore};
 pub use vault::{MemoryVault, SecretInfo, Vault, validate_secret, validate_secret_name};
 pub use workflow::{DeployedWorkflow, WorkflowStore, is_latest, rolled_back, select};
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +112,12 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
+    /// Asks for the items after a cursor, the `next` of the page before, and for this many.
+    #[must_use]
+    pub fn new(after: Option<String>, limit: Option<usize>) -> Self {
+        Self { after, limit }
+    }
+
     /// The number of items to return.
     ///
     /// # Errors
@@ -136,6 +143,15 @@ impl PageRequest {
                 .with_source(error)
         })
     }
+}
+
+/// The revision that a store gives to what it writes for a record with this one, 0 for a record that is not stored yet:
+/// beginning with a time of the record, so that one that was removed and made again is never taken for the one before.
+fn next_revision(revision: u64, since: Timestamp) -> u64 {
+    if revision > 0 {
+        return revision + 1;
+    }
+    u64::try_from(since.as_nanosecond()).unwrap_or(1).max(1)
 }
 
 /// A part of a list.

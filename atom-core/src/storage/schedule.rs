@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Page, PageRequest, WorkflowKey};
+use super::{Page, PageRequest, WorkflowKey, next_revision};
 use crate::{ErrorReport, Offset, Principal, Result, RunId, Scope};
 
 /// What becomes of times that came while nobody was there to start their runs.
@@ -128,10 +128,7 @@ impl ScheduleRecord {
     /// so that a schedule that was removed and made again is never taken for the one before.
     #[must_use]
     pub fn next_revision(&self) -> u64 {
-        if self.revision > 0 {
-            return self.revision + 1;
-        }
-        u64::try_from(self.since.as_nanosecond()).unwrap_or(1).max(1)
+        next_revision(self.revision, self.since)
     }
 
     /// The place of the schedule in a list, for a page's `next`.

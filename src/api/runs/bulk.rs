@@ -109,10 +109,7 @@ impl Request for CancelRunsRequest {
     async fn handle(self, context: Context) -> Result<ChangedRuns> {
         let unfinished = [RunStatus::Running, RunStatus::Queued, RunStatus::Paused];
         let filter = filter(self.filter, &unfinished, &unfinished)?;
-        let page = PageRequest {
-            after: self.after,
-            limit: self.limit,
-        };
+        let page = PageRequest::new(self.after, self.limit);
         let reason = self.reason;
         let chosen = Chosen::read(&context, &filter, &page, self.dry_run).await?;
         Ok(chosen
@@ -141,10 +138,7 @@ impl Request for RerunRunsRequest {
     async fn handle(self, context: Context) -> Result<ChangedRuns> {
         let ended = [RunStatus::Completed, RunStatus::Faulted, RunStatus::Cancelled];
         let filter = filter(self.filter, &ended, &[RunStatus::Faulted])?;
-        let page = PageRequest {
-            after: self.after,
-            limit: self.limit,
-        };
+        let page = PageRequest::new(self.after, self.limit);
         let from = self.from;
         let chosen = Chosen::read(&context, &filter, &page, self.dry_run).await?;
         Ok(chosen

@@ -70,10 +70,7 @@ impl Request for GetRunHistoryRequest {
 
 /// The size of a page that is the largest unless a smaller one is asked for.
 fn size(limit: Option<usize>) -> Result<usize> {
-    let page = PageRequest {
-        after: None,
-        limit: Some(limit.unwrap_or(MAX_PAGE)),
-    };
+    let page = PageRequest::new(None, Some(limit.unwrap_or(MAX_PAGE)));
     page.size()
 }
 

@@ -151,10 +151,7 @@ impl Request for ListRunsRequest {
         if self.status.is_some() && !self.statuses.is_empty() {
             return Err(Error::invalid_request("give either 'status' or 'statuses'"));
         }
-        let page = PageRequest {
-            after: self.after,
-            limit: self.limit,
-        };
+        let page = PageRequest::new(self.after, self.limit);
         let selection = RunSelection {
             statuses: self.status.map_or(self.statuses, |status| vec![status]),
             namespace: self.namespace,

@@ -96,10 +96,7 @@ impl Request for ListStuckRunsRequest {
 
     async fn handle(self, context: Context) -> Result<Page<StuckRun>> {
         let until = before(&context, self.older_than_ms.unwrap_or(PATIENCE_MS));
-        let page = PageRequest {
-            after: self.after,
-            limit: self.limit,
-        };
+        let page = PageRequest::new(self.after, self.limit);
         let runtime = &context.parts.runtime;
         let found = runtime.stuck(&context.scope(), until, &page).await?;
         let items = found.items.into_iter().map(|(record, stuck)| StuckRun {

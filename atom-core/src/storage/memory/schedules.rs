@@ -16,8 +16,10 @@ impl ScheduleStore for MemoryStore {
             if revision != schedule.revision {
                 return false;
             }
-            let mut stored = schedule.clone();
-            stored.revision = schedule.next_revision();
+            let stored = ScheduleRecord {
+                revision: schedule.next_revision(),
+                ..schedule.clone()
+            };
             tables.schedules.insert(key, stored);
             true
         }))

@@ -1,0 +1,100 @@
+//! What comes in, goes out and is computed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use atom_core::{Error, Result};
+use serde_json::Value;
+
+use crate::expression::{Expression, Template, Variables};
+
+/// A value computed from data: one expression, or a structure with expressions in it.
+#[derive(Clone, Debug)]
+pub enum Transform {
+    /// One expression, with or without `${ }`.
+    Expression(Expression),
+    /// A structure whose strings may be expressions in `${ }`.
+    Template(Template),
+}
+
+impl Transform {
+    /// Computes the value.
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`].
+    pub fn evaluate(&self, input: &Value, variables: &Variables) -> Result<Value> {
+        match self {
+            Self::Expression(expression) => expression.evaluate(input, variables),
+            Self::Template(template) => template.evaluate(input, variables),
+        }
+    }
+}
+
+/// What data must look like.
+#[derive(Clone)]
+pub struct DataSchema {
+    /// The compiled JSON Schema.
+    pub validator: Arc<jsonschema::Validator>,
+}
+
+impl DataSchema {
+    /// Checks a value.
+    ///
+    /// # Errors
+    /// `invalid_request` naming the first places that do not fit, without their values.
+    pub fn check(&self, value: &Value) -> Result<()> {
+        let problems: Vec<_> = self
+            .validator
+            .iter_errors(value)
+            .take(3)
+            .map(|problem| {
+                let place = problem.instance_path().to_string();
+                // Masked: the value may be confidential and the message is stored with the run.
+                let problem = problem.masked();
+                if place.is_empty() {
+                    problem.to_string()
+                } else {
+                    format!("{place}: {problem}")
+                }
+            })
+            .collect();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::invalid_request(problems.join("; ")))
+        }
+    }
+}
+
+impl std::fmt::Debug for DataSchema {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("DataSchema").finish_non_exhaustive()
+    }
+}
+
+/// What comes into a workflow or task: checked first, then transformed.
+#[derive(Clone, Debug, Default)]
+pub struct Input {
+    /// What the raw input must look like.
+    pub schema: Option<DataSchema>,
+    /// What the workflow or task sees of it.
+    pub from: Option<Transform>,
+}
+
+/// What goes out of a workflow or task, or into the context: transformed first, then checked.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    /// What the transformed output must look like.
+    pub schema: Option<DataSchema>,
+    /// What is passed on of the raw output.
+    pub r#as: Option<Transform>,
+}
+
+/// A length of time, known or computed.
+#[derive(Clone, Debug)]
+pub enum DurationSpec {
+    /// Known.
+    Fixed(Duration),
+    /// Computed: an expression that gives an ISO 8601 duration or an object such as `{"seconds": 3}`.
+    Expression(Expression),
+}

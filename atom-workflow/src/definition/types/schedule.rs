@@ -1,0 +1,66 @@
+//! When runs start by themselves.
+
+use std::time::Duration;
+
+use atom_core::storage::{MissedRuns, ScheduleTrigger};
+
+use super::{EventStrategy, ReadAs};
+use crate::definition::Cron;
+
+/// When runs of a deployed workflow start by themselves.
+#[derive(Clone, Debug)]
+pub enum Schedule {
+    /// In equal intervals from its deployment, whether or not the run before has ended.
+    Every {
+        /// The interval, in whole milliseconds, a second or more.
+        interval: Duration,
+        /// What becomes of missed times.
+        missed: MissedRuns,
+    },
+    /// At times of the calendar.
+    Cron {
+        /// The times.
+        cron: Cron,
+        /// What becomes of missed times.
+        missed: MissedRuns,
+    },
+    /// Some time after the end of the run before.
+    After {
+        /// The time, in whole milliseconds, a second or more.
+        delay: Duration,
+    },
+    /// When events have come.
+    Events(EventSchedule),
+}
+
+/// The events that start a run, and become its input.
+#[derive(Clone, Debug)]
+pub struct EventSchedule {
+    /// Which events, and how many.
+    pub on: EventStrategy,
+    /// What of each event becomes part of the input.
+    pub read: ReadAs,
+}
+
+impl Schedule {
+    /// What a store keeps of it.
+    #[must_use]
+    pub fn trigger(&self) -> ScheduleTrigger {
+        let milliseconds = |length: &Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+        match self {
+            Self::Every { interval, missed } => ScheduleTrigger::Every {
+                interval_ms: milliseconds(interval),
+                missed: *missed,
+            },
+            Self::Cron { cron, missed } => ScheduleTrigger::Cron {
+                expression: cron.expression().to_owned(),
+                time_zone: cron.time_zone().to_owned(),
+                missed: *missed,
+            },
+            Self::After { delay } => ScheduleTrigger::After {
+                delay_ms: milliseconds(delay),
+            },
+            Self::Events(_) => ScheduleTrigger::Events,
+        }
+    }
+}
