@@ -139,6 +139,12 @@ public struct RetentionConfig: Encodable, Sendable {
 
     /// Everything is kept for ever.
     public init() {}
+
+    private enum CodingKeys: String, CodingKey {
+        case completed
+        case failed
+        case events
+    }
 }
 
 /// Whether requests may go to loopback, link-local, private and other addresses off the public internet.
