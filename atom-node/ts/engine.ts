@@ -40,7 +40,10 @@ export interface ProcessOptions {
   path?: readonly string[];
 }
 
-/** How long an engine keeps what has ended, as ISO 8601 durations such as `P30D`: for ever unless it is said. */
+/**
+ * How long an engine keeps what has ended, as ISO 8601 durations such as `P30D`: runs and events for ever unless it is
+ * said.
+ */
 export interface RetentionOptions {
   /** Runs that completed, unless their document says otherwise. */
   completed?: string;
@@ -48,6 +51,8 @@ export interface RetentionOptions {
   failed?: string;
   /** Events of the log. */
   events?: string;
+  /** Statistics of runs and tasks, `P31D` or more; `P400D` unless given. */
+  statistics?: string;
 }
 
 /** What an engine is told when it is opened. */
@@ -82,7 +87,7 @@ export interface OpenOptions {
   processes?: ProcessOptions;
   /** Whether runs that were under way when the store was last closed go on at once; yes unless given. */
   resume?: boolean;
-  /** How long runs that have ended and events are kept; for ever unless given. */
+  /** How long runs that have ended, events and statistics are kept. */
   retention?: RetentionOptions;
   /** How often alert rules are evaluated, in milliseconds, at least 1000; every minute unless given. */
   alertIntervalMs?: number;
