@@ -121,6 +121,7 @@ impl EngineBuilder {
         let permissions = self.config.permission_table()?;
         let alert_interval = self.config.alert_interval()?;
         let retention = self.config.retention.settings()?;
+        let settings = self.config.runtime_settings()?;
         let storage = open_storage(&self.config).await?;
         let close_grace = self.config.close_grace();
         let engine = Engine::assemble(Assembly {
@@ -133,7 +134,7 @@ impl EngineBuilder {
             permissions,
             retention,
             close_grace,
-            settings: self.config.runtime_settings(),
+            settings,
         });
         if self.config.resume
             && let Err(error) = engine.resume().await

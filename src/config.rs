@@ -67,7 +67,7 @@ pub struct EngineConfig {
     pub resume: bool,
     /// How often alert rules are evaluated, in milliseconds; at least 1000.
     pub alert_interval_ms: u64,
-    /// How long runs that have ended and events are kept.
+    /// How long runs that have ended, events and statistics are kept.
     pub retention: RetentionConfig,
     /// How long a function of the host application may take to answer, in milliseconds.
     pub host_call_timeout_ms: u64,
@@ -144,11 +144,12 @@ impl EngineConfig {
         PermissionTable::new(self.permissions.clone())
     }
 
-    pub(crate) fn runtime_settings(&self) -> RuntimeSettings {
-        RuntimeSettings {
+    pub(crate) fn runtime_settings(&self) -> Result<RuntimeSettings> {
+        Ok(RuntimeSettings {
             default_catalog: self.default_catalog.clone(),
             lifecycle_events: self.lifecycle_events,
-        }
+            statistics: Some(self.retention.statistics()?),
+        })
     }
 
     pub(crate) fn close_grace(&self) -> Duration {

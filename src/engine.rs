@@ -168,9 +168,9 @@ impl Engine {
         self.inner.parts.runtime.start_schedules();
     }
 
-    /// Evaluates alert rules, those of every tenant and user, now and after every `interval`, a second at least, until
-    /// the engine is closed. [`open`](Self::open) has done so already unless the configuration says `resume: false`. Doing it again changes
-    /// nothing.
+    /// Evaluates alert rules, those of every tenant and user, now and after every `interval`, a second at least, and
+    /// forgets the statistics that are too old, until the engine is closed. [`open`](Self::open) has done so already unless the
+    /// configuration says `resume: false`. Doing it again changes nothing.
     pub fn start_alerts(&self, interval: Duration) {
         self.inner.parts.runtime.start_alerts(interval);
     }

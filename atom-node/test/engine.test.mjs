@@ -41,6 +41,10 @@ test("the options reach the engine", async (t) => {
     roles: ["starter"],
     permissions: { starter: ["runs.write", "functions.call"] },
     http: { hosts: { "api.example.com": "http://127.0.0.1:9" }, connectTimeoutSeconds: 1 },
+    processes: { script: true, containerSocket: "/run/podman/podman.sock" },
+    defaultCatalog: "https://example.com/catalog",
+    lifecycleEvents: "all",
+    alertIntervalMs: 1000,
   });
   engine.function("who.am_i", (_, { context }) => `${context.tenant}/${context.user}/${context.roles}`);
   const { output } = await engine.functions.call({ name: "who.am_i" });

@@ -24,13 +24,26 @@ export interface HttpOptions {
 
 /** Which processes workflows may start on this machine: none unless it is said. */
 export interface ProcessOptions {
+  /** Whether `run: shell` is allowed. */
+  shell?: boolean;
+  /** Whether `run: script` is allowed. */
+  script?: boolean;
+  /** Whether `run: container` is allowed. */
+  container?: boolean;
   /** Whether `call: mcp` may start servers. */
   mcp?: boolean;
-  /** Folders in which commands are looked for before those of the `PATH` of this program. */
+  /** The Python interpreter of `run: script`; `python3` unless given. */
+  python?: string;
+  /** The Unix socket of the container engine; the usual one unless given. */
+  containerSocket?: string;
+  /** Folders in which servers are looked for before those of the `PATH` of this program. */
   path?: readonly string[];
 }
 
-/** How long an engine keeps what has ended, as ISO 8601 durations such as `P30D`: for ever unless it is said. */
+/**
+ * How long an engine keeps what has ended, as ISO 8601 durations such as `P30D`: runs and events for ever unless it is
+ * said.
+ */
 export interface RetentionOptions {
   /** Runs that completed, unless their document says otherwise. */
   completed?: string;
@@ -38,6 +51,8 @@ export interface RetentionOptions {
   failed?: string;
   /** Events of the log. */
   events?: string;
+  /** Statistics of runs and tasks, `P31D` or more; `P400D` unless given. */
+  statistics?: string;
 }
 
 /** What an engine is told when it is opened. */
@@ -61,12 +76,21 @@ export interface OpenOptions {
   fileRoots?: "everywhere" | readonly string[];
   /** What may be reached over HTTP, and how. */
   http?: HttpOptions;
+  /**
+   * Where the functions of the catalog `default` are: an `http`, `https` or `file` URI. There is no such catalog unless
+   * given.
+   */
+  defaultCatalog?: string;
+  /** What is told of runs by events: `none` unless given, `workflow`, or `all` for their tasks, too. */
+  lifecycleEvents?: "none" | "workflow" | "all";
   /** Which processes workflows may start; none unless given. */
   processes?: ProcessOptions;
   /** Whether runs that were under way when the store was last closed go on at once; yes unless given. */
   resume?: boolean;
-  /** How long runs that have ended and events are kept; for ever unless given. */
+  /** How long runs that have ended, events and statistics are kept. */
   retention?: RetentionOptions;
+  /** How often alert rules are evaluated, in milliseconds, at least 1000; every minute unless given. */
+  alertIntervalMs?: number;
   /** How long a function of this program may take to answer, in milliseconds; 5 minutes unless given. */
   hostCallTimeoutMs?: number;
   /** How long closing waits for calls and runs to finish what they are writing; 5 seconds unless given. */
@@ -124,9 +148,7 @@ export class Engine extends Actor {
    * Fails with `locked` when another engine has the folder open, `invalid_request`, `storage_failed`, …
    */
   static async open(options: OpenOptions = {}): Promise<Engine> {
-    const { http, ...rest } = options;
-    const config = { ...snakeCase(rest), ...(http && { http: snakeCase(http) }) };
-    const text = encode(config, "engine.open");
+    const text = encode(configuration(options), "engine.open");
     const bridge = await load()
       .Bridge.open(text)
       .catch((error: unknown) => {
@@ -190,6 +212,14 @@ export class Engine extends Actor {
 /** Opens an engine: `Engine.open`. */
 export function open(options: OpenOptions = {}): Promise<Engine> {
   return Engine.open(options);
+}
+
+/** The options as the engine reads them. Roles keep their names. */
+function configuration({ permissions, ...options }: OpenOptions): object {
+  const isPart = (value: unknown): value is object =>
+    typeof value === "object" && value !== null && !Array.isArray(value);
+  const entries = Object.entries(options).map(([key, value]) => [key, isPart(value) ? snakeCase(value) : value]);
+  return { ...snakeCase(Object.fromEntries(entries)), permissions };
 }
 
 /** The same with keys as the engine writes them. */

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import pickle
 from pathlib import Path
@@ -58,12 +57,6 @@ def test_a_closed_engine_says_so() -> None:
             engine.function("late.one")(lambda arguments, context: None)
 
     run(main())
-
-
-def test_every_option_of_the_configuration_is_an_argument_of_open() -> None:
-    config = json.loads((SCHEMA / "config.json").read_text())
-    parameters = set(inspect.signature(Engine.open).parameters)
-    assert parameters == set(config["properties"])
 
 
 def test_options_are_checked_by_name() -> None:

@@ -24,6 +24,9 @@ pub(super) struct WorkArguments {
     /// How long events are kept; for ever unless given
     #[arg(long, value_name = "DURATION")]
     keep_events: Option<String>,
+    /// How long statistics are kept, P31D or more; P400D unless given
+    #[arg(long, value_name = "DURATION")]
+    keep_statistics: Option<String>,
 }
 
 pub(super) async fn work(
@@ -31,10 +34,12 @@ pub(super) async fn work(
     arguments: WorkArguments,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, CommandError> {
+    let defaults = RetentionConfig::default();
     let retention = RetentionConfig {
         completed: arguments.keep_completed,
         failed: arguments.keep_failed,
         events: arguments.keep_events,
+        statistics: arguments.keep_statistics.unwrap_or(defaults.statistics),
     };
     let outcome = session
         .with_working_engine(retention, async |_engine| {

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use atom_core::{Error, Result};
 use atom_workflow::definition::{MINIMUM_RETENTION, Retention, parse_duration};
-use atom_workflow::runtime::RetentionSettings;
+use atom_workflow::runtime::{MINIMUM_STATISTICS, RetentionSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// How long an engine keeps what has ended, each an ISO 8601 duration of a minute or more such as `P30D`; for ever when
-/// absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// How long an engine keeps what has ended, each an ISO 8601 duration of a minute or more such as `P30D`. Runs and events
+/// are kept for ever when absent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionConfig {
     /// Runs that completed, unless their document says otherwise in `metadata.atom.retention`.
@@ -23,28 +23,50 @@ pub struct RetentionConfig {
     /// Events of the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<String>,
+    /// Statistics of runs and tasks; 31 days (`P31D`) or more, as alert rules look back 30 days.
+    pub statistics: String,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self {
+            completed: None,
+            failed: None,
+            events: None,
+            // A month can be compared with that of the year before.
+            statistics: "P400D".to_owned(),
+        }
+    }
 }
 
 impl RetentionConfig {
     pub(crate) fn settings(&self) -> Result<RetentionSettings> {
+        let read = |key, text: &Option<String>| {
+            let read = |text| duration(key, text, MINIMUM_RETENTION, "a minute");
+            text.as_deref().map(read).transpose()
+        };
         Ok(RetentionSettings {
             runs: Retention {
-                completed: duration("completed", self.completed.as_ref())?,
-                failed: duration("failed", self.failed.as_ref())?,
+                completed: read("completed", &self.completed)?,
+                failed: read("failed", &self.failed)?,
             },
-            events: duration("events", self.events.as_ref())?,
+            events: read("events", &self.events)?,
         })
+    }
+
+    /// How long statistics are kept.
+    pub(crate) fn statistics(&self) -> Result<Duration> {
+        duration("statistics", &self.statistics, MINIMUM_STATISTICS, "31 days")
     }
 }
 
-fn duration(key: &str, text: Option<&String>) -> Result<Option<Duration>> {
-    let Some(text) = text else { return Ok(None) };
+fn duration(key: &str, text: &str, minimum: Duration, named: &str) -> Result<Duration> {
     let refused = |reason: &str| Error::invalid_request(format!("'retention.{key}': {reason}"));
-    let length = parse_duration(&Value::String(text.clone())).map_err(|error| refused(error.message()))?;
-    if length < MINIMUM_RETENTION {
-        return Err(refused("expected a minute or more"));
+    let length = parse_duration(&Value::from(text)).map_err(|error| refused(error.message()))?;
+    if length < minimum {
+        return Err(refused(&format!("expected {named} or more")));
     }
-    Ok(Some(length))
+    Ok(length)
 }
 
 #[cfg(test)]
@@ -72,5 +94,18 @@ mod tests {
                 .unwrap_err();
             assert!(error.message().contains(&format!("retention.{key}")), "{error}");
         }
+        let statistics = |text: &str| {
+            let retention: RetentionConfig = serde_json::from_str(text).unwrap();
+            retention.statistics()
+        };
+        assert_eq!(statistics("{}").ok(), hours(400 * 24));
+        assert_eq!(statistics(r#"{ "statistics": "P31D" }"#).ok(), hours(31 * 24));
+        let error = statistics(r#"{ "statistics": "P30D" }"#).unwrap_err();
+        assert!(
+            error
+                .message()
+                .contains("retention.statistics': expected 31 days"),
+            "{error}"
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use atom_core::Principal;
 use atom_core::testkit::ManualClock;
-use atom_engine::{Engine, EngineConfig, ErrorCode};
+use atom_engine::{Engine, EngineConfig, ErrorCode, RetentionConfig};
 use serde_json::{Value, json};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -179,4 +179,43 @@ async fn an_engine_that_does_not_resume_evaluates_nothing_and_an_interval_has_a_
     };
     let refused = Engine::open(hectic).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::InvalidRequest);
+}
+
+#[tokio::test]
+async fn statistics_go_when_the_configuration_keeps_them_no_longer() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let folder = tempfile::tempdir().unwrap();
+    let config = EngineConfig {
+        retention: RetentionConfig {
+            statistics: "P31D".to_owned(),
+            ..RetentionConfig::default()
+        },
+        ..EngineConfig::in_folder(folder.path())
+    };
+    let clock = Arc::new(ManualClock::default());
+    let engine = open(&config, &clock).await;
+    let range = json!({ "from": atom_core::Clock::now(&*clock) });
+    order(&engine, true).await;
+    let counted = async || {
+        let found = call(&engine, "analytics.workflows", range.clone()).await;
+        found["items"].as_array().unwrap().len()
+    };
+    clock.advance(30 * DAY);
+    assert_eq!(counted().await, 1);
+    clock.parked(1).await;
+    clock.advance(2 * DAY);
+    while counted().await > 0 {
+        tokio::task::yield_now().await;
+    }
+    engine.close().await.unwrap();
+
+    let forgetful = EngineConfig {
+        retention: RetentionConfig {
+            statistics: "P30D".to_owned(),
+            ..RetentionConfig::default()
+        },
+        ..config
+    };
+    let refused = Engine::open(forgetful).await.unwrap_err();
+    assert!(refused.message().contains("retention.statistics"), "{refused}");
 }

@@ -95,8 +95,8 @@ class Engine(Actor):
                 "container": True, "mcp": True}` turns all kinds on.
             resume: Whether runs that were under way when the store was last closed go on at once; yes unless
                 given.
-            retention: How long runs that have ended (`completed`, `failed`) and `events` are kept, as ISO 8601
-                durations such as `P30D`; for ever unless given.
+            retention: How long runs that have ended (`completed`, `failed`), `events` and `statistics` are kept, as
+                ISO 8601 durations such as `P30D`; for ever unless given, but statistics for 400 days.
             host_call_timeout_ms: How long a function of this program may take to answer; 5 minutes unless given.
             default_catalog: Where functions of the catalog `default` are.
             lifecycle_events: What is told of runs by events: `none` unless given, `workflow` or `all`.

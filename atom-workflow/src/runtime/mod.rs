@@ -63,6 +63,7 @@ mod stuck;
 mod tally;
 mod worker;
 
+pub use alert::MINIMUM_STATISTICS;
 pub use approve::{Decide, unknown_approval};
 pub use dry_run::{DryRun, DryRunCall, DryRunReport};
 pub use history::HistoryEntry;
@@ -125,6 +126,8 @@ pub struct RuntimeSettings {
     pub default_catalog: Option<String>,
     /// What is told of runs by lifecycle events.
     pub lifecycle_events: LifecycleEvents,
+    /// How long the hours of statistics are kept, for ever when absent; no shorter than [`MINIMUM_STATISTICS`].
+    pub statistics: Option<Duration>,
 }
 
 /// Bounds on what runs use.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use atom_core::storage::{AlertCondition, AlertRule, MemoryStore, MemoryVault, Percentile, Store};
 use atom_core::{CloudEvent, ErrorCode, Principal, Scope};
-use atom_workflow::runtime::RuntimeLimits;
+use atom_workflow::runtime::{RuntimeLimits, RuntimeSettings};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use crate::crash::MortalStore;
 use crate::support::Bench;
 
 const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
 const FAIL: &str = "- a: { call: fail }";
 const WORK: &str = "- a: { set: { n: 1 } }";
 
@@ -497,4 +498,39 @@ async fn minutes_that_no_rule_looks_at_are_forgotten() {
         .await
         .unwrap();
     assert_eq!(hours.completed, 1, "what is shown is kept");
+}
+
+#[tokio::test]
+async fn hours_are_kept_as_long_as_the_settings_say_but_no_shorter_than_rules_look_back() {
+    use atom_core::storage::{Resolution, StatisticsStore};
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    for (statistics, kept_days) in [
+        (Some(400 * DAY), Some(400)),
+        (Some(DAY), Some(31)),
+        (Some(Duration::MAX), None),
+        (None, None),
+    ] {
+        let memory = Arc::new(MemoryStore::default());
+        let settings = RuntimeSettings {
+            statistics,
+            ..RuntimeSettings::default()
+        };
+        let bench = Bench::with_settings(
+            Arc::clone(&memory) as _,
+            Arc::new(MemoryVault::default()),
+            RuntimeLimits::default(),
+            settings,
+        );
+        bench.run(WORK, json!({})).await;
+        bench.watch().await;
+        let scope = bench.scope();
+        let hours = async || {
+            let tally = memory.runs_since(&scope, None, Resolution::Hour, 0).await;
+            tally.unwrap().completed
+        };
+        bench.later(kept_days.unwrap_or(10_000) * DAY).await;
+        assert_eq!(hours().await, 1, "{statistics:?}");
+        bench.later(2 * HOUR).await;
+        assert_eq!(hours().await, u64::from(kept_days.is_none()), "{statistics:?}");
+    }
 }

@@ -1,9 +1,11 @@
-//! Writes `schema/` and what follows from it: the hosts' typed operations and errors.
+//! Writes `schema/` and what follows from it: the hosts' typed operations and errors. What the hosts write by hand of
+//! it, the options of an engine, is compared with it.
 
 mod foreign;
 mod kotlin;
 mod model;
 mod node;
+mod options;
 mod python;
 mod swift;
 
@@ -38,8 +40,17 @@ fn failed(outcome: &Outcome) -> bool {
     !matches!(outcome, Outcome::Passed)
 }
 
-/// Compares what is committed with what would be written. That `schema/` itself is current is a Rust test.
+/// Compares what is committed with what would be written, and with the options that hosts offer by hand. That `schema/`
+/// itself is current is a Rust test.
 pub(crate) fn check(root: &Path) -> Outcome {
+    match read(root, "config.json").and_then(|config| options::missing(root, &config)) {
+        Ok(missing) if missing.is_empty() => stale(root),
+        Ok(missing) => Outcome::Failed(missing.join("; ")),
+        Err(why) => Outcome::Failed(why),
+    }
+}
+
+fn stale(root: &Path) -> Outcome {
     let stale = generate(root).map(|files| {
         let is_stale = |(path, text): &(String, String)| {
             std::fs::read_to_string(root.join(path)).map_or(true, |committed| committed != *text)
@@ -71,28 +82,28 @@ fn store(path: &Path, text: &str) -> Outcome {
     }
 }
 
+/// A file of `schema/`.
+fn read(root: &Path, name: &str) -> Result<Value, String> {
+    let path = root.join("schema").join(name);
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// Every generated file of every host, by its path from the workspace's folder.
 fn generate(root: &Path) -> Result<Files, String> {
-    let read = |name: &str| -> Result<Value, String> {
-        let path = root.join("schema").join(name);
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
-    };
-    let index = read("operations.json")?;
+    let index = read(root, "operations.json")?;
     let names = index["operations"]
         .as_array()
         .ok_or("schema/operations.json lists no operations")?;
     let operations: Result<Vec<_>, String> = names
         .iter()
         .map(|operation| {
-            read(&format!(
-                "{}.json",
-                operation["name"].as_str().unwrap_or_default()
-            ))
+            let name = operation["name"].as_str().unwrap_or_default();
+            read(root, &format!("{name}.json"))
         })
         .collect();
     let operations = Value::Array(operations?);
-    let errors = read("errors.json")?;
+    let errors = read(root, "errors.json")?;
     let mut files = foreign::generate(root)?;
     for generator in [
         kotlin::generate,

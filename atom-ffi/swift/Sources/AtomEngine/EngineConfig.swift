@@ -20,7 +20,7 @@ public struct EngineConfig: Encodable, Sendable {
     public var processes: ProcessConfig?
     /// Whether runs that were under way when the store was last closed go on at once.
     public var resume: Bool?
-    /// How long runs that have ended and events are kept; for ever when absent.
+    /// How long runs that have ended, events and statistics are kept.
     public var retention: RetentionConfig?
     /// Where functions of the catalog `default` are.
     public var defaultCatalog: String?
@@ -128,7 +128,7 @@ public struct ProcessConfig: Encodable, Sendable {
     }
 }
 
-/// How long an engine keeps what has ended, as ISO 8601 durations such as `P30D`. What is nil is kept for ever.
+/// How long an engine keeps what has ended, as ISO 8601 durations such as `P30D`. Runs and events are kept for ever when nil.
 public struct RetentionConfig: Encodable, Sendable {
     /// Runs that completed, unless their document says otherwise.
     public var completed: String?
@@ -136,9 +136,18 @@ public struct RetentionConfig: Encodable, Sendable {
     public var failed: String?
     /// Events of the log.
     public var events: String?
+    /// Statistics of runs and tasks, `P31D` or more; `P400D` when nil.
+    public var statistics: String?
 
-    /// Everything is kept for ever.
+    /// Everything as the engine's defaults are.
     public init() {}
+
+    private enum CodingKeys: String, CodingKey {
+        case completed
+        case failed
+        case events
+        case statistics
+    }
 }
 
 /// Whether requests may go to loopback, link-local, private and other addresses off the public internet.

@@ -21,6 +21,9 @@ use super::Runtime;
 /// How often a change is tried that others get in the way of.
 const MAX_CHANGES: usize = 100;
 
+/// The shortest time that the hours of statistics can be kept: the longest window of a rule, and the day that it ends in.
+pub const MINIMUM_STATISTICS: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+
 /// How often rules are evaluated at most.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -46,8 +49,9 @@ impl Resolved {
 }
 
 impl Runtime {
-    /// Evaluates the alert rules of everybody, now and after every `interval`, a second at least, until the runtime
-    /// closes. Doing it again changes nothing. Must be called within a tokio runtime.
+    /// Evaluates the alert rules of everybody, now and after every `interval`, a second at least, and forgets the
+    /// statistics that are too old, until the runtime closes. Doing it again changes nothing. Must be called within a tokio
+    /// runtime.
     pub fn start_alerts(&self, interval: Duration) {
         if !self.inner.has_alerts.swap(true, Ordering::AcqRel) {
             self.begin_work(worker::Evaluator::new(

@@ -1,4 +1,4 @@
-//! The task that evaluates all alert rules.
+//! The task that evaluates all alert rules, and forgets the numbers that are too old.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use atom_core::storage::Resolution;
 use atom_core::{Clock, Result};
 use jiff::Timestamp;
 
+use super::MINIMUM_STATISTICS;
 use super::evaluate::LONGEST_BY_MINUTE;
 use crate::runtime::worker::{Work, is_final};
 use crate::runtime::{Inner, Runtime};
@@ -14,14 +15,14 @@ use crate::runtime::{Inner, Runtime};
 /// How many rules are read at a time.
 const BATCH: usize = 64;
 
-/// How often the minutes that no rule looks at any more are forgotten.
+/// How often numbers are forgotten.
 const FORGETTING: Duration = Duration::from_secs(60 * 60);
 
 /// What evaluates all rules.
 pub(super) struct Evaluator {
     clock: Arc<dyn Clock>,
     interval: Duration,
-    /// When minutes were last forgotten.
+    /// When numbers were last forgotten.
     forgotten_at: Option<Timestamp>,
 }
 
@@ -34,7 +35,7 @@ impl Evaluator {
         }
     }
 
-    /// Forgets the minutes that no rule looks at any more.
+    /// Forgets the minutes that no rule looks at any more, and the hours that the settings do not keep.
     async fn forget(&mut self, runtime: &Runtime, now: Timestamp) -> Result<()> {
         let is_due = self.forgotten_at.is_none_or(|at| {
             let since = Duration::try_from(now.duration_since(at));
@@ -44,11 +45,17 @@ impl Evaluator {
         if !is_due {
             return Ok(());
         }
-        let kept = LONGEST_BY_MINUTE.saturating_add(FORGETTING);
-        let before = now.saturating_sub(kept).unwrap_or(Timestamp::MIN);
-        let store = &runtime.inner.parts.store;
-        let before = Resolution::Minute.number(before);
-        while store.drop_statistics(Resolution::Minute, before).await? > 0 {}
+        let parts = &runtime.inner.parts;
+        let minutes = LONGEST_BY_MINUTE.saturating_add(FORGETTING);
+        let hours = parts.settings.statistics.map(|kept| kept.max(MINIMUM_STATISTICS));
+        for (resolution, kept) in [(Resolution::Minute, Some(minutes)), (Resolution::Hour, hours)] {
+            // Nothing is older than what reaches back beyond the calendar.
+            let Some(before) = kept.and_then(|kept| now.checked_sub(kept).ok()) else {
+                continue;
+            };
+            let before = resolution.number(before);
+            while parts.store.drop_statistics(resolution, before).await? > 0 {}
+        }
         self.forgotten_at = Some(now);
         Ok(())
     }

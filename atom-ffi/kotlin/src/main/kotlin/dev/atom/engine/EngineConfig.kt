@@ -31,7 +31,7 @@ data class EngineConfig(
     val processes: ProcessConfig? = null,
     /** Whether runs that were under way when the store was last closed go on at once. */
     val resume: Boolean? = null,
-    /** How long runs that have ended and events are kept; for ever when absent. */
+    /** How long runs that have ended, events and statistics are kept. */
     val retention: RetentionConfig? = null,
     /** Where functions of the catalog `default` are. */
     @SerialName("default_catalog")
@@ -102,7 +102,10 @@ data class ProcessConfig(
     val path: List<String>? = null,
 )
 
-/** How long an engine keeps what has ended, as ISO 8601 durations such as `P30D`. What is null is kept for ever. */
+/**
+ * How long an engine keeps what has ended, as ISO 8601 durations such as `P30D`. Runs and events are kept for ever when
+ * null.
+ */
 @Serializable
 data class RetentionConfig(
     /** Runs that completed, unless their document says otherwise. */
@@ -111,6 +114,8 @@ data class RetentionConfig(
     val failed: String? = null,
     /** Events of the log. */
     val events: String? = null,
+    /** Statistics of runs and tasks, `P31D` or more; `P400D` when null. */
+    val statistics: String? = null,
 )
 
 /** Whether requests may go to loopback, link-local, private and other addresses off the public internet. */
