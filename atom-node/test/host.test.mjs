@@ -69,6 +69,24 @@ test("what a function throws is the error of the call", async (t) => {
   assert.equal(run.status, "faulted");
 });
 
+test("an error that cannot be told fails its call, and the program goes on", async (t) => {
+  const engine = await engineFor(t);
+  const thrown = {
+    getter: Object.defineProperty(new Error("hidden"), "cause", {
+      get() {
+        throw new Error("not for you");
+      },
+    }),
+    number: new RateLimitedError("wait", { context: { seconds: 5n } }),
+  };
+  engine.function("errors.untold", ({ what }) => {
+    throw thrown[what];
+  });
+  const fail = (what) => engine.functions.call({ name: "errors.untold", arguments: { what } });
+  await assert.rejects(fail("getter"), { code: "host_failed", message: /cannot be told: Error: not for you/ });
+  await assert.rejects(fail("number"), { code: "host_failed", message: /BigInt/ });
+});
+
 test("an error of another realm keeps its code", async (t) => {
   const engine = await engineFor(t);
   const foreign = vm.runInNewContext(

@@ -2,7 +2,7 @@ import { AsyncResource } from "node:async_hooks";
 
 import { CancelledError, HostFailedError } from "../generated/errors.js";
 import type { Bridge } from "./native.js";
-import { toReport } from "./report.js";
+import { describe, toReport } from "./report.js";
 
 /** How a function of the program is shown to people and models. */
 export interface FunctionOptions {
@@ -83,7 +83,7 @@ export class Host {
       }
       reply = `{"ok":${text}}`;
     } catch (thrown) {
-      reply = JSON.stringify({ err: toReport(thrown) });
+      reply = failure(name, thrown);
     }
     // A call that was cancelled has no entry any more, and nobody waits for its reply.
     if (this.#running.delete(call)) {
@@ -101,5 +101,15 @@ export class Host {
     for (const call of [...this.#running.keys()]) {
       this.cancel(call);
     }
+  }
+}
+
+/** The reply for what a function threw, which may be anything: even to look at it may fail. */
+function failure(name: string, thrown: unknown): string {
+  try {
+    return JSON.stringify({ err: toReport(thrown) });
+  } catch (error) {
+    const message = `what '${name}' threw cannot be told: ${describe(error)}`;
+    return JSON.stringify({ err: { code: "host_failed", message } });
   }
 }

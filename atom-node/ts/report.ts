@@ -55,7 +55,8 @@ export function toReport(thrown: unknown): object {
   return { code, message, retry, operation, context, cause };
 }
 
-function describe(thrown: unknown): string {
+/** What was thrown, in words. */
+export function describe(thrown: unknown): string {
   try {
     return String(thrown);
   } catch {

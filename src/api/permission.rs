@@ -7,8 +7,9 @@ use atom_core::{Error, ErrorCode, Principal, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a role can be allowed. Every operation needs one; `runs.start` with the text of a document needs
-/// `workflows.write`, too, and `workflows.deploy` of one with a schedule `runs.write`.
+/// What a role can be allowed. Every operation needs one. `runs.start` with the text of a document, and reading what a
+/// document refers to, need `workflows.write`, too; `workflows.deploy` and `workflows.rollback` of one with a schedule need
+/// `runs.write`, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub enum Permission {
@@ -21,18 +22,20 @@ pub enum Permission {
     /// Call functions directly.
     #[serde(rename = "functions.call")]
     FunctionsCall,
-    /// See workflows, their schedules and alert rules.
+    /// See workflows, their schedules and alert rules, and templates.
     #[serde(rename = "workflows.read")]
     WorkflowsRead,
-    /// Deploy and delete workflows, pause and resume their schedules, set and delete alert rules, and run documents that are not deployed. Who may decide what a workflow does may,
-    /// together with `runs.write`, call every function and read every secret of the owner.
+    /// Deploy, roll back and delete workflows, save and delete templates, pause and resume schedules, set and delete alert
+    /// rules, and run documents that are not deployed. Who may decide what a workflow does may, together with `runs.write`,
+    /// call every function and read every secret of the owner.
     #[serde(rename = "workflows.write")]
     WorkflowsWrite,
     /// See runs, what happened to them, and their statistics.
     #[serde(rename = "runs.read")]
     RunsRead,
-    /// Start runs of deployed workflows; cancel, pause and signal runs. A run may call every function and read every secret
-    /// that its workflow names, whatever the permissions of who started it.
+    /// Start runs of deployed workflows, or ahead of their schedules; repeat runs, those of documents that are not deployed,
+    /// too; cancel, pause, resume, signal, migrate and delete runs. A run may call every function and read every secret that
+    /// its workflow names, whatever the permissions of who started it.
     #[serde(rename = "runs.write")]
     RunsWrite,
     /// See what runs ask the caller, and what the caller's own runs ask others.

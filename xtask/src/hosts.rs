@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::process::{Outcome, need, run, run_with, succeeds};
+use crate::process::{Outcome, need, run, run_with, succeeds, target_folder};
 
 const VENV_PYTHON: &str = ".venv/bin/python";
 
@@ -107,6 +107,10 @@ pub(crate) fn kotlin(root: &Path) -> Outcome {
     if let Err(why) = need("java", "-version", (17, 0)).and_then(|()| need("mvn", "--version", (3, 8))) {
         return Outcome::Skipped(why);
     }
+    let library = match native_directory(root, "debug") {
+        Ok(library) => library,
+        Err(why) => return Outcome::Failed(why),
+    };
     run(root, "cargo", &["build", "--locked", "-p", "atom-ffi"]).then(|| {
         run(
             root,
@@ -117,9 +121,16 @@ pub(crate) fn kotlin(root: &Path) -> Outcome {
                 "-f",
                 "atom-ffi/kotlin/pom.xml",
                 "test",
+                &library,
             ],
         )
     })
+}
+
+/// Tells Maven where the native library is.
+fn native_directory(root: &Path, profile: &str) -> Result<String, String> {
+    let folder = target_folder(root)?.join(profile);
+    Ok(format!("-Datom.native.directory={}", folder.display()))
 }
 
 /// Compiles the Swift package where a Swift toolchain is; the machines that check changes have none, and the
@@ -136,10 +147,10 @@ fn kotlin_bench(root: &Path) -> Outcome {
     if let Err(why) = need("java", "-version", (17, 0)).and_then(|()| need("mvn", "--version", (3, 8))) {
         return Outcome::Skipped(why);
     }
-    let library = format!(
-        "-Datom.native.directory={}",
-        root.join("target/release").display()
-    );
+    let library = match native_directory(root, "release") {
+        Ok(library) => library,
+        Err(why) => return Outcome::Failed(why),
+    };
     run(
         root,
         "cargo",

@@ -1,7 +1,9 @@
 //! Runs other programs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use serde_json::Value;
 
 /// How a piece of work ended.
 #[derive(Debug)]
@@ -47,6 +49,21 @@ pub(crate) fn run_with(
     }
 }
 
+/// Where cargo leaves what it builds: the environment or a configuration may say otherwise than `target`.
+pub(crate) fn target_folder(root: &Path) -> Result<PathBuf, String> {
+    let output = Command::new("cargo")
+        .args(["metadata", "--format-version=1", "--no-deps", "--locked"])
+        .current_dir(root)
+        .output()
+        .map_err(|error| format!("`cargo` cannot be started: {error}"))?;
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let folder = metadata["target_directory"].as_str();
+    folder.map(PathBuf::from).ok_or_else(|| {
+        let why = String::from_utf8_lossy(&output.stderr);
+        format!("`cargo metadata` names no target folder: {}", why.trim())
+    })
+}
+
 /// Whether a program is here and does what it is asked, without showing what it says.
 pub(crate) fn succeeds(root: &Path, program: &str, arguments: &[&str]) -> bool {
     let output = Command::new(program).args(arguments).current_dir(root).output();
@@ -86,7 +103,19 @@ pub(crate) fn need(program: &str, argument: &str, least: (u32, u32)) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use super::find_version;
+    use super::{find_version, target_folder};
+
+    #[test]
+    fn the_target_folder_is_where_cargo_has_put_this_test() {
+        let here = std::env::current_exe().unwrap();
+        let folder = target_folder(&crate::root()).unwrap();
+        assert!(
+            here.starts_with(&folder),
+            "{} in {}",
+            here.display(),
+            folder.display()
+        );
+    }
 
     #[test]
     fn a_version_is_found_in_what_programs_print() {

@@ -4,7 +4,7 @@ use std::env::consts::{DLL_PREFIX, DLL_SUFFIX, EXE_SUFFIX};
 use std::path::Path;
 
 use super::Files;
-use crate::process::{Outcome, run};
+use crate::process::{Outcome, run, target_folder};
 
 /// Where each generated file has its place.
 const PLACES: [(&str, &str, &str); 3] = [
@@ -27,9 +27,11 @@ const PLACES: [(&str, &str, &str); 3] = [
 
 /// Every generated file, by its path from the workspace's folder. Builds the library.
 pub(super) fn generate(root: &Path) -> Result<Files, String> {
-    let library = format!("target/debug/{DLL_PREFIX}atom_ffi{DLL_SUFFIX}");
-    let generator = format!("target/debug/uniffi-bindgen{EXE_SUFFIX}");
-    let folder = |language: &str| format!("target/bindings/{language}");
+    let target = target_folder(root)?;
+    let text = |path: &str| target.join(path).to_string_lossy().into_owned();
+    let library = text(&format!("debug/{DLL_PREFIX}atom_ffi{DLL_SUFFIX}"));
+    let generator = text(&format!("debug/uniffi-bindgen{EXE_SUFFIX}"));
+    let folder = |language: &str| text(&format!("bindings/{language}"));
     let bind = |language: &str| {
         let folder = folder(language);
         let arguments = [
@@ -55,7 +57,7 @@ pub(super) fn generate(root: &Path) -> Result<Files, String> {
     PLACES
         .iter()
         .map(|(language, name, place)| {
-            let path = root.join(folder(language)).join(name);
+            let path = Path::new(&folder(language)).join(name);
             let text =
                 std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
             Ok(((*place).to_owned(), text))

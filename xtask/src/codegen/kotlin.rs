@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::model::{Definition, Field, Model, Named, Operation, Shape, Type, camel, comment, pascal};
+use super::model::{Definition, Field, Model, Named, Operation, Shape, Type, comment};
+use super::schema::{camel, pascal};
 
 const FOLDER: &str = "atom-ffi/kotlin/src/generated/kotlin/dev/atom/engine";
 

@@ -7,6 +7,7 @@ mod model;
 mod node;
 mod options;
 mod python;
+mod schema;
 mod swift;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use super::schema::{camel, items, members, pascal, reference_name, required, split, text};
 
 /// The operations by group, and every type they name.
 pub(super) struct Model {
@@ -91,10 +93,9 @@ impl Model {
         for operation in items(operations) {
             model.add_all(&operation["request"]);
             model.add_all(&operation["response"]);
-            let wire = text(&operation["name"]);
-            let (group, name) = wire.split_once('.').unwrap_or(("", wire));
+            let (group, name) = split(operation);
             let operation = Operation {
-                wire: wire.to_owned(),
+                wire: text(&operation["name"]).to_owned(),
                 name: camel(name),
                 description: format!(
                     "{} Needs the permission `{}`.",
@@ -215,13 +216,14 @@ fn tag_of(variant: &Value) -> &str {
 }
 
 fn fields(schema: &Value) -> Vec<Field> {
+    let required = required(schema);
     let field = |(name, member): (&String, &Value)| {
         let (kind, is_nullable) = kind(member);
         Field {
             wire: name.clone(),
             description: text(&member["description"]).to_owned(),
             is_nullable,
-            is_required: items(&schema["required"]).iter().any(|required| required == name),
+            is_required: required.contains(name.as_str()),
             default: member["default"].clone(),
             kind,
         }
@@ -232,8 +234,7 @@ fn fields(schema: &Value) -> Vec<Field> {
 /// The type of a value, and whether it may be `null`.
 fn kind(schema: &Value) -> (Type, bool) {
     if let Some(reference) = schema["$ref"].as_str() {
-        let name = reference.rsplit('/').next().unwrap_or(reference);
-        return (Type::Named(type_name(name)), false);
+        return (Type::Named(type_name(reference_name(reference))), false);
     }
     for key in ["anyOf", "oneOf"] {
         let alternatives = items(&schema[key]);
@@ -276,26 +277,6 @@ fn type_name(name: &str) -> String {
     }
 }
 
-/// `wait_timeout_ms` as `WaitTimeoutMs`.
-pub(super) fn pascal(name: &str) -> String {
-    let words = name.split(['_', '.', '-']);
-    words
-        .flat_map(|word| {
-            let mut characters = word.chars();
-            let first = characters.next().map(|first| first.to_ascii_uppercase());
-            first.into_iter().chain(characters)
-        })
-        .collect()
-}
-
-/// `wait_timeout_ms` as `waitTimeoutMs`.
-pub(super) fn camel(name: &str) -> String {
-    let name = pascal(name);
-    let mut characters = name.chars();
-    let first = characters.next().map(|first| first.to_ascii_lowercase());
-    first.into_iter().chain(characters).collect()
-}
-
 /// The words of a description as lines of at most `width` characters, each behind `prefix`.
 pub(super) fn comment(description: &str, prefix: &str, width: usize) -> String {
     let mut lines = vec![prefix.trim_end().to_owned()];
@@ -310,16 +291,4 @@ pub(super) fn comment(description: &str, prefix: &str, width: usize) -> String {
         }
     }
     lines.join("\n") + "\n"
-}
-
-fn items(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().into_iter().flat_map(Map::iter)
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }

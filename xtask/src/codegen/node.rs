@@ -1,9 +1,11 @@
 //! Writes the typed part of the Node package from the schemas of the operations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use super::schema::{add_type, groups, items, members, pascal, reference_name, required, split, text};
 
 const FOLDER: &str = "atom-node/generated";
 
@@ -55,9 +57,9 @@ fn types_module(operations: &[Value]) -> String {
         for side in ["request", "response"] {
             let schema = &operation[side];
             for (name, definition) in members(&schema["$defs"]) {
-                add(&mut types, name, definition);
+                add_type(&mut types, type_name(name), definition);
             }
-            add(&mut types, text(&schema["title"]), schema);
+            add_type(&mut types, type_name(text(&schema["title"])), schema);
         }
     }
     let mut module = NOTICE.to_owned();
@@ -75,27 +77,8 @@ fn types_module(operations: &[Value]) -> String {
     module
 }
 
-/// A type that is both read and written may have more optional members in one of the two: those are optional.
-fn add(types: &mut BTreeMap<String, Value>, name: &str, schema: &Value) {
-    let Some(known) = types.get_mut(type_name(name)) else {
-        types.insert(type_name(name).to_owned(), schema.clone());
-        return;
-    };
-    let other = required(schema);
-    if let Some(known) = known["required"].as_array_mut() {
-        known.retain(|name| other.contains(text(name)));
-    }
-}
-
 fn operations_module(operations: &[Value]) -> String {
-    let mut groups: Vec<(&str, Vec<&Value>)> = Vec::new();
-    for operation in operations {
-        let (group, _) = split(operation);
-        match groups.iter_mut().find(|(name, _)| *name == group) {
-            Some((_, members)) => members.push(operation),
-            None => groups.push((group, vec![operation])),
-        }
-    }
+    let groups = groups(operations);
     let mut module = format!(
         "{NOTICE}import type {{ Caller, CallOptions }} from \"../ts/connection.js\";\n\
          import type {{ Stream }} from \"../ts/stream.js\";\nimport type * as types from \"./types.js\";\n"
@@ -276,42 +259,10 @@ fn comment(content: &str, indentation: usize) -> String {
 
 /// The last part of a reference. `Error` would hide JavaScript's own.
 fn type_name(reference: &str) -> &str {
-    match reference.rsplit('/').next().unwrap_or(reference) {
+    match reference_name(reference) {
         "Error" => "ErrorReport",
         name => name,
     }
-}
-
-fn pascal(name: &str) -> String {
-    name.split(['_', '.', '-'])
-        .flat_map(|word| {
-            let mut characters = word.chars();
-            let first = characters.next().map(|first| first.to_ascii_uppercase());
-            first.into_iter().chain(characters)
-        })
-        .collect()
-}
-
-/// The group of an operation and its name there.
-fn split(operation: &Value) -> (&str, &str) {
-    let name = text(&operation["name"]);
-    name.split_once('.').unwrap_or(("", name))
-}
-
-fn required(schema: &Value) -> BTreeSet<&str> {
-    items(&schema["required"]).iter().map(text).collect()
-}
-
-fn items(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().into_iter().flat_map(Map::iter)
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::model::camel;
+use super::schema::{camel, members};
 
 /// A language, and what its options look like.
 struct Host {
@@ -92,7 +92,7 @@ fn missing_in(host: &Host, text: &str, config: &Value) -> Vec<String> {
         };
         let rest = text.split_once(&begin).map_or("", |(_, rest)| rest);
         let declaration = rest.split_once(end).map_or(rest, |(declaration, _)| declaration);
-        let options = schema["properties"].as_object().into_iter().flat_map(Map::keys);
+        let options = members(&schema["properties"]).map(|(option, _)| option);
         let is_missing = |option: &&String| {
             let lines = (host.lines)(option);
             !lines.iter().all(|line| declaration.contains(line))
@@ -109,8 +109,7 @@ fn missing_in(host: &Host, text: &str, config: &Value) -> Vec<String> {
 
 /// The objects that the configuration is made of, by the names of their types.
 fn parts(config: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    let nested = config["$defs"].as_object().into_iter().flatten();
-    let nested = nested.map(|(name, schema)| (name.as_str(), schema));
+    let nested = members(&config["$defs"]).map(|(name, schema)| (name.as_str(), schema));
     let whole = config["title"].as_str().map(|name| (name, config));
     whole
         .into_iter()

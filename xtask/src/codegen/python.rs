@@ -1,9 +1,11 @@
 //! Writes the typed part of the Python package from the schemas of the operations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use super::schema::{add_type, groups, items, members, pascal, reference_name, required, split, text};
 
 const FOLDER: &str = "atom-py/python/atom_engine";
 
@@ -74,26 +76,14 @@ impl Types {
             for side in ["request", "response"] {
                 let schema = &operation[side];
                 for (name, definition) in members(&schema["$defs"]) {
-                    types.add(name, definition);
+                    add_type(&mut types.schemas, name, definition);
                 }
                 if side == "response" {
-                    types.add(text(&schema["title"]), schema);
+                    add_type(&mut types.schemas, text(&schema["title"]), schema);
                 }
             }
         }
         types
-    }
-
-    /// A type that is both read and written may have more optional members in one of the two: those are optional.
-    fn add(&mut self, name: &str, schema: &Value) {
-        let Some(known) = self.schemas.get_mut(name) else {
-            self.schemas.insert(name.to_owned(), schema.clone());
-            return;
-        };
-        let other = required(schema);
-        if let Some(known) = known["required"].as_array_mut() {
-            known.retain(|name| other.contains(text(name)));
-        }
     }
 
     fn module(&self) -> String {
@@ -193,14 +183,7 @@ fn dictionary(name: &str, schema: &Value, base: &Value) -> String {
 }
 
 fn operations_module(operations: &[Value], types: &Types) -> String {
-    let mut groups: Vec<(&str, Vec<&Value>)> = Vec::new();
-    for operation in operations {
-        let (group, _) = split(operation);
-        match groups.iter_mut().find(|(name, _)| *name == group) {
-            Some((_, members)) => members.push(operation),
-            None => groups.push((group, vec![operation])),
-        }
-    }
+    let groups = groups(operations);
     let mut module = format!(
         "{NOTICE}\"\"\"Every operation of the engine as a method.\"\"\"\n\n\
          from __future__ import annotations\n\nfrom collections.abc import Mapping, Sequence\n\
@@ -404,46 +387,10 @@ fn identifier(name: &str) -> String {
     }
 }
 
-fn pascal(name: &str) -> String {
-    name.split(['_', '.', '-'])
-        .flat_map(|word| {
-            let mut characters = word.chars();
-            let first = characters.next().map(|first| first.to_ascii_uppercase());
-            first.into_iter().chain(characters)
-        })
-        .collect()
-}
-
-/// The group of an operation and its name there.
-fn split(operation: &Value) -> (&str, &str) {
-    let name = text(&operation["name"]);
-    name.split_once('.').unwrap_or(("", name))
-}
-
 fn tag(variant: &Value) -> &str {
     members(&variant["properties"])
         .find_map(|(_, schema)| schema["const"].as_str())
         .unwrap_or("variant")
-}
-
-fn reference_name(reference: &str) -> &str {
-    reference.rsplit('/').next().unwrap_or(reference)
-}
-
-fn required(schema: &Value) -> BTreeSet<&str> {
-    items(&schema["required"]).iter().map(text).collect()
-}
-
-fn items(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().into_iter().flat_map(Map::iter)
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use super::model::{Definition, Field, Model, Named, Operation, Shape, Type, camel, comment, pascal};
+use super::model::{Definition, Field, Model, Named, Operation, Shape, Type, comment};
+use super::schema::{camel, pascal};
 
 const FOLDER: &str = "atom-ffi/swift/Sources/AtomEngine/Generated";
 
