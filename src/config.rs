@@ -18,7 +18,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::api::{Permission, PermissionTable};
+use crate::api::{Permission, PermissionTable, read_value};
 
 /// What an engine is told when it is opened. Every field has a default; unknown keys are refused.
 ///
@@ -125,9 +125,10 @@ impl EngineConfig {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        serde_json::from_str(text).map_err(|error| {
-            Error::invalid_request(format!("the engine's configuration does not fit: {error}"))
-        })
+        let whole = "the engine's configuration";
+        let value = serde_json::from_str(text)
+            .map_err(|error| Error::invalid_request(format!("{whole} is not JSON: {error}")))?;
+        read_value(value, whole)
     }
 
     /// The principal of calls that name none.
@@ -309,7 +310,11 @@ mod tests {
             (r#"{ "storage": "paper" }"#, "paper"),
             (r#"{ "file_roots": "somewhere" }"#, "file_roots"),
             (r#"{ "permissions": { "operator": ["runs.fly"] } }"#, "runs.fly"),
-            ("[", "does not fit"),
+            (
+                r#"{ "alert_interval_ms": "soon" }"#,
+                "'alert_interval_ms' does not fit: invalid type: string \"soon\", expected a whole number from 0",
+            ),
+            ("[", "is not JSON"),
         ] {
             let error = EngineConfig::from_json(text).unwrap_err();
             assert_eq!(error.code(), ErrorCode::InvalidRequest);

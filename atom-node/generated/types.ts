@@ -204,6 +204,16 @@ export interface CancelRunsRequest {
   limit?: number | null;
 }
 
+/** An external resource whose text is different, or to which only one document leads. */
+export interface ChangedResource {
+  /** Where it is. */
+  uri: string;
+  /** SHA-256 of the text that the first document is kept with, in hexadecimal; absent when it does not lead to it. */
+  from?: string | null;
+  /** SHA-256 of the text that the second document is kept with, in hexadecimal; absent when it does not lead to it. */
+  to?: string | null;
+}
+
 /** What became of one run. */
 export interface ChangedRun {
   /** Its id. */
@@ -1911,6 +1921,11 @@ export interface WorkflowComparison {
   changed: Array<ChangedTask>;
   /** What differs outside of tasks: `document`, `input`, `output`, `use`, `timeout`, `schedule`, `evaluate`. */
   parts: Array<MemberChange>;
+  /**
+   * The external resources that differ, by URI; absent when one of the documents refers to some that were not read, as
+   * they are only when it is deployed.
+   */
+  resources?: Array<ChangedResource> | null;
 }
 
 /** A deployed workflow with its text. */

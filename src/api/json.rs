@@ -57,14 +57,42 @@ pub(super) fn read_request<R: DeserializeOwned>(value: Value) -> Result<R> {
     if value_nests_deeper_than(&value, MAX_REQUEST_DEPTH) {
         return Err(too_deep());
     }
+    read_value(value, "the request")
+}
+
+/// Reads a typed value; `whole` is what errors call the value as a whole.
+///
+/// # Errors
+/// `invalid_request` naming the field that does not fit.
+pub(crate) fn read_value<T: DeserializeOwned>(value: Value, whole: &str) -> Result<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
-        let reason = error.into_inner();
+        let reason = without_rust_types(&error.into_inner().to_string());
         if path == "." {
-            return Error::invalid_request(format!("the request does not fit: {reason}"));
+            return Error::invalid_request(format!("{whole} does not fit: {reason}"));
         }
         Error::invalid_request(format!("'{path}' does not fit: {reason}")).with_context("field", path)
     })
+}
+
+/// The reason why a value does not fit, with what was expected in words: callers know JSON, not the types of Rust.
+fn without_rust_types(reason: &str) -> String {
+    let Some((found, expected)) = reason.rsplit_once("expected ") else {
+        return reason.to_owned();
+    };
+    let expected = match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number from 0",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        name if name.starts_with("struct ") || name.starts_with("internally tagged enum ") => "an object",
+        other => other,
+    };
+    format!("{found}expected {expected}")
 }
 
 fn limit(message: impl Into<String>) -> Error {
@@ -164,6 +192,44 @@ mod tests {
             let error = read_request::<Request>(request).unwrap_err();
             assert_eq!(error.code(), ErrorCode::InvalidRequest);
             assert!(error.message().contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn errors_say_what_is_expected_in_words() {
+        #[derive(Debug, Default, serde::Deserialize)]
+        #[serde(default)]
+        struct Request {
+            limit: Option<usize>,
+            attempts: u32,
+            offset: i64,
+            share: f64,
+            names: Vec<String>,
+            labels: std::collections::BTreeMap<String, String>,
+            inner: Option<Box<Request>>,
+        }
+        for (field, given, expected) in [
+            ("limit", serde_json::json!("expected u8"), "a whole number from 0"),
+            ("limit", serde_json::json!(-1), "a whole number from 0"),
+            ("limit", serde_json::json!(1.5), "a whole number from 0"),
+            (
+                "attempts",
+                serde_json::json!(1_u64 << 32),
+                "a whole number from 0 to 4294967295",
+            ),
+            ("offset", serde_json::json!("now"), "a whole number"),
+            ("share", serde_json::json!(null), "a number"),
+            ("names", serde_json::json!(1), "a list"),
+            ("labels", serde_json::json!(1), "an object"),
+            ("inner", serde_json::json!(1), "an object"),
+        ] {
+            let error = read_request::<Request>(serde_json::json!({ field: given })).unwrap_err();
+            let (start, end) = (
+                format!("'{field}' does not fit: "),
+                format!(", expected {expected}"),
+            );
+            assert!(error.message().starts_with(&start), "{error}");
+            assert!(error.message().ends_with(&end), "{error}");
         }
     }
 

@@ -74,6 +74,6 @@ pub use workflows::{
     WorkflowValidation,
 };
 
-pub(crate) use json::{check_length, parse_request};
+pub(crate) use json::{check_length, parse_request, read_value};
 pub(crate) use permission::PermissionTable;
 pub(crate) use table::{Handler, Operation, find, infos};

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::message::{Answer, Message};
 use super::outbox::Outbox;
 use crate::Engine;
-use crate::api::{Handler, check_length, closed, find, parse_request};
+use crate::api::{Handler, check_length, closed, find, parse_request, read_value};
 
 /// How many calls and streams may be under way at once, those included whose end the host has not taken yet.
 const MAX_CALLS: usize = 10_000;
@@ -150,8 +150,9 @@ impl Calls {
             return Ok(self.engine.principal().clone());
         }
         check_length(text)?;
-        let principal: Principal = serde_json::from_str(text)
-            .map_err(|error| Error::invalid_request(format!("the principal does not fit: {error}")))?;
+        let principal = serde_json::from_str(text)
+            .map_err(|error| Error::invalid_request(format!("the principal is not JSON: {error}")))?;
+        let principal: Principal = read_value(principal, "the principal")?;
         principal.validate()?;
         Ok(principal)
     }

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::message::{HostCallContext, Message};
 use super::outbox::Outbox;
-use crate::api::{closed, parse_request};
+use crate::api::{closed, parse_request, read_value};
 
 /// How many calls the host may have to answer at once; more wait.
 const MAX_HOST_CALLS: usize = 1024;
@@ -186,8 +186,7 @@ fn read_reply(reply: &str) -> Result<Value> {
         Error::new(ErrorCode::HostFailed, "the host application's reply is malformed").with_source(error)
     };
     let value = parse_request(reply).map_err(malformed)?;
-    let reply = serde_json::from_value(value)
-        .map_err(|error| malformed(Error::invalid_request(error.to_string())))?;
+    let reply = read_value(value, "the reply").map_err(malformed)?;
     match reply {
         Reply::Ok(value) => Ok(value),
         Reply::Err(error) => Err(error.into()),

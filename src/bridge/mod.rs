@@ -51,6 +51,7 @@ use self::calls::{Calls, Numbers, last_message, refusal};
 use self::host::HostCalls;
 use self::outbox::Outbox;
 use self::refusals::Refusals;
+use crate::api::read_value;
 use crate::{Engine, EngineConfig};
 
 /// How much longer than its grace closing may take: for the store to finish its last write.
@@ -182,8 +183,9 @@ impl Bridge {
     pub fn register_function(&self, info: &str) -> Result<(), String> {
         let register = || {
             let open = self.open_part()?;
-            let info: FunctionInfo = serde_json::from_str(info)
-                .map_err(|error| Error::invalid_request(format!("the function does not fit: {error}")))?;
+            let info = serde_json::from_str(info)
+                .map_err(|error| Error::invalid_request(format!("the function is not JSON: {error}")))?;
+            let info: FunctionInfo = read_value(info, "the function")?;
             open.calls.engine().functions().register(open.host.function(info))
         };
         register().map_err(|error: Error| to_json(&error.with_operation("functions.register")))

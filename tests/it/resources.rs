@@ -135,6 +135,30 @@ async fn what_was_deployed_stays_what_it_was() {
     assert_ne!(next["hash"], first["hash"]);
     assert_eq!(caller.greeting().await, "Bye");
 
+    // What is different there is told with the rest. The function that was changed needs the schema no more.
+    let mut comparison = json!({ "namespace": "tests", "name": "greet", "from": "1.0.0", "to": "1.0.1" });
+    let compared = caller.call("workflows.diff", comparison.clone()).await.unwrap();
+    let latest = caller
+        .call("workflows.get", json!({ "namespace": "tests", "name": "greet" }))
+        .await
+        .unwrap();
+    assert_eq!(
+        compared["resources"],
+        json!([
+            { "uri": resources[0]["uri"], "from": resources[0]["hash"], "to": latest["resources"][0]["hash"] },
+            { "uri": resources[1]["uri"], "from": resources[1]["hash"] },
+        ])
+    );
+    assert_eq!(compared["parts"].as_array().unwrap().len(), 1, "{compared}");
+    comparison["from"] = json!("1.0.1");
+    let compared = caller.call("workflows.diff", comparison.clone()).await.unwrap();
+    assert_eq!(compared["resources"], json!([]));
+    // What a text refers to is not read.
+    comparison["to"] = Value::Null;
+    comparison["document"] = json!(document("1.0.2"));
+    let compared = caller.call("workflows.diff", comparison).await.unwrap();
+    assert_eq!(compared.get("resources"), None, "{compared}");
+
     // A new process needs no server.
     caller.engine.close().await.unwrap();
     drop(server);

@@ -233,6 +233,20 @@ class Assignees(TypedDict):
     """Users of the tenant."""
 
 
+ChangedResource = TypedDict(
+    "ChangedResource",
+    {
+        # Where it is.
+        "uri": "str",
+        # SHA-256 of the text that the first document is kept with, in hexadecimal; absent when it does not lead to it.
+        "from": "NotRequired[str | None]",
+        # SHA-256 of the text that the second document is kept with, in hexadecimal; absent when it does not lead to it.
+        "to": "NotRequired[str | None]",
+    },
+)
+"""An external resource whose text is different, or to which only one document leads."""
+
+
 class ChangedRun(TypedDict):
     """What became of one run."""
 
@@ -2191,6 +2205,8 @@ WorkflowComparison = TypedDict(
         "changed": "Sequence[ChangedTask]",
         # What differs outside of tasks: `document`, `input`, `output`, `use`, `timeout`, `schedule`, `evaluate`.
         "parts": "Sequence[MemberChange]",
+        # The external resources that differ, by URI; absent when one of the documents refers to some that were not read, as they are only when it is deployed.
+        "resources": "NotRequired[Sequence[ChangedResource] | None]",
     },
 )
 """What differs between two documents."""

@@ -38,7 +38,7 @@ mod yaml;
 mod schema_tests;
 
 pub use cron::Cron;
-pub use diff::{ChangedTask, MemberChange, MovedTask, TaskPlace, WorkflowDiff};
+pub use diff::{ChangedResource, ChangedTask, MemberChange, MovedTask, TaskPlace, WorkflowDiff};
 pub use duration::parse_duration;
 pub use graph::graph;
 pub use limits::{ConcurrencySpec, LimitSpec, PrioritySpec, RateLimitSpec};

@@ -469,6 +469,34 @@ public struct CancelRunsRequest: Codable, Sendable, Equatable {
     }
 }
 
+/// An external resource whose text is different, or to which only one document leads.
+public struct ChangedResource: Codable, Sendable, Equatable {
+    /// Where it is.
+    public var uri: String
+    /// SHA-256 of the text that the first document is kept with, in hexadecimal; absent when it does not lead to
+    /// it.
+    public var from: String?
+    /// SHA-256 of the text that the second document is kept with, in hexadecimal; absent when it does not lead to
+    /// it.
+    public var to: String?
+
+    public init(
+        uri: String,
+        from: String? = nil,
+        to: String? = nil
+    ) {
+        self.uri = uri
+        self.from = from
+        self.to = to
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case uri = "uri"
+        case from = "from"
+        case to = "to"
+    }
+}
+
 /// What became of one run.
 public struct ChangedRun: Codable, Sendable, Equatable {
     /// Its id.
@@ -4879,6 +4907,9 @@ public struct WorkflowComparison: Codable, Sendable, Equatable {
     public var changed: [ChangedTask]
     /// What differs outside of tasks: `document`, `input`, `output`, `use`, `timeout`, `schedule`, `evaluate`.
     public var parts: [MemberChange]
+    /// The external resources that differ, by URI; absent when one of the documents refers to some that were not
+    /// read, as they are only when it is deployed.
+    public var resources: [ChangedResource]?
 
     public init(
         from: ValidatedWorkflow,
@@ -4887,7 +4918,8 @@ public struct WorkflowComparison: Codable, Sendable, Equatable {
         removed: [TaskPlace],
         moved: [MovedTask],
         changed: [ChangedTask],
-        parts: [MemberChange]
+        parts: [MemberChange],
+        resources: [ChangedResource]? = nil
     ) {
         self.from = from
         self.to = to
@@ -4896,6 +4928,7 @@ public struct WorkflowComparison: Codable, Sendable, Equatable {
         self.moved = moved
         self.changed = changed
         self.parts = parts
+        self.resources = resources
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -4906,6 +4939,7 @@ public struct WorkflowComparison: Codable, Sendable, Equatable {
         case moved = "moved"
         case changed = "changed"
         case parts = "parts"
+        case resources = "resources"
     }
 }
 

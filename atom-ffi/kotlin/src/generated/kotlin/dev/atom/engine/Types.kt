@@ -297,6 +297,20 @@ data class CancelRunsRequest(
     val limit: Long? = null,
 )
 
+/** An external resource whose text is different, or to which only one document leads. */
+@Serializable
+data class ChangedResource(
+    /** Where it is. */
+    val uri: String,
+    /** SHA-256 of the text that the first document is kept with, in hexadecimal; absent when it does not lead to it. */
+    val from: String? = null,
+    /**
+     * SHA-256 of the text that the second document is kept with, in hexadecimal; absent when it does not lead to
+     * it.
+     */
+    val to: String? = null,
+)
+
 /** What became of one run. */
 @Serializable
 data class ChangedRun(
@@ -2792,6 +2806,11 @@ data class WorkflowComparison(
     val changed: List<ChangedTask>,
     /** What differs outside of tasks: `document`, `input`, `output`, `use`, `timeout`, `schedule`, `evaluate`. */
     val parts: List<MemberChange>,
+    /**
+     * The external resources that differ, by URI; absent when one of the documents refers to some that were not
+     * read, as they are only when it is deployed.
+     */
+    val resources: List<ChangedResource>? = null,
 )
 
 /** A deployed workflow with its text. */
