@@ -206,7 +206,7 @@ mod tests {
             share: f64,
             names: Vec<String>,
             labels: std::collections::BTreeMap<String, String>,
-            inner: Option<Box<Request>>,
+            inner: Option<Box<Self>>,
         }
         for (field, given, expected) in [
             ("limit", serde_json::json!("expected u8"), "a whole number from 0"),

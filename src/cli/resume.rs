@@ -17,7 +17,7 @@ use super::terminal::Terminal;
 /// Finish the runs that were interrupted
 ///
 /// Every run of the tenant and user that has not ended goes on where it was; complete steps are not repeated. Waits until all of them have
-/// ended and prints one line for each. Exits with 0 when all are completed, with 1 otherwise.
+/// ended, except for those that are paused, and prints one line for each. Exits with 0 when all are completed, with 1 otherwise.
 #[derive(Debug, Args)]
 pub(super) struct ResumeArguments {
     /// Print each run as one line of JSON
@@ -73,7 +73,7 @@ pub(super) async fn resume(
     })
 }
 
-/// The runs that have not ended, without those that another run waits for.
+/// The runs that go on by themselves, without those that another run has started.
 async fn interrupted(engine: &Engine) -> Result<Vec<Run>, CommandError> {
     let mut runs = Vec::new();
     let mut after = None;
