@@ -39,7 +39,7 @@ impl Expiry {
 /// Removes runs and events of every scope.
 #[async_trait]
 pub trait RetentionStore: Send + Sync + std::fmt::Debug {
-    /// Removes a little of what may be removed, and of journals from before their runs continued, about `limit` rows, in one short transaction, and returns whether there is
+    /// Removes a little of what may be removed, about `limit` rows, in one short transaction, and returns whether there is
     /// more. Call it until there is not: other writes go between. What a crash interrupts is gone on with. A run that is
     /// being removed is there no more for any other method, but its id may be taken until it is gone wholly.
     ///
@@ -49,6 +49,16 @@ pub trait RetentionStore: Send + Sync + std::fmt::Debug {
     /// # Cancel safety
     /// A dropped future may or may not have removed something.
     async fn prune(&self, expiry: &Expiry, limit: usize) -> Result<bool>;
+
+    /// Removes a little of what journals hold from before their runs continued, about `limit` entries, in one short
+    /// transaction, and returns whether there is more, see [`RunCommit::continues`](super::RunCommit::continues).
+    ///
+    /// # Errors
+    /// As [`prune`](Self::prune).
+    ///
+    /// # Cancel safety
+    /// As [`prune`](Self::prune).
+    async fn trim_journals(&self, limit: usize) -> Result<bool>;
 
     /// Removes one run that has ended. Returns whether there was one.
     ///

@@ -252,7 +252,7 @@ pub struct RunCommit {
     /// The version of its workflow that the run follows from now on; as it was when absent.
     pub migrates_to: Option<WorkflowVersion>,
     /// Whether the journal begins with the last of these entries from now on. Those before it may be there for a while:
-    /// [`prune`](super::RetentionStore::prune) removes them.
+    /// [`trim_journals`](super::RetentionStore::trim_journals) removes them.
     pub continues: bool,
 }
 

@@ -66,7 +66,7 @@ struct Done {
     task: String,
     input: Value,
     output: Value,
-    /// The variables around it that are not the same throughout the run.
+    /// The variables around it that are not those of the whole run.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     variables: Map<String, Value>,
 }
@@ -125,9 +125,12 @@ impl Machine {
     }
 
     fn done(&self, compensation: &Compensation) -> Done {
-        let names = compensation.variables.names();
-        let own = names.filter(|name| self.constants.get(name).is_none());
-        let values = own.filter_map(|name| Some((name.to_owned(), compensation.variables.get(name)?)));
+        // Functions from elsewhere have other secrets than the document: none.
+        let (variables, constants) = (&compensation.variables, &self.constants);
+        let own = variables
+            .names()
+            .filter(|name| constants.get(name) != variables.get(name));
+        let values = own.filter_map(|name| Some((name.to_owned(), variables.get(name)?)));
         Done {
             task: compensation.task.reference.clone(),
             input: compensation.input.as_ref().clone(),
@@ -142,7 +145,8 @@ impl Machine {
     pub(super) fn can_continue_from(&self, state: &Continuation) -> bool {
         let tasks = self.tasks();
         let is_next = |task: &Arc<Task>| task.reference == state.task;
-        self.workflow.tasks.tasks.iter().any(is_next)
+        state.timeout.is_some() == self.workflow.timeout.is_some()
+            && self.workflow.tasks.tasks.iter().any(is_next)
             && state.compensations.iter().all(|done| {
                 let task = tasks.get(done.task.as_str());
                 task.is_some_and(|task| task.compensate.is_some())
@@ -163,7 +167,9 @@ impl Machine {
         if self.has_started() {
             return;
         }
-        if let Some(started_at) = state.started_at {
+        // A repetition has begun when it was created, and its time starts anew.
+        let is_own = self.is_tallying;
+        if let Some(started_at) = state.started_at.filter(|_| is_own) {
             self.facts.started_at = started_at;
             let uses_workflow = self.constants.get("workflow").is_some();
             self.constants = data::constants(&self.workflow, &self.facts, uses_workflow);
@@ -175,7 +181,7 @@ impl Machine {
         self.context = Arc::new(state.context);
         self.signals = state.signals.into();
         // What a repetition takes over was counted by the run that it repeats.
-        if self.is_tallying {
+        if is_own {
             self.tallies = state.tallies;
         }
         let tasks = self.tasks();
@@ -194,6 +200,13 @@ impl Machine {
         });
         self.compensations = known.collect();
         if let Some((action, at)) = state.timeout {
+            let timeout = self.workflow.timeout.as_ref().filter(|_| !is_own);
+            let length = timeout.map(|timeout| data::duration(timeout, &self.facts.input, &self.constants));
+            let at = match length {
+                Some(Ok(length)) => self.after(length),
+                Some(Err(error)) => return self.fault(error),
+                None => at,
+            };
             let timer = Pending {
                 frame: None,
                 purpose: Purpose::Timeout,

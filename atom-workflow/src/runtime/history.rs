@@ -48,28 +48,21 @@ impl Replay {
     /// What the next page of the journal tells; empty when there is nothing new.
     async fn page(&mut self) -> Result<Vec<HistoryEntry>> {
         let mut entries = Vec::new();
-        let mut page = self
-            .runtime
-            .inner
-            .journal(&self.record, self.next_sequence)
-            .await?;
         let inner = Arc::clone(&self.runtime.inner);
-        if inner
-            .has_continued(&self.record, self.next_sequence, &page)
-            .await?
-        {
-            // What was not read yet is gone.
-            *self = Self::new(
-                self.runtime.clone(),
-                &self.record.principal.scope(),
-                self.record.id,
-            )
-            .await?;
-            page = inner.journal(&self.record, self.next_sequence).await?;
-        }
-        if inner.has_moved(&self.record, &page).await? {
-            self.begin_again().await?;
-        }
+        let page = loop {
+            let next = self.next_sequence;
+            let page = inner.journal(&self.record, next).await?;
+            if inner.has_continued(&self.record, next, &page).await? {
+                // What was not read yet is gone.
+                *self = self.anew().await?;
+            } else if inner.has_moved(&self.record, &page).await? {
+                self.begin_again().await?;
+            }
+            // The page is read again when the run has gone on with a new journal since.
+            if self.next_sequence == next {
+                break page;
+            }
+        };
         self.machine.foresee(page.iter().map(|(_, event)| event));
         for (entry, event) in page {
             if entry.sequence != self.next_sequence || !self.machine.expects(&event) {
@@ -85,16 +78,23 @@ impl Replay {
         Ok(entries)
     }
 
+    /// A replay of the run as it is now, from the start of its journal.
+    async fn anew(&self) -> Result<Self> {
+        let scope = self.record.principal.scope();
+        Self::new(self.runtime.clone(), &scope, self.record.id).await
+    }
+
     /// Replays what was read so far with the document that the run was moved to: it leads to the same.
     async fn begin_again(&mut self) -> Result<()> {
-        let scope = self.record.principal.scope();
-        let mut replay = Self::new(self.runtime.clone(), &scope, self.record.id).await?;
+        let inner = Arc::clone(&self.runtime.inner);
+        let mut replay = self.anew().await?;
         while replay.next_sequence < self.next_sequence {
-            let page = replay
-                .runtime
-                .inner
-                .journal(&replay.record, replay.next_sequence)
-                .await?;
+            let next = replay.next_sequence;
+            let page = inner.journal(&replay.record, next).await?;
+            if inner.has_continued(&replay.record, next, &page).await? {
+                replay = self.anew().await?;
+                continue;
+            }
             replay.machine.foresee(page.iter().map(|(_, event)| event));
             for (entry, event) in page {
                 if replay.next_sequence == self.next_sequence {

@@ -49,8 +49,6 @@ pub(super) struct Lifecycle {
     tells_tasks: bool,
     /// The tasks that wait for events.
     listening: BTreeSet<String>,
-    /// How many records the history has so far.
-    offset: u64,
     /// The tasks under way, by step.
     open: BTreeMap<u64, String>,
 }
@@ -64,7 +62,6 @@ impl Lifecycle {
         Some(Self {
             tells_tasks: chosen == LifecycleEvents::All,
             listening: listening(workflow),
-            offset: 0,
             open: BTreeMap::new(),
         })
     }
@@ -74,17 +71,16 @@ impl Lifecycle {
         self.listening = listening(workflow);
     }
 
-    /// The events that the next records of the history lead to.
-    pub(super) fn tell(&mut self, run: &RunRecord, records: &[Record]) -> Vec<CloudEvent> {
+    /// The events that the next records of a history lead to, which has `before` others.
+    pub(super) fn tell(&mut self, run: &RunRecord, before: u64, records: &[Record]) -> Vec<CloudEvent> {
         let mut told = Told {
             run,
-            offset: self.offset,
+            offset: before,
             at: Timestamp::UNIX_EPOCH,
             events: Vec::new(),
         };
         for record in records {
-            self.offset += 1;
-            told.offset = self.offset;
+            told.offset += 1;
             told.at = record.at;
             self.tell_record(&mut told, record);
         }

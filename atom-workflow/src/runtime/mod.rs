@@ -224,6 +224,8 @@ struct Inner {
     is_pruned: AtomicBool,
     /// Tells the pruner that a run has ended whose document says how long it is kept.
     expiring: Arc<Notify>,
+    /// Told when a run has gone on with a new journal.
+    continued: Arc<Notify>,
     /// Tells the scheduler of changes.
     bell: Arc<schedule::Bell>,
     /// Whether somebody evaluates alert rules.
@@ -318,6 +320,7 @@ impl Runtime {
                 workflows: load::WorkflowCache::default(),
                 is_pruned: AtomicBool::new(false),
                 expiring: Arc::default(),
+                continued: Arc::default(),
                 bell: Arc::default(),
                 has_alerts: AtomicBool::new(false),
                 calls,

@@ -160,7 +160,7 @@ impl Runtime {
     }
 }
 
-fn decode<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
+pub(super) fn decode<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| {
         Error::new(ErrorCode::InvalidData, "an entry of the journal cannot be read").with_source(error)
     })

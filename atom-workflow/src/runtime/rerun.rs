@@ -61,7 +61,9 @@ impl Runtime {
         self.check_ready(&scope, &workflow).await?;
         let now = parts.clock.now();
         let limits = admission::limits(&workflow, &first.input)?;
-        let kept = self.kept(&first, rerun.from.as_deref()).await?.into_iter();
+        let kept = self.kept(&first, rerun.from.as_deref()).await?;
+        let is_begun = begins_within(&kept)?;
+        let kept = kept.into_iter();
         // They are older than the run, whatever the clock has shown: so it is known that they are not its own.
         let before = now.saturating_sub(Duration::from_nanos(1)).unwrap_or(now);
         let mut kept = kept.map(|entry| JournalEntry {
@@ -69,7 +71,7 @@ impl Runtime {
             ..entry
         });
         let (first_entry, copied) = match (kept.next(), kept.len()) {
-            (Some(entry), count) if count > 0 || first.journal_start > 0 => {
+            (Some(entry), count) if count > 0 || is_begun => {
                 let mut copied: Vec<_> = kept.collect();
                 if limits.is_some() {
                     copied.push(queued(&entry, &copied, now)?);
@@ -229,6 +231,15 @@ fn queued(first: &JournalEntry, copied: &[JournalEntry], now: Timestamp) -> Resu
         payload: driver::encode(&Event::Queued)?,
         event_head: last.event_head,
     })
+}
+
+/// Whether entries begin in the middle of a run, which had gone on with a new journal.
+fn begins_within(entries: &[JournalEntry]) -> Result<bool> {
+    let Some(first) = entries.first() else {
+        return Ok(false);
+    };
+    let event: Event = super::recording::decode(&first.payload)?;
+    Ok(matches!(event, Event::Continued { .. }))
 }
 
 /// The entry with which a run went on with a new journal, so that it tells by itself where in the log of events its tasks

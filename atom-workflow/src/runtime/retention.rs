@@ -36,8 +36,9 @@ impl Runtime {
             let pruner = Pruner {
                 clock: Arc::clone(&self.inner.parts.clock),
                 expiring: Arc::clone(&self.inner.expiring),
+                continued: Arc::clone(&self.inner.continued),
                 settings,
-                can_expire: true,
+                next: Timestamp::MIN,
             };
             self.begin_work(pruner);
         }
@@ -67,9 +68,10 @@ impl Runtime {
 struct Pruner {
     clock: Arc<dyn Clock>,
     expiring: Arc<Notify>,
+    continued: Arc<Notify>,
     settings: RetentionSettings,
-    /// Whether anything that is there can expire.
-    can_expire: bool,
+    /// When to look for what has expired; never while nothing that is there can.
+    next: Timestamp,
 }
 
 impl Work for Pruner {
@@ -77,6 +79,13 @@ impl Work for Pruner {
 
     async fn pass(&mut self, runtime: &Runtime) -> Result<()> {
         let (store, now) = (&runtime.inner.parts.store, self.clock.now());
+        while store.trim_journals(CHUNK).await? {
+            // Others come first.
+            tokio::task::yield_now().await;
+        }
+        if now < self.next {
+            return Ok(());
+        }
         let RetentionSettings { runs, events } = self.settings;
         let expiry = Expiry {
             now,
@@ -88,19 +97,20 @@ impl Work for Pruner {
             store.note_events(now).await?;
         }
         while store.prune(&expiry, CHUNK).await? {
-            // Others come first.
             tokio::task::yield_now().await;
         }
-        self.can_expire = self.settings != RetentionSettings::default() || store.has_expiring_runs().await?;
+        let can_expire = self.settings != RetentionSettings::default() || store.has_expiring_runs().await?;
+        let next = can_expire.then(|| now.saturating_add(INTERVAL).ok()).flatten();
+        self.next = next.unwrap_or(Timestamp::MAX);
         Ok(())
     }
 
     async fn wait(&mut self) {
-        let next = self.clock.now().saturating_add(INTERVAL);
-        let next = next.unwrap_or(Timestamp::MAX);
+        let can_expire = self.next < Timestamp::MAX;
         tokio::select! {
-            () = self.expiring.notified(), if !self.can_expire => {}
-            () = self.clock.wait_until(next), if self.can_expire => {}
+            () = self.continued.notified() => {}
+            () = self.expiring.notified(), if !can_expire => self.next = Timestamp::MIN,
+            () = self.clock.wait_until(self.next), if can_expire => {}
         }
     }
 }

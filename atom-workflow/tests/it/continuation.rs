@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atom_core::storage::{MemoryStore, MemoryVault, RunRecord, RunStatus, WorkflowVersion};
-use atom_core::{CloudEvent, Secret};
+use atom_core::{CloudEvent, EventLog, Secret};
 use atom_workflow::definition::Workflow;
-use atom_workflow::runtime::{HistoryEntry, Rerun, RuntimeLimits};
+use atom_workflow::runtime::{HistoryEntry, LifecycleEvents, Rerun, RuntimeLimits, RuntimeSettings};
 use futures::StreamExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -277,4 +277,140 @@ async fn a_run_that_has_continued_can_be_recorded_and_moved_to_another_version()
     };
     let refused = bench.runtime.migrate_run(&bench.scope(), run.id, to, false).await;
     assert_eq!(refused.unwrap_err().code(), atom_core::ErrorCode::Conflict);
+}
+
+#[tokio::test]
+async fn a_repetition_of_a_repetition_begins_where_the_first_run_had_continued() {
+    let bench = bench();
+    let tasks = "
+- ask: { call: echo, with: { n: '${ (.n // 0) + 1 }' } }
+- more: { switch: [{ on: { when: '${ .n < 20 }', then: ask } }] }
+- try: { call: flaky, with: { failures: 2 } }
+";
+    let mut run = bench.run(tasks, json!({})).await;
+    let journal = bench
+        .store
+        .journal(&bench.scope(), run.id, run.journal_start, 9)
+        .await;
+    assert_eq!(
+        journal.unwrap().len(),
+        2,
+        "it failed with the first entry after that"
+    );
+    for status in [RunStatus::Faulted, RunStatus::Completed] {
+        let rerun = Rerun {
+            run: run.id,
+            from: None,
+            id: None,
+        };
+        run = bench.runtime.rerun(&bench.ada, rerun).await.unwrap();
+        run = bench.wait(&run).await;
+        assert_eq!(run.status, status);
+    }
+    assert_eq!(run.output, Some(json!({ "calls": 3 })));
+    assert_eq!(bench.calls.count("echo"), 20);
+}
+
+#[tokio::test]
+async fn a_repetition_has_the_whole_time_again() {
+    let bench = bench();
+    let tasks = "
+timeout: { after: PT10S }
+do:
+  - ask: { call: echo, with: { n: '${ (.n // 0) + 1 }' } }
+  - more: { switch: [{ on: { when: '${ .n < 20 }', then: ask } }] }
+  - pause: { wait: PT15S }
+";
+    let run = bench.start(tasks, json!({})).await;
+    bench.pass(10).await;
+    let run = bench.wait(&run).await;
+    assert_eq!(run.error.unwrap()["status"], 408);
+    let rerun = Rerun {
+        run: run.id,
+        from: None,
+        id: None,
+    };
+    let again = bench.runtime.rerun(&bench.ada, rerun).await.unwrap();
+    bench.pass(10).await;
+    let again = bench.wait(&again).await;
+    assert_eq!(again.error.unwrap()["status"], 408);
+    assert_eq!(
+        again.ended_at.unwrap(),
+        again.created_at + Duration::from_secs(10)
+    );
+}
+
+#[tokio::test]
+async fn a_run_whose_data_could_not_be_read_again_keeps_its_journal() {
+    let bench = bench();
+    let tasks = "
+- deep:
+    call: echo
+    input: { from: '${ { deep: reduce range(125) as $level (0; [.]) } }' }
+    with: { n: 0 }
+    metadata: { atom: { compensate: [{ undo: { call: echo, with: { undone: true } } }] } }
+- ask: { call: echo, with: { n: '${ .n + 1 }' } }
+- more: { switch: [{ on: { when: '${ .n < 9 }', then: ask } }] }
+";
+    let run = bench.run(tasks, json!({})).await;
+    assert_eq!(run.error, None);
+    assert_eq!(run.journal_start, 0);
+}
+
+#[tokio::test]
+async fn a_secret_within_a_text_of_json_keeps_the_journal_too() {
+    let bench = bench();
+    let (secret, now) = (Secret::new("first line\nsecond \"line\""), bench.clock_now());
+    bench
+        .vault
+        .set(&bench.scope(), "key", &secret, now)
+        .await
+        .unwrap();
+    let tasks = "
+use: { secrets: [key] }
+do:
+  - ask: { call: echo, with: { n: '${ (.n // 0) + 1 }' }, output: { as: '{ n: .n, body: ({ key: $secrets.key } | tojson) }' } }
+  - more: { switch: [{ on: { when: '${ .n < 9 }', then: ask } }] }
+";
+    let run = bench.run(tasks, json!({})).await;
+    assert_eq!(run.status, RunStatus::Completed);
+    assert_eq!(run.journal_start, 0);
+}
+
+#[tokio::test]
+async fn what_is_told_of_a_run_goes_on_too() {
+    let store = Arc::new(MemoryStore::default());
+    let open = || {
+        let settings = RuntimeSettings {
+            lifecycle_events: LifecycleEvents::Workflow,
+            ..RuntimeSettings::default()
+        };
+        let vault = Arc::new(MemoryVault::default());
+        Bench::with_settings(Arc::clone(&store) as _, vault, LIMITS, settings)
+    };
+    let first = open();
+    let tasks = "
+- hear: { listen: { to: { one: { with: { type: tick } } } }, export: { as: '{ heard: (($context.heard // 0) + 1) }' } }
+- more: { switch: [{ on: { when: '${ $context.heard < 30 }', then: hear } }] }
+";
+    let run = first.start(tasks, json!({})).await;
+    first.until_listening(&run).await;
+    let scope = first.scope();
+    first.runtime.pause_run(&scope, run.id, None).await.unwrap();
+    first.runtime.resume_run(&scope, run.id).await.unwrap();
+    let mut number = 0;
+    while record(&first, &run).await.journal_start == 0 {
+        number += 1;
+        let tick = CloudEvent::new(number.to_string(), "/clock", "tick");
+        first.runtime.signal(&scope, run.id, tick).await.unwrap();
+    }
+    first.runtime.close(Duration::from_secs(5)).await;
+
+    let second = open();
+    second.runtime.pause_run(&scope, run.id, None).await.unwrap();
+    let log = store.read(&scope, 0, 100).await.unwrap();
+    let told = log
+        .iter()
+        .filter(|logged| logged.event.kind.ends_with("workflow.suspended.v1"));
+    assert_eq!(told.count(), 2, "{log:?}");
 }

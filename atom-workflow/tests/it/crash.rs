@@ -143,6 +143,9 @@ impl RetentionStore for MortalStore {
         self.write()?;
         self.inner.prune(expiry, limit).await
     }
+    async fn trim_journals(&self, limit: usize) -> Result<bool> {
+        self.inner.trim_journals(limit).await
+    }
     async fn delete_run(&self, scope: &Scope, run: RunId) -> Result<bool> {
         self.write()?;
         self.inner.delete_run(scope, run).await

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use atom_core::function::TypedFunction;
 use atom_core::storage::{MemoryStore, MemoryVault, RunRecord};
-use atom_core::{Error, ErrorCode, FunctionContext, Principal, Result};
+use atom_core::{Error, ErrorCode, FunctionContext, Principal, Result, Secret};
 use atom_workflow::definition::{Bundle, Workflow};
 use atom_workflow::runtime::{RuntimeLimits, StartRun};
 use serde_json::{Value, json};
@@ -433,4 +433,51 @@ async fn nothing_runs_that_was_not_read() {
     assert_eq!(count(runs.items), 0);
     let workflow = Workflow::parse(&document(CALL)).unwrap();
     assert_eq!(workflow.check_resolved().unwrap_err().code(), ErrorCode::Conflict);
+}
+
+#[tokio::test]
+async fn what_undoes_a_function_from_elsewhere_sees_no_secrets_after_the_run_has_continued_either() {
+    let (store, vault) = (Arc::new(MemoryStore::default()), Arc::new(MemoryVault::default()));
+    let limits = RuntimeLimits {
+        continue_after: 2,
+        ..RuntimeLimits::default()
+    };
+    let open = || Bench::over(Arc::clone(&store) as _, Arc::clone(&vault) as _, limits);
+    let first = open();
+    Shelf::at(&first).put(
+        GREET,
+        "call: echo
+with: { n: 0 }
+metadata: { atom: { compensate: [{ undo: { call: echo, with: { seen: '${ $secrets }' } } }] } }",
+    );
+    let (secret, now) = (Secret::new("swordfish"), first.clock_now());
+    first
+        .vault
+        .set(&first.scope(), "token", &secret, now)
+        .await
+        .unwrap();
+    let tasks = "
+use: { secrets: [token] }
+do:
+  - greet: { call: 'https://f.test/greet.yaml' }
+  - ask: { call: echo, with: { n: '${ .n + 1 }' } }
+  - more: { switch: [{ on: { when: '${ .n < 5 }', then: ask } }] }
+  - hear: { listen: { to: { one: { with: { type: never } } } } }
+";
+    let run = first.start(tasks, json!({})).await;
+    first.until_listening(&run).await;
+    let record = first.store.run(&first.scope(), run.id).await.unwrap().unwrap();
+    assert!(record.journal_start > 0);
+    first.runtime.close(std::time::Duration::from_secs(5)).await;
+
+    let second = open();
+    second
+        .runtime
+        .cancel(&second.scope(), run.id, None)
+        .await
+        .unwrap();
+    second.wait(&run).await;
+    let history = second.runtime.history(&second.scope(), run.id).await.unwrap();
+    let history = serde_json::to_string(&history).unwrap();
+    assert!(history.contains(r#""seen":null"#), "{history}");
 }

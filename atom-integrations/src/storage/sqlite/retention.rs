@@ -44,6 +44,18 @@ impl RetentionStore for SqliteStore {
         self.database.write(Prune { limits, limit }).await
     }
 
+    async fn trim_journals(&self, limit: usize) -> Result<bool> {
+        // Looking is left to the readers, so that there is no transaction for nothing.
+        let query = "SELECT EXISTS (SELECT 1 FROM runs WHERE is_trimmed = 0)";
+        let row = sqlx::query(query).fetch_one(&self.database.readers).await;
+        let has_work = row.and_then(|row| row.try_get(0));
+        if !has_work.map_err(|error| self.database.error(error))? {
+            return Ok(false);
+        }
+        let limit = row_limit(limit);
+        self.database.write(Trim { limit }).await
+    }
+
     async fn delete_run(&self, scope: &Scope, run: RunId) -> Result<bool> {
         let mark = Mark {
             scope: scope.clone(),
@@ -86,7 +98,6 @@ impl SqliteStore {
     async fn has_work(&self, limits: &Limits) -> Decoded<bool> {
         let mut reader = self.database.readers.acquire().await?;
         let unfinished = "SELECT EXISTS (SELECT 1 FROM runs WHERE is_removed = 1) \
-             OR EXISTS (SELECT 1 FROM runs WHERE is_trimmed = 0) \
              OR EXISTS (SELECT 1 FROM blob_uses WHERE uses = 0)";
         let row = sqlx::query(unfinished).fetch_one(&mut *reader).await?;
         Ok(row.try_get(0)?
@@ -274,20 +285,32 @@ impl Write for Prune {
             };
             left -= key.remove(connection, left).await? + COST_OF_RUN;
         }
-        while left > 0 {
-            let untrimmed = "SELECT tenant, user, id FROM runs WHERE is_trimmed = 0 LIMIT 1";
-            let Some(row) = sqlx::query(untrimmed).fetch_optional(&mut *connection).await? else {
-                break;
-            };
-            left -= Key::read(&row)?.trim(connection, left).await? + 1;
-        }
-        if left <= 0 {
-            return Ok(true);
-        }
         if self.remove_events(connection, left).await? || remove_blobs(connection).await? {
             return Ok(true);
         }
         give_back(connection).await.map_err(Refusal::Database)
+    }
+}
+
+/// Removes a little of what journals hold from before their runs continued; tells whether there is more.
+struct Trim {
+    limit: i64,
+}
+
+#[async_trait]
+impl Write for Trim {
+    type Answer = bool;
+
+    async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<bool> {
+        let mut left = self.limit;
+        while left > 0 {
+            let untrimmed = "SELECT tenant, user, id FROM runs WHERE is_trimmed = 0 LIMIT 1";
+            let Some(row) = sqlx::query(untrimmed).fetch_optional(&mut *connection).await? else {
+                return Ok(false);
+            };
+            left -= Key::read(&row)?.trim(connection, left).await? + 1;
+        }
+        Ok(true)
     }
 }
 

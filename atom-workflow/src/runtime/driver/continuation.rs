@@ -49,7 +49,7 @@ impl Driver<'_> {
             state,
         };
         let payload = encode(&event)?;
-        if payload.len() > MAX_BYTES || self.redactor.finds_in_text(&payload) {
+        if payload.len() > MAX_BYTES || self.tells_secret(&payload) || !is_readable(&payload, &event) {
             tracing::debug!(run = %self.record.id, "the journal cannot begin anew yet");
             return Ok(None);
         }
@@ -61,4 +61,16 @@ impl Driver<'_> {
             event_head: 0,
         }))
     }
+
+    /// Whether a text of JSON holds a secret, spelled in it or in one of its values.
+    fn tells_secret(&self, payload: &str) -> bool {
+        let value = serde_json::from_str(payload);
+        self.redactor.finds_in_text(payload) || value.is_ok_and(|value| self.redactor.finds_secret(&value))
+    }
+}
+
+/// Whether an event can be read again as it was written: what came before it will be gone. Data may nest deeper than JSON
+/// can be read.
+fn is_readable(payload: &str, event: &Event) -> bool {
+    serde_json::from_str::<Event>(payload).is_ok_and(|read| read == *event)
 }

@@ -85,7 +85,8 @@ impl Driver<'_> {
     fn advance(&mut self, event: Event, at: Timestamp) -> Transition {
         let mut transition = self.machine.advance(event, at);
         if let Some(lifecycle) = &mut self.lifecycle {
-            let told = lifecycle.tell(&self.record, &transition.records);
+            let before = self.machine.recorded() - transition.records.len() as u64;
+            let told = lifecycle.tell(&self.record, before, &transition.records);
             transition.publish.extend(told);
         }
         transition
@@ -136,7 +137,7 @@ impl Driver<'_> {
         self.next_sequence += count;
         if continues {
             self.record.journal_start = self.next_sequence - 1;
-            self.runtime.inner.expiring.notify_one();
+            self.runtime.inner.continued.notify_one();
         }
         self.note_listening(&transition, received.unwrap_or(event_head));
         self.report_progress();
