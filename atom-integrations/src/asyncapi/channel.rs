@@ -167,7 +167,7 @@ impl Channel {
     /// # Errors
     /// `invalid_request` for a parameter without a value, or one that makes a step up the path.
     pub(super) fn address(&self, message: Option<&Outbound>) -> Result<String> {
-        let address = fill(&self.address, |name| {
+        let address = fill(&self.address, |_, name| {
             let parameter = self.parameters.iter().find(|(key, _)| key == name);
             let (location, default) = parameter.map_or((None, None), |(_, parameter)| {
                 (parameter.location.as_deref(), parameter.default.as_deref())

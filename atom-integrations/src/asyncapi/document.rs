@@ -5,12 +5,10 @@ use serde_json::Value;
 
 use super::members;
 use crate::http::openapi::{reference, yaml};
+use crate::http::resource;
 
 /// What errors call such a document.
 const NAME: &str = "AsyncAPI";
-
-/// How many names an error lists.
-const SHOWN_NAMES: usize = 10;
 
 /// Which generation of AsyncAPI a document is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +34,8 @@ impl Document {
     /// nor 3.0.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let root = yaml::parse(text)?;
-        // Without quotes YAML reads `3.0` as a number.
-        let version = match root.get("asyncapi") {
-            Some(Value::String(version)) => version.clone(),
-            Some(Value::Number(version)) => version.to_string(),
-            _ => return Err(malformed("it has no 'asyncapi'; check the document's endpoint")),
-        };
+        let version = yaml::version(&root, "asyncapi")
+            .ok_or_else(|| malformed("it has no 'asyncapi'; check the document's endpoint"))?;
         let dialect = match version.split('.').collect::<Vec<_>>()[..] {
             ["2", ..] => Dialect::Two,
             ["3"] | ["3", "0", ..] => Dialect::Three,
@@ -89,13 +83,7 @@ impl Document {
 
 /// The error for a name that the document does not have.
 pub(super) fn missing<'n>(kind: &str, name: &str, names: impl Iterator<Item = &'n str>) -> Error {
-    let names: Vec<_> = names.take(SHOWN_NAMES).collect();
-    let hint = if names.is_empty() {
-        format!("it has no {kind}s")
-    } else {
-        format!("its {kind}s are: {}", names.join(", "))
-    };
-    Error::not_found(format!("the document has no {kind} '{name}'; {hint}"))
+    resource::missing("the document", kind, name, names)
 }
 
 /// The error of a document that breaks its own format.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use atom_core::{Error, ErrorCode, FunctionContext, Result, Retry};
+use reqwest::header::HeaderValue;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Map, Value};
 
@@ -14,7 +15,7 @@ use crate::http::answer::Output;
 use crate::http::body;
 use crate::http::events::{EventDecoder, ServerSentEvent};
 use crate::http::failure;
-use crate::http::request::{Request, parse_method};
+use crate::http::request::parse_method;
 use crate::http::{Client, Incoming};
 
 /// How long to wait before a stream of events that ended is asked for again, unless it says so, in milliseconds.
@@ -30,8 +31,7 @@ pub(super) async fn publish(
     message: &Outbound,
     context: &FunctionContext,
 ) -> Result<Value> {
-    let mut request = request(target, Method::POST)?;
-    request.add_headers(&message.headers)?;
+    let mut request = target.request(method(target, Method::POST)?, &message.headers)?;
     if !message.payload.is_null() {
         let content_type = Some(target.channel.outbound_type());
         request.set_body(body::encode(&message.payload, content_type, &BTreeSet::new())?)?;
@@ -43,17 +43,10 @@ pub(super) async fn publish(
         .map_err(|error| failure::located(error, &method, &uri))
 }
 
-fn request(target: &Target, method: Method) -> Result<Request> {
-    let method = target
-        .channel
-        .method
-        .as_deref()
-        .map_or(Ok(method), parse_method)?;
-    let mut request = Request::new(method, target.server.uri.clone());
-    if let Some(authentication) = &target.authentication {
-        request.authenticate(authentication)?;
-    }
-    Ok(request)
+/// The method that the operation's binding names, or else the usual one.
+fn method(target: &Target, usual: Method) -> Result<Method> {
+    let named = target.channel.method.as_deref();
+    named.map_or(Ok(usual), parse_method)
 }
 
 /// Receives messages until the service ends the stream.
@@ -67,14 +60,14 @@ pub(super) async fn subscribe(
     inbox: &mut Inbox<'_>,
     context: &FunctionContext,
 ) -> Result<()> {
-    let mut request = request(target, Method::GET)?;
+    let mut request = target.request(method(target, Method::GET)?, &Map::new())?;
     request.add_header(
         "accept",
         "text/event-stream, application/x-ndjson, application/jsonl",
     )?;
     request.follows_redirects = true;
     if let Some(id) = &inbox.last_event {
-        request.add_header("last-event-id", id)?;
+        request.headers.insert("last-event-id", id.clone());
     }
     let (method, uri) = (request.method.clone(), request.uri.clone());
     let stream = async {
@@ -90,7 +83,7 @@ pub(super) async fn subscribe(
 async fn read(incoming: Incoming, limit: u64, inbox: &mut Inbox<'_>) -> Result<()> {
     let media_type = incoming.media_type();
     let (response, token) = incoming.into_parts();
-    inbox.conceal(token);
+    inbox.open(token);
     if response.status() == StatusCode::NO_CONTENT {
         return Ok(());
     }
@@ -100,7 +93,7 @@ async fn read(incoming: Incoming, limit: u64, inbox: &mut Inbox<'_>) -> Result<(
             let mut lines = Lines::new(response, limit);
             while let Some(line) = lines.next().await? {
                 if !line.iter().all(u8::is_ascii_whitespace) {
-                    inbox.receive(&line, true, Map::new()).await?;
+                    inbox.receive(line, true, Map::new()).await?;
                 }
             }
             Ok(())
@@ -120,8 +113,8 @@ async fn events(mut response: Response, limit: u64, inbox: &mut Inbox<'_>) -> Re
     while let Some(chunk) = response.chunk().await.map_err(failure::of_transport)? {
         for event in decoder.push(&chunk) {
             check_length(event.data.len(), limit)?;
-            if let Some(id) = event.id.clone() {
-                inbox.last_event = Some(id);
+            if let Some(id) = &event.id {
+                inbox.last_event = header_of(id)?;
             }
             inbox
                 .receive(event.data.as_bytes(), true, headers(&event))
@@ -133,6 +126,18 @@ async fn events(mut response: Response, limit: u64, inbox: &mut Inbox<'_>) -> Re
     let message = "the service ended its stream of events";
     let ms = decoder.retry().unwrap_or(RECONNECTION_TIME);
     Err(Error::new(ErrorCode::Unavailable, message).with_retry(Retry::After { ms }))
+}
+
+/// The header that asks for what comes after the event of this id; none for an empty one, which takes back the last.
+fn header_of(id: &str) -> Result<Option<HeaderValue>> {
+    if id.is_empty() {
+        return Ok(None);
+    }
+    // Not only ASCII: the standard writes it in UTF-8.
+    HeaderValue::from_bytes(id.as_bytes()).map(Some).map_err(|error| {
+        let message = "the service gave an event an id that no header can carry";
+        Error::new(ErrorCode::InvalidData, message).with_source(error)
+    })
 }
 
 /// What is known of an event besides its data.
@@ -148,6 +153,8 @@ fn headers(event: &ServerSentEvent) -> Map<String, Value> {
 struct Lines {
     response: Response,
     buffer: Vec<u8>,
+    /// How much of the buffer has been given away already.
+    given: usize,
     limit: u64,
     is_over: bool,
 }
@@ -157,35 +164,36 @@ impl Lines {
         Self {
             response,
             buffer: Vec::new(),
+            given: 0,
             limit,
             is_over: false,
         }
     }
 
     /// The next line without its end.
-    async fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        let mut searched = 0;
-        loop {
+    async fn next(&mut self) -> Result<Option<&[u8]>> {
+        let mut searched = self.given;
+        let end = loop {
             if let Some(end) = self.buffer[searched..].iter().position(|byte| *byte == b'\n') {
-                let rest = self.buffer.split_off(searched + end + 1);
-                let mut line = std::mem::replace(&mut self.buffer, rest);
-                line.pop();
-                if line.last() == Some(&b'\r') {
-                    line.pop();
-                }
-                return Ok(Some(line));
+                break searched + end;
             }
             if self.is_over {
-                let last = std::mem::take(&mut self.buffer);
-                return Ok(Some(last).filter(|last| !last.is_empty()));
+                break self.buffer.len();
             }
+            // Once for many lines: what is left is less than one.
+            self.buffer.drain(..std::mem::take(&mut self.given));
             searched = self.buffer.len();
             check_length(searched, self.limit)?;
             match self.response.chunk().await.map_err(failure::of_transport)? {
                 Some(chunk) => self.buffer.extend_from_slice(&chunk),
                 None => self.is_over = true,
             }
-        }
+        };
+        let start = std::mem::replace(&mut self.given, (end + 1).min(self.buffer.len()));
+        Ok((start < self.buffer.len()).then(|| {
+            let line = &self.buffer[start..end];
+            line.strip_suffix(b"\r").unwrap_or(line)
+        }))
     }
 }
 
@@ -193,7 +201,5 @@ fn check_length(length: usize, limit: u64) -> Result<()> {
     if u64::try_from(length).is_ok_and(|length| length <= limit) {
         return Ok(());
     }
-    let message =
-        format!("a message is longer than {limit} bytes; raise the setting http.maximum_response_bytes");
-    Err(Error::new(ErrorCode::LimitExceeded, message))
+    Err(failure::too_long("a message", limit))
 }

@@ -7,11 +7,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use atom_core::function::{FunctionContext, FunctionInfo, MessageSink, TypedFunction};
-use atom_core::{Error, ErrorCode, Function, Result, Retry};
+use atom_core::{Error, ErrorCode, Function, Result};
+use reqwest::Method;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -19,17 +19,20 @@ use serde_json::{Map, Value};
 use crate::http::HttpClient;
 use crate::http::authentication::Authentication;
 use crate::http::cache::Cache;
+use crate::http::request::Request;
 use crate::http::resource::{ExternalResource, Loader, Place};
 use crate::local::FileAccess;
 use channel::Channel;
 use document::Document;
 use message::Outbound;
+use patience::{Patience, Pauses};
 use server::{Protocol, Server};
 
 mod channel;
 mod document;
 mod http;
 mod message;
+mod patience;
 mod server;
 mod stream;
 #[cfg(any(test, feature = "testkit"))]
@@ -37,12 +40,6 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod websocket;
-
-/// How often a subscription that broke is opened again before any message has come.
-const MAXIMUM_ATTEMPTS: u32 = 6;
-
-/// The pause before a subscription that broke is opened again; it doubles each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The arguments of `call: asyncapi`, without the subscription: what is done with messages is the workflow's.
 #[derive(Deserialize, JsonSchema)]
@@ -73,9 +70,14 @@ struct AsyncApiRequest {
 /// The function `asyncapi`. Nothing is read or opened before the first call.
 #[must_use]
 pub fn function(client: &HttpClient, access: FileAccess) -> Arc<dyn Function> {
+    with_pauses(client, access, Pauses::default())
+}
+
+fn with_pauses(client: &HttpClient, access: FileAccess, pauses: Pauses) -> Arc<dyn Function> {
     let service = Service {
         loader: Loader::new(client, access),
         cache: Arc::new(Cache::default()),
+        pauses,
     };
     let publisher = service.clone();
     let publish = move |arguments: AsyncApiRequest, context: FunctionContext| {
@@ -128,6 +130,7 @@ impl Function for AsyncApi {
 struct Service {
     loader: Loader,
     cache: Arc<Cache<Document>>,
+    pauses: Pauses,
 }
 
 /// What a call needs of the document.
@@ -135,6 +138,21 @@ struct Target {
     channel: Channel,
     server: server::Address,
     authentication: Option<Authentication>,
+}
+
+impl Target {
+    /// A request to the server, with the headers of a message.
+    ///
+    /// # Errors
+    /// As [`Request::add_headers`] and [`Request::authenticate`].
+    fn request(&self, method: Method, headers: &Map<String, Value>) -> Result<Request> {
+        let mut request = Request::new(method, self.server.uri.clone());
+        request.add_headers(headers)?;
+        if let Some(authentication) = &self.authentication {
+            request.authenticate(authentication)?;
+        }
+        Ok(request)
+    }
 }
 
 impl Service {
@@ -166,21 +184,20 @@ impl Service {
         }
         let client = &self.loader.client;
         let mut inbox = stream::Inbox::new(&target.channel, sink);
-        let mut attempts = 0;
+        let mut patience = Patience::new(self.pauses);
         loop {
             let result = match target.server.protocol {
                 Protocol::Http => http::subscribe(client, &target, &mut inbox, context).await,
                 Protocol::WebSocket => websocket::subscribe(client, &target, &mut inbox, context).await,
             };
             let Err(error) = result else { return Ok(()) };
-            if inbox.take_has_received() {
-                attempts = 0;
+            if inbox.take_has_held() {
+                patience.renew();
             }
-            attempts += 1;
-            if error.retry() == Retry::No || attempts >= MAXIMUM_ATTEMPTS {
-                return Err(error);
+            match patience.next(&error) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(error),
             }
-            tokio::time::sleep(pause(&error, attempts)).await;
         }
     }
 
@@ -192,14 +209,8 @@ impl Service {
         let document = self
             .document(Place::of(arguments.document.endpoint)?, context)
             .await?;
-        let channel = match (&arguments.operation, &arguments.channel) {
-            (Some(operation), None) => Channel::of_operation(&document, operation)?,
-            (None, Some(channel)) => Channel::of_channel(&document, channel, arguments.message.is_some())?,
-            _ => {
-                let message = "the call names a channel or an operation, and not both";
-                return Err(Error::invalid_request(message));
-            }
-        };
+        let publishes = arguments.message.is_some();
+        let channel = channel(&document, arguments.operation, arguments.channel, publishes).await?;
         let server = server::choose(
             &document,
             &channel,
@@ -236,13 +247,25 @@ impl Service {
     }
 }
 
-/// How long to wait before a broken subscription is opened again: as long as the service asks, but not for hours.
-fn pause(error: &Error, attempts: u32) -> Duration {
-    const LONGEST: Duration = Duration::from_secs(60);
-    match error.retry() {
-        Retry::After { ms } => Duration::from_millis(ms).min(LONGEST),
-        _ => FIRST_PAUSE * 2_u32.saturating_pow(attempts.saturating_sub(1)),
-    }
+/// The channel that a call names, by itself or by an operation.
+async fn channel(
+    document: &Arc<Document>,
+    operation: Option<String>,
+    channel: Option<String>,
+    publishes: bool,
+) -> Result<Channel> {
+    let document = Arc::clone(document);
+    let read = move || match (operation, channel) {
+        (Some(operation), None) => Channel::of_operation(&document, &operation),
+        (None, Some(channel)) => Channel::of_channel(&document, &channel, publishes),
+        _ => Err(Error::invalid_request(
+            "the call names a channel or an operation, and not both",
+        )),
+    };
+    // Large schemas take long to compile.
+    tokio::task::spawn_blocking(read)
+        .await
+        .map_err(|error| Error::internal("the channel could not be read").with_source(error))?
 }
 
 /// The error of something that a channel or server lacks for this engine.

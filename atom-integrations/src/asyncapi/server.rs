@@ -18,7 +18,8 @@ use crate::http::target::check_uri;
 pub(super) struct Server {
     /// Its name in the document.
     name: String,
-    /// The values of its variables: texts, numbers or booleans.
+    /// The values of its variables: texts, numbers or booleans. They are data, so they may not change what part of
+    /// the address they stand in, or lead into another.
     #[serde(default)]
     variables: Option<Map<String, Value>>,
 }
@@ -153,16 +154,22 @@ fn address(
             format!("{host}/{path}")
         }),
     };
-    let written = written.ok_or_else(|| malformed(&format!("the server '{name}' has no address")))?;
-    let filled = fill(&written, |variable| value(document, server, variable, variables))?;
+    let without_address = || malformed(&format!("the server '{name}' has no address"));
+    let written = written.ok_or_else(without_address)?;
+    let filled = fill(&written, |before, variable| {
+        value(document, server, variable, variables, Part::after(before))
+    })?;
     if let Some(unknown) =
         variables.and_then(|all| all.keys().find(|key| !written.contains(&format!("{{{key}}}"))))
     {
         let message = format!("the server '{name}' has no variable '{unknown}' in its address");
         return Err(Error::invalid_request(message));
     }
-    // The protocol decides, not how the address is written.
-    let rest = filled.split_once("://").map_or(filled.as_str(), |(_, rest)| rest);
+    let rest = without_scheme(&filled);
+    // The parser would take the path for the host.
+    if rest.starts_with(['/', '\\']) {
+        return Err(without_address());
+    }
     let uri = Url::parse(&format!("{scheme}://{rest}")).map_err(|error| {
         malformed(&format!("the address of the server '{name}' is no URI")).with_source(error)
     })?;
@@ -170,11 +177,70 @@ fn address(
     Ok(Address { protocol, uri })
 }
 
-/// Fills the `{name}` of a text.
+/// An address without its scheme, in whose place stands the protocol of the server.
+fn without_scheme(address: &str) -> &str {
+    let is_scheme = |text: &str| {
+        let name = text.strip_suffix(':').unwrap_or("?");
+        text.is_empty() || name.chars().all(|letter| letter.is_ascii_alphanumeric())
+    };
+    match address.split_once("//") {
+        Some((scheme, rest)) if is_scheme(scheme) => rest,
+        _ => address,
+    }
+}
+
+/// Where in an address a variable stands, which decides what its value may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Up to the path; a query counts as such, too.
+    Host,
+    Path,
+}
+
+impl Part {
+    /// The part that goes on after this beginning of an address.
+    fn after(beginning: &str) -> Self {
+        let beginning = without_scheme(beginning);
+        if beginning.contains('/') && !beginning.contains(['?', '#']) {
+            Self::Path
+        } else {
+            Self::Host
+        }
+    }
+
+    /// # Errors
+    /// `invalid_request`, naming the variable, for a value that would not be a piece of this part alone.
+    fn check(self, name: &str, value: &str) -> Result<()> {
+        let message = match self {
+            Self::Host => {
+                let is_unreserved = |letter: char| letter.is_ascii_alphanumeric() || "-._~".contains(letter);
+                if !value.is_empty() && value.chars().all(is_unreserved) {
+                    return Ok(());
+                }
+                "must be letters, digits, '-', '.', '_' and '~' only, as it decides which host is called"
+            }
+            Self::Path => {
+                let is_unsafe = |letter: char| {
+                    letter.is_control() || letter.is_whitespace() || "/?#@\\%".contains(letter)
+                };
+                let is_step = !value.is_empty() && value.chars().all(|letter| letter == '.');
+                if !is_step && !value.contains(is_unsafe) {
+                    return Ok(());
+                }
+                "must be one piece of a path: without spaces and '/?#@\\%', and not '.' or '..'"
+            }
+        };
+        Err(Error::invalid_request(format!(
+            "the server variable '{name}' {message}"
+        )))
+    }
+}
+
+/// Fills the `{name}` of a text. `value` is told what stands before it, too.
 ///
 /// # Errors
 /// `invalid_data` for a `{` without `}`, and those of `value`.
-pub(super) fn fill(text: &str, value: impl Fn(&str) -> Result<String>) -> Result<String> {
+pub(super) fn fill(text: &str, value: impl Fn(&str, &str) -> Result<String>) -> Result<String> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
@@ -182,19 +248,22 @@ pub(super) fn fill(text: &str, value: impl Fn(&str) -> Result<String>) -> Result
             .split_once('}')
             .ok_or_else(|| malformed("an address has a '{' without '}'"))?;
         filled.push_str(before);
-        filled.push_str(&value(name)?);
+        let value = value(&filled, name)?;
+        filled.push_str(&value);
         rest = after;
     }
     filled.push_str(rest);
     Ok(filled)
 }
 
-/// What a variable stands for: what the call says, or its default.
+/// What a variable stands for: what the call says, or its default. What stands in the document is its author's, like
+/// the rest of the address.
 fn value(
     document: &Document,
     server: &Value,
     name: &str,
     given: Option<&Map<String, Value>>,
+    part: Part,
 ) -> Result<String> {
     let variable = members(server.get("variables")).find(|(key, _)| *key == name);
     let variable = variable
@@ -217,14 +286,16 @@ fn value(
             })?,
     };
     let choices = variable.and_then(|variable| variable.get("enum")?.as_array());
-    if let Some(choices) = choices
-        && !choices.iter().any(|choice| choice.as_str() == Some(&value))
-    {
-        let choices: Vec<_> = choices.iter().filter_map(Value::as_str).take(10).collect();
-        return Err(Error::invalid_request(format!(
-            "the server variable '{name}' must be one of: {}",
-            choices.join(", ")
-        )));
+    match choices {
+        Some(choices) if !choices.iter().any(|choice| choice.as_str() == Some(&value)) => {
+            let choices: Vec<_> = choices.iter().filter_map(Value::as_str).take(10).collect();
+            return Err(Error::invalid_request(format!(
+                "the server variable '{name}' must be one of: {}",
+                choices.join(", ")
+            )));
+        }
+        None if given.is_some() => part.check(name, &value)?,
+        _ => {}
     }
     Ok(value)
 }

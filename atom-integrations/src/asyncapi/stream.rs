@@ -1,23 +1,32 @@
 //! Messages as they come: judged by the document, then handed on.
 
+use std::time::Duration;
+
 use atom_core::function::MessageSink;
 use atom_core::{Error, ErrorCode, Result};
+use reqwest::header::HeaderValue;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::channel::Channel;
 use super::message::{self, payload};
 use crate::http::sensitive::conceal;
 
+/// After so long a connection has held, even if nothing came: the channel may be a quiet one.
+const HELD: Duration = Duration::from_secs(30);
+
 /// Takes what comes through a channel and hands on the messages that the operation is about.
 pub(super) struct Inbox<'a> {
     channel: &'a Channel,
     sink: &'a dyn MessageSink,
     has_received: bool,
+    /// Since when the connection is open.
+    opened: Option<Instant>,
     /// The access token of the subscription, which messages must not show.
     token: Option<Zeroizing<String>>,
-    /// The id of the last event of a stream that has such, from which it can go on.
-    pub(super) last_event: Option<String>,
+    /// The id of the last event of a stream that has such, as the header with which it goes on.
+    pub(super) last_event: Option<HeaderValue>,
 }
 
 impl<'a> Inbox<'a> {
@@ -26,13 +35,15 @@ impl<'a> Inbox<'a> {
             channel,
             sink,
             has_received: false,
+            opened: None,
             token: None,
             last_event: None,
         }
     }
 
-    /// Masks an access token in the messages that follow.
-    pub(super) fn conceal(&mut self, token: Option<Zeroizing<String>>) {
+    /// Takes note of a connection that is open now. Its access token is masked in the messages that follow.
+    pub(super) fn open(&mut self, token: Option<Zeroizing<String>>) {
+        self.opened = Some(Instant::now());
         self.token = token;
     }
 
@@ -83,8 +94,46 @@ impl<'a> Inbox<'a> {
         self.sink.deliver(message).await
     }
 
-    /// Whether anything has come since this was last asked.
-    pub(super) fn take_has_received(&mut self) -> bool {
-        std::mem::take(&mut self.has_received)
+    /// Whether the connection that has ended was good for something: a message came, or it was open for a while.
+    pub(super) fn take_has_held(&mut self) -> bool {
+        let held = self.opened.take().map(|opened| opened.elapsed());
+        std::mem::take(&mut self.has_received) || held.is_some_and(|held| held >= HELD)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asyncapi::document::Document;
+    use serde_json::json;
+
+    struct Nowhere;
+
+    #[async_trait::async_trait]
+    impl MessageSink for Nowhere {
+        async fn deliver(&self, _: Value) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_has_held_that_brought_a_message_or_was_open_for_a_while() {
+        let document = json!({ "asyncapi": "2.6.0", "channels": { "quiet": { "subscribe": {} } } });
+        let document = Document::parse(&document.to_string()).unwrap();
+        let channel = Channel::of_channel(&document, "quiet", false).unwrap();
+        let mut inbox = Inbox::new(&channel, &Nowhere);
+        // One that was never opened, however long it took, has not.
+        tokio::time::advance(HELD).await;
+        assert!(!inbox.take_has_held());
+        inbox.open(None);
+        tokio::time::advance(HELD - Duration::from_secs(1)).await;
+        assert!(!inbox.take_has_held());
+        inbox.open(None);
+        tokio::time::advance(HELD).await;
+        assert!(inbox.take_has_held());
+        assert!(!inbox.take_has_held());
+        inbox.open(None);
+        inbox.receive(b"1", true, Map::new()).await.unwrap();
+        assert!(inbox.take_has_held());
     }
 }

@@ -36,7 +36,7 @@ pub struct Script {
 enum End {
     /// The client must close.
     Wait,
-    Close(u16),
+    Close(Option<u16>),
     Drop,
     Refuse(u16),
 }
@@ -64,7 +64,14 @@ impl Script {
     /// The same, but closes the connection with this code at the end.
     #[must_use]
     pub fn and_close(mut self, code: u16) -> Self {
-        self.end = End::Close(code);
+        self.end = End::Close(Some(code));
+        self
+    }
+
+    /// The same, but closes the connection at the end without saying why.
+    #[must_use]
+    pub fn and_close_without_code(mut self) -> Self {
+        self.end = End::Close(None);
         self
     }
 
@@ -220,10 +227,10 @@ async fn serve(
     Some(())
 }
 
-async fn close(socket: &mut WebSocketStream<TcpStream>, code: u16) -> Option<()> {
-    let frame = CloseFrame {
+async fn close(socket: &mut WebSocketStream<TcpStream>, code: Option<u16>) -> Option<()> {
+    let frame = code.map(|code| CloseFrame {
         code: code.into(),
         reason: Default::default(),
-    };
-    socket.close(Some(frame)).await.ok()
+    });
+    socket.close(frame).await.ok()
 }

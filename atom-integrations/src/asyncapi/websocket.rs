@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use atom_core::{Error, ErrorCode, FunctionContext, Result};
 use futures::{SinkExt as _, StreamExt as _};
-use reqwest::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
+use reqwest::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, UPGRADE};
 use reqwest::{Method, StatusCode, Upgraded};
-use serde_json::Map;
+use serde_json::{Map, Value};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -38,9 +38,8 @@ pub(super) async fn publish(
     target: &Target,
     message: &Outbound,
     context: &FunctionContext,
-) -> Result<serde_json::Value> {
-    let mut request = request(target)?;
-    request.add_headers(&message.headers)?;
+) -> Result<Value> {
+    let mut request = request(target, &message.headers)?;
     if !request.headers.contains_key("idempotency-key") {
         request.add_header("idempotency-key", &context.idempotency_key)?;
     }
@@ -59,15 +58,12 @@ pub(super) async fn publish(
         socket.close(Some(normal())).await.map_err(of_socket)?;
         while let Some(received) = socket.next().await {
             match received {
-                Ok(Message::Close(frame)) if !is_normal(frame.as_ref()) => {
-                    return Err(closed(frame.as_ref()));
-                }
+                Ok(Message::Close(frame)) => check_close(frame.as_ref())?,
                 Ok(_) => {}
-                Err(SocketError::ConnectionClosed) => break,
                 Err(error) => return Err(of_socket(error)),
             }
         }
-        Ok(serde_json::Value::Null)
+        Ok(Value::Null)
     };
     let exchange = client.guard(context, exchange).await;
     exchange.map_err(|error| failure::located(error, &Method::GET, &target.server.uri))
@@ -84,10 +80,10 @@ pub(super) async fn subscribe(
     inbox: &mut Inbox<'_>,
     context: &FunctionContext,
 ) -> Result<()> {
-    let request = request(target)?;
+    let request = request(target, &Map::new())?;
     let subscription = async {
         let (mut socket, token) = client.guard(context, connect(client, request, context)).await?;
-        inbox.conceal(token);
+        inbox.open(token);
         receive(&mut socket, inbox).await
     };
     let subscription = subscription.await;
@@ -119,25 +115,23 @@ async fn receive(socket: &mut Socket, inbox: &mut Inbox<'_>) -> Result<()> {
             Some(Ok(Message::Close(frame))) => {
                 // The library answers the close by itself, on this way out.
                 let _ = socket.flush().await;
-                return if is_normal(frame.as_ref()) {
-                    Ok(())
-                } else {
-                    Err(closed(frame.as_ref()))
-                };
+                return check_close(frame.as_ref());
             }
             Some(Ok(_)) => {}
             Some(Err(error)) => return Err(of_socket(error)),
-            None => return Err(closed(None)),
+            None => return Err(broken()),
         }
     }
 }
 
-fn request(target: &Target) -> Result<Request> {
-    let mut request = Request::new(Method::GET, target.server.uri.clone());
-    request.version = HttpVersion::One;
-    if let Some(authentication) = &target.authentication {
-        request.authenticate(authentication)?;
+fn request(target: &Target, headers: &Map<String, Value>) -> Result<Request> {
+    let mut request = target.request(Method::GET, headers)?;
+    let is_of_handshake = |name: &&HeaderName| name.as_str().starts_with("sec-websocket-");
+    if let Some(name) = request.headers.keys().find(is_of_handshake) {
+        let message = format!("the header '{name}' is set by the engine; remove it");
+        return Err(Error::invalid_request(message));
     }
+    request.version = HttpVersion::One;
     Ok(request)
 }
 
@@ -197,25 +191,25 @@ fn normal() -> CloseFrame {
     }
 }
 
-fn is_normal(frame: Option<&CloseFrame>) -> bool {
-    frame.is_some_and(|frame| frame.code == CloseCode::Normal)
-}
-
-/// The error of a connection that the service ended. Codes from 4000 on, and those that blame the client, will come
-/// again (RFC 6455, section 7.4).
-fn closed(frame: Option<&CloseFrame>) -> Error {
-    let code = frame.map_or(1005, |frame| u16::from(frame.code));
+/// Whether the service ended the connection because all is done. It need not give a code (RFC 6455, section 5.5.1).
+///
+/// # Errors
+/// `upstream` for codes from 3000 on and those that blame the client, which will come again (section 7.4);
+/// `unavailable` for others.
+fn check_close(frame: Option<&CloseFrame>) -> Result<()> {
+    let code = match frame {
+        None => return Ok(()),
+        Some(frame) if frame.code == CloseCode::Normal => return Ok(()),
+        Some(frame) => u16::from(frame.code),
+    };
     let is_final = matches!(code, 1002 | 1003 | 1007..=1010) || code >= 3000;
     let kind = if is_final {
         ErrorCode::Upstream
     } else {
         ErrorCode::Unavailable
     };
-    Error::new(
-        kind,
-        format!("the service closed the WebSocket with the code {code}"),
-    )
-    .with_context("close_code", code)
+    let message = format!("the service closed the WebSocket with the code {code}");
+    Err(Error::new(kind, message).with_context("close_code", code))
 }
 
 fn of_socket(error: SocketError) -> Error {
@@ -225,11 +219,11 @@ fn of_socket(error: SocketError) -> Error {
             "a message is longer than allowed; raise the setting http.maximum_response_bytes",
         )
         .with_source(error),
-        SocketError::Protocol(_) | SocketError::Utf8(_) | SocketError::AttackAttempt => {
-            // A connection that just ends is counted as a breach of protocol by the library.
-            let message = "the connection to the service broke";
-            Error::new(ErrorCode::Unavailable, message).with_source(error)
-        }
-        error => Error::new(ErrorCode::Unavailable, "the connection to the service broke").with_source(error),
+        // A connection that just ends is counted as a breach of protocol by the library.
+        error => broken().with_source(error),
     }
+}
+
+fn broken() -> Error {
+    Error::new(ErrorCode::Unavailable, "the connection to the service broke")
 }

@@ -4,6 +4,8 @@
 use atom_core::{Error, ErrorCode, Result};
 use prost_reflect::bytes::{Buf, Bytes, BytesMut};
 
+use crate::http::failure;
+
 /// The flag and the length.
 const PREFIX: usize = 5;
 
@@ -57,11 +59,7 @@ impl Reader {
         let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         self.bytes = self.bytes.saturating_add(length);
         if self.bytes > self.limit {
-            let message = format!(
-                "the answer is longer than {} bytes; raise the setting http.maximum_response_bytes",
-                self.limit
-            );
-            return Err(Error::new(ErrorCode::LimitExceeded, message));
+            return Err(failure::too_long("the answer", self.limit));
         }
         self.buffer.extend_from_slice(chunk);
         while let Some(message) = self.next()? {

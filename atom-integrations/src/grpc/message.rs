@@ -1,12 +1,17 @@
 //! Messages: from JSON to the wire and back, by the JSON mapping of Protocol Buffers.
 
+use std::io;
+
 use atom_core::{Error, ErrorCode, Result};
 use prost_reflect::bytes::Bytes;
 use prost_reflect::prost::Message as _;
 use prost_reflect::{
-    DeserializeOptions, DynamicMessage, MessageDescriptor, MethodDescriptor, SerializeOptions,
+    DeserializeOptions, DynamicMessage, MessageDescriptor, MethodDescriptor, ReflectMessage as _,
+    SerializeOptions,
 };
 use serde_json::{Map, Value};
+
+use crate::http::failure;
 
 /// The request message of a method, on the wire.
 ///
@@ -47,10 +52,15 @@ fn without_value(complaint: &str) -> String {
 ///
 /// # Errors
 /// `invalid_data` for an answer that is not of the method's type, `upstream` for a method that is not a stream
-/// and has not exactly one answer.
-pub(super) fn output(method: &MethodDescriptor, answers: Vec<Bytes>) -> Result<Value> {
+/// and has not exactly one answer, `limit_exceeded` for answers that are longer than `limit` bytes as JSON.
+pub(super) fn output(method: &MethodDescriptor, answers: Vec<Bytes>, limit: u64) -> Result<Value> {
     let descriptor = method.output();
-    let mut answers = answers.into_iter().map(|answer| decode(&descriptor, answer));
+    let mut room = Room(limit);
+    let mut answers = answers.into_iter().map(|answer| {
+        let message = decode(&descriptor, answer)?;
+        room.check(&message, limit)?;
+        show(&message)
+    });
     if method.is_server_streaming() {
         return answers.collect::<Result<_>>().map(Value::Array);
     }
@@ -66,24 +76,57 @@ pub(super) fn output(method: &MethodDescriptor, answers: Vec<Bytes>) -> Result<V
     }
 }
 
+fn decode(descriptor: &MessageDescriptor, bytes: Bytes) -> Result<DynamicMessage> {
+    DynamicMessage::decode(descriptor.clone(), bytes).map_err(|error| unfit(descriptor).with_source(error))
+}
+
 /// Fields without presence are there even with their default value, so that expressions need not know which
 /// values are defaults.
-fn decode(descriptor: &MessageDescriptor, bytes: Bytes) -> Result<Value> {
-    let unfit = || {
-        Error::new(
-            ErrorCode::InvalidData,
-            format!(
-                "the service's answer is not a message '{}'; check that the .proto file is the service's own",
-                descriptor.full_name()
-            ),
-        )
-    };
-    let message =
-        DynamicMessage::decode(descriptor.clone(), bytes).map_err(|error| unfit().with_source(error))?;
-    let options = SerializeOptions::new().skip_default_fields(false);
+fn options() -> SerializeOptions {
+    SerializeOptions::new().skip_default_fields(false)
+}
+
+fn show(message: &DynamicMessage) -> Result<Value> {
     message
-        .serialize_with_options(serde_json::value::Serializer, &options)
-        .map_err(|error| unfit().with_source(error))
+        .serialize_with_options(serde_json::value::Serializer, &options())
+        .map_err(|error| unfit(&message.descriptor()).with_source(error))
+}
+
+fn unfit(descriptor: &MessageDescriptor) -> Error {
+    Error::new(
+        ErrorCode::InvalidData,
+        format!(
+            "the service's answer is not a message '{}'; check that the .proto file is the service's own",
+            descriptor.full_name()
+        ),
+    )
+}
+
+/// How many bytes of JSON there is room for. With its defaults a message may be many times as long as on the wire,
+/// so it is measured before it is unfolded.
+struct Room(u64);
+
+impl Room {
+    fn check(&mut self, message: &DynamicMessage, limit: u64) -> Result<()> {
+        let mut measure = serde_json::Serializer::new(self);
+        match message.serialize_with_options(&mut measure, &options()) {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_io() => Err(failure::too_long("the answer as JSON", limit)),
+            Err(error) => Err(unfit(&message.descriptor()).with_source(error)),
+        }
+    }
+}
+
+impl io::Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.0 = self.0.checked_sub(length).ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ async fn call(
         &context,
     )?;
     let (answers, token) = exchange::send(&loader.client, request, &method, &context).await?;
-    let mut output = message::output(&method, answers)?;
+    let mut output = message::output(&method, answers, loader.client.maximum_response_bytes())?;
     if let Some(token) = token {
         conceal(&mut output, &token);
     }

@@ -9,10 +9,14 @@ use protox::Compiler;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
 use crate::http::cache::Cache;
-use crate::http::resource::{Loader, Place};
+use crate::http::failure;
+use crate::http::resource::{Loader, Place, missing};
 
 /// How many files one call may read.
 const MAXIMUM_FILES: usize = 256;
+
+/// How deep the blocks of a file may nest. The library follows the messages in options by recursion, without a limit.
+const MAXIMUM_NESTING: usize = 50;
 
 /// What the file that a call names is called within its schema.
 const ROOT: &str = "the file";
@@ -41,16 +45,6 @@ impl Schema {
             missing(&format!("the service '{service}'"), "method", method, names)
         })
     }
-}
-
-fn missing(holder: &str, kind: &str, name: &str, names: impl Iterator<Item = String>) -> Error {
-    let names: Vec<_> = names.take(10).collect();
-    let hint = if names.is_empty() {
-        format!("it has no {kind}s")
-    } else {
-        format!("its {kind}s are: {}", names.join(", "))
-    };
-    Error::not_found(format!("{holder} has no {kind} '{name}'; {hint}"))
 }
 
 /// Reads and compiles a file and its imports, or takes what is kept of a file on the web for a few minutes.
@@ -106,16 +100,53 @@ async fn sources(
         };
         bytes = bytes.saturating_add(text.len());
         if bytes > limit {
-            let message = format!(
-                "the .proto file and its imports are longer than {limit} bytes; raise the setting http.maximum_response_bytes"
-            );
-            return Err(place.located(Error::new(ErrorCode::LimitExceeded, message)));
+            let what = "the .proto file with its imports";
+            return Err(place.located(failure::too_long(what, loader.client.maximum_response_bytes())));
         }
         let file = File::from_source(&name, &text).map_err(|error| place.located(malformed(&error)))?;
+        if nesting(&text) > MAXIMUM_NESTING {
+            let message = format!("the .proto file nests more than {MAXIMUM_NESTING} levels deep");
+            return Err(place.located(Error::new(ErrorCode::LimitExceeded, message)));
+        }
         wanted.extend(file.file_descriptor_proto().dependency.iter().cloned());
         files.insert(name, file);
     }
     Ok((files, bytes))
+}
+
+/// How deep the blocks of a valid file nest, strings and comments aside.
+fn nesting(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = text.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        match (byte, bytes.peek()) {
+            (b'"' | b'\'', _) => {
+                while let Some(next) = bytes.next().filter(|next| *next != byte) {
+                    if next == b'\\' {
+                        bytes.next();
+                    }
+                }
+            }
+            (b'#', _) | (b'/', Some(b'/')) => {
+                bytes.find(|byte| *byte == b'\n');
+            }
+            (b'/', Some(b'*')) => {
+                bytes.next();
+                while bytes
+                    .next()
+                    .is_some_and(|byte| byte != b'*' || bytes.peek() != Some(&b'/'))
+                {}
+                bytes.next();
+            }
+            (b'{' | b'<', _) => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            (b'}' | b'>', _) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// An imported file. Its name starts at a folder that the `.proto` file does not tell: its own or one above, of
@@ -171,4 +202,24 @@ fn malformed(error: &protox::Error) -> Error {
         ErrorCode::InvalidData,
         format!("the .proto file cannot be used: {detail}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_blocks_count_as_levels() {
+        for (text, levels) in [
+            ("", 0),
+            ("message A { map<string, int32> b = 1; message C {} }", 2),
+            ("a { b < c { } > } d { }", 3),
+            ("a { // }\n b { /* } * } **/ c { # }\n d { } } } }", 4),
+            ("a /* *//**/ { /**/// b {", 1),
+            (r#"a { b: "}\"}" c { d: '}"\'' e { } } }"#, 3),
+            (r#"a { b: "{\\" } "#, 1),
+        ] {
+            assert_eq!(nesting(text), levels, "{text}");
+        }
+    }
 }

@@ -5,9 +5,7 @@
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ServerSentEvent {
     pub(crate) data: String,
-    #[cfg_attr(not(feature = "asyncapi"), expect(dead_code))]
     pub(crate) event: Option<String>,
-    #[cfg_attr(not(feature = "asyncapi"), expect(dead_code))]
     pub(crate) id: Option<String>,
 }
 

@@ -57,6 +57,13 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<u64> {
     u64::try_from(date.duration_since(now).as_millis().max(0)).ok()
 }
 
+/// The error of an answer, or a part of one, that is longer than the operator allows.
+pub(crate) fn too_long(what: &str, limit: u64) -> Error {
+    let message =
+        format!("{what} is longer than {limit} bytes; raise the setting http.maximum_response_bytes");
+    Error::new(ErrorCode::LimitExceeded, message)
+}
+
 /// The error of an exchange that got no whole answer.
 pub(crate) fn of_transport(error: reqwest::Error) -> Error {
     if let Some(refusal) = cause_of(&error) {

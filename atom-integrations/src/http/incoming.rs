@@ -1,6 +1,6 @@
 //! A response whose body is still coming.
 
-use atom_core::{Error, ErrorCode, Result};
+use atom_core::Result;
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, UPGRADE};
 use reqwest::{Response, StatusCode};
@@ -114,12 +114,8 @@ impl Incoming {
             .length
             .saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
         if self.length > self.limit {
-            let message = format!(
-                "the answer is longer than {} bytes; raise the setting http.maximum_response_bytes",
-                self.limit
-            );
             let status = self.response.status().as_u16();
-            return Err(Error::new(ErrorCode::LimitExceeded, message).with_context("status", status));
+            return Err(failure::too_long("the answer", self.limit).with_context("status", status));
         }
         Ok(Some(chunk.into()))
     }

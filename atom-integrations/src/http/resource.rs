@@ -11,6 +11,7 @@ use url::Url;
 
 use super::HttpClient;
 use super::authentication::Authentication;
+#[cfg(any(feature = "asyncapi", feature = "grpc"))]
 use super::cache::Key;
 use super::call::Endpoint;
 use super::client::Client;
@@ -19,6 +20,10 @@ use super::request::Request;
 use super::target::check_uri;
 use crate::local::blocking::blocking;
 use crate::local::{FileAccess, read_error};
+
+/// How many names an error lists.
+#[cfg(any(feature = "asyncapi", feature = "grpc"))]
+const SHOWN_NAMES: usize = 10;
 
 /// A document that a call names.
 #[derive(Deserialize, JsonSchema)]
@@ -71,6 +76,7 @@ impl Place {
 
     /// The document that stands `levels` folders above this one under a relative path; none above the topmost, and
     /// none on another host, which must not get this one's credential.
+    #[cfg(feature = "grpc")]
     pub(crate) fn beside(&self, levels: usize, path: &str) -> Option<Self> {
         match self {
             Self::Web { uri, authentication } => {
@@ -94,6 +100,7 @@ impl Place {
     ///
     /// # Errors
     /// As [`Authentication`] for a malformed policy.
+    #[cfg(any(feature = "asyncapi", feature = "grpc"))]
     pub(crate) fn key(&self) -> Result<Option<Key>> {
         match self {
             Self::Web { uri, authentication } => {
@@ -164,10 +171,7 @@ fn read_file(path: &Path, limit: u64) -> Result<String> {
         .read_to_end(&mut bytes)
         .map_err(|error| read_error(path, error))?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > limit) {
-        let message = format!(
-            "the document is longer than {limit} bytes; raise the setting http.maximum_response_bytes"
-        );
-        return Err(Error::new(ErrorCode::LimitExceeded, message));
+        return Err(failure::too_long("the document", limit));
     }
     String::from_utf8(bytes)
         .map_err(|_| Error::new(ErrorCode::InvalidData, "the document is not text in UTF-8"))
@@ -186,6 +190,23 @@ fn file(path: &str) -> Result<Place> {
     let path = percent_encoding::percent_decode_str(path).decode_utf8();
     let path = path.map_err(|error| malformed().with_source(error))?;
     Ok(Place::File(PathBuf::from(path.as_ref())))
+}
+
+/// The error for a name that a document, or a part of one, does not have.
+#[cfg(any(feature = "asyncapi", feature = "grpc"))]
+pub(crate) fn missing(
+    holder: &str,
+    kind: &str,
+    name: &str,
+    names: impl Iterator<Item = impl Into<String>>,
+) -> Error {
+    let names: Vec<String> = names.take(SHOWN_NAMES).map(Into::into).collect();
+    let hint = if names.is_empty() {
+        format!("it has no {kind}s")
+    } else {
+        format!("its {kind}s are: {}", names.join(", "))
+    };
+    Error::not_found(format!("{holder} has no {kind} '{name}'; {hint}"))
 }
 
 fn malformed() -> Error {
@@ -228,6 +249,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "grpc")]
     #[test]
     fn a_neighbour_stands_beside_or_above() {
         let web = place("https://x.test/a/b/greet.proto").unwrap();

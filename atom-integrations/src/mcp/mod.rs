@@ -106,7 +106,7 @@ async fn call(
             let work = together(session.run(channel), stdio::serve(&mut process, link, limit));
             let result = client.guard(&context, work.map(Ok)).await?;
             process.end().await;
-            result
+            result.map_err(|error| process.masked(error))
         }
     }
 }
@@ -120,8 +120,12 @@ async fn together(
     let session = std::pin::pin!(session);
     let carrier = std::pin::pin!(carrier);
     match futures::future::select(carrier, session).await {
-        // The carrier has let go of its end of the channel, so the session ends, too.
-        Either::Left((failure, session)) => session.await.map_err(|_| failure),
+        // The carrier has let go of its end of the channel, so the session ends, too. Unless it was answered before,
+        // be it by an error, all it knows is that the carrier is gone.
+        Either::Left((failure, session)) => session.await.map_err(|error| match error.code() {
+            ErrorCode::Unavailable => failure,
+            _ => error,
+        }),
         Either::Right((result, _)) => result,
     }
 }

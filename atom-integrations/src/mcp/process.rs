@@ -1,6 +1,5 @@
 //! The process of a server: started with little, ended with all that it started.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::io;
@@ -16,6 +15,7 @@ use tokio::time::timeout;
 use super::request::StdioServer;
 use crate::json_rpc::shown;
 use crate::process::ProcessConfig;
+use crate::process::given::Given;
 
 /// How long a server may take to end by itself.
 const GRACE: Duration = Duration::from_secs(1);
@@ -27,8 +27,6 @@ const NEEDED: &[&str] = if cfg!(windows) {
 };
 /// How much of what a server last wrote to its error stream an error shows, in characters.
 const SHOWN_STDERR: usize = 1000;
-/// Shorter values of the environment would hide ordinary text.
-const SHORTEST_SECRET: usize = 4;
 
 /// A running server. Dropping it kills it, and whatever it has started and not detached.
 #[derive(Debug)]
@@ -41,8 +39,8 @@ pub(super) struct ServerProcess {
     /// The process group: the process and whatever it starts.
     #[cfg(unix)]
     group: Option<rustix::process::Pid>,
-    /// Values of the environment, which no error may repeat.
-    hidden: Vec<String>,
+    /// What no error may repeat.
+    given: Given,
 }
 
 impl ServerProcess {
@@ -63,7 +61,7 @@ impl ServerProcess {
             .env_clear()
             .envs(NEEDED.iter().filter_map(|name| Some((name, env::var_os(name)?))))
             .env("PATH", search_path(config)?)
-            .envs(&environment)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -87,10 +85,11 @@ impl ServerProcess {
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
             child,
-            hidden: environment
-                .into_values()
-                .filter(|value| value.len() >= SHORTEST_SECRET)
-                .collect(),
+            given: Given {
+                stdin: None,
+                arguments: server.arguments.clone().unwrap_or_default(),
+                environment,
+            },
         })
     }
 
@@ -108,10 +107,7 @@ impl ServerProcess {
 
     /// Adds to an error which server it is about, and the end of what the server wrote to its error stream.
     pub(super) fn described(&self, error: Error, stderr: &[u8]) -> Error {
-        let mut text = String::from_utf8_lossy(stderr).into_owned();
-        for value in &self.hidden {
-            text = text.replace(value.as_str(), "***");
-        }
+        let text = self.given.mask(String::from_utf8_lossy(stderr).into_owned());
         let error = error.with_context("command", shown(&self.command));
         let text = text.trim();
         if text.is_empty() {
@@ -120,6 +116,11 @@ impl ServerProcess {
         let end = text.char_indices().rev().nth(SHOWN_STDERR - 1);
         let start = end.map_or(0, |(start, _)| start);
         error.with_context("stderr", shown(text.get(start..).unwrap_or_default()))
+    }
+
+    /// Hides what the server was given in what it answered as an error.
+    pub(super) fn masked(&self, error: Error) -> Error {
+        self.given.mask_error(error)
     }
 
     fn kill(&mut self) {
@@ -139,7 +140,7 @@ impl Drop for ServerProcess {
     }
 }
 
-fn variables(environment: Option<&Map<String, Value>>) -> Result<BTreeMap<String, String>> {
+fn variables(environment: Option<&Map<String, Value>>) -> Result<Vec<(String, String)>> {
     environment
         .into_iter()
         .flatten()

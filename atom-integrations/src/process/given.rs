@@ -33,10 +33,10 @@ pub(super) enum Return {
 
 /// Input, arguments and environment of a process, as texts.
 #[derive(Clone, Default)]
-pub(super) struct Given {
-    pub(super) stdin: Option<String>,
-    pub(super) arguments: Vec<String>,
-    pub(super) environment: Vec<(String, String)>,
+pub(crate) struct Given {
+    pub(crate) stdin: Option<String>,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Given {
@@ -86,7 +86,7 @@ impl Given {
     }
 
     /// Hides what the process was given: it may be confidential, and errors are shown and stored.
-    pub(super) fn mask(&self, mut text: String) -> String {
+    pub(crate) fn mask(&self, mut text: String) -> String {
         let given = self.environment.iter().map(|(_, value)| value);
         let mut hidden: Vec<_> = given
             .chain(&self.arguments)
@@ -102,6 +102,14 @@ impl Given {
             }
         }
         text
+    }
+
+    /// Hides what the process was given in the message of an error.
+    pub(crate) fn mask_error(&self, error: Error) -> Error {
+        let masked =
+            Error::new(error.code(), self.mask(error.message().to_owned())).with_retry(error.retry());
+        let context = error.context().iter();
+        context.fold(masked, |masked, (key, value)| masked.with_context(key, value))
     }
 }
 

@@ -36,7 +36,7 @@ use supervisor::{Process, Supervisor};
 mod config;
 #[cfg(unix)]
 mod container;
-mod given;
+pub(crate) mod given;
 #[cfg(feature = "javascript")]
 mod javascript;
 mod outcome;

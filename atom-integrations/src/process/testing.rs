@@ -62,6 +62,8 @@ struct State {
     containers: BTreeMap<String, Container>,
     requests: Vec<String>,
     violations: Vec<String>,
+    /// The names of containers that cannot be removed.
+    stuck: Vec<String>,
     created: usize,
 }
 
@@ -133,6 +135,11 @@ impl TestDocker {
     /// Takes an image away from this machine; it can still be pulled.
     pub fn forget_image(&self, image: &str) {
         self.shared.state().images.remove(image);
+    }
+
+    /// Refuses to remove the container of this name, like one whose file system is busy.
+    pub fn refuse_removal(&self, name: &str) {
+        self.shared.state().stuck.push(name.to_owned());
     }
 
     /// Every request so far: method and path, without the version.
@@ -280,8 +287,12 @@ async fn answer(request: &Request, shared: &Arc<Shared>) -> Answer {
             }
         }
         ("DELETE", ["containers", id]) => {
-            let removed = shared.state().containers.remove(*id);
-            match removed {
+            let mut state = shared.state();
+            let is_stuck = |container: &Container| state.stuck.contains(&container.name);
+            if state.containers.get(*id).is_some_and(is_stuck) {
+                return Answer::error(500, "device or resource busy");
+            }
+            match state.containers.remove(*id) {
                 Some(container) => {
                     if let Some(stop) = container.stop {
                         let _ = stop.send(());

@@ -2,9 +2,11 @@
 
 mod documents;
 mod publish;
+mod servers;
 mod subscribe;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use atom_core::function::MessageSink;
@@ -12,7 +14,7 @@ use atom_core::{Error, ErrorCode, Function, FunctionContext, Principal, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::function;
+use super::patience::Pauses;
 use super::testing::{Script, TestSocket};
 use crate::http::testing::{TestResponse, TestServer};
 use crate::http::{HttpClient, HttpConfig, PrivateAddresses};
@@ -51,7 +53,11 @@ impl Bench {
 
     fn function(&self) -> Arc<dyn Function> {
         let client = HttpClient::new(self.config.clone()).unwrap();
-        function(&client, FileAccess::below([self.folder.path()]).unwrap())
+        let pauses = Pauses {
+            shortest: Duration::from_millis(1),
+            longest: Duration::from_millis(2),
+        };
+        super::with_pauses(&client, FileAccess::below([self.folder.path()]).unwrap(), pauses)
     }
 
     async fn call(&self, arguments: Value) -> Result<Value> {

@@ -112,6 +112,41 @@ async fn a_message_over_websocket_is_confirmed_by_the_end_of_the_connection() {
 }
 
 #[tokio::test]
+async fn a_connection_that_ends_without_a_code_confirms_the_message() {
+    let server = socket([Script::new([]).and_close_without_code()]).await;
+    let bench = Bench::new(server.port());
+    let call = publishing("two.json", "addPet", json!({ "n": 1 }));
+    let call = with(call, "/protocol", json!("ws"));
+    assert_eq!(bench.call(call).await.unwrap(), json!(null));
+    server.until(|log| log[0].messages == [r#"{"n":1}"#]).await;
+}
+
+#[tokio::test]
+async fn headers_of_a_message_cannot_replace_those_of_the_call() {
+    let server = web(|| TestResponse::status(204)).await;
+    let bench = Bench::new(port(&server));
+    let call = publishing("two.json", "addPet", json!({ "n": 1 }));
+    let call = with(call, "/authentication", json!({ "bearer": { "token": "t" } }));
+    for (protocol, header, said) in [
+        ("http", "AUTHORIZATION", "Authorization"),
+        ("ws", "authorization", "Authorization"),
+        ("ws", "Sec-WebSocket-Key", "sec-websocket-key"),
+        ("ws", "sec-websocket-extensions", "sec-websocket-extensions"),
+        ("ws", "Upgrade", "upgrade"),
+        ("ws", "connection", "connection"),
+        ("ws", "host", "host"),
+    ] {
+        let call = with(call.clone(), "/protocol", json!(protocol));
+        let call = with(call, "/message/headers", json!({ (header): "s3cret" }));
+        let error = bench.failure(call).await;
+        assert_eq!(error.code(), ErrorCode::InvalidRequest, "{header}: {error}");
+        assert!(error.message().contains(said), "{header}: {error}");
+        assert!(!error.message().contains("s3cret"), "{error}");
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
 async fn a_service_that_refuses_is_a_typed_error() {
     for (script, code, retry) in [
         (Script::refuse(401), ErrorCode::Unauthenticated, Retry::No),

@@ -64,7 +64,7 @@ async fn a_service_that_stays_away_is_given_up() {
         (messages.len(), result.unwrap_err().code()),
         (0, ErrorCode::Unavailable)
     );
-    assert_eq!(server.connections().len(), 6);
+    assert_eq!(server.connections().len(), 13);
 }
 
 #[tokio::test]
@@ -117,6 +117,17 @@ async fn messages_come_over_http_as_events_and_as_lines() {
     assert_eq!(numbers(&messages), [1, 2]);
     assert_eq!(server.requests()[0].method, "GET");
 
+    let padded = format!(
+        "{}{{\"n\":1}}\n{}",
+        "\n".repeat(1_000_000),
+        "\n".repeat(1_000_000)
+    );
+    let server = web(move || TestResponse::body("application/x-ndjson", padded.clone())).await;
+    let bench = Bench::new(port(&server));
+    let (messages, result) = bench.subscribe(hearing("two.json", "watchPets"), 9).await;
+    result.unwrap();
+    assert_eq!(numbers(&messages), [1]);
+
     // A stream of events goes on where it was, until the service has no more.
     let server = TestServer::start(|request| match request.header("last-event-id") {
         None => TestResponse::body(
@@ -136,6 +147,40 @@ async fn messages_come_over_http_as_events_and_as_lines() {
     result.unwrap();
     assert_eq!(numbers(&messages), [1, 2]);
     assert_eq!(messages[0]["headers"], json!({ "event": "born", "id": "a" }));
+}
+
+#[tokio::test]
+async fn a_service_may_say_farewell_without_a_code() {
+    let server = socket([Script::new([json!({ "n": 1 })]).and_close_without_code()]).await;
+    let bench = Bench::new(server.port());
+    let call = with(hearing("two.json", "watchPets"), "/protocol", json!("ws"));
+    let (messages, result) = bench.subscribe(call, 9).await;
+    result.unwrap();
+    assert_eq!(numbers(&messages), [1]);
+}
+
+#[tokio::test]
+async fn a_stream_of_events_goes_on_whatever_its_ids_are() {
+    let server = TestServer::start(|request| match request.header("last-event-id") {
+        None => TestResponse::body("text/event-stream", "retry: 0\nid: né/1\ndata: {\"n\":1}\n\n"),
+        Some("né/1") => TestResponse::body(
+            "text/event-stream",
+            "id: né/2\ndata: {\"n\":2}\n\nid\ndata: {\"n\":3}\n\n",
+        ),
+        Some(_) => TestResponse::status(500),
+    })
+    .await
+    .unwrap();
+    let bench = Bench::new(port(&server));
+    // An empty id takes back the last one, so it begins anew.
+    let (messages, result) = bench.subscribe(hearing("two.json", "watchPets"), 4).await;
+    assert_eq!(result.unwrap_err().code(), ErrorCode::Cancelled);
+    assert_eq!(numbers(&messages), [1, 2, 3, 1]);
+
+    let server = web(|| TestResponse::body("text/event-stream", "id: a\u{1}b\ndata: {\"n\":1}\n\n")).await;
+    let bench = Bench::new(port(&server));
+    let (_, result) = bench.subscribe(hearing("two.json", "watchPets"), 9).await;
+    assert_eq!(result.unwrap_err().code(), ErrorCode::InvalidData);
 }
 
 #[tokio::test]

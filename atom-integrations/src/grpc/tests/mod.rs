@@ -358,6 +358,49 @@ async fn an_answer_that_breaks_the_rules_is_refused() {
 }
 
 #[tokio::test]
+async fn an_answer_that_unfolds_into_too_much_is_refused() {
+    // Two bytes on the wire for each element, which is an object of twenty fields.
+    let fields: String = (1..=20)
+        .map(|number| format!("repeated string field_{number} = {number}; "))
+        .collect();
+    let proto = format!(
+        "syntax = \"proto3\"; service Pets {{ rpc Find(Wide) returns (Tall); rpc Watch(Wide) returns (stream Tall); }} \
+         message Wide {{ {fields} }} message Tall {{ repeated Wide rows = 1; }}"
+    );
+    let answer = |rows: usize, count: usize| {
+        let message = [0x0a, 0].repeat(rows);
+        let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+        [&[0], length.as_slice(), &message].concat().repeat(count)
+    };
+    let mut bench = Bench::new();
+    bench.config.maximum_response_bytes = 4096;
+    bench.write("tall.proto", &proto);
+    for (method, rows, count, fits) in [
+        ("Find", 10, 1, true),
+        ("Find", 100, 1, false),
+        ("Watch", 1, 10, true),
+        ("Watch", 1, 100, false),
+    ] {
+        let reply = answer(rows, count);
+        assert!(reply.len() < 1000);
+        let service = TestService::start(&proto, move |_| TestReply::raw(reply.clone()))
+            .await
+            .unwrap();
+        let call = with(find(service.port()), "/method", json!(method));
+        let call = with(call, "/proto/endpoint", json!("tall.proto"));
+        let call = with(call, "/service/name", json!("Pets"));
+        let result = bench.call(with(call, "/arguments", json!({}))).await;
+        match result {
+            Ok(output) => assert!(fits && output.to_string().len() < 4096, "{method} {rows}"),
+            Err(error) => {
+                assert_eq!((fits, error.code()), (false, ErrorCode::LimitExceeded), "{error}");
+                assert!(error.message().contains("http.maximum_response_bytes"), "{error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_server_of_another_kind_is_told_apart() {
     let bench = Bench::new();
     let plain =

@@ -145,3 +145,26 @@ async fn a_file_that_is_none_is_refused_with_its_reason() {
         .await;
     assert_eq!(error.code(), ErrorCode::InvalidData, "{error}");
 }
+
+#[tokio::test]
+async fn options_that_nest_too_deep_are_refused() {
+    let bench = Bench::new();
+    for (depth, code) in [
+        (40, ErrorCode::NotFound),
+        (100, ErrorCode::LimitExceeded),
+        (100_000, ErrorCode::LimitExceeded),
+    ] {
+        // The closing braces in comments and strings close nothing.
+        let option = format!("{}{}", "a { # }\n s: '}' ".repeat(depth), "}".repeat(depth));
+        let text = format!(
+            "syntax = \"proto3\"; import \"google/protobuf/descriptor.proto\"; \
+             message M {{ M a = 1; string s = 2; }} \
+             extend google.protobuf.FileOptions {{ M m = 50000; }} option (m) = {{ {option} }};"
+        );
+        bench.write("deep.proto", &text);
+        let call = with(find(1), "/proto/endpoint", json!("deep.proto"));
+        let error = bench.failure(call).await;
+        // One that can be read has no such service.
+        assert_eq!(error.code(), code, "{depth}: {error}");
+    }
+}

@@ -47,15 +47,9 @@ impl Document {
     /// 3.0 or 3.1.
     pub(super) fn parse(text: &str, uri: Url) -> Result<Self> {
         let root = yaml::parse(text)?;
-        // Without quotes YAML reads `2.0` as a number.
-        let version = |key: &str| match root.get(key) {
-            Some(Value::String(version)) => Some(version.clone()),
-            Some(Value::Number(version)) => Some(version.to_string()),
-            _ => None,
-        };
         let is_minor =
             |version: &str, minor: &str| version == minor || version.starts_with(&format!("{minor}."));
-        let dialect = match (version("swagger"), version("openapi")) {
+        let dialect = match (yaml::version(&root, "swagger"), yaml::version(&root, "openapi")) {
             (Some(version), _) if is_minor(&version, "2.0") => Dialect::Two,
             (_, Some(version)) if is_minor(&version, "3.0") || is_minor(&version, "3.1") => Dialect::Three,
             (Some(version), _) | (_, Some(version)) => {

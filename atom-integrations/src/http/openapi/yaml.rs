@@ -36,6 +36,15 @@ pub(crate) fn parse(text: &str) -> Result<Value> {
     builder.root.ok_or_else(|| problem("it is empty"))
 }
 
+/// The version that a document names as that of its format. Without quotes YAML reads `3.0` as a number.
+pub(crate) fn version(root: &Value, name: &str) -> Option<String> {
+    match root.get(name)? {
+        Value::String(version) => Some(version.clone()),
+        Value::Number(version) => Some(version.to_string()),
+        _ => None,
+    }
+}
+
 fn problem(detail: &str) -> Error {
     Error::new(
         ErrorCode::InvalidData,

@@ -106,6 +106,9 @@ async fn a_server_that_ends_too_early_says_why() {
     // An answer counts, however the server ends after it.
     let hasty = format!("{HANDSHAKE}echo '{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{{}}}}'; exit 7");
     assert_eq!(call(script(&hasty)).await.unwrap(), json!({}));
+    let refusal = r#"echo '{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"no"}}'; exit 7"#;
+    let error = failure(script(&format!("{HANDSHAKE}{refusal}"))).await;
+    assert_eq!(error.code(), ErrorCode::Upstream, "{error}");
 }
 
 #[tokio::test]
@@ -159,6 +162,25 @@ async fn what_breaks_the_protocol_is_an_error() {
 }
 
 #[tokio::test]
+async fn no_error_repeats_what_the_server_was_given() {
+    let refusal = r#"echo "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,\"message\":\"bad $TOKEN and $1\"}}""#;
+    for script_text in [
+        format!("{HANDSHAKE}{refusal}"),
+        format!("{HANDSHAKE}echo \"bad $TOKEN and $1\" >&2; exit 4"),
+    ] {
+        let mut arguments = script(&script_text);
+        let stdio = &mut arguments["transport"]["stdio"];
+        // One is a part of the other.
+        stdio["environment"] = json!({ "ACCOUNT": "hunter", "TOKEN": "hunter2-s3cret" });
+        let list = stdio["arguments"].as_array_mut().unwrap();
+        list.extend([json!("sh"), json!("--key=s3cret-too")]);
+        let error = failure(arguments).await;
+        assert!(format!("{error:?}").contains("bad *** and ***"), "{error:?}");
+        assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_list_without_end_is_cut_off() {
     let server = format!(
         r#"{}while :; do i=$((i+1)); echo "{{\"jsonrpc\":\"2.0\",\"id\":$i,\"result\":{{\"tools\":[],\"nextCursor\":\"again\"}}}}"; read request || exit 0; done"#,
@@ -196,18 +218,21 @@ async fn an_answer_that_is_too_long_is_refused() {
     assert!(said.len() <= 1000 && said.ends_with("last words"), "{error}");
 }
 
+/// Waits until something outside is as it should be, but not for ever.
+async fn until(is_so: impl Fn() -> bool) {
+    let poll = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), poll).await.unwrap();
+}
+
 /// Waits until a process is gone.
 async fn gone(file: &Path) {
     let id: i32 = std::fs::read_to_string(file).unwrap().trim().parse().unwrap();
     let id = Pid::from_raw(id).unwrap();
-    let vanished = async {
-        while test_kill_process(id).is_ok() && !is_zombie(id) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), vanished)
-        .await
-        .unwrap();
+    until(|| test_kill_process(id).is_err() || is_zombie(id)).await;
 }
 
 /// Whether a process has ended and only waits for its parent, which in a container may be nobody.
@@ -235,9 +260,7 @@ fn in_folder(folder: &Path) -> FunctionContext {
 }
 
 async fn ready(folder: &Path) {
-    while !folder.join("ready").exists() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| folder.join("ready").exists()).await;
 }
 
 #[tokio::test]

@@ -161,7 +161,13 @@ impl Docker {
             .request(Method::POST, &["containers", container, "attach"], &query)?
             .header("connection", "Upgrade")
             .header("upgrade", "tcp");
-        let answer = request.send().await.map_err(broken)?;
+        let answer = tokio::time::timeout(PATIENCE, request.send())
+            .await
+            .map_err(|_| {
+                let message = "the container engine does not answer in time";
+                Error::new(ErrorCode::Unavailable, message)
+            })?
+            .map_err(broken)?;
         let answer = if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             answer
         } else {

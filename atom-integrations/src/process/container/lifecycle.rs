@@ -49,13 +49,9 @@ impl Container {
 
     /// Masks what the container was given in a message of the container engine.
     fn masked(&self, error: Error) -> Error {
-        let message = self.given.mask(error.message().to_owned());
-        let masked = Error::new(error.code(), message).with_retry(error.retry());
-        let masked = error
-            .context()
-            .iter()
-            .fold(masked, |masked, (key, value)| masked.with_context(key, value));
-        masked.with_context("container", &self.wanted.name)
+        self.given
+            .mask_error(error)
+            .with_context("container", &self.wanted.name)
     }
 
     /// The container that an earlier try of the same call has left, if its result can be relied on.

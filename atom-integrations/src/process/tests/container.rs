@@ -136,6 +136,25 @@ async fn a_container_is_removed_at_once_later_or_never() {
 }
 
 #[tokio::test]
+async fn a_container_that_cannot_be_removed_keeps_no_other() {
+    let docker = TestDocker::start().await.unwrap();
+    docker.refuse_removal("stuck");
+    let bench = bench(&docker);
+    // The first of them is looked at first.
+    for name in ["stuck", "short-lived"] {
+        let lifetime = json!({ "cleanup": "eventually", "after_milliseconds": 0 });
+        let request = json!({ "image": "hello-world", "name": name, "lifetime": lifetime });
+        bench.call("run.container", request).await.unwrap();
+    }
+    docker
+        .until(|containers| !containers.contains_key("short-lived"))
+        .await;
+    assert_eq!(docker.containers()["stuck"], TestState::Exited(0));
+    bench.processes.close().await;
+    assert_eq!(docker.violations(), [""; 0]);
+}
+
+#[tokio::test]
 async fn cancelling_stops_the_container_and_removes_it_by_its_lifetime() {
     for (lifetime, is_left) in [("always", false), ("never", true)] {
         let docker = TestDocker::start().await.unwrap();
