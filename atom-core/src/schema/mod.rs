@@ -19,7 +19,7 @@ pub const MAXIMUM_APPLIED: usize = 10_000;
 /// How many schemas one schema may consist of.
 pub const MAXIMUM_SUBSCHEMAS: usize = 20_000;
 /// How many levels of objects and lists a schema may have.
-pub const MAXIMUM_LEVELS: usize = 128;
+pub const MAXIMUM_LEVELS: usize = 255;
 
 /// Keywords whose schemas apply to the value itself.
 const SAME_VALUE: [&str; 7] = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"];

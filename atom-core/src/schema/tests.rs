@@ -150,7 +150,7 @@ fn what_applies_more_often_than_can_be_checked_is_refused() {
     }
     let (message, path) = refusal(&deep);
     assert!(
-        message.starts_with("the schema nests deeper than 128 levels"),
+        message.starts_with("the schema nests deeper than 255 levels"),
         "{message}"
     );
     assert_eq!(path.matches("/items").count(), MAXIMUM_LEVELS + 1);

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use atom_core::Result;
 use atom_core::storage::{MissedRuns, OnDeadline, ScheduleTrigger};
-use atom_core::{Error, Result};
 use serde_json::Value;
 
-use super::{Cron, LimitSpec, Resource, ResourceReference};
+use super::{Cron, DataSchema, LimitSpec, Resource, ResourceReference};
 use crate::expression::{Expression, Template, Variables};
 
 /// A whole workflow document.
@@ -180,48 +180,6 @@ impl Transform {
             Self::Expression(expression) => expression.evaluate(input, variables),
             Self::Template(template) => template.evaluate(input, variables),
         }
-    }
-}
-
-/// What data must look like.
-#[derive(Clone)]
-pub struct DataSchema {
-    /// The compiled JSON Schema.
-    pub validator: Arc<jsonschema::Validator>,
-}
-
-impl DataSchema {
-    /// Checks a value.
-    ///
-    /// # Errors
-    /// `invalid_request` naming the first places that do not fit, without their values.
-    pub fn check(&self, value: &Value) -> Result<()> {
-        let problems: Vec<_> = self
-            .validator
-            .iter_errors(value)
-            .take(3)
-            .map(|problem| {
-                let place = problem.instance_path().to_string();
-                // Masked: the value may be confidential and the message is stored with the run.
-                let problem = problem.masked();
-                if place.is_empty() {
-                    problem.to_string()
-                } else {
-                    format!("{place}: {problem}")
-                }
-            })
-            .collect();
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::invalid_request(problems.join("; ")))
-        }
-    }
-}
-
-impl std::fmt::Debug for DataSchema {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("DataSchema").finish_non_exhaustive()
     }
 }
 
