@@ -1,7 +1,7 @@
 //! Bounds of JSON Schemas that others have written.
 //!
 //! Checking data with a schema recurses once for each schema that applies to the same value, as `allOf` and `$ref` do, and once
-//! more for each level of the data. A schema within these bounds is checked on a stack, and in a time, that are known.
+//! more for each level of the data. A schema within these bounds is checked on a stack of a size that is known.
 
 mod references;
 
