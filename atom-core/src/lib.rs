@@ -30,6 +30,7 @@ pub mod function;
 pub mod id;
 pub mod model;
 pub mod principal;
+pub mod schema;
 pub mod secret;
 pub mod storage;
 #[cfg(feature = "testkit")]

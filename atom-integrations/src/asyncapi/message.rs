@@ -16,11 +16,12 @@ use crate::http::body::{essence, is_json};
 use crate::http::encoding::scalar;
 
 /// How often the matching of one pattern of a schema may go back before it counts as not matching.
-const BACKTRACK_LIMIT: usize = 100_000;
+const BACKTRACK_LIMIT: usize = 10_000;
 /// How large one compiled pattern may be, in bytes.
 const PATTERN_SIZE: usize = 256 * 1024;
-/// Compiling a schema, and checking with it, recurse as deep as schema and data nest.
-const STACK: usize = 8 * 1024 * 1024;
+/// Compiling a schema recurses as deep as it nests, and checking with it as deep as the data nests, each time by as many
+/// schemas as may lead to one another. Memory is taken only for what of it is used.
+const STACK: usize = 32 * 1024 * 1024;
 
 /// A message to publish.
 #[derive(Deserialize, JsonSchema)]
@@ -97,7 +98,7 @@ impl Message {
     /// Where and how a payload, and headers, do not fit; without their values, which may be confidential.
     pub(super) fn misfit(&self, payload: &Value, headers: Option<&Map<String, Value>>) -> Option<String> {
         let check = |name: &str, validator: Option<&Arc<Validator>>, value: &Value| {
-            let problem = stacker::maybe_grow(STACK / 4, STACK, || {
+            let problem = stacker::maybe_grow(STACK, STACK, || {
                 let problem = validator?.iter_errors(value).next()?;
                 Some((problem.instance_path().to_string(), problem.masked().to_string()))
             });
@@ -173,6 +174,14 @@ fn validator(document: &Document, schema: &Value, format: Option<&str>) -> Resul
     if let Some(members) = whole.as_object_mut() {
         members.insert("allOf".to_owned(), json!([schema]));
     }
+    atom_core::schema::check(&whole).map_err(|error| {
+        let place = error.context().get("path").map_or("", String::as_str);
+        let place = place.strip_prefix("/allOf/0").unwrap_or(place);
+        malformed(&format!(
+            "the schema of a message, at '{place}': {}",
+            error.message()
+        ))
+    })?;
     let build = || {
         jsonschema::options()
             .with_draft(Draft::Draft7)
@@ -188,7 +197,7 @@ fn validator(document: &Document, schema: &Value, format: Option<&str>) -> Resul
                 malformed(&format!("the schema of a message is none: {detail}"))
             })
     };
-    stacker::maybe_grow(STACK / 4, STACK, build).map(Arc::new)
+    stacker::maybe_grow(STACK, STACK, build).map(Arc::new)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@
 
 mod builder;
 mod cron;
+mod data_schema;
 mod diff;
 mod duration;
 mod graph;
@@ -38,6 +39,7 @@ mod yaml;
 mod schema_tests;
 
 pub use cron::Cron;
+pub use data_schema::DataSchema;
 pub use diff::{ChangedResource, ChangedTask, MemberChange, MovedTask, TaskPlace, WorkflowDiff};
 pub use duration::parse_duration;
 pub use graph::graph;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use atom_core::{Error, ErrorCode, ErrorReport};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Number, Value};
 
 /// Where the specification's standard error types live.
 const STANDARD_TYPES: &str = "https://open-workflow-specification.org/spec/1.0.0/errors/";
@@ -21,6 +22,7 @@ pub struct WorkflowError {
     #[serde(rename = "type")]
     pub kind: String,
     /// The status, in the manner of HTTP.
+    #[serde(deserialize_with = "status")]
     pub status: i64,
     /// The kind in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -157,13 +159,27 @@ impl WorkflowError {
     pub(crate) fn matches(&self, filter: &BTreeMap<String, Value>) -> bool {
         filter.iter().all(|(field, expected)| match field.as_str() {
             "type" => expected.as_str().is_some_and(|kind| same_type(kind, &self.kind)),
-            "status" => expected.as_i64() == Some(self.status),
+            "status" => expected.as_number().and_then(whole) == Some(self.status),
             "title" => expected.as_str() == self.title.as_deref(),
             "detail" => expected.as_str() == self.detail.as_deref(),
             "instance" => expected.as_str() == self.instance.as_deref(),
             _ => false,
         })
     }
+}
+
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let number = Number::deserialize(deserializer)?;
+    whole(&number).ok_or_else(|| D::Error::custom(format!("the status {number} is no whole number")))
+}
+
+/// A whole number; `404.0` is one, as in JSON Schema.
+fn whole(number: &Number) -> Option<i64> {
+    let float = number
+        .as_f64()
+        .filter(|float| float.fract() == 0.0 && float.abs() < 9.2e18);
+    #[expect(clippy::cast_possible_truncation, reason = "the range was checked just above")]
+    number.as_i64().or(float.map(|float| float as i64))
 }
 
 /// Whether two error types are the same. The standard ones have had several addresses: the specification's
@@ -220,6 +236,24 @@ mod tests {
             assert!(
                 !error.matches(&BTreeMap::from([("type".to_owned(), json!(kind))])),
                 "{kind}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_status_is_whole_however_it_is_written() {
+        for (status, expected) in [
+            (json!(404), true),
+            (json!(404.0), true),
+            (json!(404.5), false),
+            (json!("404"), false),
+        ] {
+            let error = serde_json::from_value::<WorkflowError>(json!({ "type": "a:b", "status": status }));
+            assert_eq!(error.is_ok_and(|error| error.status == 404), expected, "{status}");
+            let filter = BTreeMap::from([("status".to_owned(), status)]);
+            assert_eq!(
+                WorkflowError::standard("runtime", 404, "", "").matches(&filter),
+                expected
             );
         }
     }

@@ -52,6 +52,18 @@ async fn a_document_that_cannot_be_used_is_refused() {
         document["components"]["messages"]["Pet"]["payload"] =
             json!({ "$ref": "https://evil.test/schema.json" });
     });
+    let endless = odd(&|document| {
+        document["components"]["messages"]["Pet"]["payload"] =
+            json!({ "allOf": [{ "$ref": "#/components/messages/Pet/payload" }] });
+    });
+    let chained = odd(&|document| {
+        for index in 0..3_000 {
+            document["components"]["schemas"][index.to_string()] =
+                json!({ "allOf": [{ "$ref": format!("#/components/schemas/{}", index + 1) }] });
+        }
+        document["components"]["schemas"]["3000"] = json!({});
+        document["components"]["messages"]["Pet"]["payload"] = json!({ "$ref": "#/components/schemas/0" });
+    });
     let circle = odd(&|document| {
         document["components"]["messages"]["Pet"] = json!({ "$ref": "#/components/messages/Pet" });
     });
@@ -71,6 +83,8 @@ async fn a_document_that_cannot_be_used_is_refused() {
         (no_schema, ErrorCode::InvalidData),
         (outside, ErrorCode::Unsupported),
         (foreign, ErrorCode::Unsupported),
+        (endless, ErrorCode::InvalidData),
+        (chained, ErrorCode::InvalidData),
         (circle, ErrorCode::InvalidData),
         (nowhere, ErrorCode::InvalidData),
         (credentials, ErrorCode::InvalidRequest),

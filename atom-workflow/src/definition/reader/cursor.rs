@@ -302,7 +302,7 @@ pub(crate) fn shortened(text: &str) -> String {
 }
 
 /// The beginning of a text that may be long.
-pub(super) fn beginning(text: &str, length: usize) -> String {
+pub(crate) fn beginning(text: &str, length: usize) -> String {
     match text.char_indices().nth(length) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),

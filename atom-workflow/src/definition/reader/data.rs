@@ -1,24 +1,16 @@
 //! Expressions, templates, schemas and durations.
 
-use std::sync::Arc;
-
 use atom_core::Result;
-use jsonschema::{Draft, PatternOptions};
+use jsonschema::Draft;
 use serde_json::Value;
 
-use super::cursor::{Cursor, beginning, shortened};
+use super::cursor::{Cursor, shortened};
 use super::{Reader, find, formats};
+use crate::definition::DataSchema;
 use crate::definition::duration::{UNITS, parse_duration};
-use crate::definition::types::{DataSchema, DurationSpec, Input, Output, Transform};
+use crate::definition::types::{DurationSpec, Input, Output, Transform};
 use crate::definition::yaml::{Kind, Node};
 use crate::expression::{Expression, Template, compile_bare, is_expression};
-
-/// How often the matching of one pattern of a schema may go back before it counts as not matching.
-const BACKTRACK_LIMIT: usize = 100_000;
-/// How large one compiled pattern may be, in bytes.
-pub(super) const PATTERN_SIZE: usize = 256 * 1024;
-/// Compiling a schema recurses as deep as the schema nests.
-const STACK: usize = 8 * 1024 * 1024;
 
 impl<'t> Reader<'t> {
     /// An expression, with or without `${ }`.
@@ -187,32 +179,9 @@ fn draft(version: &str) -> Option<Draft> {
 
 /// Compiles a JSON Schema.
 pub(super) fn json_schema(cursor: &Cursor<'_>, draft: Option<Draft>) -> Result<DataSchema> {
-    let document = cursor.json();
-    let build = || {
-        let options = jsonschema::options();
-        let options = match draft {
-            None => options,
-            Some(draft) => options.with_draft(draft),
-        };
-        options
-            .with_pattern_options(
-                PatternOptions::fancy_regex()
-                    .backtrack_limit(BACKTRACK_LIMIT)
-                    .size_limit(PATTERN_SIZE),
-            )
-            .offline()
-            .build(&document)
-            .map_err(|error| {
-                let place = descend(cursor.clone(), &error.instance_path().to_string());
-                place.error(format!(
-                    "not a JSON Schema: {}",
-                    beginning(&error.to_string(), 240)
-                ))
-            })
-    };
-    let validator = stacker::maybe_grow(STACK / 4, STACK, build)?;
-    Ok(DataSchema {
-        validator: Arc::new(validator),
+    DataSchema::compile(&cursor.json(), draft).map_err(|error| {
+        let pointer = error.context().get("path").map_or("", String::as_str);
+        descend(cursor.clone(), pointer).error(error.message())
     })
 }
 

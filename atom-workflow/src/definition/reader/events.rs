@@ -4,8 +4,9 @@ use atom_core::Result;
 use regex::RegexBuilder;
 
 use super::cursor::{Cursor, Object};
-use super::data::{PATTERN_SIZE, expressions, optional};
+use super::data::{expressions, optional};
 use super::{Reader, formats};
+use crate::definition::data_schema::PATTERN_SIZE;
 use crate::definition::types::{
     AttributeFilter, Correlation, EventFilter, EventStrategy, Listen, ReadAs, SubscriptionIterator, TaskKind,
     Until,

@@ -22,7 +22,7 @@ mod tasks;
 mod template;
 mod variables;
 
-pub(crate) use cursor::shortened;
+pub(crate) use cursor::{beginning, shortened};
 pub(super) use template::read_template;
 
 use std::collections::{BTreeMap, HashSet};

@@ -8,9 +8,10 @@ use jsonschema::Draft;
 use super::cursor::{Cursor, shortened};
 use super::reuse::{Function, Functions};
 use super::{Reader, formats, missing};
+use crate::definition::DataSchema;
 use crate::definition::problem::Path;
 use crate::definition::resource::{DEFAULT_CATALOG, ResourceReference, raw};
-use crate::definition::types::{DataSchema, Task};
+use crate::definition::types::Task;
 use crate::definition::yaml::Node;
 use crate::expression::is_expression;
 

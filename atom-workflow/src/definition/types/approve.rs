@@ -5,7 +5,8 @@ use std::sync::Arc;
 use atom_core::storage::OnDeadline;
 use serde_json::Value;
 
-use super::{DataSchema, DurationSpec};
+use super::DurationSpec;
+use crate::definition::DataSchema;
 use crate::expression::Template;
 
 /// What a person is asked before a task runs.

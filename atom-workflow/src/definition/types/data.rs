@@ -1,11 +1,11 @@
 //! What comes in, goes out and is computed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use atom_core::{Error, Result};
+use atom_core::Result;
 use serde_json::Value;
 
+use crate::definition::DataSchema;
 use crate::expression::{Expression, Template, Variables};
 
 /// A value computed from data: one expression, or a structure with expressions in it.
@@ -27,48 +27,6 @@ impl Transform {
             Self::Expression(expression) => expression.evaluate(input, variables),
             Self::Template(template) => template.evaluate(input, variables),
         }
-    }
-}
-
-/// What data must look like.
-#[derive(Clone)]
-pub struct DataSchema {
-    /// The compiled JSON Schema.
-    pub validator: Arc<jsonschema::Validator>,
-}
-
-impl DataSchema {
-    /// Checks a value.
-    ///
-    /// # Errors
-    /// `invalid_request` naming the first places that do not fit, without their values.
-    pub fn check(&self, value: &Value) -> Result<()> {
-        let problems: Vec<_> = self
-            .validator
-            .iter_errors(value)
-            .take(3)
-            .map(|problem| {
-                let place = problem.instance_path().to_string();
-                // Masked: the value may be confidential and the message is stored with the run.
-                let problem = problem.masked();
-                if place.is_empty() {
-                    problem.to_string()
-                } else {
-                    format!("{place}: {problem}")
-                }
-            })
-            .collect();
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::invalid_request(problems.join("; ")))
-        }
-    }
-}
-
-impl std::fmt::Debug for DataSchema {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("DataSchema").finish_non_exhaustive()
     }
 }
 

@@ -17,7 +17,7 @@ mod workflow;
 
 pub use approve::{Approve, Form};
 pub use call::{Call, CallTarget, Consume, Subscribe};
-pub use data::{DataSchema, DurationSpec, Input, Output, Transform};
+pub use data::{DurationSpec, Input, Output, Transform};
 pub use error::{Backoff, Raise, RetryPolicy, Try};
 pub use event::{
     AttributeFilter, Correlation, EventFilter, EventStrategy, Listen, ReadAs, SubscriptionIterator, Until,
