@@ -1657,7 +1657,7 @@ export interface StartRunRequest {
   document?: string | null;
   /** The input; an empty object when absent. */
   input?: unknown;
-  /** Where relative file paths start. */
+  /** Where relative file paths start. Without it there are none: a call with a relative path fails. */
   directory?: string | null;
   /** The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run. */
   id?: RunId | null;

@@ -34,7 +34,7 @@ pub(super) async fn resume(
         .with_engine(async |engine| {
             let interrupted = interrupted(engine).await?;
             if interrupted.is_empty() {
-                terminal.complain("no run was interrupted");
+                terminal.complain("no run of this tenant and user was interrupted; those that are paused go on with runs.resume");
             }
             engine.resume_as(engine.principal()).await?;
             let mut ends: FuturesUnordered<_> = interrupted
@@ -66,9 +66,10 @@ pub(super) async fn resume(
         })
         .await;
     outcome.map_err(|error| match error {
-        CommandError::Interrupted(_) => {
-            CommandError::Interrupted(Some("interrupted; `atom resume` goes on".to_owned()))
-        }
+        CommandError::Interrupted(_) => CommandError::Interrupted(Some(format!(
+            "interrupted; `{}` goes on",
+            session.resume_command()
+        ))),
         other => other,
     })
 }

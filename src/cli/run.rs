@@ -83,7 +83,8 @@ pub(super) async fn run(
     match (outcome, started) {
         (Ok(run), _) => print_outcome(run, arguments.json, terminal),
         (Err(CommandError::Interrupted(_)), Some(id)) => Err(CommandError::Interrupted(Some(format!(
-            "interrupted run {id}; `atom resume` finishes it"
+            "interrupted run {id}; `{}` finishes it",
+            session.resume_command()
         )))),
         (Err(error), _) => Err(error),
     }

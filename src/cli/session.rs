@@ -47,6 +47,37 @@ enum ProcessKind {
 }
 
 impl SessionOptions {
+    /// The command that finishes what this one leaves: with the same data, and with what workflows may do.
+    pub(super) fn resume_command(&self) -> String {
+        let mut command = "atom resume".to_owned();
+        let data_dir = self.data_dir.as_ref().map(|folder| {
+            // The next command may be given somewhere else.
+            std::path::absolute(folder)
+                .unwrap_or_else(|_| folder.clone())
+                .display()
+                .to_string()
+        });
+        for (name, value) in [
+            ("--data-dir", data_dir),
+            ("--tenant", self.tenant.clone()),
+            ("--user", self.user.clone()),
+            ("--catalog", self.catalog.clone()),
+        ] {
+            if let Some(value) = value {
+                command.push_str(&format!(" {name} {}", quoted(&value)));
+            }
+        }
+        if self.allow_private_network {
+            command.push_str(" --allow-private-network");
+        }
+        let kinds = self.allow.iter().filter_map(ValueEnum::to_possible_value);
+        let kinds: Vec<_> = kinds.map(|kind| kind.get_name().to_owned()).collect();
+        if !kinds.is_empty() {
+            command.push_str(&format!(" --allow {}", kinds.join(",")));
+        }
+        command
+    }
+
     fn config(&self) -> EngineConfig {
         // What was interrupted goes on when somebody asks for it: asking a question must not set off effects.
         let mut config = EngineConfig {
@@ -111,4 +142,13 @@ impl SessionOptions {
         closed?;
         Ok(value)
     }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-:@%+=".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }

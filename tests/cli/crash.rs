@@ -85,7 +85,7 @@ fn an_interrupted_run_can_be_finished() {
     let outcome = crate::support::Outcome::new(child.wait_with_output().unwrap()).ended_with(130);
     assert_eq!(outcome.output, "");
     assert!(
-        outcome.remarks.contains("`atom resume` finishes it"),
+        outcome.remarks.contains(" --allow-private-network` finishes it"),
         "{outcome:?}"
     );
 

@@ -70,7 +70,7 @@ impl FileAccess {
     pub fn without(self, folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
         let folder = resolved(folder).map_err(|error| {
-            Error::invalid_request("the place of a folder to keep shut cannot be told; check its path")
+            Error::invalid_request("the engine's data folder cannot be there; give the path of a folder, or of one that can be made")
                 .with_context("path", folder.display())
                 .with_source(error)
         })?;

@@ -422,7 +422,7 @@ class RunsOperations:
             workflow: The deployed workflow to run; either this or `document`.
             document: The text of the document to run, YAML or JSON; either this or `workflow`. Needs the permission `workflows.write`, too.
             input: The input; an empty object when absent.
-            directory: Where relative file paths start.
+            directory: Where relative file paths start. Without it there are none: a call with a relative path fails.
             id: The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run.
             idempotency_key: The key under which to start the run once: starting a run of a workflow with the same namespace and name again with the same key, document and input gives the first run, whatever became of it. When absent, the document may compute one with `metadata.atom.idempotencyKey`.
             tags: Words to find the run by, beside the tags of its document: at most 32, of 256 characters each.

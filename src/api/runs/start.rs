@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use atom_core::{Result, RunId};
+use atom_core::{Error, Result, RunId};
 use atom_workflow::runtime::StartRun;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ pub struct StartRunRequest {
     /// The input; an empty object when absent.
     #[serde(default = "no_input")]
     pub input: Value,
-    /// Where relative file paths start.
+    /// Where relative file paths start. Without it there are none: a call with a relative path fails.
     #[serde(default)]
     pub directory: Option<PathBuf>,
     /// The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run.
@@ -147,12 +147,17 @@ impl Request for StartRunRequest {
         }
         let (workflow, text) = workflows::referred(&context, self.workflow, self.document).await?;
         workflow.check_supported()?;
+        // Whoever goes on with the run may do so somewhere else.
+        let directory = self.directory.map(std::path::absolute).transpose();
+        let directory = directory.map_err(|error| {
+            Error::invalid_request("'directory' is no path; give that of a folder").with_source(error)
+        })?;
         let start = StartRun {
             id: self.id,
             workflow,
             text,
             input: self.input,
-            directory: self.directory,
+            directory,
             trigger: None,
             idempotency_key: self.idempotency_key,
             tags: self.tags,

@@ -4232,7 +4232,7 @@ public struct StartRunRequest: Codable, Sendable, Equatable {
     public var document: String?
     /// The input; an empty object when absent.
     public var input: JSONValue?
-    /// Where relative file paths start.
+    /// Where relative file paths start. Without it there are none: a call with a relative path fails.
     public var directory: String?
     /// The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run.
     public var id: RunId?

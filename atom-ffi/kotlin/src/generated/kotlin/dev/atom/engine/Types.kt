@@ -2461,7 +2461,7 @@ data class StartRunRequest(
     val document: String? = null,
     /** The input; an empty object when absent. */
     val input: JsonElement? = null,
-    /** Where relative file paths start. */
+    /** Where relative file paths start. Without it there are none: a call with a relative path fails. */
     val directory: String? = null,
     /** The id to give to the run, a UUID. Starting again with the same id, document and input gives the first run. */
     val id: RunId? = null,
