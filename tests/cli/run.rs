@@ -354,7 +354,10 @@ fn private_addresses_are_refused_unless_allowed() {
 fn resuming_nothing_says_so() {
     let outcome = Sandbox::new().atom(&["resume"]).succeeded();
     assert_eq!(outcome.output, "");
-    assert_eq!(outcome.remarks, "no run was interrupted\n");
+    assert_eq!(
+        outcome.remarks,
+        "no run of this tenant and user was interrupted; those that are paused go on with runs.resume\n"
+    );
 }
 
 #[test]

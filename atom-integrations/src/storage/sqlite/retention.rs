@@ -285,6 +285,9 @@ impl Write for Prune {
             };
             left -= key.remove(connection, left).await? + COST_OF_RUN;
         }
+        if left <= 0 {
+            return Ok(true);
+        }
         if self.remove_events(connection, left).await? || remove_blobs(connection).await? {
             return Ok(true);
         }
