@@ -224,11 +224,14 @@ fn long_run() {
                 .with_function(Arc::new(last))
                 .open()
         };
+        // All within one task: between two tasks of the workflow's own list the journal would begin anew.
         let document = format!(
             "document: {{ dsl: 1.0.3, namespace: bench, name: long, version: 1.0.0 }}
 do:
-  - loop: {{ for: {{ in: '${{ [range({LONG})] }}' }}, do: [{{ step: {{ call: noop, with: {{ n: '${{ $index }}' }} }} }}] }}
-  - last: {{ call: last }}
+  - all:
+      do:
+        - loop: {{ for: {{ in: '${{ [range({LONG})] }}' }}, do: [{{ step: {{ call: noop, with: {{ n: '${{ $index }}' }} }} }}] }}
+        - last: {{ call: last }}
 "
         );
         let engine = open().await.unwrap();
