@@ -31,6 +31,7 @@ pub(crate) fn test(root: &Path) -> Outcome {
 pub(crate) fn soak(root: &Path) -> Outcome {
     let sweep = [
         "test",
+        "--release",
         "--locked",
         "-p",
         "atom-workflow",
