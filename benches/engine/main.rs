@@ -47,6 +47,7 @@ fn main() {
     match arguments.split_first() {
         Some((first, peers)) if first == "peers" => return peers::compare(peers),
         Some((first, _)) if first == "steps" => return steps(),
+        Some((first, _)) if first == "many" => return many(),
         Some((first, _)) if first == "long" => return long_run(),
         Some((first, _)) if first == "parked" => return parked::show_all(),
         _ => {}
@@ -195,6 +196,21 @@ fn steps() {
                 median(rates),
                 "/s",
             );
+        }
+        engine.close().await.unwrap();
+    });
+}
+
+/// Many runs at once and nothing else, for a profiler.
+fn many() {
+    runtime().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = open(&folder.path().join("engine")).await;
+        let version = deploy(&engine, CONCURRENT_STEPS).await;
+        for runs in CONCURRENT_RUNS {
+            let time = run_many(&engine, &version, runs).await;
+            let rate = (runs * CONCURRENT_STEPS) as f64 / time;
+            show(&format!("durable steps, {runs} runs at once"), rate, "/s");
         }
         engine.close().await.unwrap();
     });

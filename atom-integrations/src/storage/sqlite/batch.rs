@@ -319,10 +319,10 @@ impl<'a> Batch<'a> {
         Ok(offset)
     }
 
-    /// Begins a transaction, writes all rows in it, and then does what `finish` says, all in one hop.
+    /// Begins a transaction, writes all rows in it, and then does what `finish` says.
     pub(super) async fn write(self, connection: &mut SqliteConnection, finish: &str) -> Decoded<()> {
         let mut script = Script::default();
-        script.sql.push_str(fence::BEGIN);
+        script.push(fence::BEGIN);
         script.insert(BLOBS, self.blobs);
         script.insert(EVENTS, self.events);
         script.insert(RUNS, self.runs);
@@ -343,7 +343,7 @@ impl<'a> Batch<'a> {
         script.repeat(CONTINUE, self.continuations);
         script.repeat(END, self.ends);
         self.statistics.write(&mut script);
-        script.sql.push_str(finish);
+        script.push(finish);
         script.run(connection).await.map(drop)
     }
 }
