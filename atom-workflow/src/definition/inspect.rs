@@ -49,12 +49,6 @@ impl Workflow {
         Err(first.located(Error::new(ErrorCode::Conflict, message)))
     }
 
-    /// Whether the document, or a resource it refers to, has this text anywhere.
-    pub(crate) fn mentions(&self, text: &str) -> bool {
-        let mut sources = std::iter::once(&self.source).chain(&self.resource_sources);
-        sources.any(|source| source.to_string().contains(text))
-    }
-
     /// Whether any task waits for an approval.
     #[must_use]
     pub fn has_approvals(&self) -> bool {

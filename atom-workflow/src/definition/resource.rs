@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use atom_core::{Error, ErrorCode, Result};
 use schemars::JsonSchema;
@@ -228,7 +227,6 @@ impl Bundle {
         }
         workflow.hash = self.hash(&workflow.source);
         workflow.resources = self.resources();
-        workflow.resource_sources = resources.sources();
         Ok(workflow)
     }
 
@@ -281,9 +279,10 @@ impl Resources {
         }
     }
 
-    fn sources(&self) -> Vec<Arc<Value>> {
+    /// The resources as JSON.
+    pub(super) fn sources(&self) -> impl Iterator<Item = Value> {
         let trees = self.trees.values().filter_map(|tree| tree.as_ref().ok());
-        trees.map(|tree| Arc::new(tree.json())).collect()
+        trees.map(|tree| tree.json())
     }
 }
 

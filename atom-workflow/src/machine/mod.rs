@@ -178,9 +178,9 @@ impl Machine {
     /// A machine that waits for [`Event::Started`].
     #[must_use]
     pub fn new(workflow: Arc<Workflow>, facts: RunFacts) -> Self {
-        let constants = data::constants(&workflow, &facts, workflow.mentions("$workflow"));
+        let constants = data::constants(&workflow, &facts, workflow.mentions.workflow);
         Self {
-            uses_task: workflow.mentions("$task"),
+            uses_task: workflow.mentions.task,
             constants,
             is_recording: false,
             recorded: 0,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use atom_core::storage::{JournalEntry, RunRecord};
 use atom_core::{Error, ErrorCode, Result, RunId, Scope};
 use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
 use super::redact::Redactor;
@@ -25,21 +26,30 @@ const CACHED_WORKFLOWS: usize = 256;
 /// Parsed documents by owner and content.
 #[derive(Debug, Default)]
 pub(super) struct WorkflowCache {
-    workflows: Mutex<HashMap<(Scope, String), Arc<Workflow>>>,
+    workflows: Mutex<HashMap<(Scope, String), Place>>,
 }
+
+/// Where a document stands once it is parsed. Many runs may want the same one at once: the first of them parses it.
+type Place = Arc<OnceCell<Arc<Workflow>>>;
 
 impl WorkflowCache {
     pub(super) fn insert(&self, scope: &Scope, workflow: Arc<Workflow>) {
-        let mut workflows = self.workflows.lock().unwrap_or_else(PoisonError::into_inner);
-        if workflows.len() >= CACHED_WORKFLOWS {
-            workflows.clear();
-        }
-        workflows.insert((scope.clone(), workflow.hash.clone()), workflow);
+        let place = self.place(scope, &workflow.hash);
+        // One that is there already is the same: the hash says so.
+        drop(place.set(workflow));
     }
 
-    pub(super) fn get(&self, scope: &Scope, hash: &str) -> Option<Arc<Workflow>> {
-        let workflows = self.workflows.lock().unwrap_or_else(PoisonError::into_inner);
-        workflows.get(&(scope.clone(), hash.to_owned())).cloned()
+    pub(super) fn has(&self, scope: &Scope, hash: &str) -> bool {
+        self.place(scope, hash).initialized()
+    }
+
+    fn place(&self, scope: &Scope, hash: &str) -> Place {
+        let mut workflows = self.workflows.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (scope.clone(), hash.to_owned());
+        if workflows.len() >= CACHED_WORKFLOWS && !workflows.contains_key(&key) {
+            workflows.clear();
+        }
+        Arc::clone(workflows.entry(key).or_default())
     }
 }
 
@@ -49,15 +59,14 @@ impl Runtime {
     /// # Errors
     /// `not_found` when the owner has none, `invalid_workflow` when this version of the engine cannot read it.
     pub async fn load(&self, scope: &Scope, hash: &str) -> Result<Arc<Workflow>> {
-        if let Some(workflow) = self.inner.workflows.get(scope, hash) {
-            return Ok(workflow);
-        }
-        let text = self.inner.parts.store.document(scope, hash).await?;
-        let text =
-            text.ok_or_else(|| Error::not_found(format!("there is no document with the hash {hash}")))?;
-        let workflow = Arc::new(Bundle::read(&text)?.parse()?);
-        self.inner.workflows.insert(scope, Arc::clone(&workflow));
-        Ok(workflow)
+        let parse = async || {
+            let text = self.inner.parts.store.document(scope, hash).await?;
+            let text =
+                text.ok_or_else(|| Error::not_found(format!("there is no document with the hash {hash}")))?;
+            Ok(Arc::new(Bundle::read(&text)?.parse()?))
+        };
+        let place = self.inner.workflows.place(scope, hash);
+        place.get_or_try_init(parse).await.cloned()
     }
 
     /// A machine for a run, before its first event, and what hides its secrets.

@@ -159,7 +159,7 @@ impl Runtime {
             copied: Vec::new(),
         };
         // What is cached is stored already.
-        if self.inner.workflows.get(&scope, &start.workflow.hash).is_none() {
+        if !self.inner.workflows.has(&scope, &start.workflow.hash) {
             parts
                 .store
                 .put_document(&scope, &workflow.hash, &start.text)

@@ -40,7 +40,9 @@ use self::variables::Variables;
 use super::LimitSpec;
 use super::problem::Position;
 use super::resource::{ResourceReference, Resources};
-use super::types::{Document, DurationSpec, Extension, Retention, RetryPolicy, UnsupportedFeature, Workflow};
+use super::types::{
+    Document, DurationSpec, Extension, Mentions, Retention, RetryPolicy, UnsupportedFeature, Workflow,
+};
 use super::yaml::Node;
 use crate::expression::{Expression, Template};
 
@@ -97,6 +99,10 @@ pub(super) fn read<'t>(node: &'t Node, resources: &'t Resources) -> Result<Workf
         .sort_by_key(|feature| (feature.line, feature.column));
     let source = node.json();
     let hash = hash(&source);
+    let texts: Vec<_> = std::iter::once(source.to_string())
+        .chain(resources.sources().map(|source| source.to_string()))
+        .collect();
+    let mentions = |variable: &str| texts.iter().any(|text| text.contains(variable));
     Ok(Workflow {
         document,
         input,
@@ -114,7 +120,10 @@ pub(super) fn read<'t>(node: &'t Node, resources: &'t Resources) -> Result<Workf
         unsupported: reader.unsupported,
         unresolved: reader.unresolved,
         resources: Vec::new(),
-        resource_sources: Vec::new(),
+        mentions: Mentions {
+            workflow: mentions("$workflow"),
+            task: mentions("$task"),
+        },
         source: Arc::new(source),
         hash,
     })

@@ -26,4 +26,5 @@ pub use extension::{Extension, ExtensionTarget};
 pub use run::{ProcessKind, RunProcess, RunWorkflow};
 pub use schedule::{EventSchedule, Schedule};
 pub use task::{FlowDirective, For, Fork, SwitchCase, Task, TaskKind, TaskList};
+pub(crate) use workflow::Mentions;
 pub use workflow::{Document, MINIMUM_RETENTION, Retention, UnsupportedFeature, Workflow};

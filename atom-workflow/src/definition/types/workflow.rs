@@ -45,13 +45,22 @@ pub struct Workflow {
     pub unresolved: Vec<ResourceReference>,
     /// The resources it refers to that were read.
     pub resources: Vec<Resource>,
-    /// These resources as JSON.
-    pub(crate) resource_sources: Vec<Arc<Value>>,
+    /// Which of the variables that cost something it may read.
+    pub(crate) mentions: Mentions,
     /// The document as JSON: what `$workflow.definition` shows.
     pub source: Arc<Value>,
     /// SHA-256 of the document as canonical JSON (keys sorted, no white space), in hexadecimal; of the document and the texts
     /// of its resources when it refers to any.
     pub hash: String,
+}
+
+/// Variables that the text of a document has anywhere, and thus its expressions may read. Computing them costs a copy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mentions {
+    /// `$workflow`.
+    pub(crate) workflow: bool,
+    /// `$task`.
+    pub(crate) task: bool,
 }
 
 /// A valid part of a document that the engine does not carry out.
