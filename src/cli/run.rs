@@ -4,9 +4,11 @@ use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use atom_core::ApprovalId;
 use atom_core::storage::RunStatus;
 use atom_engine::api::{FollowRunRequest, GetRunRequest, Run, StartRunRequest};
 use atom_engine::{Engine, Error, ErrorCode, RunId};
+use atom_workflow::machine::RecordKind;
 use clap::Args;
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -69,6 +71,7 @@ pub(super) async fn run(
     let mut started = None;
     let document = &file.workflow.document;
     let mut watch = Watch {
+        session,
         progress: Progress::new(document.title.as_deref().unwrap_or(&document.name)),
         has_events: arguments.events,
         terminal: &mut *terminal,
@@ -99,6 +102,7 @@ fn folder(file: &Path) -> Result<PathBuf, CommandError> {
 
 /// Shows what a run does.
 struct Watch<'t> {
+    session: &'t SessionOptions,
     progress: Progress,
     has_events: bool,
     terminal: &'t mut Terminal,
@@ -106,9 +110,7 @@ struct Watch<'t> {
 
 impl Watch<'_> {
     async fn until_end(&mut self, engine: &Engine, id: RunId) -> Result<Run, CommandError> {
-        if self.has_events || self.terminal.can_redraw() {
-            self.follow(engine, id).await?;
-        }
+        self.follow(engine, id).await?;
         Ok(engine.call(GetRunRequest::ended(id)).await?)
     }
 
@@ -129,6 +131,9 @@ impl Watch<'_> {
                         continue;
                     }
                     self.progress.note(&entry);
+                    if let RecordKind::TaskAwaitingApproval { approval, title, .. } = &entry.record.what {
+                        self.ask(*approval, title);
+                    }
                 }
                 _ = ticks.tick() => {}
             }
@@ -136,6 +141,16 @@ impl Watch<'_> {
                 self.terminal.show_status(&self.progress.line());
             }
         }
+    }
+
+    /// Says what a person has to do. Nobody else can meanwhile: this process has the folder.
+    fn ask(&mut self, approval: ApprovalId, title: &str) {
+        let request = format!(r#"'{{"id": "{approval}", "decision": "approve"}}'"#);
+        let decide = self.session.command("call approvals.decide");
+        self.terminal.complain(&format!(
+            "waits for an approval: {title}. Press Ctrl-C, decide with `{decide} --with {request}`, then `{}` goes on",
+            self.session.resume_command()
+        ));
     }
 }
 

@@ -49,7 +49,12 @@ enum ProcessKind {
 impl SessionOptions {
     /// The command that finishes what this one leaves: with the same data, and with what workflows may do.
     pub(super) fn resume_command(&self) -> String {
-        let mut command = "atom resume".to_owned();
+        self.command("resume")
+    }
+
+    /// A command with the same data, and with what workflows may do.
+    pub(super) fn command(&self, words: &str) -> String {
+        let mut command = format!("atom {words}");
         let data_dir = self.data_dir.as_ref().map(|folder| {
             // The next command may be given somewhere else.
             std::path::absolute(folder)

@@ -30,11 +30,6 @@ impl Terminal {
         }
     }
 
-    /// Whether a status line can be shown.
-    pub(super) fn can_redraw(&self) -> bool {
-        self.can_redraw
-    }
-
     /// Writes text to the output, with a line end if it has none.
     pub(super) fn print(&mut self, text: &str) -> Result<(), CommandError> {
         self.clear_status();

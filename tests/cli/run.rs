@@ -1,6 +1,6 @@
 //! `atom run` and `atom resume`.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 
 use serde_json::{Value, json};
 
@@ -199,6 +199,34 @@ fn a_faulted_run_exits_with_1_and_its_error() {
     );
     assert_eq!(error["instance"], "/do/0/fail");
     assert_eq!(error["run"], ID, "the run can be looked up");
+}
+
+#[test]
+fn a_run_that_waits_for_a_person_says_what_to_do() {
+    let sandbox = Sandbox::new();
+    let approval = "{ title: 'Pay 5 euros?' }";
+    sandbox.write(
+        "pay.yaml",
+        workflow(&format!(
+            "  - pay: {{ set: {{ paid: 5 }}, metadata: {{ atom: {{ approve: {approval} }} }} }}"
+        )),
+    );
+    let run = ["run", "pay.yaml", "--id", ID];
+    let mut child = sandbox.command(&run).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(child.stderr.take().unwrap())
+        .read_line(&mut said)
+        .unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(
+        said.contains("Pay 5 euros?") && said.contains("atom resume"),
+        "{said}"
+    );
+    let request = said.split('\'').nth(1).unwrap();
+    sandbox.call("approvals.decide", &serde_json::from_str(request).unwrap());
+    let outcome = sandbox.atom(&run).succeeded();
+    assert_eq!(outcome.json(), json!({ "paid": 5 }));
 }
 
 #[test]
