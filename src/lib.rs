@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod backup;
 pub mod bridge;
 mod builder;
 mod config;

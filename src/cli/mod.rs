@@ -1,5 +1,6 @@
 //! The `atom` command: runs workflow files, and offers every operation of the engine to shells.
 
+mod backup;
 mod call;
 mod completions;
 mod document;
@@ -51,6 +52,8 @@ enum Command {
     Validate(validate::ValidateArguments),
     Graph(graph::GraphArguments),
     Replay(replay::ReplayArguments),
+    Backup(backup::BackupArguments),
+    Restore(backup::RestoreArguments),
     Completions(completions::CompletionsArguments),
 }
 
@@ -97,6 +100,8 @@ fn carry_out(cli: Cli, terminal: &mut Terminal) -> Result<ExitCode, CommandError
             Command::Validate(arguments) => validate::validate(&arguments, terminal).await,
             Command::Graph(arguments) => graph::draw(&arguments, terminal),
             Command::Replay(arguments) => replay::replay(&arguments, terminal),
+            Command::Backup(arguments) => backup::back_up(&session, &arguments, terminal).await,
+            Command::Restore(arguments) => backup::restore(&session, &arguments, terminal).await,
             Command::Completions(arguments) => completions::write(&arguments, terminal),
         }
     });

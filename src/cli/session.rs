@@ -83,7 +83,7 @@ impl SessionOptions {
         command
     }
 
-    fn config(&self) -> EngineConfig {
+    pub(super) fn config(&self) -> EngineConfig {
         // What was interrupted goes on when somebody asks for it: asking a question must not set off effects.
         let mut config = EngineConfig {
             data_dir: self.data_dir.clone(),

@@ -2,6 +2,7 @@
 #![cfg(feature = "cli")]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backup;
 mod call;
 mod crash;
 mod documents;

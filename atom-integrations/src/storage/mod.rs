@@ -18,4 +18,4 @@
 
 pub(crate) mod sqlite;
 
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteStore, backup};

@@ -28,5 +28,6 @@ mod envelope;
 mod root_key;
 mod sqlite;
 
+pub(crate) use root_key::ROOT_KEY;
 pub use root_key::RootKey;
 pub use sqlite::SqliteVault;

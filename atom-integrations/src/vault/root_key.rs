@@ -12,6 +12,9 @@ use zeroize::Zeroizing;
 use super::envelope::{Key, random};
 use crate::storage::sqlite::{file_error, private_file, sync_directory};
 
+/// The name of the file of a data directory that holds the root key.
+pub(crate) const ROOT_KEY: &str = "root.key";
+
 /// The environment variable that holds the root key.
 const VARIABLE: &str = "ATOM_ROOT_KEY";
 
@@ -145,7 +148,7 @@ impl RootKey {
 }
 
 fn file(directory: &Path) -> PathBuf {
-    directory.join("root.key")
+    directory.join(ROOT_KEY)
 }
 
 #[cfg(unix)]

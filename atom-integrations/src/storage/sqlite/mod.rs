@@ -7,6 +7,7 @@
 mod admission;
 mod alerts;
 mod approvals;
+pub mod backup;
 mod batch;
 mod blobs;
 mod error;

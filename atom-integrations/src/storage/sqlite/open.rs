@@ -12,6 +12,9 @@ use sqlx::{ConnectOptions, Row};
 use super::error::{damaged, file_error, storage_error};
 use super::{fence, migrations, rows};
 
+/// The name of the database in a data directory.
+pub(super) const DATABASE: &str = "atom.db";
+
 /// A data directory that is held by this engine.
 #[derive(Debug)]
 pub(super) struct Opened {
@@ -34,7 +37,7 @@ pub(super) async fn open(directory: &Path) -> Result<Opened> {
     let prepare = move || -> Result<_> {
         create_directory(&directory).map_err(|error| file_error(&directory, error))?;
         let lock = lock(&directory)?;
-        let path = directory.join("atom.db");
+        let path = directory.join(DATABASE);
         check_header(&path)?;
         create_file(&directory, &path).map_err(|error| file_error(&path, error))?;
         let is_new = path.metadata().is_ok_and(|file| file.len() == 0);
@@ -90,7 +93,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// Creates the directory for its owner alone. One that is there keeps its permissions.
-fn create_directory(directory: &Path) -> io::Result<()> {
+pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
@@ -150,7 +153,7 @@ impl Drop for DirectoryLock {
     }
 }
 
-fn lock(directory: &Path) -> Result<DirectoryLock> {
+pub(super) fn lock(directory: &Path) -> Result<DirectoryLock> {
     let path = directory.join("atom.lock");
     let file = private_file()
         .create(true)
@@ -188,7 +191,7 @@ const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// Refuses, from the first bytes of the file (<https://www.sqlite.org/fileformat2.html#the_database_header>),
 /// what SQLite should not even touch.
-fn check_header(path: &Path) -> Result<()> {
+pub(super) fn check_header(path: &Path) -> Result<()> {
     let mut header = Vec::new();
     match File::open(path).and_then(|file| file.take(100).read_to_end(&mut header)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

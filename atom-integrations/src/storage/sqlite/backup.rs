@@ -1,0 +1,203 @@
+//! Copies of a data directory: taken while an engine is at work, and put back where there is none.
+//!
+//! A backup is a folder with one database file, whole and checked, and the file `root.key` of the vault when the data
+//! directory has one: without the key, the secrets in the database are lost. So a backup is as secret as the vault.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use atom_core::{Error, ErrorCode, Result};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row};
+use zeroize::Zeroizing;
+
+use super::error::{damaged, file_error, storage_error};
+use super::open::{DATABASE, check_header, create_directory, lock, private_file, sync_directory};
+use crate::vault::ROOT_KEY;
+
+/// How long a copy waits for a database that another process keeps to itself.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What was copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// How large the database is, in bytes.
+    pub bytes: u64,
+    /// Whether the root key of the vault was copied, too: it is not there when the host keeps it elsewhere.
+    pub has_root_key: bool,
+}
+
+/// Copies what a data directory keeps into a folder, which is made where it is missing. The copy is of one moment; an
+/// engine that has the directory open, in this process or another, goes on meanwhile. With `with_root_key` the
+/// key of the vault is copied from the data directory, too.
+///
+/// ```
+/// use atom_integrations::storage::{SqliteStore, backup};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let [data, copy, restored] = ["data", "copy", "restored"].map(|name| folder.path().join(name));
+/// let store = SqliteStore::open(&data).await?;
+/// backup::create(&data, &copy, true).await?;
+/// backup::restore(&copy, &restored).await?;
+/// SqliteStore::open(&restored).await?.close().await?;
+/// store.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// `not_found` when the directory has no database, `already_exists` when the folder has one, `invalid_data` when the
+/// database is damaged or another program's, `version_mismatch` when a newer engine has written it,
+/// `permission_denied`, `storage_full` or `storage_failed`. The folder has no database then.
+///
+/// # Cancel safety
+/// Dropping the future leaves a folder without a database.
+pub async fn create(directory: &Path, folder: &Path, with_root_key: bool) -> Result<Backup> {
+    copy(directory, folder, with_root_key).await
+}
+
+/// Puts a backup into a data directory that has no database, and is made where it is missing. Runs that were under way
+/// when the backup was made go on from there when an engine opens the directory: what they have called since is
+/// called again.
+///
+/// # Errors
+/// `locked` when an engine has the directory open; `already_exists` when it has a database; and as [`create`].
+///
+/// # Cancel safety
+/// Dropping the future leaves a directory without a database.
+pub async fn restore(folder: &Path, directory: &Path) -> Result<Backup> {
+    let held = absolute(directory)?;
+    let lock = blocking(move || {
+        create_directory(&held).map_err(|error| file_error(&held, error))?;
+        lock(&held)
+    });
+    let lock = lock.await?;
+    let backup = copy(folder, directory, true).await?;
+    drop(lock);
+    Ok(backup)
+}
+
+async fn copy(from: &Path, to: &Path, with_root_key: bool) -> Result<Backup> {
+    let (from, to) = (absolute(from)?, absolute(to)?);
+    let (source, target, draft) = (from.join(DATABASE), to.join(DATABASE), to.join("atom.db.new"));
+    let prepare = {
+        let (source, target, draft, to) = (source.clone(), target.clone(), draft.clone(), to.clone());
+        move || {
+            check_header(&source)?;
+            if !source.metadata().is_ok_and(|file| file.len() > 0) {
+                let message = "there is no database to copy; choose the folder that has the file atom.db";
+                return Err(Error::not_found(message).with_context("path", source.display()));
+            }
+            if target.exists() {
+                let message = "there is a database already, which stays as it is; choose an empty folder";
+                let error = Error::new(ErrorCode::AlreadyExists, message);
+                return Err(error.with_context("path", target.display()));
+            }
+            create_directory(&to).map_err(|error| file_error(&to, error))?;
+            // SQLite takes an empty file, and would let everybody read one that it makes.
+            let file = private_file()
+                .create(true)
+                .truncate(true)
+                .write(true)
+                .open(&draft);
+            file.map(drop).map_err(|error| file_error(&draft, error))
+        }
+    };
+    blocking(prepare).await?;
+    if let Err(error) = write(&source, &draft).await {
+        // What is left of it only takes space, which may be what was missing.
+        let _ = std::fs::remove_file(&draft);
+        return Err(error);
+    }
+    blocking(move || {
+        let has_root_key = with_root_key && copy_root_key(&from.join(ROOT_KEY), &to.join(ROOT_KEY))?;
+        // The database comes last: where it stands, the backup is whole.
+        let finish = || {
+            let file = File::open(&draft)?;
+            file.sync_all()?;
+            std::fs::rename(&draft, &target)?;
+            sync_directory(&to)?;
+            Ok(file.metadata()?.len())
+        };
+        let bytes = finish().map_err(|error| file_error(&target, error))?;
+        Ok(Backup { bytes, has_root_key })
+    })
+    .await
+}
+
+/// Writes what a database holds at one moment into an empty file, and checks it.
+async fn write(source: &Path, draft: &Path) -> Result<()> {
+    let text = draft
+        .to_str()
+        .ok_or_else(|| Error::invalid_request("the path of the folder is not valid UTF-8; choose another"))?;
+    let mut connection = connect(source).await?;
+    let copied = sqlx::query("VACUUM INTO ?")
+        .bind(text)
+        .execute(&mut connection)
+        .await;
+    copied.map_err(|error| storage_error(source, error))?;
+    connection
+        .close()
+        .await
+        .map_err(|error| storage_error(source, error))?;
+    let mut copy = connect(draft).await?;
+    let checked = check(&mut copy)
+        .await
+        .map_err(|error| storage_error(draft, error))?;
+    copy.close().await.map_err(|error| storage_error(draft, error))?;
+    if checked { Ok(()) } else { Err(damaged(source)) }
+}
+
+async fn connect(path: &Path) -> Result<SqliteConnection> {
+    let options = SqliteConnectOptions::new().filename(path).busy_timeout(PATIENCE);
+    let connection = options.disable_statement_logging().connect().await;
+    connection.map_err(|error| storage_error(path, error))
+}
+
+/// Whether a copy is whole. One file is all of it afterwards: it can be read from where nothing can be written.
+async fn check(copy: &mut SqliteConnection) -> sqlx::Result<bool> {
+    sqlx::query("PRAGMA journal_mode = DELETE")
+        .execute(&mut *copy)
+        .await?;
+    let found = sqlx::query("PRAGMA integrity_check(1)").fetch_one(copy).await?;
+    Ok(found.try_get::<String, _>(0)? == "ok")
+}
+
+/// Copies the root key, if there is one; tells whether. Another key that is there may be all that opens some database.
+fn copy_root_key(from: &Path, to: &Path) -> Result<bool> {
+    let read = |path: &Path| match std::fs::read(path).map(Zeroizing::new) {
+        Ok(key) => Ok(Some(key)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(file_error(path, error)),
+    };
+    let Some(key) = read(from)? else { return Ok(false) };
+    match read(to)? {
+        Some(other) if other == key => return Ok(true),
+        Some(_) => {
+            let message = "there is another root key already, which stays as it is; choose an empty folder";
+            return Err(Error::new(ErrorCode::AlreadyExists, message).with_context("path", to.display()));
+        }
+        None => {}
+    }
+    let write = || {
+        let mut file = private_file().create_new(true).write(true).open(to)?;
+        file.write_all(&key)?;
+        file.sync_all()
+    };
+    write().map_err(|error| file_error(to, error))?;
+    Ok(true)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|error| file_error(path, error))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        Error::new(ErrorCode::StorageFailed, "copying the store was interrupted").with_source(error)
+    })?
+}

@@ -1,0 +1,113 @@
+//! `atom backup` and `atom restore`.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::support::{Sandbox, Server, workflow};
+
+const ID: &str = "0192f0c1-0000-7000-8000-000000000001";
+
+#[test]
+fn a_backup_of_an_engine_at_work_goes_on_elsewhere_with_its_secrets() {
+    let sandbox = Sandbox::new();
+    let server = Server::start("/ask");
+    let document = workflow(&format!(
+        "  - first: {{ call: http, with: {{ method: get, endpoint: '{}' }} }}
+  - ask: {{ call: http, with: {{ method: get, endpoint: '{}' }} }}
+  - tell: {{ set: {{ length: '${{ $secrets.token | length }}' }} }}",
+        server.uri("/first"),
+        server.uri("/ask")
+    ));
+    sandbox.write("ask.yaml", format!("use: {{ secrets: [token] }}\n{document}"));
+    sandbox.call("secrets.set", &json!({ "name": "token", "value": "s3cr3t" }));
+    let run = ["run", "ask.yaml", "--allow-private-network", "--id", ID];
+    let mut child = sandbox.command(&run).stderr(Stdio::null()).spawn().unwrap();
+    server.stuck.recv().unwrap();
+    let told = sandbox.atom(&["backup", "copy"]).succeeded().output;
+    assert!(told.contains("with the vault's root key"), "{told}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let elsewhere = |words: &[&str]| sandbox.atom(&[words, &["--data-dir", "restored"]].concat());
+    elsewhere(&["restore", "copy"]).succeeded();
+    let resumed = elsewhere(&["resume", "--json", "--allow-private-network"])
+        .succeeded()
+        .json();
+    assert_eq!(
+        (&resumed["id"], &resumed["output"]),
+        (&json!(ID), &json!({ "length": 6 }))
+    );
+    assert_eq!(server.count("/first"), 1, "a complete step is not repeated");
+    // The data folder that was copied is as it was.
+    sandbox.atom(&["resume", "--allow-private-network"]).succeeded();
+    assert_eq!(
+        sandbox.call("runs.get", &json!({ "id": ID }))["status"],
+        "completed"
+    );
+}
+
+#[test]
+fn nothing_that_is_there_is_written_over() {
+    let sandbox = Sandbox::new();
+    let code = |words: &[&str]| sandbox.atom(words).ended_with(1).error()["code"].clone();
+    assert_eq!(code(&["backup", "copy"]), "not_found");
+    assert!(!sandbox.path("copy").exists());
+
+    sandbox.call("secrets.set", &json!({ "name": "token", "value": "s3cr3t" }));
+    sandbox.atom(&["backup", "copy"]).succeeded();
+    assert_eq!(code(&["backup", "copy"]), "already_exists");
+    assert_eq!(code(&["restore", "copy"]), "already_exists");
+    assert_eq!(code(&["restore", "absent", "--data-dir", "new"]), "not_found");
+
+    // A key of its own may be all that opens something.
+    sandbox.write("other/root.key", "b3RoZXI=\n");
+    assert_eq!(
+        code(&["restore", "copy", "--data-dir", "other"]),
+        "already_exists"
+    );
+    assert_eq!(
+        std::fs::read(sandbox.path("other/root.key")).unwrap(),
+        b"b3RoZXI=\n"
+    );
+    assert!(!sandbox.path("other/atom.db").exists());
+
+    let damaged = sandbox.write("damaged/atom.db", "not a database");
+    assert_eq!(code(&["restore", "damaged", "--data-dir", "new"]), "invalid_data");
+    assert_eq!(std::fs::read(damaged).unwrap(), b"not a database");
+}
+
+#[test]
+fn a_backup_can_leave_the_key_out() {
+    let sandbox = Sandbox::new();
+    sandbox.call("secrets.set", &json!({ "name": "token", "value": "s3cr3t" }));
+    let told = sandbox
+        .atom(&["backup", "copy", "--without-key"])
+        .succeeded()
+        .output;
+    assert!(told.contains("without"), "{told}");
+    assert!(!sandbox.path("copy/root.key").exists());
+    let told = sandbox
+        .atom(&["restore", "copy", "--data-dir", "new"])
+        .succeeded()
+        .output;
+    assert!(told.contains("ATOM_ROOT_KEY"), "{told}");
+    let list = ["call", "secrets.list", "--data-dir", "new"];
+    assert_eq!(sandbox.atom(&list).ended_with(1).error()["code"], "invalid_data");
+    std::fs::copy(sandbox.path("data/root.key"), sandbox.path("new/root.key")).unwrap();
+    let listed: Value = sandbox.atom(&list).succeeded().json();
+    assert_eq!(listed[0]["name"], "token");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_backup_is_for_its_owner_alone() {
+    use std::os::unix::fs::MetadataExt;
+    let sandbox = Sandbox::new();
+    sandbox.call("secrets.set", &json!({ "name": "token", "value": "s3cr3t" }));
+    sandbox.atom(&["backup", "copy"]).succeeded();
+    for name in ["copy", "copy/atom.db", "copy/root.key"] {
+        let mode = std::fs::metadata(sandbox.path(name)).unwrap().mode();
+        assert_eq!(mode & 0o077, 0, "{name}");
+    }
+}
