@@ -96,7 +96,7 @@ fn a_backup_can_leave_the_key_out() {
     assert_eq!(sandbox.atom(&list).ended_with(1).error()["code"], "invalid_data");
     std::fs::copy(sandbox.path("data/root.key"), sandbox.path("new/root.key")).unwrap();
     let listed: Value = sandbox.atom(&list).succeeded().json();
-    assert_eq!(listed[0]["name"], "token");
+    assert_eq!(listed["secrets"][0]["name"], "token");
 }
 
 #[test]
