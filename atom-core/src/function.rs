@@ -123,7 +123,7 @@ pub trait Function: Send + Sync + std::fmt::Debug {
     fn info(&self) -> &FunctionInfo;
 
     /// Says why no call can succeed as the engine is set up, e.g. because a setting forbids it. A run that needs the
-    /// function is then refused when it is started rather than when it gets there.
+    /// function is then refused when it is started; one that was started before waits there.
     ///
     /// # Errors
     /// What every call would fail with.
@@ -367,15 +367,25 @@ impl FunctionRegistry {
         )))
     }
 
-    /// The function with this name, once it is registered. A run that resumes before the host application has
-    /// registered its functions waits here.
+    /// The function with this name, if its calls can succeed as the engine is set up.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get), and what its [`check`](Function::check) says.
+    pub fn usable(&self, name: &str) -> Result<Arc<dyn Function>> {
+        let function = self.get(name)?;
+        function.check()?;
+        Ok(function)
+    }
+
+    /// The function with this name, once it is registered and its calls can succeed. A run that resumes before the host
+    /// application has registered its functions, or where a setting forbids what it calls, waits here.
     ///
     /// # Cancel safety
     /// Dropping the future forgets the wait and nothing else.
     pub async fn wait_for(&self, name: &str) -> Arc<dyn Function> {
         let mut changes = self.changes.subscribe();
         loop {
-            if let Ok(function) = self.get(name) {
+            if let Ok(function) = self.usable(name) {
                 return function;
             }
             if changes.changed().await.is_err() {

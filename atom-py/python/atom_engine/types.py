@@ -1985,7 +1985,7 @@ StorageKind: TypeAlias = "Literal['sqlite', 'memory']"
 
 
 class FunctionMissing(TypedDict):
-    """A task calls a function that nobody has registered."""
+    """A task calls a function that nobody has registered, or that the engine's settings forbid."""
 
     since: str
     """Since when."""

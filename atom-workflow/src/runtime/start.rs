@@ -58,7 +58,7 @@ impl Runtime {
 
     pub(super) fn check_functions(&self, workflow: &Workflow) -> Result<()> {
         for function in workflow.called_functions() {
-            self.inner.parts.functions.get(function)?.check()?;
+            self.inner.parts.functions.usable(function)?;
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::machine::{Command, Wait};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum StuckCause {
-    /// A task calls a function that nobody has registered.
+    /// A task calls a function that nobody has registered, or that the engine's settings forbid.
     #[schemars(title = "FunctionMissing")]
     FunctionMissing {
         /// The function.
@@ -245,13 +245,13 @@ impl Runtime {
         self.drivers().contains(&(scope.clone(), run))
     }
 
-    /// Notes that a run waits for a function that nobody has registered, if it does.
+    /// Notes that a run waits for a function that nobody has registered or that a setting forbids, if it does.
     pub(super) fn note_missing(&self, run: RunKey, command: &Command) -> Option<StuckNote> {
         let (Command::Call { function, task, .. } | Command::Subscribe { function, task, .. }) = command
         else {
             return None;
         };
-        if self.inner.parts.functions.get(function).is_ok() {
+        if self.inner.parts.functions.usable(function).is_ok() {
             return None;
         }
         let cause = StuckCause::FunctionMissing {

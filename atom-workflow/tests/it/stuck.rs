@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atom_core::CloudEvent;
 use atom_core::function::TypedFunction;
 use atom_core::storage::{MemoryStore, MemoryVault, PageRequest, RunRecord, RunStatus};
+use atom_core::{CloudEvent, Error, ErrorCode};
 use atom_workflow::machine::WaitKind;
 use atom_workflow::runtime::{RuntimeLimits, StuckCause};
 use serde_json::{Value, json};
@@ -172,6 +172,32 @@ async fn a_recovered_run_that_waits_for_its_function_blocks_nobody_and_says_so()
     next.functions.register(late()).unwrap();
     assert_eq!(next.wait(&run).await.output, Some(json!(1)));
     assert_eq!(next.runtime.stuck_count(next.clock_now()), 0);
+}
+
+#[tokio::test]
+async fn a_run_waits_for_an_engine_that_allows_what_it_calls() {
+    let bench = Bench::new();
+    let allowed = || TypedFunction::new("process", "Answers.", |_: Value, _| async { Ok(json!(1)) });
+    bench.functions.register(Arc::new(allowed())).unwrap();
+    let run = bench
+        .start("- a: { wait: PT1S }\n- b: { call: process }\n", json!({}))
+        .await;
+    bench.runtime.close(Duration::from_secs(5)).await;
+
+    let next = next_process(&bench, RuntimeLimits::default());
+    let off = Error::new(ErrorCode::PermissionDenied, "processes are off");
+    next.functions.register(Arc::new(allowed().refused(off))).unwrap();
+    next.runtime.resume(None).await.unwrap();
+    next.pass(1).await;
+    while stuck(&next, &run, 0).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    next.runtime.close(Duration::from_secs(5)).await;
+
+    let last = next_process(&next, RuntimeLimits::default());
+    last.functions.register(Arc::new(allowed())).unwrap();
+    last.runtime.resume(None).await.unwrap();
+    assert_eq!(last.wait(&run).await.output, Some(json!(1)));
 }
 
 #[tokio::test]

@@ -4467,7 +4467,7 @@ public struct Stuck: Codable, Sendable, Equatable {
 
     /// What happened.
     public enum Change: Codable, Sendable, Equatable {
-        /// A task calls a function that nobody has registered.
+        /// A task calls a function that nobody has registered, or that the engine's settings forbid.
         case functionMissing(function: String, task: String)
         /// The store cannot be read or written; the run tries again and again.
         case storeFailing(error: ErrorReport)

@@ -2589,7 +2589,7 @@ sealed interface Stuck {
     /** Since when. */
     val since: String
 
-    /** A task calls a function that nobody has registered. */
+    /** A task calls a function that nobody has registered, or that the engine's settings forbid. */
     @Serializable
     @SerialName("function_missing")
     data class FunctionMissing(
