@@ -20,6 +20,7 @@ mod challenge;
 pub(super) mod digest;
 pub(super) mod memory;
 pub(super) mod oauth;
+pub(super) mod refresh;
 pub(super) mod token;
 
 use digest::Credentials;

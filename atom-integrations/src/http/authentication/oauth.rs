@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use atom_core::{Error, ErrorCode, RandomSource, Result};
+use atom_core::{Error, ErrorCode, RandomSource, Result, Secret};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -11,7 +11,7 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use schemars::{Schema, json_schema};
 use serde_json::{Map, Value, json};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -23,6 +23,8 @@ use crate::http::target::parse_uri;
 use crate::system::SystemRandom;
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// The type of a refresh token (RFC 8693, section 3).
+const REFRESH_TOKEN: &str = "urn:ietf:params:oauth:token-type:refresh_token";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -76,6 +78,15 @@ enum Grant {
         subject: Token,
         actor: Option<Token>,
     },
+    RefreshToken(RefreshToken),
+}
+
+/// The refresh token that a document gives.
+#[derive(Clone)]
+pub(in crate::http) struct RefreshToken {
+    pub(super) given: Secret,
+    /// The name of the secret that keeps what has replaced it.
+    pub(super) name: String,
 }
 
 #[derive(Clone)]
@@ -102,7 +113,7 @@ pub(super) fn schema(has_endpoints: bool) -> Schema {
     });
     let mut properties = json!({
         "authority": text,
-        "grant": { "enum": ["client_credentials", "password", TOKEN_EXCHANGE] },
+        "grant": { "enum": ["client_credentials", "password", "refresh_token", TOKEN_EXCHANGE] },
         "client": {
             "type": "object",
             "properties": { "id": text, "secret": text, "assertion": text, "authentication": { "enum": METHODS } },
@@ -176,11 +187,12 @@ impl Settings {
             .map(|request| request.text("encoding"))
             .transpose()?
             .flatten();
+        let client = Client::read(&fields)?;
         Ok(Self {
+            grant: Grant::read(&fields, &authority, &client)?,
             authority,
             endpoint,
-            grant: Grant::read(&fields)?,
-            client: Client::read(&fields)?,
+            client,
             is_json: match encoding {
                 None | Some(FORM) => false,
                 Some("application/json") => true,
@@ -190,6 +202,14 @@ impl Settings {
             scopes: fields.texts("scopes")?,
             audiences: fields.texts("audiences")?,
         })
+    }
+
+    /// The refresh token by which tokens are asked for.
+    pub(in crate::http) fn refresh_token(&self) -> Option<&RefreshToken> {
+        match &self.grant {
+            Grant::RefreshToken(token) => Some(token),
+            _ => None,
+        }
     }
 
     /// Where the authority is, for people.
@@ -248,11 +268,16 @@ impl Settings {
         parse_uri(&format!("{base}/{}", path.trim_start_matches('/')))
     }
 
-    /// The request for a token.
+    /// The request for a token; `refresh` is the refresh token to use instead of the one that the document gives.
     ///
     /// # Errors
     /// `invalid_request` when a credential cannot be written as a request.
-    pub(in crate::http) fn token_request(&self, endpoint: Url, now: Timestamp) -> Result<Request> {
+    pub(in crate::http) fn token_request(
+        &self,
+        endpoint: Url,
+        refresh: Option<&Secret>,
+        now: Timestamp,
+    ) -> Result<Request> {
         let mut parameters: Vec<(&str, Zeroizing<String>)> = Vec::new();
         let mut add = |name, value: &str| parameters.push((name, Zeroizing::new(value.to_owned())));
         match &self.grant {
@@ -270,6 +295,10 @@ impl Settings {
                     add("actor_token", &actor.token);
                     add("actor_token_type", &actor.kind);
                 }
+            }
+            Grant::RefreshToken(token) => {
+                add("grant_type", "refresh_token");
+                add("refresh_token", refresh.unwrap_or(&token.given).expose());
             }
         }
         if !self.scopes.is_empty() {
@@ -325,7 +354,7 @@ impl Settings {
 }
 
 impl Grant {
-    fn read(fields: &Fields<'_>) -> Result<Self> {
+    fn read(fields: &Fields<'_>, authority: &Url, client: &Client) -> Result<Self> {
         let token = |name| -> Result<Option<Token>> {
             let Some(token) = fields.part(name, &["token", "type"])? else {
                 return Ok(None);
@@ -345,12 +374,33 @@ impl Grant {
                 subject: token("subject")?.ok_or_else(|| fields.malformed("subject", "an object"))?,
                 actor: token("actor")?,
             },
+            "refresh_token" => {
+                let subject = token("subject")?.filter(|subject| subject.kind == REFRESH_TOKEN);
+                let subject = subject.ok_or_else(|| {
+                    let expected =
+                        format!("an object with the refresh token as 'token' and the 'type' {REFRESH_TOKEN}");
+                    fields.malformed("subject", &expected)
+                })?;
+                Self::RefreshToken(RefreshToken::new(&subject.token, authority, client))
+            }
             _ => {
-                let message = "this grant is not supported: only 'client_credentials', 'password' and \
+                let message = "this grant is not supported: only 'client_credentials', 'password', 'refresh_token' and \
                      'urn:ietf:params:oauth:grant-type:token-exchange' give a token without a person";
                 return Err(Error::new(ErrorCode::Unsupported, message));
             }
         })
+    }
+}
+
+impl RefreshToken {
+    fn new(given: &str, authority: &Url, client: &Client) -> Self {
+        let identity = json!([authority.as_str(), client.id, given]).to_string();
+        let digest = Sha256::digest(Zeroizing::new(identity).as_bytes());
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self {
+            given: Secret::new(given),
+            name: format!("oauth2.refresh.{digest}"),
+        }
     }
 }
 
