@@ -57,8 +57,11 @@ impl Runtime {
     }
 
     pub(super) fn check_functions(&self, workflow: &Workflow) -> Result<()> {
-        for function in workflow.called_functions() {
-            self.inner.parts.functions.get(function)?.check()?;
+        for (name, task) in workflow.called_functions() {
+            let function = self.inner.parts.functions.get(name);
+            function
+                .and_then(|function| function.check())
+                .map_err(|error| task.located(error))?;
         }
         Ok(())
     }
