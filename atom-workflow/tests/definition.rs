@@ -116,7 +116,6 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
             "call: mcp in the version 2026-07-28",
             "call: mcp with the transport option 'a'",
             "run: script in ruby",
-            "run: workflow with return: code",
             "listen: an expression inside a structure",
             "authentication: oauth2 with the grant refresh_token without a 'subject' of the type \
              urn:ietf:params:oauth:token-type:refresh_token",
