@@ -554,7 +554,7 @@ fn schedules_beyond_the_engine_are_valid_and_listed() {
         ),
         ("{on: {all: []}}", "schedule.on: all of no events"),
         (
-            "{on: {one: {with: {data: '${ . == $secrets.a }'}}}}",
+            "{on: {one: {with: {data: '${ . == $secrets }'}}}}",
             "schedule.on: an expression with $secrets",
         ),
         (

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jaq_core::load::Arena;
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
-use jaq_core::path::Part;
+use jaq_core::path::{Opt, Part};
 
 use super::prelude::Signature;
 use super::structure::{CLOSURE, RECURSE};
@@ -17,6 +17,8 @@ pub(super) struct Analysis<'s> {
     pub(super) calls: BTreeSet<Signature<'s>>,
     /// The variables it uses and does not bind, with their `$`, in the order of their first use.
     pub(super) variables: Vec<&'s str>,
+    /// The secrets it reads by a name that stands in it.
+    pub(super) secrets: BTreeSet<&'s str>,
     /// The first call of each function it does not define, to say where it stands.
     pub(super) call_sites: Vec<Signature<'s>>,
     functions: Vec<Signature<'s>>,
@@ -154,6 +156,7 @@ impl<'s> Analysis<'s> {
                 }
             }
             Term::Path(head, path) => {
+                self.note_secret(head, &path.0);
                 self.handed_on(head, place);
                 for (part, _) in &mut path.0 {
                     match part {
@@ -195,6 +198,17 @@ impl<'s> Analysis<'s> {
             self.own_calls += 1;
         } else if self.calls.insert((name, arity)) {
             self.call_sites.push((name, arity));
+        }
+    }
+
+    /// Notes the name in `$secrets.name` and `$secrets["name"]`.
+    fn note_secret(&mut self, head: &Term<&'s str>, path: &[(Part<Term<&'s str>>, Opt)]) {
+        if let Term::Var("$secrets") = head
+            && !self.bound.contains(&"$secrets")
+            && let Some((Part::Index(Term::Str(None, name)), _)) = path.first()
+            && let [StrPart::Str(name)] = name.as_slice()
+        {
+            self.secrets.insert(name);
         }
     }
 

@@ -38,6 +38,7 @@ mod variables;
 
 pub use limits::Limits;
 pub use program::Expression;
+pub(crate) use program::no_secret;
 pub use template::{Template, compile_bare, is_expression};
 pub use variables::Variables;
 

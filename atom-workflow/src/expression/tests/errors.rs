@@ -118,6 +118,28 @@ fn what_fails_says_why_and_shows_no_value() {
 }
 
 #[test]
+fn a_secret_that_is_not_there_is_told_apart() {
+    let variables = Variables::new().set("secrets", json!({ "b": "hunter2", "c": { "d": 1 } }));
+    for (program, names) in [
+        ("$secrets.b", ["b"].as_slice()),
+        ("$secrets[\"a\"] // $secrets.c.d", &["a", "c"]),
+        ("try $secrets.a catch 1", &["a"]),
+        ("{a: 1} as $secrets | $secrets.a", &[]),
+        ("$secrets | .a", &[]),
+    ] {
+        let expression = Expression::compile(program).unwrap();
+        assert_eq!(expression.secrets().collect::<Vec<_>>(), names, "{program}");
+        match expression.evaluate(&json!(null), &variables) {
+            Ok(_) => assert!(!names.contains(&"a"), "{program}"),
+            Err(error) => {
+                assert_eq!(error.code(), ErrorCode::PermissionDenied, "{program}: {error}");
+                assert!(error.message().contains("no secret 'a'"), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_variable_that_is_not_there_is_named() {
     for program in ["$nobody", "$nobody.a", "1 + $nobody", "try $nobody catch 1"] {
         let expression = Expression::compile(program).unwrap();
