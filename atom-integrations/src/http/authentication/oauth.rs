@@ -2,43 +2,26 @@
 
 use std::fmt;
 
-use atom_core::{Error, ErrorCode, RandomSource, Result, Secret};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
+use atom_core::{Error, ErrorCode, Result, Secret};
 use jiff::Timestamp;
 use reqwest::Method;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use reqwest::header::{ACCEPT, HeaderValue};
 use schemars::{Schema, json_schema};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Fields, basic_of, fields, header};
-use crate::http::body::Body;
-use crate::http::encoding::percent;
+use super::client::{Client, METHODS};
+use super::parameters::{FORM, Parameters};
+use super::{Fields, fields};
 use crate::http::request::Request;
 use crate::http::target::parse_uri;
-use crate::system::SystemRandom;
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// The type of a refresh token (RFC 8693, section 3).
 const REFRESH_TOKEN: &str = "urn:ietf:params:oauth:token-type:refresh_token";
-const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
-const FORM: &str = "application/x-www-form-urlencoded";
-
-/// How long an assertion that a client signs is good for, in seconds.
-const ASSERTION_LIFETIME: i64 = 60;
-
-const METHODS: [&str; 5] = [
-    "client_secret_basic",
-    "client_secret_post",
-    "client_secret_jwt",
-    "private_key_jwt",
-    "none",
-];
 
 /// Where and how to ask for a token.
 #[derive(Clone)]
@@ -93,14 +76,6 @@ pub(in crate::http) struct RefreshToken {
 struct Token {
     token: Zeroizing<String>,
     kind: String,
-}
-
-#[derive(Clone)]
-struct Client {
-    id: Option<String>,
-    secret: Option<Zeroizing<String>>,
-    assertion: Option<Zeroizing<String>>,
-    method: &'static str,
 }
 
 /// The JSON Schema of a policy; only that of `oauth2` has endpoints of its own.
@@ -278,8 +253,8 @@ impl Settings {
         refresh: Option<&Secret>,
         now: Timestamp,
     ) -> Result<Request> {
-        let mut parameters: Vec<(&str, Zeroizing<String>)> = Vec::new();
-        let mut add = |name, value: &str| parameters.push((name, Zeroizing::new(value.to_owned())));
+        let mut parameters = Parameters::default();
+        let mut add = |name, value: &str| parameters.add(name, value);
         match &self.grant {
             Grant::ClientCredentials => add("grant_type", "client_credentials"),
             Grant::Password { username, password } => {
@@ -311,44 +286,8 @@ impl Settings {
         request
             .headers
             .insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let (id, secret) = (self.client.id.as_deref(), self.client.secret.as_ref());
-        match self.client.method {
-            "client_secret_basic" => {
-                let (id, secret) = (
-                    id.unwrap_or_default(),
-                    secret.map_or("", |secret| secret.as_str()),
-                );
-                let credential = basic_of(&percent(id), &percent(secret));
-                request.headers.insert(AUTHORIZATION, header(&credential)?);
-            }
-            "client_secret_jwt" | "private_key_jwt" => {
-                let assertion = match (&self.client.assertion, secret) {
-                    (Some(assertion), _) => assertion.clone(),
-                    (None, secret) => {
-                        let secret = secret.map_or("", |secret| secret.as_str());
-                        signed(id.unwrap_or_default(), secret, request.uri.as_str(), now)?
-                    }
-                };
-                add("client_assertion_type", ASSERTION_TYPE);
-                add("client_assertion", &assertion);
-                if let Some(id) = id {
-                    add("client_id", id);
-                }
-            }
-            method => {
-                if let Some(id) = id {
-                    add("client_id", id);
-                }
-                if let (Some(secret), "client_secret_post") = (secret, method) {
-                    add("client_secret", secret);
-                }
-            }
-        }
-        request.set_body(if self.is_json {
-            as_json(&parameters)
-        } else {
-            as_form(&parameters)
-        })?;
+        self.client.authenticate(&mut request, &mut parameters, now)?;
+        request.set_body(parameters.body(self.is_json))?;
         Ok(request)
     }
 }
@@ -401,89 +340,5 @@ impl RefreshToken {
             given: Secret::new(given),
             name: format!("oauth2.refresh.{digest}"),
         }
-    }
-}
-
-impl Client {
-    fn read(fields: &Fields<'_>) -> Result<Self> {
-        let Some(client) = fields.part("client", &["id", "secret", "assertion", "authentication"])? else {
-            return Ok(Self {
-                id: None,
-                secret: None,
-                assertion: None,
-                method: "none",
-            });
-        };
-        let method = client.text("authentication")?.unwrap_or("client_secret_post");
-        let method = METHODS.iter().find(|known| **known == method);
-        let secret =
-            |name| -> Result<_> { Ok(client.text(name)?.map(|text| Zeroizing::new(text.to_owned()))) };
-        let read = Self {
-            id: client.text("id")?.map(str::to_owned),
-            secret: secret("secret")?,
-            assertion: secret("assertion")?,
-            method: method.ok_or_else(|| client.malformed("authentication", "a method of OpenID Connect"))?,
-        };
-        let missing = match read.method {
-            "private_key_jwt" if read.assertion.is_none() => Some("assertion"),
-            "private_key_jwt" | "none" => None,
-            _ if read.id.is_none() => Some("id"),
-            "client_secret_basic" if read.secret.is_none() => Some("secret"),
-            "client_secret_jwt" if read.secret.is_none() && read.assertion.is_none() => Some("secret"),
-            _ => None,
-        };
-        match missing {
-            Some(name) => Err(client.malformed(name, &format!("a text, as '{}' needs it", read.method))),
-            None => Ok(read),
-        }
-    }
-}
-
-/// A JWT by which a client proves that it knows its secret (RFC 7523, section 3).
-fn signed(id: &str, secret: &str, audience: &str, now: Timestamp) -> Result<Zeroizing<String>> {
-    let unique: String = SystemRandom
-        .random_bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let claims = json!({
-        "iss": id, "sub": id, "aud": audience, "jti": unique,
-        "iat": now.as_second(), "exp": now.as_second() + ASSERTION_LIFETIME,
-    });
-    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-    let head = encode(br#"{"alg":"HS256","typ":"JWT"}"#);
-    let content = format!("{head}.{}", encode(claims.to_string().as_bytes()));
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
-        .map_err(|error| Error::internal("the assertion cannot be signed").with_source(error))?;
-    mac.update(content.as_bytes());
-    let signature = encode(&mac.finalize().into_bytes());
-    Ok(Zeroizing::new(format!("{content}.{signature}")))
-}
-
-fn as_form(parameters: &[(&str, Zeroizing<String>)]) -> Body {
-    let pairs: Vec<_> = parameters
-        .iter()
-        .map(|(name, value)| format!("{name}={}", percent(value)))
-        .collect();
-    Body {
-        content_type: FORM.to_owned(),
-        bytes: pairs.join("&").into_bytes(),
-    }
-}
-
-/// As a JSON object, where what is given more than once becomes a list.
-fn as_json(parameters: &[(&str, Zeroizing<String>)]) -> Body {
-    let mut object = Map::new();
-    for (name, value) in parameters {
-        let value = json!(value.as_str());
-        match object.get_mut(*name) {
-            None => drop(object.insert((*name).to_owned(), value)),
-            Some(Value::Array(values)) => values.push(value),
-            Some(first) => *first = json!([first.take(), value]),
-        }
-    }
-    Body {
-        content_type: "application/json".to_owned(),
-        bytes: Value::Object(object).to_string().into_bytes(),
     }
 }
