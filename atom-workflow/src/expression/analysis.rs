@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use jaq_core::load::Arena;
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
-use jaq_core::path::{Opt, Part};
+use jaq_core::path::Part;
 
 use super::prelude::Signature;
+use super::secret::{self, SECRETS};
 use super::structure::{CLOSURE, RECURSE};
 
 /// What a program refers to.
@@ -59,6 +60,12 @@ impl<'s> Analysis<'s> {
     }
 
     fn term(&mut self, term: &mut Term<&'s str>, place: Option<(&'s str, &'s Arena)>) {
+        if !self.bound.contains(&SECRETS) {
+            match secret::named(term) {
+                Some(name) => drop(self.secrets.insert(name)),
+                None => secret::check_computed(term),
+            }
+        }
         match term {
             Term::Recurse => {
                 self.calls.insert((RECURSE, 0));
@@ -156,7 +163,6 @@ impl<'s> Analysis<'s> {
                 }
             }
             Term::Path(head, path) => {
-                self.note_secret(head, &path.0);
                 self.handed_on(head, place);
                 for (part, _) in &mut path.0 {
                     match part {
@@ -198,17 +204,6 @@ impl<'s> Analysis<'s> {
             self.own_calls += 1;
         } else if self.calls.insert((name, arity)) {
             self.call_sites.push((name, arity));
-        }
-    }
-
-    /// Notes the name in `$secrets.name` and `$secrets["name"]`.
-    fn note_secret(&mut self, head: &Term<&'s str>, path: &[(Part<Term<&'s str>>, Opt)]) {
-        if let Term::Var("$secrets") = head
-            && !self.bound.contains(&"$secrets")
-            && let Some((Part::Index(Term::Str(None, name)), _)) = path.first()
-            && let [StrPart::Str(name)] = name.as_slice()
-        {
-            self.secrets.insert(name);
         }
     }
 

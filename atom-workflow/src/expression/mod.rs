@@ -29,6 +29,7 @@ mod path;
 mod prelude;
 mod program;
 mod regex;
+mod secret;
 mod structure;
 mod template;
 #[cfg(test)]
