@@ -123,10 +123,12 @@ impl EngineBuilder {
         let retention = self.config.retention.settings()?;
         let settings = self.config.runtime_settings()?;
         let storage = open_storage(&self.config).await?;
+        client.keep_tokens_in(Arc::clone(&storage.vault));
         let close_grace = self.config.close_grace();
         let engine = Engine::assemble(Assembly {
             storage,
             functions,
+            http: client,
             processes,
             clock: self.clock,
             random: self.random,

@@ -2,9 +2,10 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use atom_core::{CancellationToken, Clock, Error, FunctionRegistry, Principal, RandomSource, Result, RunId};
+use atom_integrations::http::HttpClient;
 use atom_integrations::process::Processes;
 use atom_integrations::storage::SqliteStore;
 use atom_workflow::runtime::{RetentionSettings, Runtime, RuntimeLimits, RuntimeParts, RuntimeSettings};
@@ -21,6 +22,9 @@ use crate::api::{
 };
 use crate::builder::Storage;
 use crate::{EngineBuilder, EngineConfig};
+
+/// How long closing waits for a refresh of a token at least: one that is cut short may cost what a person agreed to.
+const REFRESH_GRACE: Duration = Duration::from_secs(1);
 
 /// An open engine. Clones share it; it stays open until [`close`](Self::close).
 ///
@@ -55,6 +59,7 @@ struct Inner {
     parts: Arc<Parts>,
     principal: Principal,
     sqlite: Option<Arc<SqliteStore>>,
+    http: HttpClient,
     processes: Processes,
     retention: RetentionSettings,
     close_grace: Duration,
@@ -69,6 +74,7 @@ struct Inner {
 pub(crate) struct Assembly {
     pub(crate) storage: Storage,
     pub(crate) functions: Arc<FunctionRegistry>,
+    pub(crate) http: HttpClient,
     pub(crate) processes: Processes,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn RandomSource>,
@@ -100,6 +106,7 @@ impl Engine {
         let Assembly {
             storage,
             functions,
+            http,
             processes,
             clock,
             random,
@@ -135,6 +142,7 @@ impl Engine {
                 parts: Arc::new(parts),
                 principal,
                 sqlite: storage.sqlite,
+                http,
                 processes,
                 retention,
                 close_grace,
@@ -306,6 +314,7 @@ impl Engine {
     }
 
     async fn shut_down(&self, grace: Duration) -> Result<()> {
+        let began = Instant::now();
         self.inner.parts.closing.cancel();
         self.inner.processes.begin_close();
         self.inner.calls.close();
@@ -317,6 +326,8 @@ impl Engine {
         };
         tokio::join!(finish_calls, runtime.close(grace));
         self.inner.processes.close().await;
+        let patience = grace.saturating_sub(began.elapsed()).max(REFRESH_GRACE);
+        self.inner.http.close(patience).await;
         match &self.inner.sqlite {
             Some(store) => store.close().await,
             None => Ok(()),

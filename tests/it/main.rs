@@ -15,6 +15,7 @@ mod histories;
 #[cfg(unix)]
 mod processes;
 mod protocols;
+mod refresh;
 mod resources;
 mod retention;
 mod schedules;

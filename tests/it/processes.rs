@@ -130,7 +130,7 @@ async fn each_part_of_a_result_can_be_the_output() {
 }
 
 #[tokio::test]
-async fn a_workflow_that_was_run_may_keep_its_output_to_itself() {
+async fn each_part_of_the_end_of_a_workflow_can_be_the_output() {
     let fixture = Fixture::open(config()).await;
     let child = "document: { dsl: 1.0.3, namespace: tests, name: child, version: 1.0.0 }\ndo: [{ a: { set: { b: 1 } } }]";
     fixture
@@ -141,16 +141,18 @@ async fn a_workflow_that_was_run_may_keep_its_output_to_itself() {
             "do: [{{ a: {{ run: {{ return: {returns}, workflow: {{ namespace: tests, name: child, version: 1.0.0 }} }} }} }}]"
         )
     };
-    assert_eq!(fixture.output(&run("stdout"), json!({})).await, json!({ "b": 1 }));
-    assert_eq!(fixture.output(&run("none"), json!({})).await, json!(null));
-    for returns in ["code", "stderr", "all"] {
-        let request = json!({ "document": document(&run(returns)) });
-        let error = fixture
-            .engine
-            .call_json(&fixture.ada, "runs.start", request)
-            .await
-            .unwrap_err();
-        assert_eq!(error.code(), ErrorCode::Unsupported);
+    for (returns, output) in [
+        ("stdout", json!({ "b": 1 })),
+        ("stderr", json!("")),
+        ("code", json!(0)),
+        ("all", json!({ "code": 0, "stdout": { "b": 1 }, "stderr": "" })),
+        ("none", json!(null)),
+    ] {
+        assert_eq!(
+            fixture.output(&run(returns), json!({})).await,
+            output,
+            "{returns}"
+        );
     }
     fixture.engine.close().await.unwrap();
 }

@@ -1,7 +1,7 @@
 //! Sends requests: one pooled client, made on first use, that keeps the operator's rules on every hop.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use atom_core::{Error, ErrorCode, FunctionContext, Result};
@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 use super::address::PublicResolver;
 use super::answer::Answer;
 use super::authentication::memory::{Demands, Tokens};
+use super::authentication::refresh::Grants;
 use super::config::{HttpConfig, PrivateAddresses};
 use super::failure;
 use super::request::{HttpVersion, Request};
@@ -28,6 +29,9 @@ pub(crate) struct Client {
     connections: OnceCell<Connections>,
     pub(super) tokens: Tokens,
     pub(super) demands: Demands,
+    pub(super) grants: Grants,
+    /// Itself, for what goes on without the call that began it.
+    own: Weak<Self>,
 }
 
 /// The connection pools. Reading the system's certificates takes a while, so they are made on first use.
@@ -54,15 +58,23 @@ struct Pools {
 impl Client {
     /// # Errors
     /// `invalid_request` for a malformed configuration.
-    pub(crate) fn new(config: HttpConfig) -> Result<Self> {
+    pub(crate) fn new(config: HttpConfig) -> Result<Arc<Self>> {
         config.validate()?;
-        Ok(Self {
-            policy: TargetPolicy::new(&config)?,
+        let policy = TargetPolicy::new(&config)?;
+        Ok(Arc::new_cyclic(|own| Self {
+            policy,
             config,
             connections: OnceCell::new(),
             tokens: Tokens::default(),
             demands: Demands::default(),
-        })
+            grants: Grants::default(),
+            own: Weak::clone(own),
+        }))
+    }
+
+    pub(super) fn shared(&self) -> Result<Arc<Self>> {
+        let own = self.own.upgrade();
+        own.ok_or_else(|| Error::internal("the HTTP client is being dropped"))
     }
 
     /// Sends a request and reads the whole answer, within the deadline and until the caller cancels.
@@ -110,8 +122,13 @@ impl Client {
             Some(deadline) => {
                 Duration::try_from(deadline.duration_since(Timestamp::now())).unwrap_or_default()
             }
-            None => self.config.timeout(),
+            None => self.patience_without_deadline(),
         }
+    }
+
+    /// How long a call may take that has no deadline.
+    pub(super) fn patience_without_deadline(&self) -> Duration {
+        self.config.timeout()
     }
 
     /// How many bytes of one answer are read.
@@ -261,7 +278,7 @@ fn with_protocols(tls: &ClientConfig, protocols: &[&str]) -> ClientConfig {
     tls
 }
 
-async fn within<T>(patience: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn within<T>(patience: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
     let late = || Error::new(ErrorCode::Timeout, "the answer did not come before the deadline");
     if patience.is_zero() {
         return Err(late());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use atom_core::{Error, ErrorCode, Result, Scope};
+use atom_core::{Error, ErrorCode, Result, Scope, Secret};
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, LOCATION};
 use reqwest::{Response, StatusCode};
@@ -13,8 +13,8 @@ use super::authentication::Scheme;
 use super::authentication::digest::{self, Credentials};
 use super::authentication::memory::Owner;
 use super::authentication::oauth::Settings;
-use super::authentication::token::AccessToken;
-use super::client::Client;
+use super::authentication::token::{self, AccessToken};
+use super::client::{Client, within};
 use super::incoming::Incoming;
 use super::request::Request;
 use super::target;
@@ -78,12 +78,12 @@ impl Client {
 
     /// Sends a token along. One that was kept and is refused is replaced once.
     async fn with_token(&self, mut request: Request, settings: &Settings, owner: &Owner) -> Result<Incoming> {
-        let (mut token, is_new) = self.tokens.get(owner, || self.ask(settings)).await?;
+        let (mut token, is_new) = self.tokens.get(owner, || self.ask(settings, &owner.0)).await?;
         request.headers.insert(AUTHORIZATION, token.header());
         let mut reply = self.exchange(request.clone()).await?;
         if !is_new && reply.refuses_credentials(&request.uri) {
             self.tokens.forget(owner, &token);
-            (token, _) = self.tokens.get(owner, || self.ask(settings)).await?;
+            (token, _) = self.tokens.get(owner, || self.ask(settings, &owner.0)).await?;
             request.headers.insert(AUTHORIZATION, token.header());
             reply = self.exchange(request).await?;
         }
@@ -93,7 +93,36 @@ impl Client {
     }
 
     /// Asks an authority for a token.
-    async fn ask(&self, settings: &Settings) -> Result<AccessToken> {
+    async fn ask(&self, settings: &Settings, scope: &Scope) -> Result<AccessToken> {
+        let Some(refresh_token) = settings.refresh_token() else {
+            let (status, body) = self.ask_for_token(settings, None).await?;
+            return AccessToken::read(settings, status, &body);
+        };
+        let grant = self.grants.get(scope, refresh_token)?;
+        let turn = grant.turn().await?;
+        let (client, settings) = (self.shared()?, settings.clone());
+        let refresh = async move {
+            let _turn = turn;
+            let used = grant.current().await?;
+            let asked = client.ask_for_token(&settings, Some(&used));
+            let (status, body) = within(client.patience_without_deadline(), asked).await?;
+            // Whatever else is wrong with the answer, this must not be lost.
+            if let Some(token) = token::replacement(status, &body)
+                && token.expose() != used.expose()
+            {
+                grant.keep(token).await?;
+            }
+            AccessToken::read(&settings, status, &body)
+        };
+        self.grants.carry_through(refresh).await
+    }
+
+    /// What the token endpoint of an authority answers; `refresh` is the refresh token to use, for that grant.
+    async fn ask_for_token(
+        &self,
+        settings: &Settings,
+        refresh: Option<&Secret>,
+    ) -> Result<(StatusCode, Vec<u8>)> {
         let endpoint = match settings.discovery()? {
             None => settings.token_endpoint()?,
             Some(request) => {
@@ -109,9 +138,8 @@ impl Client {
                 settings.discovered(&document)?
             }
         };
-        let request = settings.token_request(endpoint, Timestamp::now())?;
-        let (status, body) = self.ask_authority(settings, request).await?;
-        AccessToken::read(settings, status, &body)
+        let request = settings.token_request(endpoint, refresh, Timestamp::now())?;
+        self.ask_authority(settings, request).await
     }
 
     async fn ask_authority(&self, settings: &Settings, request: Request) -> Result<(StatusCode, Vec<u8>)> {

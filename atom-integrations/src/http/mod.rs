@@ -25,7 +25,9 @@
 //! ```
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use atom_core::storage::Vault;
 use atom_core::{Function, Result};
 
 pub(crate) use client::Client;
@@ -72,8 +74,19 @@ impl HttpClient {
     /// # Errors
     /// `invalid_request` for a malformed configuration.
     pub fn new(config: HttpConfig) -> Result<Self> {
-        let client = Arc::new(Client::new(config)?);
+        let client = Client::new(config)?;
         Ok(Self { client })
+    }
+
+    /// Keeps refresh tokens that an authority replaces in a vault, as secrets of the user for whom they were used.
+    /// Without a vault the grant `refresh_token` is refused. Only the first vault counts.
+    pub fn keep_tokens_in(&self, vault: Arc<dyn Vault>) {
+        self.client.grants.keep_in(vault);
+    }
+
+    /// Waits until no refresh token is in use, before the vault is closed. What takes longer than `patience` is ended.
+    pub async fn close(&self, patience: Duration) {
+        self.client.grants.close(patience).await;
     }
 }
 

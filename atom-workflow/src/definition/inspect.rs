@@ -1,6 +1,6 @@
 //! Answers questions about a whole document.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use atom_core::{Error, ErrorCode, Result};
@@ -58,15 +58,20 @@ impl Workflow {
     }
 
     /// The names of the registered functions that the document calls, those among them that stand behind
-    /// protocols such as `call: http`, and behind `run`.
+    /// protocols such as `call: http`, and behind `run`, each with the first task that calls it.
     #[must_use]
-    pub fn called_functions(&self) -> BTreeSet<&str> {
-        let mut functions = BTreeSet::new();
-        self.visit(&mut |task| match &task.kind {
-            TaskKind::Call(call) => functions.extend(call.target.function()),
-            TaskKind::Subscribe(_) => functions.extend(CallTarget::AsyncApi.function()),
-            TaskKind::Process(process) => functions.extend([process.kind.function()]),
-            _ => {}
+    pub fn called_functions(&self) -> BTreeMap<&str, &Arc<Task>> {
+        let mut functions = BTreeMap::new();
+        self.visit(&mut |task| {
+            let function = match &task.kind {
+                TaskKind::Call(call) => call.target.function(),
+                TaskKind::Subscribe(_) => CallTarget::AsyncApi.function(),
+                TaskKind::Process(process) => Some(process.kind.function()),
+                _ => None,
+            };
+            if let Some(function) = function {
+                functions.entry(function).or_insert(task);
+            }
         });
         functions
     }

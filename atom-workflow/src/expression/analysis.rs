@@ -8,6 +8,7 @@ use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::path::Part;
 
 use super::prelude::Signature;
+use super::secret::{self, SECRETS};
 use super::structure::{CLOSURE, RECURSE};
 
 /// What a program refers to.
@@ -17,6 +18,8 @@ pub(super) struct Analysis<'s> {
     pub(super) calls: BTreeSet<Signature<'s>>,
     /// The variables it uses and does not bind, with their `$`, in the order of their first use.
     pub(super) variables: Vec<&'s str>,
+    /// The secrets it reads by a name that stands in it.
+    pub(super) secrets: BTreeSet<&'s str>,
     /// The first call of each function it does not define, to say where it stands.
     pub(super) call_sites: Vec<Signature<'s>>,
     functions: Vec<Signature<'s>>,
@@ -57,6 +60,12 @@ impl<'s> Analysis<'s> {
     }
 
     fn term(&mut self, term: &mut Term<&'s str>, place: Option<(&'s str, &'s Arena)>) {
+        if !self.bound.contains(&SECRETS) {
+            match secret::named(term) {
+                Some(name) => drop(self.secrets.insert(name)),
+                None => secret::check_computed(term),
+            }
+        }
         match term {
             Term::Recurse => {
                 self.calls.insert((RECURSE, 0));

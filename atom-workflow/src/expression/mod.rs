@@ -29,6 +29,7 @@ mod path;
 mod prelude;
 mod program;
 mod regex;
+mod secret;
 mod structure;
 mod template;
 #[cfg(test)]
@@ -38,6 +39,7 @@ mod variables;
 
 pub use limits::Limits;
 pub use program::Expression;
+pub(crate) use program::no_secret;
 pub use template::{Template, compile_bare, is_expression};
 pub use variables::Variables;
 

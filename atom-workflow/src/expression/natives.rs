@@ -10,6 +10,7 @@ use super::limits::{check_stack, tick, tick_term, tick_text};
 use super::number::Number;
 use super::operators::Failure;
 use super::regex::{self, Patterns};
+use super::secret::secret;
 use super::structure::{closure, delete_all, paths, recurse};
 use super::value::Val;
 
@@ -67,7 +68,7 @@ pub(super) fn functions() -> impl Iterator<Item = Fun<Language>> {
     let crates = jaq_core::funs()
         .chain(jaq_std::funs())
         .filter(|(name, ..)| !LEFT_OUT.contains(name));
-    crates.chain(own()).chain([closure(), recurse()])
+    crates.chain(own()).chain([closure(), recurse(), secret()])
 }
 
 fn own() -> [Fun<Language>; 16] {

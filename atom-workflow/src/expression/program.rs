@@ -37,7 +37,16 @@ struct Inner {
     limits: Limits,
     /// The variables the program uses, without `$`.
     variables: Vec<String>,
+    /// The secrets that the program reads by a name that stands in it.
+    secrets: Vec<String>,
     code: Code,
+}
+
+/// What compiling gives.
+struct Compiled {
+    code: Code,
+    variables: Vec<String>,
+    secrets: Vec<String>,
 }
 
 enum Code {
@@ -79,13 +88,14 @@ impl Expression {
             ));
         }
         // Only the stack of the meter is needed: compiling is bounded by the size of the program.
-        let (code, variables) = metered(&limits, || compile(source, &limits, has_shortcut))?;
+        let compiled = metered(&limits, || compile(source, &limits, has_shortcut))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 source: source.to_owned(),
                 limits,
-                variables,
-                code,
+                variables: compiled.variables,
+                secrets: compiled.secrets,
+                code: compiled.code,
             }),
         })
     }
@@ -101,6 +111,11 @@ impl Expression {
         self.inner.variables.iter().map(String::as_str)
     }
 
+    /// The secrets that the program reads by a name that stands in it, as in `$secrets.name`.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.inner.secrets.iter().map(String::as_str)
+    }
+
     /// The first output of the program for `input`, or null when it has none.
     ///
     /// The result depends on the arguments alone. Values of variables that the program does not use are not
@@ -108,7 +123,7 @@ impl Expression {
     ///
     /// # Errors
     /// `invalid_expression` when the program fails, uses a variable that is not there, or yields NaN or an
-    /// infinity; `limit_exceeded`, whose context names the `limit`, when it passes one of its [`Limits`].
+    /// infinity; `permission_denied` when it names a secret that `$secrets` does not have; `limit_exceeded`, whose context names the `limit`, when it passes one of its [`Limits`].
     pub fn evaluate(&self, input: &Value, variables: &Variables) -> Result<Value, Error> {
         for name in &self.inner.variables {
             if variables.get(name).is_none() {
@@ -121,6 +136,9 @@ impl Expression {
                         .join(", ")
                 )));
             }
+        }
+        if let Some(missing) = self.secrets().find(|name| !has_secret(variables, name)) {
+            return Err(no_secret(missing));
         }
         match &self.inner.code {
             Code::Path(path) => path
@@ -168,7 +186,21 @@ impl fmt::Debug for Expression {
     }
 }
 
-fn compile(source: &str, limits: &Limits, has_shortcut: bool) -> Result<(Code, Vec<String>), Error> {
+fn has_secret(variables: &Variables, name: &str) -> bool {
+    let secrets = variables.get("secrets");
+    secrets.is_some_and(|secrets| secrets.get(name).is_some())
+}
+
+/// The error for a secret that is asked for and not there.
+pub(crate) fn no_secret(name: &str) -> Error {
+    let message = format!(
+        "there is no secret '{name}' here: set it with secrets.set, list it in 'use.secrets', and pass a function from \
+         elsewhere what it needs"
+    );
+    Error::new(ErrorCode::PermissionDenied, message)
+}
+
+fn compile(source: &str, limits: &Limits, has_shortcut: bool) -> Result<Compiled, Error> {
     let tokens = Lexer::new(source).lex().map_err(|errors| match errors.first() {
         Some((expected, found)) => malformed(source, found, &format!("expected {}", expected.as_str())),
         None => malformed(source, source, "it cannot be read"),
@@ -214,8 +246,14 @@ fn compile(source: &str, limits: &Limits, has_shortcut: bool) -> Result<(Code, V
         .iter()
         .map(|name| name.trim_start_matches('$').to_owned())
         .collect();
+    let secrets = analysis.secrets.iter().map(|name| (*name).to_owned()).collect();
+    let compiled = |code| Compiled {
+        code,
+        variables,
+        secrets,
+    };
     if let Some(path) = Path::of(&term).filter(|_| has_shortcut) {
-        return Ok((Code::Path(path), variables));
+        return Ok(compiled(Code::Path(path)));
     }
 
     let (mut defs, needed): (Vec<Def<&str>>, _) = prelude.needed(&analysis.calls);
@@ -241,7 +279,7 @@ fn compile(source: &str, limits: &Limits, has_shortcut: bool) -> Result<(Code, V
                 None => malformed(source, source, "it cannot be compiled"),
             },
         )?;
-    Ok((Code::Filter(filter), variables))
+    Ok(compiled(Code::Filter(filter)))
 }
 
 fn count(tokens: &[Token<&str>]) -> usize {

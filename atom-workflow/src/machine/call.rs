@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::frame::{FrameId, List, Purpose};
 use super::{Command, Machine, WorkflowError, resource};
 use crate::definition::{Call, CallTarget, Task, parse_duration};
-use crate::expression::{Template, Variables, is_expression};
+use crate::expression::{Template, Variables, is_expression, no_secret};
 
 type Result<T> = std::result::Result<T, WorkflowError>;
 
@@ -154,10 +154,7 @@ fn credentials(scheme: &str, name: &str, variables: &Variables) -> Result<Value>
     let secret = variables
         .get("secrets")
         .and_then(|secrets| secrets.get(name)?.as_str())
-        .ok_or_else(|| {
-            let detail = format!("the secret '{name}' is not set, or not listed in 'use.secrets'");
-            WorkflowError::standard("authorization", 403, "Authorization Error", detail)
-        })?;
+        .ok_or_else(|| WorkflowError::expression(&no_secret(name)))?;
     match serde_json::from_str(secret) {
         Ok(details @ Value::Object(_)) => Ok(details),
         _ if scheme == "bearer" => Ok(json!({ "token": secret })),

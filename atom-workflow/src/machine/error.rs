@@ -81,7 +81,11 @@ impl WorkflowError {
         Self::standard("validation", 400, "Validation Error", detail)
     }
 
+    /// The error of an expression. One that asks for a secret which is not there is told apart, as the specification wants.
     pub(crate) fn expression(error: &Error) -> Self {
+        if error.code() == ErrorCode::PermissionDenied {
+            return Self::standard("authorization", 403, "Authorization Error", error.message());
+        }
         Self::standard("expression", 400, "Expression Error", error.message())
     }
 

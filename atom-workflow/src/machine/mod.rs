@@ -305,6 +305,12 @@ impl Machine {
         self.now
     }
 
+    /// A secret that the document lists and that is not set.
+    pub(crate) fn missing_secret(&self) -> Option<&str> {
+        let mut names = self.workflow.secrets.iter().map(String::as_str);
+        names.find(|name| self.facts.secrets.get(name).is_none())
+    }
+
     /// What the run follows.
     pub(crate) fn workflow(&self) -> &Workflow {
         &self.workflow

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::data::{self, shape_input, shape_output};
 use super::event::RecordKind;
@@ -11,7 +11,7 @@ use super::frame::{
 };
 use super::tally::TaskEnd;
 use super::{Command, Machine, WorkflowError};
-use crate::definition::{FlowDirective, Output, Task, TaskKind};
+use crate::definition::{FlowDirective, Output, Returned, Task, TaskKind};
 use crate::expression::{Variables, truthy};
 
 impl Machine {
@@ -239,7 +239,7 @@ impl Machine {
         // What is not awaited has no output of its own: data passes through, as with `wait`.
         let output = match &frame.task.kind {
             TaskKind::Run(run) if !run.is_awaited => frame.input.as_ref().clone(),
-            TaskKind::Run(run) if !run.returns_output => Value::Null,
+            TaskKind::Run(run) => returned(run.returns, output),
             TaskKind::Process(process) if !process.is_awaited => frame.input.as_ref().clone(),
             _ => output,
         };
@@ -338,5 +338,16 @@ impl Machine {
 
     pub(super) fn state(&mut self, id: FrameId) -> Option<&mut TaskState> {
         self.task_mut(id).map(|task| &mut task.state)
+    }
+}
+
+/// What a task gives of a workflow that has ended well.
+fn returned(wanted: Returned, output: Value) -> Value {
+    match wanted {
+        Returned::Output => output,
+        Returned::Errors => json!(""),
+        Returned::Code => json!(0),
+        Returned::All => json!({ "code": 0, "stdout": output, "stderr": "" }),
+        Returned::Nothing => Value::Null,
     }
 }

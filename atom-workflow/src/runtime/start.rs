@@ -57,8 +57,9 @@ impl Runtime {
     }
 
     pub(super) fn check_functions(&self, workflow: &Workflow) -> Result<()> {
-        for function in workflow.called_functions() {
-            self.inner.parts.functions.usable(function)?;
+        for (name, task) in workflow.called_functions() {
+            let function = self.inner.parts.functions.usable(name);
+            function.map_err(|error| task.located(error))?;
         }
         Ok(())
     }

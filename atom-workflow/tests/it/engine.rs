@@ -155,10 +155,12 @@ async fn cancelling_stops_a_run_for_good_and_twice_is_once() {
 async fn what_cannot_work_is_refused_at_the_start() {
     let bench = Bench::new();
     let missing = bench
-        .try_start("- a: { call: nobody.home }", json!({}))
+        .try_start("- a: { set: { n: 1 } }\n- b: { call: nobody.home }", json!({}))
         .await
         .unwrap_err();
     assert_eq!(missing.code(), ErrorCode::NotFound);
+    let place = ["line", "column", "path"].map(|part| missing.context()[part].as_str());
+    assert_eq!(place, ["4", "6", "/do/1/b"]);
     let unsupported = bench
         .try_start(
             "- a: { run: { script: { language: ruby, code: 'puts 1' } } }",

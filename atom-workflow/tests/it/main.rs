@@ -30,6 +30,7 @@ mod resources;
 mod retention;
 mod retry;
 mod schedules;
+mod secrets;
 mod statistics;
 mod stuck;
 mod subscribe;

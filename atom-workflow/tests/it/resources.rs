@@ -481,3 +481,56 @@ do:
     let history = serde_json::to_string(&history).unwrap();
     assert!(history.contains(r#""seen":null"#), "{history}");
 }
+
+#[tokio::test]
+async fn a_function_from_elsewhere_names_its_files_relative_to_itself() {
+    let (bench, shelf) = bench();
+    bench
+        .vault
+        .set(
+            &bench.scope(),
+            "token",
+            &Secret::new("the-token"),
+            jiff::Timestamp::UNIX_EPOCH,
+        )
+        .await
+        .unwrap();
+    let folder = "https://c.test/functions/log/1.0.0";
+    let with = |schema: &str| {
+        format!("input: {{ schema: {{ resource: {{ endpoint: {schema} }} }} }}\nset: {{ n: 1 }}")
+    };
+    shelf.put(&format!("{folder}/schemas/input.json"), r#"{"required":["n"]}"#);
+    shelf.put("https://c.test/functions/log/other.json", "{}");
+    let tasks = "
+use:
+  secrets: [token]
+  catalogs:
+    own: { endpoint: { uri: https://c.test, authentication: { bearer: { token: '${ $secrets.token }' } } } }
+do:
+  - log: { call: 'log:1.0.0@own' }
+";
+    shelf.put(&format!("{folder}/function.yaml"), &with("schemas/input.json"));
+    let error = bench.error(tasks, json!({})).await;
+    assert!(error["type"].as_str().unwrap().ends_with("validation"), "{error}");
+    let asked = shelf.asked();
+    assert_eq!(asked[1]["uri"], format!("{folder}/schemas/input.json"));
+    // What belongs to the function is read as the function is, and nothing else.
+    assert_eq!(asked[1]["authentication"], asked[0]["authentication"]);
+    shelf.put(&format!("{folder}/function.yaml"), &with("../other.json"));
+    assert_eq!(bench.output(tasks, json!({})).await, json!({ "n": 1 }));
+    assert_eq!(
+        shelf.asked()[3],
+        json!({ "uri": "https://c.test/functions/log/other.json" })
+    );
+
+    // A document has no place of its own.
+    let own = Workflow::parse(&document(&format!(
+        "- a: {{ {} }}",
+        with("a.json").replace('\n', ", ")
+    )))
+    .unwrap();
+    assert_eq!(
+        own.unsupported[0].feature,
+        "schema.resource: a relative URI, as the document itself has none"
+    );
+}

@@ -17,9 +17,12 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 mod challenge;
+mod client;
 pub(super) mod digest;
 pub(super) mod memory;
 pub(super) mod oauth;
+mod parameters;
+pub(super) mod refresh;
 pub(super) mod token;
 
 use digest::Credentials;

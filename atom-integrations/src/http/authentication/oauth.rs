@@ -2,41 +2,26 @@
 
 use std::fmt;
 
-use atom_core::{Error, ErrorCode, RandomSource, Result};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
+use atom_core::{Error, ErrorCode, Result, Secret};
 use jiff::Timestamp;
 use reqwest::Method;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use reqwest::header::{ACCEPT, HeaderValue};
 use schemars::{Schema, json_schema};
-use serde_json::{Map, Value, json};
-use sha2::Sha256;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Fields, basic_of, fields, header};
-use crate::http::body::Body;
-use crate::http::encoding::percent;
+use super::client::{Client, METHODS};
+use super::parameters::{FORM, Parameters};
+use super::{Fields, fields};
 use crate::http::request::Request;
 use crate::http::target::parse_uri;
-use crate::system::SystemRandom;
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// The type of a refresh token (RFC 8693, section 3).
+const REFRESH_TOKEN: &str = "urn:ietf:params:oauth:token-type:refresh_token";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
-const FORM: &str = "application/x-www-form-urlencoded";
-
-/// How long an assertion that a client signs is good for, in seconds.
-const ASSERTION_LIFETIME: i64 = 60;
-
-const METHODS: [&str; 5] = [
-    "client_secret_basic",
-    "client_secret_post",
-    "client_secret_jwt",
-    "private_key_jwt",
-    "none",
-];
 
 /// Where and how to ask for a token.
 #[derive(Clone)]
@@ -76,20 +61,21 @@ enum Grant {
         subject: Token,
         actor: Option<Token>,
     },
+    RefreshToken(RefreshToken),
+}
+
+/// The refresh token that a document gives.
+#[derive(Clone)]
+pub(in crate::http) struct RefreshToken {
+    pub(super) given: Secret,
+    /// The name of the secret that keeps what has replaced it.
+    pub(super) name: String,
 }
 
 #[derive(Clone)]
 struct Token {
     token: Zeroizing<String>,
     kind: String,
-}
-
-#[derive(Clone)]
-struct Client {
-    id: Option<String>,
-    secret: Option<Zeroizing<String>>,
-    assertion: Option<Zeroizing<String>>,
-    method: &'static str,
 }
 
 /// The JSON Schema of a policy; only that of `oauth2` has endpoints of its own.
@@ -102,7 +88,7 @@ pub(super) fn schema(has_endpoints: bool) -> Schema {
     });
     let mut properties = json!({
         "authority": text,
-        "grant": { "enum": ["client_credentials", "password", TOKEN_EXCHANGE] },
+        "grant": { "enum": ["client_credentials", "password", "refresh_token", TOKEN_EXCHANGE] },
         "client": {
             "type": "object",
             "properties": { "id": text, "secret": text, "assertion": text, "authentication": { "enum": METHODS } },
@@ -176,11 +162,12 @@ impl Settings {
             .map(|request| request.text("encoding"))
             .transpose()?
             .flatten();
+        let client = Client::read(&fields)?;
         Ok(Self {
+            grant: Grant::read(&fields, &authority, &client)?,
             authority,
             endpoint,
-            grant: Grant::read(&fields)?,
-            client: Client::read(&fields)?,
+            client,
             is_json: match encoding {
                 None | Some(FORM) => false,
                 Some("application/json") => true,
@@ -190,6 +177,14 @@ impl Settings {
             scopes: fields.texts("scopes")?,
             audiences: fields.texts("audiences")?,
         })
+    }
+
+    /// The refresh token by which tokens are asked for.
+    pub(in crate::http) fn refresh_token(&self) -> Option<&RefreshToken> {
+        match &self.grant {
+            Grant::RefreshToken(token) => Some(token),
+            _ => None,
+        }
     }
 
     /// Where the authority is, for people.
@@ -248,13 +243,18 @@ impl Settings {
         parse_uri(&format!("{base}/{}", path.trim_start_matches('/')))
     }
 
-    /// The request for a token.
+    /// The request for a token; `refresh` is the refresh token to use instead of the one that the document gives.
     ///
     /// # Errors
     /// `invalid_request` when a credential cannot be written as a request.
-    pub(in crate::http) fn token_request(&self, endpoint: Url, now: Timestamp) -> Result<Request> {
-        let mut parameters: Vec<(&str, Zeroizing<String>)> = Vec::new();
-        let mut add = |name, value: &str| parameters.push((name, Zeroizing::new(value.to_owned())));
+    pub(in crate::http) fn token_request(
+        &self,
+        endpoint: Url,
+        refresh: Option<&Secret>,
+        now: Timestamp,
+    ) -> Result<Request> {
+        let mut parameters = Parameters::default();
+        let mut add = |name, value: &str| parameters.add(name, value);
         match &self.grant {
             Grant::ClientCredentials => add("grant_type", "client_credentials"),
             Grant::Password { username, password } => {
@@ -271,6 +271,10 @@ impl Settings {
                     add("actor_token_type", &actor.kind);
                 }
             }
+            Grant::RefreshToken(token) => {
+                add("grant_type", "refresh_token");
+                add("refresh_token", refresh.unwrap_or(&token.given).expose());
+            }
         }
         if !self.scopes.is_empty() {
             add("scope", &self.scopes.join(" "));
@@ -282,50 +286,14 @@ impl Settings {
         request
             .headers
             .insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let (id, secret) = (self.client.id.as_deref(), self.client.secret.as_ref());
-        match self.client.method {
-            "client_secret_basic" => {
-                let (id, secret) = (
-                    id.unwrap_or_default(),
-                    secret.map_or("", |secret| secret.as_str()),
-                );
-                let credential = basic_of(&percent(id), &percent(secret));
-                request.headers.insert(AUTHORIZATION, header(&credential)?);
-            }
-            "client_secret_jwt" | "private_key_jwt" => {
-                let assertion = match (&self.client.assertion, secret) {
-                    (Some(assertion), _) => assertion.clone(),
-                    (None, secret) => {
-                        let secret = secret.map_or("", |secret| secret.as_str());
-                        signed(id.unwrap_or_default(), secret, request.uri.as_str(), now)?
-                    }
-                };
-                add("client_assertion_type", ASSERTION_TYPE);
-                add("client_assertion", &assertion);
-                if let Some(id) = id {
-                    add("client_id", id);
-                }
-            }
-            method => {
-                if let Some(id) = id {
-                    add("client_id", id);
-                }
-                if let (Some(secret), "client_secret_post") = (secret, method) {
-                    add("client_secret", secret);
-                }
-            }
-        }
-        request.set_body(if self.is_json {
-            as_json(&parameters)
-        } else {
-            as_form(&parameters)
-        })?;
+        self.client.authenticate(&mut request, &mut parameters, now)?;
+        request.set_body(parameters.body(self.is_json))?;
         Ok(request)
     }
 }
 
 impl Grant {
-    fn read(fields: &Fields<'_>) -> Result<Self> {
+    fn read(fields: &Fields<'_>, authority: &Url, client: &Client) -> Result<Self> {
         let token = |name| -> Result<Option<Token>> {
             let Some(token) = fields.part(name, &["token", "type"])? else {
                 return Ok(None);
@@ -345,8 +313,17 @@ impl Grant {
                 subject: token("subject")?.ok_or_else(|| fields.malformed("subject", "an object"))?,
                 actor: token("actor")?,
             },
+            "refresh_token" => {
+                let subject = token("subject")?.filter(|subject| subject.kind == REFRESH_TOKEN);
+                let subject = subject.ok_or_else(|| {
+                    let expected =
+                        format!("an object with the refresh token as 'token' and the 'type' {REFRESH_TOKEN}");
+                    fields.malformed("subject", &expected)
+                })?;
+                Self::RefreshToken(RefreshToken::new(&subject.token, authority, client))
+            }
             _ => {
-                let message = "this grant is not supported: only 'client_credentials', 'password' and \
+                let message = "this grant is not supported: only 'client_credentials', 'password', 'refresh_token' and \
                      'urn:ietf:params:oauth:grant-type:token-exchange' give a token without a person";
                 return Err(Error::new(ErrorCode::Unsupported, message));
             }
@@ -354,86 +331,14 @@ impl Grant {
     }
 }
 
-impl Client {
-    fn read(fields: &Fields<'_>) -> Result<Self> {
-        let Some(client) = fields.part("client", &["id", "secret", "assertion", "authentication"])? else {
-            return Ok(Self {
-                id: None,
-                secret: None,
-                assertion: None,
-                method: "none",
-            });
-        };
-        let method = client.text("authentication")?.unwrap_or("client_secret_post");
-        let method = METHODS.iter().find(|known| **known == method);
-        let secret =
-            |name| -> Result<_> { Ok(client.text(name)?.map(|text| Zeroizing::new(text.to_owned()))) };
-        let read = Self {
-            id: client.text("id")?.map(str::to_owned),
-            secret: secret("secret")?,
-            assertion: secret("assertion")?,
-            method: method.ok_or_else(|| client.malformed("authentication", "a method of OpenID Connect"))?,
-        };
-        let missing = match read.method {
-            "private_key_jwt" if read.assertion.is_none() => Some("assertion"),
-            "private_key_jwt" | "none" => None,
-            _ if read.id.is_none() => Some("id"),
-            "client_secret_basic" if read.secret.is_none() => Some("secret"),
-            "client_secret_jwt" if read.secret.is_none() && read.assertion.is_none() => Some("secret"),
-            _ => None,
-        };
-        match missing {
-            Some(name) => Err(client.malformed(name, &format!("a text, as '{}' needs it", read.method))),
-            None => Ok(read),
+impl RefreshToken {
+    fn new(given: &str, authority: &Url, client: &Client) -> Self {
+        let identity = json!([authority.as_str(), client.id, given]).to_string();
+        let digest = Sha256::digest(Zeroizing::new(identity).as_bytes());
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self {
+            given: Secret::new(given),
+            name: format!("oauth2.refresh.{digest}"),
         }
-    }
-}
-
-/// A JWT by which a client proves that it knows its secret (RFC 7523, section 3).
-fn signed(id: &str, secret: &str, audience: &str, now: Timestamp) -> Result<Zeroizing<String>> {
-    let unique: String = SystemRandom
-        .random_bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let claims = json!({
-        "iss": id, "sub": id, "aud": audience, "jti": unique,
-        "iat": now.as_second(), "exp": now.as_second() + ASSERTION_LIFETIME,
-    });
-    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-    let head = encode(br#"{"alg":"HS256","typ":"JWT"}"#);
-    let content = format!("{head}.{}", encode(claims.to_string().as_bytes()));
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
-        .map_err(|error| Error::internal("the assertion cannot be signed").with_source(error))?;
-    mac.update(content.as_bytes());
-    let signature = encode(&mac.finalize().into_bytes());
-    Ok(Zeroizing::new(format!("{content}.{signature}")))
-}
-
-fn as_form(parameters: &[(&str, Zeroizing<String>)]) -> Body {
-    let pairs: Vec<_> = parameters
-        .iter()
-        .map(|(name, value)| format!("{name}={}", percent(value)))
-        .collect();
-    Body {
-        content_type: FORM.to_owned(),
-        bytes: pairs.join("&").into_bytes(),
-    }
-}
-
-/// As a JSON object, where what is given more than once becomes a list.
-fn as_json(parameters: &[(&str, Zeroizing<String>)]) -> Body {
-    let mut object = Map::new();
-    for (name, value) in parameters {
-        let value = json!(value.as_str());
-        match object.get_mut(*name) {
-            None => drop(object.insert((*name).to_owned(), value)),
-            Some(Value::Array(values)) => values.push(value),
-            Some(first) => *first = json!([first.take(), value]),
-        }
-    }
-    Body {
-        content_type: "application/json".to_owned(),
-        bytes: Value::Object(object).to_string().into_bytes(),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use atom_core::{Error, ErrorCode, Result};
+use atom_core::{Error, ErrorCode, Result, Secret};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::StatusCode;
@@ -87,6 +87,15 @@ impl AccessToken {
     }
 }
 
+/// The refresh token that replaces the one which was used, if the answer of a token endpoint holds one.
+pub(in crate::http) fn replacement(status: StatusCode, body: &[u8]) -> Option<Secret> {
+    let answer: Value = serde_json::from_slice(body)
+        .ok()
+        .filter(|_| status.is_success())?;
+    let token = answer.get("refresh_token")?.as_str()?;
+    (!token.is_empty()).then(|| Secret::new(token))
+}
+
 /// The error of an authority that gives no token; `code` is what it says itself.
 fn refusal(settings: &Settings, status: StatusCode, code: Option<&str>) -> Error {
     let is_code = |code: &&str| {
@@ -101,6 +110,10 @@ fn refusal(settings: &Settings, status: StatusCode, code: Option<&str>) -> Error
     let (error, advice) = match status.as_u16() {
         429 => (ErrorCode::RateLimited, ""),
         408 | 500..=599 => (ErrorCode::Unavailable, ""),
+        _ if code == Some("invalid_grant") && settings.refresh_token().is_some() => (
+            ErrorCode::Unauthenticated,
+            "; the refresh token has expired or was withdrawn: let the person agree again, and set the new token",
+        ),
         300..=399 | 404 | 405 | 410 => (ErrorCode::Upstream, "; check 'authority' and 'endpoints'"),
         _ => (
             ErrorCode::Unauthenticated,

@@ -32,6 +32,11 @@ pub struct AuthorityConfig {
     pub assertion: String,
     /// The user that is known.
     pub user: (String, String),
+    /// The refresh token that is good.
+    pub refresh_token: String,
+    /// Whether a refresh token is good for one use, and replaced with it. Using one again ends the grant (RFC 9700,
+    /// section 4.14.2).
+    pub replaces_refresh_tokens: bool,
     /// How long tokens are good for, in seconds; absent to leave it out.
     pub expires_in: Option<u64>,
     /// Whether tokens are JWTs that tell their issuer.
@@ -49,6 +54,8 @@ impl Default for AuthorityConfig {
             method: "client_secret_post".to_owned(),
             assertion: "ready.made.assertion".to_owned(),
             user: ("ada".to_owned(), "p&ss=w rd".to_owned()),
+            refresh_token: "refresh-token-1".to_owned(),
+            replaces_refresh_tokens: false,
             expires_in: Some(3600),
             has_jwts: false,
             refusal: None,
@@ -254,6 +261,22 @@ impl State {
                     ));
                 }
                 answer["issued_token_type"] = json!("urn:ietf:params:oauth:token-type:access_token");
+            }
+            Some("refresh_token") => {
+                let token = get("refresh_token")
+                    .ok_or_else(|| invalid("no refresh token (RFC 6749, 6)".to_owned()))?;
+                if token != self.config.refresh_token {
+                    // No token has this name.
+                    self.config.refresh_token.clear();
+                    return Err((
+                        "invalid_grant",
+                        format!("the refresh token '{token}' is not good"),
+                    ));
+                }
+                if self.config.replaces_refresh_tokens {
+                    self.config.refresh_token = format!("refresh-token-{}", self.requests.len() + 1);
+                    answer["refresh_token"] = json!(self.config.refresh_token);
+                }
             }
             other => return Err(("unsupported_grant_type", format!("the grant {other:?}"))),
         }

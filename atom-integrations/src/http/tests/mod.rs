@@ -6,6 +6,7 @@ mod limits;
 mod oauth;
 mod openapi;
 mod policy;
+mod refresh;
 
 use std::sync::Arc;
 

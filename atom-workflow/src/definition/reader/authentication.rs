@@ -5,6 +5,7 @@ use atom_core::Result;
 use super::cursor::Cursor;
 use super::data::optional;
 use super::{Reader, formats, missing};
+use crate::expression::is_expression;
 
 const POLICIES: [&str; 5] = ["basic", "bearer", "digest", "oauth2", "oidc"];
 
@@ -15,6 +16,9 @@ const GRANTS: [&str; 5] = [
     "refresh_token",
     "urn:ietf:params:oauth:grant-type:token-exchange",
 ];
+
+/// The type of a refresh token (RFC 8693, section 3).
+const REFRESH_TOKEN: &str = "urn:ietf:params:oauth:token-type:refresh_token";
 
 const CLIENT_AUTHENTICATIONS: [&str; 5] = [
     "client_secret_basic",
@@ -100,12 +104,26 @@ impl<'t> Reader<'t> {
     fn oauth2(&mut self, cursor: &Cursor<'t>, kind: &str) -> Result<()> {
         let grant = oauth2(cursor, kind == "oauth2")?;
         let name = grant.text()?;
-        // Both begin with a person who agrees.
-        if matches!(name, "authorization_code" | "refresh_token") {
-            self.lacks(&grant, format!("authentication: {kind} with the grant {name}"))?;
+        match name {
+            // It begins with a person who agrees in a browser, and the specification has no field for the code.
+            "authorization_code" => self.lacks(&grant, format!("authentication: {kind} with the grant {name}")),
+            "refresh_token" if !has_refresh_token(cursor)? => self.lacks(
+                &grant,
+                format!("authentication: {kind} with the grant {name} without a 'subject' of the type {REFRESH_TOKEN}"),
+            ),
+            _ => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// Whether a policy gives a refresh token. The specification has a field for tokens, `subject`, but none for this one
+/// alone.
+fn has_refresh_token(policy: &Cursor<'_>) -> Result<bool> {
+    let Some(subject) = policy.any_object()?.get("subject") else {
+        return Ok(false);
+    };
+    let kind = subject.any_object()?.require("type")?.text()?;
+    Ok(kind == REFRESH_TOKEN || is_expression(kind))
 }
 
 /// Checks the properties of a policy and gives its grant.

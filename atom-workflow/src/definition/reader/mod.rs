@@ -34,7 +34,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use self::cursor::{Cursor, Object};
-use self::resources::Catalog;
+use self::resources::{Catalog, Origin};
 use self::reuse::Function;
 use self::variables::Variables;
 use super::LimitSpec;
@@ -157,6 +157,10 @@ struct Reader<'t> {
     resources: Option<&'t Resources>,
     /// The functions that stand elsewhere, by what calls name them with.
     external: BTreeMap<&'t str, Function<'t>>,
+    /// Where they are.
+    origins: BTreeMap<&'t str, Origin>,
+    /// Where the function is that is being read and stands elsewhere.
+    origin: Option<Origin>,
     /// Where the document calls the function that is being read and stands elsewhere.
     called_from: Option<Position>,
     unresolved: Vec<ResourceReference>,

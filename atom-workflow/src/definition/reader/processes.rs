@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::cursor::{Cursor, Object, shortened};
 use super::data::optional;
 use super::{Reader, formats};
-use crate::definition::types::{DurationSpec, ProcessKind, RunProcess, RunWorkflow, TaskKind};
+use crate::definition::types::{DurationSpec, ProcessKind, Returned, RunProcess, RunWorkflow, TaskKind};
 use crate::expression::Template;
 
 impl<'t> Reader<'t> {
@@ -14,8 +14,7 @@ impl<'t> Reader<'t> {
         let cursor = task.require("run")?;
         let run = cursor.object(&["await", "return", "container", "script", "shell", "workflow"])?;
         let is_awaited = run.get("await").map_or(Ok(true), |value| value.boolean())?;
-        let returns = run.get("return");
-        let selected = returns.as_ref().map_or(Ok("stdout"), |returns| {
+        let selected = run.get("return").map_or(Ok("stdout"), |returns| {
             returns.choice(&["stdout", "stderr", "code", "all", "none"])
         })?;
         let (kind, process) = run.one_of(&["container", "script", "shell", "workflow"])?;
@@ -37,16 +36,14 @@ impl<'t> Reader<'t> {
                 ProcessKind::Shell
             }
             _ => {
-                if let Some(returns) = returns.filter(|_| !matches!(selected, "stdout" | "none")) {
-                    // A workflow has neither an exit code nor a standard error.
-                    self.lacks(&returns, format!("run: workflow with return: {selected}"))?;
-                }
-                let workflow = self.workflow(&process, is_awaited, selected != "none")?;
-                return Ok(if self.unsupported.len() == before {
-                    TaskKind::Run(workflow)
-                } else {
-                    TaskKind::Unsupported
-                });
+                let returns = match selected {
+                    "stderr" => Returned::Errors,
+                    "code" => Returned::Code,
+                    "all" => Returned::All,
+                    "none" => Returned::Nothing,
+                    _ => Returned::Output,
+                };
+                return self.workflow(&process, is_awaited, returns).map(TaskKind::Run);
             }
         };
         let arguments = self.process_arguments(&process, selected, is_awaited)?;
@@ -82,12 +79,7 @@ impl<'t> Reader<'t> {
         self.compile_template(process, &arguments)
     }
 
-    fn workflow(
-        &mut self,
-        cursor: &Cursor<'t>,
-        is_awaited: bool,
-        returns_output: bool,
-    ) -> Result<RunWorkflow> {
+    fn workflow(&mut self, cursor: &Cursor<'t>, is_awaited: bool, returns: Returned) -> Result<RunWorkflow> {
         let workflow = cursor.object(&["namespace", "name", "version", "input"])?;
         let text = |key| workflow.require(key)?.name().map(str::to_owned);
         Ok(RunWorkflow {
@@ -102,7 +94,7 @@ impl<'t> Reader<'t> {
                 None => self.compile_template(cursor, &json!({}))?,
             },
             is_awaited,
-            returns_output,
+            returns,
         })
     }
 

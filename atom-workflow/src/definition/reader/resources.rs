@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use atom_core::{Error, Result};
 use jsonschema::Draft;
+use url::Url;
 
 use super::cursor::{Cursor, shortened};
 use super::reuse::{Function, Functions};
@@ -20,7 +21,27 @@ use crate::expression::is_expression;
 pub(super) struct Catalog<'t> {
     endpoint: Cursor<'t>,
     /// The URI; absent when the catalog cannot be used.
-    root: Option<&'t str>,
+    root: Option<String>,
+}
+
+/// Where a function was read.
+#[derive(Clone)]
+pub(super) struct Origin {
+    reference: ResourceReference,
+}
+
+impl Origin {
+    /// The URI of a file that the function names relative to itself.
+    fn join(&self, relative: &str) -> Option<String> {
+        let uri = Url::parse(&self.reference.uri).ok()?.join(relative).ok()?;
+        Some(uri.into())
+    }
+
+    /// Whether a file is in the folder of the function, or below.
+    fn has_beside(&self, uri: &str) -> bool {
+        let folder = self.reference.uri.rsplit_once('/');
+        folder.is_some_and(|(folder, _)| uri.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+    }
 }
 
 impl<'t> Reader<'t> {
@@ -30,8 +51,9 @@ impl<'t> Reader<'t> {
         Ok(Catalog { endpoint, root })
     }
 
-    /// The URI of an endpoint that is read before any run; none when it is one that only a run could know.
-    fn absolute(&mut self, endpoint: &Cursor<'t>, feature: &str) -> Result<Option<&'t str>> {
+    /// The URI of an endpoint that is read before any run; none when it is one that only a run could know. In a function from
+    /// elsewhere it may be relative to that.
+    fn absolute(&mut self, endpoint: &Cursor<'t>, feature: &str) -> Result<Option<String>> {
         let uri = match endpoint.as_text() {
             Some(uri) => uri,
             None => endpoint.any_object()?.require("uri")?.text()?,
@@ -40,10 +62,17 @@ impl<'t> Reader<'t> {
             "a URI that is an expression"
         } else if uri.contains(['{', '}']) {
             "a URI template"
-        } else if !is_readable(uri) {
-            "a URI of another scheme than http, https and file"
+        } else if is_readable(uri) {
+            return Ok(Some(uri.to_owned()));
+        } else if matches!(Url::parse(uri), Err(url::ParseError::RelativeUrlWithoutBase)) {
+            let joined = self.origin.as_ref().and_then(|origin| origin.join(uri));
+            let is_known = |joined: &String| is_readable(joined) || joined.starts_with(DEFAULT_CATALOG);
+            if let Some(joined) = joined.filter(is_known) {
+                return Ok(Some(joined));
+            }
+            "a relative URI, as the document itself has none"
         } else {
-            return Ok(Some(uri));
+            "a URI of another scheme than http, https and file"
         };
         self.lacks(endpoint, format!("{feature}: {lacking}"))?;
         Ok(None)
@@ -62,6 +91,9 @@ impl<'t> Reader<'t> {
                 return Ok(None);
             };
             let uri = reference.uri.clone();
+            let origin = Origin {
+                reference: reference.clone(),
+            };
             let Some(node) = self
                 .resource(reference)
                 .map_err(|error| within("function", &uri, call, &error))?
@@ -71,16 +103,24 @@ impl<'t> Reader<'t> {
             let path = Path::default().join("use").join("functions").join(name);
             self.external
                 .insert(name, Function::Unread(Cursor { node, path }));
+            self.origins.insert(name, origin);
         }
-        self.as_its_own(call, |reader| {
+        let origin = self.origins.get(name).cloned();
+        self.as_its_own(call, origin, |reader| {
             reader.function(Functions::External, name, call, depth)
         })
         .map_err(|error| within("function", name, call, &error))
     }
 
     /// Reads what somebody else has written: the names that the document defines mean nothing there, but for its catalogs.
-    fn as_its_own<T>(&mut self, call: &Cursor<'t>, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    fn as_its_own<T>(
+        &mut self,
+        call: &Cursor<'t>,
+        origin: Option<Origin>,
+        read: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         let place = self.place(call);
+        let origin = std::mem::replace(&mut self.origin, origin);
         let called_from = self.called_from.replace(place);
         let is_jq = std::mem::replace(&mut self.is_jq, true);
         let is_loose = std::mem::replace(&mut self.is_loose, false);
@@ -93,6 +133,7 @@ impl<'t> Reader<'t> {
         let variables = std::mem::take(&mut self.variables);
         let result = read(self).and_then(|value| self.check_variables().map(|()| value));
         self.called_from = called_from;
+        self.origin = origin;
         self.is_jq = is_jq;
         self.is_loose = is_loose;
         self.secrets = secrets;
@@ -110,7 +151,7 @@ impl<'t> Reader<'t> {
         if name.contains("://") {
             return Ok(self
                 .absolute(call, "call: a function by its URI")?
-                .map(|uri| self.reference(raw(uri, false), call)));
+                .map(|uri| self.reference(raw(&uri, false), call)));
         }
         let parts = name
             .rsplit_once('@')
@@ -138,7 +179,7 @@ impl<'t> Reader<'t> {
                 endpoint,
                 root: Some(root),
             }) => {
-                let mut reference = self.reference(format!("{}/{path}", raw(root, true)), call);
+                let mut reference = self.reference(format!("{}/{path}", raw(&root, true)), call);
                 self.authenticate(&mut reference, &endpoint)?;
                 Ok(Some(reference))
             }
@@ -164,15 +205,23 @@ impl<'t> Reader<'t> {
         let Some(uri) = self.absolute(&endpoint, "schema.resource")? else {
             return Ok(None);
         };
-        let mut reference = self.reference(raw(uri, false), resource);
+        let mut reference = self.reference(raw(&uri, false), resource);
         self.authenticate(&mut reference, &endpoint)?;
+        if let Some(origin) = &self.origin
+            && reference.authentication.is_none()
+            && origin.has_beside(&reference.uri)
+        {
+            // What belongs to a function is read as the function was.
+            reference.authentication = origin.reference.authentication.clone();
+            reference.policy = origin.reference.policy.clone();
+        }
         let node = self.resource(reference);
         let schema = node.and_then(|node| {
             let path = resource.path.clone();
             node.map(|node| self.schema_document(&Cursor { node, path }, draft))
                 .transpose()
         });
-        schema.map_err(|error| within("schema", uri, resource, &error))
+        schema.map_err(|error| within("schema", &uri, resource, &error))
     }
 
     fn reference(&self, uri: String, from: &Cursor<'t>) -> ResourceReference {

@@ -85,9 +85,12 @@ impl<'t> Reader<'t> {
         let compensate = atom.as_ref().and_then(|atom| atom.get("compensate"));
         let compensate = compensate.map(|list| self.compensate(&list, depth)).transpose()?;
         let idempotency_key = self.call_key(atom.as_ref(), &task)?;
+        let place = self.place(&task.cursor);
         Ok(Arc::new(Task {
             name: name.to_owned(),
             reference,
+            line: place.line,
+            column: place.column,
             condition: task
                 .get("if")
                 .map(|condition| self.expression(&condition))

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use atom_core::Result;
 
-use super::Reader;
 use super::cursor::{Cursor, Object, shortened, suggestion};
+use super::{Reader, missing};
 use crate::expression::Expression;
 
 /// The variables that expressions have, which a task of the document must not hide.
@@ -22,6 +22,8 @@ pub(super) struct Variables<'t> {
     named: BTreeSet<String>,
     /// Those that expressions read and the engine does not give, and where.
     read: Vec<(String, Cursor<'t>)>,
+    /// The secrets that expressions name, and where.
+    secrets: Vec<(String, Cursor<'t>)>,
 }
 
 impl<'t> Reader<'t> {
@@ -34,12 +36,21 @@ impl<'t> Reader<'t> {
             }
             self.variables.read.push((name.to_owned(), cursor.clone()));
         }
+        for name in expression.secrets() {
+            self.variables.secrets.push((name.to_owned(), cursor.clone()));
+        }
         Ok(())
     }
 
-    /// Refuses an expression that reads a variable which nothing gives and no task names: it could only fail.
+    /// Refuses an expression that reads a variable which nothing gives and no task names, or a secret that is not listed:
+    /// it could only fail.
     pub(super) fn check_variables(&self) -> Result<()> {
-        let Variables { named, read } = &self.variables;
+        let Variables { named, read, secrets } = &self.variables;
+        let unlisted = |(name, _): &&(String, Cursor<'t>)| !self.secrets.contains(name);
+        if let Some((name, cursor)) = secrets.iter().find(unlisted) {
+            let names = self.secrets.iter().map(String::as_str);
+            return Err(missing(names, "use.secrets", name, cursor));
+        }
         let Some((name, cursor)) = read.iter().find(|(name, _)| !named.contains(name)) else {
             return Ok(());
         };

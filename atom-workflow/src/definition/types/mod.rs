@@ -23,7 +23,7 @@ pub use event::{
     AttributeFilter, Correlation, EventFilter, EventStrategy, Listen, ReadAs, SubscriptionIterator, Until,
 };
 pub use extension::{Extension, ExtensionTarget};
-pub use run::{ProcessKind, RunProcess, RunWorkflow};
+pub use run::{ProcessKind, Returned, RunProcess, RunWorkflow};
 pub use schedule::{EventSchedule, Schedule};
 pub use task::{FlowDirective, For, Fork, SwitchCase, Task, TaskKind, TaskList};
 pub(crate) use workflow::Mentions;

@@ -16,8 +16,24 @@ pub struct RunWorkflow {
     pub input: Template,
     /// Whether to wait for its output.
     pub is_awaited: bool,
-    /// Whether its output becomes the task's; `null` does otherwise (`return: none`).
-    pub returns_output: bool,
+    /// What of it becomes the output of the task.
+    pub returns: Returned,
+}
+
+/// What a task gives of a workflow that it ran to its end (`return`). The specification has the words of processes: the output of
+/// a workflow is what one writes to its standard output, its code is 0 and it has written no errors, as one that fails fails the task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returned {
+    /// The output (`stdout`).
+    Output,
+    /// What a process writes of errors: the empty text (`stderr`).
+    Errors,
+    /// The exit code, 0 (`code`).
+    Code,
+    /// All three (`all`).
+    All,
+    /// `null` (`none`).
+    Nothing,
 }
 
 /// A process to run: a shell command, a script or a container.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use atom_core::Error;
 use serde_json::Value;
 
 use super::{
@@ -32,6 +33,10 @@ pub struct Task {
     pub name: String,
     /// Its JSON pointer in the document, e.g. `/do/0/readMail`.
     pub reference: String,
+    /// The line it stands on, from 1; for a task of a function from elsewhere, that of its call.
+    pub line: usize,
+    /// The column it starts at, from 1.
+    pub column: usize,
     /// `if`: whether to run it at all.
     pub condition: Option<Expression>,
     /// What comes in.
@@ -57,6 +62,14 @@ pub struct Task {
 }
 
 impl Task {
+    /// Says in an error where the document has the task.
+    pub(crate) fn located(&self, error: Error) -> Error {
+        error
+            .with_context("line", self.line)
+            .with_context("column", self.column)
+            .with_context("path", &self.reference)
+    }
+
     /// What is done with each event or message, for a task that consumes them one by one.
     #[must_use]
     pub fn iterator(&self) -> Option<&SubscriptionIterator> {

@@ -118,6 +118,60 @@ fn what_fails_says_why_and_shows_no_value() {
 }
 
 #[test]
+fn a_secret_that_is_not_there_is_told_apart() {
+    let variables = Variables::new().set("secrets", json!({ "b": "hunter2", "c": { "d": 1 } }));
+    for (program, names) in [
+        ("$secrets.b", ["b"].as_slice()),
+        ("$secrets[\"a\"] // $secrets.c.d", &["a", "c"]),
+        ("try $secrets.a catch 1", &["a"]),
+        ("{a: 1} as $secrets | $secrets.a", &[]),
+        ("$secrets | .a", &[]),
+    ] {
+        let expression = Expression::compile(program).unwrap();
+        assert_eq!(expression.secrets().collect::<Vec<_>>(), names, "{program}");
+        match expression.evaluate(&json!(null), &variables) {
+            Ok(_) => assert!(!names.contains(&"a"), "{program}"),
+            Err(error) => {
+                assert_eq!(error.code(), ErrorCode::PermissionDenied, "{program}: {error}");
+                assert!(error.message().contains("no secret 'a'"), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_secret_of_a_computed_name_must_be_there() {
+    let variables = Variables::new().set("secrets", json!({ "b": { "c": "d" } }));
+    let read = |program: &str| {
+        let expression = Expression::compile(program).unwrap();
+        assert_eq!(expression.secrets().count(), 0, "{program}");
+        expression.evaluate(&json!({ "own": "b", "other": "hunter2" }), &variables)
+    };
+    for (program, value) in [
+        ("$secrets[.own].c", json!("d")),
+        ("$secrets[.own]", json!({ "c": "d" })),
+        ("[$secrets[.own, \"b\"].c]", json!(["d", "d"])),
+        ("$secrets[.other]?", json!(null)),
+        ("$secrets[.other]? // 1", json!(1)),
+        ("try $secrets[.other] catch 2", json!(2)),
+        ("{b: 3} as $secrets | $secrets[.other]", json!(null)),
+        ("$secrets | .[\"a\"]", json!(null)),
+    ] {
+        assert_eq!(read(program).unwrap(), value, "{program}");
+    }
+    for program in [
+        "$secrets[.other]",
+        "$secrets[.other].c",
+        "[$secrets[.own, .other]]",
+    ] {
+        let error = read(program).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidExpression, "{program}");
+        assert!(error.message().contains("no secret"), "{error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
 fn a_variable_that_is_not_there_is_named() {
     for program in ["$nobody", "$nobody.a", "1 + $nobody", "try $nobody catch 1"] {
         let expression = Expression::compile(program).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use atom_core::storage::{PageRequest, RunFilter, RunRecord, RunStatus};
-use atom_core::{CloudEvent, Result};
+use atom_core::{CloudEvent, Error, Result};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -55,7 +55,7 @@ impl<'a> Driver<'a> {
             driver.machine.foresee(page.iter().map(|(_, event)| event));
             for (entry, event) in page {
                 if entry.sequence != driver.next_sequence || !driver.machine.expects(&event) {
-                    return Err(history::diverged(driver.record.id));
+                    return Err(driver.lost());
                 }
                 driver.next_sequence += 1;
                 driver.note_offsets(&event);
@@ -69,6 +69,9 @@ impl<'a> Driver<'a> {
         // A run is created with its first entry before the machine has seen it: what that entry leads to at
         // once, without waiting for anything, is still to be written. Events are not appended twice.
         if driver.next_sequence > 1 || has_continued {
+            if driver.machine.outcome().is_some() {
+                return Err(driver.lost());
+            }
             last = Transition::default();
             last.publish = driver.repetition_started();
         }
@@ -84,6 +87,17 @@ impl<'a> Driver<'a> {
         }
         driver.report_progress();
         Ok(driver)
+    }
+
+    /// The error for a journal that leads elsewhere than it did. Without a secret with which the run has computed, it does.
+    fn lost(&self) -> Error {
+        let Some(name) = self.machine.missing_secret() else {
+            return history::diverged(self.record.id);
+        };
+        let message = format!(
+            "the run has computed with the secret '{name}', which is not set any more; set it with secrets.set and resume the run"
+        );
+        Error::not_found(message).with_context("run", self.record.id)
     }
 
     /// The start of a run that repeats another. Its first steps are the other's and not told again, but that it began is;
