@@ -40,6 +40,7 @@ pub use limits::Limits;
 pub use program::Expression;
 pub use template::{Template, compile_bare, is_expression};
 pub use variables::Variables;
+pub(crate) use variables::runtime_descriptor;
 
 use serde_json::Value;
 

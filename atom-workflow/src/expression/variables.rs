@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The named values an expression may refer to as `$name`, e.g. `$context`, `$input` and `$item`.
 ///
@@ -85,4 +85,9 @@ mod tests {
         let variables = Variables::new().set("secrets", json!("hunter2"));
         assert_eq!(format!("{variables:?}"), r#"["secrets"]"#);
     }
+}
+
+/// `$runtime`, for a version of the engine.
+pub(crate) fn runtime_descriptor(version: &str) -> Value {
+    json!({ "name": "atom", "version": version, "metadata": {} })
 }

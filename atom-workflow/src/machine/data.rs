@@ -34,11 +34,6 @@ pub(super) fn constants(workflow: &Workflow, facts: &RunFacts, uses_workflow: bo
     variables
 }
 
-/// `$runtime`, for a run that began with this version of the engine.
-pub(super) fn runtime(engine: &str) -> Value {
-    json!({ "name": "atom", "version": engine, "metadata": {} })
-}
-
 /// A time in the shape the specification gives `startedAt`.
 pub(super) fn moment(at: jiff::Timestamp) -> Value {
     json!({

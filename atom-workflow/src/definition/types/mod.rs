@@ -24,6 +24,6 @@ pub use event::{
 };
 pub use extension::{Extension, ExtensionTarget};
 pub use run::{ProcessKind, RunProcess, RunWorkflow};
-pub use schedule::{EventSchedule, Schedule};
+pub use schedule::{EventTrigger, Trigger};
 pub use task::{FlowDirective, For, Fork, SwitchCase, Task, TaskKind, TaskList};
 pub use workflow::{Document, MINIMUM_RETENTION, Retention, UnsupportedFeature, Workflow};

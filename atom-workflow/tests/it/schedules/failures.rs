@@ -26,13 +26,13 @@ async fn a_start_that_fails_is_tried_again_and_told() {
     for (attempt, wait) in [(1, 1), (2, 2), (3, 4)] {
         let failed = bench
             .until(|schedule| {
-                schedule
+                schedule.triggers[0]
                     .failure
                     .as_ref()
                     .is_some_and(|failure| failure.attempts == attempt)
             })
             .await;
-        let failure = failed.failure.unwrap();
+        let failure = failed.triggers[0].failure.clone().unwrap();
         assert_eq!(
             (failure.error.code, failure.at),
             (ErrorCode::NotFound, since + Duration::from_secs(3600))
@@ -56,7 +56,7 @@ async fn a_start_that_fails_is_tried_again_and_told() {
     }
     bench.idle_until(since, 7200).await;
     assert_eq!(bench.due(since, 1).await, [3600]);
-    assert_eq!(bench.job().await.failure, None);
+    assert_eq!(bench.job().await.triggers[0].failure, None);
     let told = bench
         .store
         .read(&bench.scope(), 0, 9)
@@ -84,18 +84,18 @@ async fn a_start_that_keeps_failing_is_given_up_and_the_next_time_comes() {
             bench.publish("1", "go", json!(1)).await;
         }
         let is_given_up = |schedule: &ScheduleRecord| {
-            schedule
+            schedule.triggers[0]
                 .failure
                 .as_ref()
                 .is_some_and(|failure| failure.attempts > 12)
         };
         let given_up = hurry_until(&bench, async || bench.until(is_given_up).await).await;
-        let failure = given_up.failure.clone().unwrap();
+        let failure = given_up.triggers[0].failure.clone().unwrap();
         assert_eq!((failure.attempts, failure.retry_at), (13, None), "{schedule}");
         let lasted = failure.failed_at.duration_since(failure.at).as_secs();
         assert!((3600..3 * 3600).contains(&lasted), "{schedule}: {lasted} seconds");
         assert!(
-            given_up.next_at.is_none_or(|next| next > failure.failed_at),
+            given_up.next_at().is_none_or(|next| next > failure.failed_at),
             "{schedule}"
         );
         bench
@@ -107,8 +107,8 @@ async fn a_start_that_keeps_failing_is_given_up_and_the_next_time_comes() {
             bench.publish("2", "go", json!(2)).await;
             assert_eq!(bench.inputs(1).await, [json!([2])]);
         } else {
-            bench.clock.set(given_up.next_at.unwrap());
-            assert_eq!(bench.due(given_up.next_at.unwrap(), 1).await, [0], "{schedule}");
+            bench.clock.set(given_up.next_at().unwrap());
+            assert_eq!(bench.due(given_up.next_at().unwrap(), 1).await, [0], "{schedule}");
         }
     }
 }

@@ -3878,55 +3878,45 @@ public struct SaveTemplateRequest: Codable, Sendable, Equatable {
 public struct Schedule: Codable, Sendable, Equatable {
     /// The version whose runs it starts.
     public var workflow: WorkflowKey
-    /// When it starts them.
-    public var trigger: ScheduleTrigger
+    /// What starts them, each by itself: one trigger or more, each of another kind.
+    public var triggers: [ScheduledTrigger]
     /// When it became active.
     public var since: String
     /// Whether it is paused.
     public var isPaused: Bool
     /// The time of its next run, when it is known and the schedule is not paused.
     public var nextAt: String?
-    /// The run whose end it waits for.
-    public var awaits: RunId?
     /// The time of the last run it has started.
     public var lastAt: String?
     /// The last run it has started.
     public var lastRun: RunId?
-    /// The last start that failed, until one succeeds.
-    public var failure: ScheduleFailure?
 
     public init(
         workflow: WorkflowKey,
-        trigger: ScheduleTrigger,
+        triggers: [ScheduledTrigger],
         since: String,
         isPaused: Bool,
         nextAt: String? = nil,
-        awaits: RunId? = nil,
         lastAt: String? = nil,
-        lastRun: RunId? = nil,
-        failure: ScheduleFailure? = nil
+        lastRun: RunId? = nil
     ) {
         self.workflow = workflow
-        self.trigger = trigger
+        self.triggers = triggers
         self.since = since
         self.isPaused = isPaused
         self.nextAt = nextAt
-        self.awaits = awaits
         self.lastAt = lastAt
         self.lastRun = lastRun
-        self.failure = failure
     }
 
     private enum CodingKeys: String, CodingKey {
         case workflow = "workflow"
-        case trigger = "trigger"
+        case triggers = "triggers"
         case since = "since"
         case isPaused = "is_paused"
         case nextAt = "next_at"
-        case awaits = "awaits"
         case lastAt = "last_at"
         case lastRun = "last_run"
-        case failure = "failure"
     }
 }
 
@@ -4079,6 +4069,37 @@ public struct ScheduledTime: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case at = "at"
         case local = "local"
+    }
+}
+
+/// One of the triggers of a schedule, and how far it is.
+public struct ScheduledTrigger: Codable, Sendable, Equatable {
+    /// When it starts runs.
+    public var trigger: ScheduleTrigger
+    /// The time of its next run, when it is known and the schedule is not paused.
+    public var nextAt: String?
+    /// The run whose end it waits for.
+    public var awaits: RunId?
+    /// The last start that failed, until one succeeds.
+    public var failure: ScheduleFailure?
+
+    public init(
+        trigger: ScheduleTrigger,
+        nextAt: String? = nil,
+        awaits: RunId? = nil,
+        failure: ScheduleFailure? = nil
+    ) {
+        self.trigger = trigger
+        self.nextAt = nextAt
+        self.awaits = awaits
+        self.failure = failure
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case trigger = "trigger"
+        case nextAt = "next_at"
+        case awaits = "awaits"
+        case failure = "failure"
     }
 }
 
