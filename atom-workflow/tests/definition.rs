@@ -437,6 +437,14 @@ fn schedules_are_read_with_what_stands_beside_them() {
             json!([{"type": "after", "delay_ms": 100}]),
         ),
         (
+            "{every: P1Y2MT1S, after: '${ \"P1M\" }'}",
+            String::new(),
+            json!([
+                {"type": "every", "months": 14, "interval_ms": 1000, "missed": "latest"},
+                {"type": "after", "months": 1, "delay_ms": 0},
+            ]),
+        ),
+        (
             "{every: '${ \"PT\\(60 / 4)M\" }'}",
             String::new(),
             json!([{"type": "every", "interval_ms": 900_000, "missed": "latest"}]),

@@ -28,7 +28,10 @@ pub enum ScheduleTrigger {
     /// In equal intervals.
     #[schemars(title = "EveryTrigger")]
     Every {
-        /// The interval in milliseconds.
+        /// The whole months of the interval, as long as the calendar has them in UTC; 0 when absent.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        months: u32,
+        /// The rest of the interval in milliseconds.
         interval_ms: u64,
         /// What becomes of missed times.
         missed: MissedRuns,
@@ -46,12 +49,19 @@ pub enum ScheduleTrigger {
     /// Some time after the end of the run before.
     #[schemars(title = "AfterTrigger")]
     After {
-        /// The time in milliseconds.
+        /// The whole months of the time, as long as the calendar has them in UTC; 0 when absent.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        months: u32,
+        /// The rest of the time in milliseconds.
         delay_ms: u64,
     },
     /// When events come.
     #[schemars(title = "EventsTrigger")]
     Events,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// A start that failed.
@@ -311,7 +321,10 @@ mod tests {
             next_at: Some("2026-01-01T01:00:00Z".parse().unwrap()),
             seen: Some(7),
             last_run: Some(run.parse().unwrap()),
-            ..ScheduledTrigger::new(ScheduleTrigger::After { delay_ms: 1000 })
+            ..ScheduledTrigger::new(ScheduleTrigger::After {
+                months: 0,
+                delay_ms: 1000,
+            })
         };
         assert_eq!(read.triggers, [expected]);
         assert_eq!((read.is_paused, read.revision), (true, 3));

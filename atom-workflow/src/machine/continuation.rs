@@ -203,7 +203,8 @@ impl Machine {
         self.compensations = known.collect();
         if let Some((action, at)) = state.timeout {
             let timeout = self.workflow.timeout.as_ref().filter(|_| !is_own);
-            let length = timeout.map(|timeout| data::duration(timeout, &self.facts.input, &self.constants));
+            let length =
+                timeout.map(|timeout| data::duration(timeout, self.now, &self.facts.input, &self.constants));
             let at = match length {
                 Some(Ok(length)) => self.after(length),
                 Some(Err(error)) => return self.fault(error),

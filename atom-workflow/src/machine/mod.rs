@@ -395,7 +395,7 @@ impl Machine {
         // The first number is taken even if the input turns out unfit, so that the run counts as started.
         let root = self.number();
         if let Some(timeout) = self.workflow.timeout.clone() {
-            match data::duration(&timeout, &self.facts.input, &self.constants) {
+            match data::duration(&timeout, self.now, &self.facts.input, &self.constants) {
                 Ok(length) => self.start_timer(None, Purpose::Timeout, length),
                 Err(error) => return self.fault(error.at("/timeout")),
             }

@@ -30,6 +30,7 @@ fn every(next_at: Option<Timestamp>) -> ScheduledTrigger {
     ScheduledTrigger {
         next_at,
         ..ScheduledTrigger::new(ScheduleTrigger::Every {
+            months: 1,
             interval_ms: 1000,
             missed: MissedRuns::Latest,
         })

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::cursor::{Cursor, Object, shortened};
 use super::{Reader, events};
 use crate::definition::types::{DurationSpec, EventFilter, EventStrategy, EventTrigger, Trigger, Until};
-use crate::definition::{Cron, parse_duration};
+use crate::definition::{CalendarDuration, Cron};
 use crate::expression::{Expression, Variables, runtime_descriptor};
 
 /// What starts runs.
@@ -86,7 +86,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A length of time between runs.
-    fn interval(&mut self, cursor: &Cursor<'t>, root: &Object<'t>) -> Result<Option<Duration>> {
+    fn interval(&mut self, cursor: &Cursor<'t>, root: &Object<'t>) -> Result<Option<CalendarDuration>> {
         let length = match self.duration(cursor)? {
             DurationSpec::Fixed(length) => length,
             DurationSpec::Expression(expression) => {
@@ -94,7 +94,7 @@ impl<'t> Reader<'t> {
                     return Ok(None);
                 };
                 let length = expression.evaluate(&Value::Null, &variables);
-                let length = length.and_then(|length| parse_duration(&length));
+                let length = length.and_then(|length| CalendarDuration::parse(&length));
                 length.map_err(|error| {
                     let message = format!(
                         "before there is a run, this gives no duration: {}",
@@ -104,12 +104,12 @@ impl<'t> Reader<'t> {
                 })?
             }
         };
-        if length < Duration::from_millis(SHORTEST_INTERVAL) {
+        if length.months() == 0 && length.rest() < Duration::from_millis(SHORTEST_INTERVAL) {
             let feature = format!("schedule: a duration below {SHORTEST_INTERVAL} milliseconds");
             self.lacks(cursor, feature)?;
             return Ok(None);
         }
-        if length.subsec_nanos() % 1_000_000 != 0 {
+        if length.rest().subsec_nanos() % 1_000_000 != 0 {
             self.lacks(cursor, "schedule: a fraction of a millisecond")?;
             return Ok(None);
         }

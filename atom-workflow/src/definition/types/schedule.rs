@@ -1,11 +1,9 @@
 //! When runs start by themselves.
 
-use std::time::Duration;
-
 use atom_core::storage::{MissedRuns, ScheduleTrigger};
 
 use super::{EventStrategy, ReadAs};
-use crate::definition::Cron;
+use crate::definition::{CalendarDuration, Cron};
 use crate::expression::Variables;
 
 /// What starts runs of a deployed workflow by itself: one of the properties of `schedule`.
@@ -13,8 +11,8 @@ use crate::expression::Variables;
 pub enum Trigger {
     /// In equal intervals from its deployment, whether or not the run before has ended.
     Every {
-        /// The interval, in whole milliseconds.
-        interval: Duration,
+        /// The interval, in months and whole milliseconds.
+        interval: CalendarDuration,
         /// What becomes of missed times.
         missed: MissedRuns,
     },
@@ -27,8 +25,8 @@ pub enum Trigger {
     },
     /// Some time after the end of the run before.
     After {
-        /// The time, in whole milliseconds.
-        delay: Duration,
+        /// The time, in months and whole milliseconds.
+        delay: CalendarDuration,
     },
     /// When events have come.
     Events(EventTrigger),
@@ -49,9 +47,11 @@ impl Trigger {
     /// What a store keeps of it.
     #[must_use]
     pub fn stored(&self) -> ScheduleTrigger {
-        let milliseconds = |length: &Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+        let milliseconds =
+            |length: &CalendarDuration| u64::try_from(length.rest().as_millis()).unwrap_or(u64::MAX);
         match self {
             Self::Every { interval, missed } => ScheduleTrigger::Every {
+                months: interval.months(),
                 interval_ms: milliseconds(interval),
                 missed: *missed,
             },
@@ -61,6 +61,7 @@ impl Trigger {
                 missed: *missed,
             },
             Self::After { delay } => ScheduleTrigger::After {
+                months: delay.months(),
                 delay_ms: milliseconds(delay),
             },
             Self::Events(_) => ScheduleTrigger::Events,

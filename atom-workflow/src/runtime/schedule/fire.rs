@@ -1,5 +1,7 @@
 //! Starting the runs of a schedule.
 
+use std::time::Duration;
+
 use atom_core::storage::{
     MissedRuns, RunRecord, RunTrigger, ScheduleFailure, ScheduleRecord, ScheduleTrigger, ScheduledTrigger,
 };
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::due::{Due, Times};
 use super::turn::Turn;
-use super::{key, milliseconds};
+use super::{key, length};
 use crate::runtime::{Runtime, StartRun};
 
 /// How often a start is tried again: after 1, 2, 4, … seconds, for more than an hour in all.
@@ -178,7 +180,7 @@ impl Runtime {
         let before = before.filter(|failure| failure.retry_at.is_some());
         let attempts = before.map_or(0, |failure| failure.attempts) + 1;
         let has_given_up = attempts > MAX_RETRIES;
-        let pause = milliseconds(1000 << attempts.saturating_sub(1).min(MAX_RETRIES));
+        let pause = Duration::from_secs(1 << attempts.saturating_sub(1).min(MAX_RETRIES));
         let failure = ScheduleFailure {
             at,
             failed_at: now,
@@ -258,7 +260,10 @@ fn missed(trigger: &ScheduleTrigger) -> MissedRuns {
 /// When the run follows that comes some time after a moment.
 fn delayed(trigger: &ScheduleTrigger, moment: Timestamp) -> Option<Timestamp> {
     match trigger {
-        ScheduleTrigger::After { delay_ms } => moment.saturating_add(milliseconds(*delay_ms)).ok(),
+        ScheduleTrigger::After { months, delay_ms } => {
+            let length = length(*months, *delay_ms).from(moment);
+            moment.checked_add(length).ok()
+        }
         _ => None,
     }
 }

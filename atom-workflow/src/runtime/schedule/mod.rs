@@ -27,7 +27,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::{Runtime, StartRun};
-use crate::definition::Trigger;
+use crate::definition::{CalendarDuration, Trigger};
 use due::Times;
 
 /// How often a change is tried that others get in the way of.
@@ -304,8 +304,8 @@ pub fn upcoming(
 }
 
 /// A length of time of a trigger.
-fn milliseconds(count: u64) -> Duration {
-    Duration::from_millis(count)
+fn length(months: u32, milliseconds: u64) -> CalendarDuration {
+    CalendarDuration::new(months, Duration::from_millis(milliseconds))
 }
 
 fn busy() -> Error {
