@@ -1564,7 +1564,9 @@ export interface SchedulePreview {
 /** When a schedule starts runs: `schedule` of a document, Open Workflow 1.0.3. */
 export type ScheduleTrigger = {
   type: "every";
-  /** The interval in milliseconds. */
+  /** The whole months of the interval, as long as the calendar has them in UTC; 0 when absent. */
+  months?: number;
+  /** The rest of the interval in milliseconds. */
   interval_ms: number;
   /** What becomes of missed times. */
   missed: MissedRuns;
@@ -1578,7 +1580,9 @@ export type ScheduleTrigger = {
   missed: MissedRuns;
 } | {
   type: "after";
-  /** The time in milliseconds. */
+  /** The whole months of the time, as long as the calendar has them in UTC; 0 when absent. */
+  months?: number;
+  /** The rest of the time in milliseconds. */
   delay_ms: number;
 } | {
   type: "events";

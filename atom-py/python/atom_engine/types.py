@@ -1829,8 +1829,11 @@ class EveryTrigger(TypedDict):
 
     type: Literal["every"]
 
+    months: NotRequired[int]
+    """The whole months of the interval, as long as the calendar has them in UTC; 0 when absent."""
+
     interval_ms: int
-    """The interval in milliseconds."""
+    """The rest of the interval in milliseconds."""
 
     missed: MissedRuns
     """What becomes of missed times."""
@@ -1856,8 +1859,11 @@ class AfterTrigger(TypedDict):
 
     type: Literal["after"]
 
+    months: NotRequired[int]
+    """The whole months of the time, as long as the calendar has them in UTC; 0 when absent."""
+
     delay_ms: int
-    """The time in milliseconds."""
+    """The rest of the time in milliseconds."""
 
 
 class EventsTrigger(TypedDict):

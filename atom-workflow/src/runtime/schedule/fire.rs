@@ -108,10 +108,8 @@ impl Runtime {
     /// Notes when a trigger that waits for the end of a run goes on, if the run has ended; gives the schedule as it is stored
     /// then, or `None` when somebody else has changed it.
     pub(super) async fn settle(&self, schedule: ScheduleRecord) -> Result<Option<ScheduleRecord>> {
-        let Some(mut turn) = Turn::awaiting(schedule.clone()) else {
-            return Ok(Some(schedule));
-        };
-        let Some(run) = turn.trigger.awaits else {
+        let waiting = Turn::awaiting(schedule.clone());
+        let Some((run, mut turn)) = waiting.and_then(|turn| Some((turn.trigger.awaits?, turn))) else {
             return Ok(Some(schedule));
         };
         let store = &self.inner.parts.store;

@@ -166,8 +166,11 @@ async fn a_runtime_that_nobody_holds_any_more_lets_go_of_its_store() {
     }
 }
 
+/// Several triggers, which change one record by turns.
+const MIXED: &str = "every: PT10S, after: PT20S, on: { one: { with: { type: go } } }";
+
 /// A process that dies after so many writes, and one that comes after it; gives when the runs of the timed schedule were due,
-/// what the runs of the one with events were given, how many ran one after the other, and whether the first got to the end.
+/// which runs those with events have started, how many ran one after the other, and whether the first got to the end.
 async fn die_after(writes: i64) -> (Vec<i64>, Vec<String>, usize, bool) {
     let memory = Arc::new(MemoryStore::default());
     let since = "2026-01-01T00:00:00Z".parse().unwrap();
@@ -179,6 +182,7 @@ async fn die_after(writes: i64) -> (Vec<i64>, Vec<String>, usize, bool) {
         ("timed", "every: PT10S"),
         ("heard", "on: { one: { with: { type: go } } }"),
         ("after", "after: PT30S"),
+        ("mixed", MIXED),
     ] {
         prepare.deploy(&named(name, schedule)).await;
     }
@@ -190,7 +194,7 @@ async fn die_after(writes: i64) -> (Vec<i64>, Vec<String>, usize, bool) {
     first.clock.set(since);
     first.runtime.start_schedules();
     let work = async |bench: &Bench| {
-        for name in ["timed", "heard", "after"] {
+        for name in ["timed", "heard", "after", "mixed"] {
             bench.runtime.schedule(&bench.ada, "default", name).await?;
         }
         for id in ["1", "2", "3"] {
@@ -224,12 +228,18 @@ async fn die_after(writes: i64) -> (Vec<i64>, Vec<String>, usize, bool) {
                 .cloned()
                 .collect::<Vec<_>>()
         };
-        let (timed, heard, after) = (of("timed"), of("heard"), of("after"));
+        let (timed, after) = (of("timed"), of("after"));
+        let mut heard = of("heard");
+        for run in of("mixed") {
+            if store_run(&second, &run).await.input.is_array() {
+                heard.push(run);
+            }
+        }
         let due: Vec<_> = timed
             .iter()
             .map(|run| at(run).duration_since(since).as_secs())
             .collect();
-        if due.contains(&60) && heard.len() >= 3 && after.len() >= 2 && memory.unfinished_runs().await == 0 {
+        if due.contains(&60) && heard.len() >= 6 && after.len() >= 2 && memory.unfinished_runs().await == 0 {
             let mut inputs = Vec::new();
             for run in heard {
                 inputs.push(store_run(&second, &run).await.id.to_string());

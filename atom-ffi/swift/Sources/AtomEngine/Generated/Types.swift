@@ -3996,11 +3996,11 @@ public struct SchedulePreview: Codable, Sendable, Equatable {
 /// When a schedule starts runs: `schedule` of a document, Open Workflow 1.0.3.
 public enum ScheduleTrigger: Codable, Sendable, Equatable {
     /// In equal intervals.
-    case everyTrigger(intervalMs: Int, missed: MissedRuns)
+    case everyTrigger(months: Int?, intervalMs: Int, missed: MissedRuns)
     /// At times of the calendar.
     case cronTrigger(expression: String, timeZone: String, missed: MissedRuns)
     /// Some time after the end of the run before.
-    case afterTrigger(delayMs: Int)
+    case afterTrigger(months: Int?, delayMs: Int)
     /// When events come.
     case eventsTrigger
 
@@ -4010,6 +4010,7 @@ public enum ScheduleTrigger: Codable, Sendable, Equatable {
         case expression = "expression"
         case intervalMs = "interval_ms"
         case missed = "missed"
+        case months = "months"
         case timeZone = "time_zone"
     }
 
@@ -4017,11 +4018,11 @@ public enum ScheduleTrigger: Codable, Sendable, Equatable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         switch try container.decode(String.self, forKey: .variantTag) {
         case "every":
-            self = .everyTrigger(intervalMs: try container.decode(Int.self, forKey: .intervalMs), missed: try container.decode(MissedRuns.self, forKey: .missed))
+            self = .everyTrigger(months: try container.decodeIfPresent(Int.self, forKey: .months), intervalMs: try container.decode(Int.self, forKey: .intervalMs), missed: try container.decode(MissedRuns.self, forKey: .missed))
         case "cron":
             self = .cronTrigger(expression: try container.decode(String.self, forKey: .expression), timeZone: try container.decode(String.self, forKey: .timeZone), missed: try container.decode(MissedRuns.self, forKey: .missed))
         case "after":
-            self = .afterTrigger(delayMs: try container.decode(Int.self, forKey: .delayMs))
+            self = .afterTrigger(months: try container.decodeIfPresent(Int.self, forKey: .months), delayMs: try container.decode(Int.self, forKey: .delayMs))
         case "events":
             self = .eventsTrigger
         case let other:
@@ -4033,8 +4034,9 @@ public enum ScheduleTrigger: Codable, Sendable, Equatable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         switch self {
-        case .everyTrigger(let intervalMs, let missed):
+        case .everyTrigger(let months, let intervalMs, let missed):
             try container.encode("every", forKey: .variantTag)
+            try container.encodeIfPresent(months, forKey: .months)
             try container.encode(intervalMs, forKey: .intervalMs)
             try container.encode(missed, forKey: .missed)
         case .cronTrigger(let expression, let timeZone, let missed):
@@ -4042,8 +4044,9 @@ public enum ScheduleTrigger: Codable, Sendable, Equatable {
             try container.encode(expression, forKey: .expression)
             try container.encode(timeZone, forKey: .timeZone)
             try container.encode(missed, forKey: .missed)
-        case .afterTrigger(let delayMs):
+        case .afterTrigger(let months, let delayMs):
             try container.encode("after", forKey: .variantTag)
+            try container.encodeIfPresent(months, forKey: .months)
             try container.encode(delayMs, forKey: .delayMs)
         case .eventsTrigger:
             try container.encode("events", forKey: .variantTag)

@@ -2339,7 +2339,9 @@ sealed interface ScheduleTrigger {
     @Serializable
     @SerialName("every")
     data class EveryTrigger(
-        /** The interval in milliseconds. */
+        /** The whole months of the interval, as long as the calendar has them in UTC; 0 when absent. */
+        val months: Long? = null,
+        /** The rest of the interval in milliseconds. */
         @SerialName("interval_ms")
         val intervalMs: Long,
         /** What becomes of missed times. */
@@ -2363,7 +2365,9 @@ sealed interface ScheduleTrigger {
     @Serializable
     @SerialName("after")
     data class AfterTrigger(
-        /** The time in milliseconds. */
+        /** The whole months of the time, as long as the calendar has them in UTC; 0 when absent. */
+        val months: Long? = null,
+        /** The rest of the time in milliseconds. */
         @SerialName("delay_ms")
         val delayMs: Long,
     ) : ScheduleTrigger
