@@ -65,10 +65,14 @@ impl fmt::Debug for Variables {
     }
 }
 
+/// `$runtime`, for a version of the engine.
+pub(crate) fn runtime_descriptor(version: &str) -> Value {
+    json!({ "name": "atom", "version": version, "metadata": {} })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_copy_with_more_leaves_the_original_alone() {
@@ -85,9 +89,4 @@ mod tests {
         let variables = Variables::new().set("secrets", json!("hunter2"));
         assert_eq!(format!("{variables:?}"), r#"["secrets"]"#);
     }
-}
-
-/// `$runtime`, for a version of the engine.
-pub(crate) fn runtime_descriptor(version: &str) -> Value {
-    json!({ "name": "atom", "version": version, "metadata": {} })
 }
