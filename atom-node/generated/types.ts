@@ -1519,22 +1519,18 @@ export interface SaveTemplateRequest {
 export interface Schedule {
   /** The version whose runs it starts. */
   workflow: WorkflowKey;
-  /** When it starts them. */
-  trigger: ScheduleTrigger;
+  /** What starts them, each by itself: one trigger or more, each of another kind. */
+  triggers: Array<ScheduledTrigger>;
   /** When it became active. */
   since: string;
   /** Whether it is paused. */
   is_paused: boolean;
   /** The time of its next run, when it is known and the schedule is not paused. */
   next_at?: string | null;
-  /** The run whose end it waits for. */
-  awaits?: RunId | null;
   /** The time of the last run it has started. */
   last_at?: string | null;
   /** The last run it has started. */
   last_run?: RunId | null;
-  /** The last start that failed, until one succeeds. */
-  failure?: ScheduleFailure | null;
 }
 
 /** A start that failed. */
@@ -1568,7 +1564,9 @@ export interface SchedulePreview {
 /** When a schedule starts runs: `schedule` of a document, Open Workflow 1.0.3. */
 export type ScheduleTrigger = {
   type: "every";
-  /** The interval in milliseconds. */
+  /** The whole months of the interval, as long as the calendar has them in UTC; 0 when absent. */
+  months?: number;
+  /** The rest of the interval in milliseconds. */
   interval_ms: number;
   /** What becomes of missed times. */
   missed: MissedRuns;
@@ -1582,7 +1580,9 @@ export type ScheduleTrigger = {
   missed: MissedRuns;
 } | {
   type: "after";
-  /** The time in milliseconds. */
+  /** The whole months of the time, as long as the calendar has them in UTC; 0 when absent. */
+  months?: number;
+  /** The rest of the time in milliseconds. */
   delay_ms: number;
 } | {
   type: "events";
@@ -1594,6 +1594,18 @@ export interface ScheduledTime {
   at: string;
   /** What the clocks of the schedule's time zone show then, with the zone (RFC 9557). */
   local: string;
+}
+
+/** One of the triggers of a schedule, and how far it is. */
+export interface ScheduledTrigger {
+  /** When it starts runs. */
+  trigger: ScheduleTrigger;
+  /** The time of its next run, when it is known and the schedule is not paused. */
+  next_at?: string | null;
+  /** The run whose end it waits for. */
+  awaits?: RunId | null;
+  /** The last start that failed, until one succeeds. */
+  failure?: ScheduleFailure | null;
 }
 
 /** A secret text: redacted in `Debug`, not serialisable, wiped from memory when dropped. */

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use atom_core::{CloudEvent, Error};
 use serde_json::{Map, Value};
 
-use crate::definition::{AttributeFilter, EventFilter, EventStrategy, ReadAs, Until};
+use crate::definition::{EventFilter, EventStrategy, ReadAs, Until};
 use crate::expression::{Variables, truthy};
 
 /// How many events or messages one task, or one run that events start, can consume.
@@ -213,23 +213,14 @@ impl Consumption {
     ) -> Option<Vec<(String, Value)>> {
         let fits = filter.attributes.iter().all(|(name, expected)| {
             let actual = envelope.get(name).unwrap_or(&Value::Null);
-            match expected {
-                AttributeFilter::Text { text, pattern } => actual.as_str().is_some_and(|actual| {
-                    actual == text || pattern.as_ref().is_some_and(|pattern| pattern.is_match(actual))
-                }),
-                AttributeFilter::Value(value) => actual == value,
-                // An event of another shape than the expression expects is simply not the one waited for.
-                AttributeFilter::Expression(expression) => expression
-                    .evaluate(actual, wanted.variables)
-                    .is_ok_and(|value| truthy(&value)),
-            }
+            expected.fits(actual, wanted.variables)
         });
         if !fits {
             return None;
         }
         let mut correlated = Vec::new();
         for (name, correlation) in &filter.correlations {
-            // The same holds here, and an event without the value has nothing in common with any other.
+            // An event that the expression does not expect is simply not the one waited for, and one without the value has nothing in common with any other.
             let value = correlation.from.evaluate(envelope, wanted.variables).ok()?;
             if value.is_null() {
                 return None;

@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use atom_core::ErrorCode;
-use atom_workflow::definition::{CallTarget, FlowDirective, Naming, TaskKind, Workflow, WorkflowTemplate};
+use atom_workflow::definition::{
+    CallTarget, FlowDirective, Naming, TaskKind, Trigger, Workflow, WorkflowTemplate,
+};
 use serde_json::json;
 
 fn documents(folder: &str) -> Vec<(PathBuf, String)> {
@@ -104,7 +106,7 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
         found,
         [
             "metadata.atom.archiving",
-            "schedule: more than one of every, cron, after and on",
+            "schedule: an expression with $context",
             "authentication: oidc with the grant authorization_code",
             "use.catalogs: a URI that is an expression",
             "call: a function by its URI: a URI of another scheme than http, https and file",
@@ -116,7 +118,6 @@ fn whatever_is_not_carried_out_is_listed_with_its_place() {
             "call: mcp in the version 2026-07-28",
             "call: mcp with the transport option 'a'",
             "run: script in ruby",
-            "listen: an expression inside a structure",
             "authentication: oauth2 with the grant refresh_token without a 'subject' of the type \
              urn:ietf:params:oauth:token-type:refresh_token",
         ]
@@ -413,48 +414,81 @@ fn schedules_are_read_with_what_stands_beside_them() {
         (
             "{every: {minutes: 5}}",
             String::new(),
-            json!({"type": "every", "interval_ms": 300_000, "missed": "latest"}),
+            json!([{"type": "every", "interval_ms": 300_000, "missed": "latest"}]),
         ),
         (
             "{every: PT1H30M}",
             settings("{missed: skip}"),
-            json!({"type": "every", "interval_ms": 5_400_000, "missed": "skip"}),
+            json!([{"type": "every", "interval_ms": 5_400_000, "missed": "skip"}]),
         ),
         (
             "{cron: 0 0 * * *}",
             String::new(),
-            json!({"type": "cron", "expression": "0 0 * * *", "time_zone": "UTC", "missed": "latest"}),
+            json!([{"type": "cron", "expression": "0 0 * * *", "time_zone": "UTC", "missed": "latest"}]),
         ),
         (
             "{cron: '@daily'}",
             settings("{timeZone: europe/berlin, missed: all}"),
-            json!({"type": "cron", "expression": "@daily", "time_zone": "Europe/Berlin", "missed": "all"}),
+            json!([{"type": "cron", "expression": "@daily", "time_zone": "Europe/Berlin", "missed": "all"}]),
         ),
         (
-            "{after: PT1S}",
+            "{after: PT0.1S}",
             String::new(),
-            json!({"type": "after", "delay_ms": 1000}),
+            json!([{"type": "after", "delay_ms": 100}]),
+        ),
+        (
+            "{every: P1Y2MT1S, after: '${ \"P1M\" }'}",
+            String::new(),
+            json!([
+                {"type": "every", "months": 14, "interval_ms": 1000, "missed": "latest"},
+                {"type": "after", "months": 1, "delay_ms": 0},
+            ]),
+        ),
+        (
+            "{every: '${ \"PT\\(60 / 4)M\" }'}",
+            String::new(),
+            json!([{"type": "every", "interval_ms": 900_000, "missed": "latest"}]),
+        ),
+        (
+            "{after: '${ $workflow.definition.document.metadata.pause | {seconds: ($runtime.name | length), milliseconds: .} }'}",
+            ", metadata: {pause: 5}".to_owned(),
+            json!([{"type": "after", "delay_ms": 4005}]),
+        ),
+        (
+            "{after: PT1H, on: {any: []}, every: PT1M, cron: '@daily'}",
+            settings("{timeZone: Europe/Berlin, missed: skip}"),
+            json!([
+                {"type": "every", "interval_ms": 60_000, "missed": "skip"},
+                {"type": "cron", "expression": "@daily", "time_zone": "Europe/Berlin", "missed": "skip"},
+                {"type": "after", "delay_ms": 3_600_000},
+                {"type": "events"},
+            ]),
         ),
         (
             "{on: {one: {with: {type: a, data: '${ .b > 1 }'}}}, read: envelope}",
             String::new(),
-            json!({"type": "events"}),
+            json!([{"type": "events"}]),
         ),
         (
             "{on: {any: [], until: length > 3}}",
             String::new(),
-            json!({"type": "events"}),
+            json!([{"type": "events"}]),
         ),
         (
             "{on: {all: [{with: {type: a}, correlate: {room: {from: .data.room, expect: kitchen}}}]}}",
             String::new(),
-            json!({"type": "events"}),
+            json!([{"type": "events"}]),
+        ),
+        (
+            "{on: {one: {with: {data: {by: '${ . != $runtime.name }'}}, correlate: {a: {from: .data.a, expect: '${ $workflow.definition.document.name }'}}}}}",
+            String::new(),
+            json!([{"type": "events"}]),
         ),
     ] {
         let workflow = with_schedule(schedule, &settings).unwrap();
         assert_eq!(workflow.unsupported, [], "{schedule}");
-        let trigger = workflow.schedule.unwrap().trigger();
-        assert_eq!(serde_json::to_value(trigger).unwrap(), expected, "{schedule}");
+        let triggers: Vec<_> = workflow.schedule.iter().map(Trigger::stored).collect();
+        assert_eq!(serde_json::to_value(triggers).unwrap(), expected, "{schedule}");
     }
 }
 
@@ -496,17 +530,42 @@ fn schedules_that_cannot_be_right_are_refused_with_the_place() {
         (
             "{every: PT1H}",
             settings("{timeZone: UTC}"),
-            "a time zone belongs to 'cron', not to 'every'",
+            "/document/metadata/atom/schedule/timeZone: this belongs to 'cron', which the schedule does not have",
         ),
         (
             "{after: PT1H}",
             settings("{missed: all}"),
-            "nothing is missed with 'after'",
+            "this belongs to 'every' or 'cron', which",
         ),
         (
             "{on: {any: []}}",
             settings("{missed: all}"),
-            "nothing is missed with 'on'",
+            "this belongs to 'every' or 'cron', which",
+        ),
+        (
+            "{every: '${ .every }'}",
+            String::new(),
+            "/schedule/every: before there is a run, this gives no duration: expected a duration",
+        ),
+        (
+            "{after: '${ \"soon\" }'}",
+            String::new(),
+            "/schedule/after: before there is a run, this gives no duration: 'soon' is not",
+        ),
+        (
+            "{every: '${ error(\"no\") }'}",
+            String::new(),
+            "/schedule/every: before there is a run, this gives no duration: ",
+        ),
+        (
+            "{on: {one: {with: {type: a}, correlate: {b: {from: .data, expect: '${ .c }'}}}}}",
+            String::new(),
+            "/schedule/on: what the correlation 'b' expects is computed before there is a run, and without an input: it gives null",
+        ),
+        (
+            "{on: {one: {with: {type: a}, correlate: {b: {from: .data, expect: '${ 1 | keys }'}}}}}",
+            String::new(),
+            "what the correlation 'b' expects is computed before there is a run",
         ),
         (
             "{every: PT1H, read: data}",
@@ -541,29 +600,36 @@ do:
 #[test]
 fn schedules_beyond_the_engine_are_valid_and_listed() {
     for (schedule, feature) in [
+        ("{every: PT0.09S}", "schedule: a duration below 100 milliseconds"),
         (
-            "{every: PT1H, cron: 0 0 * * *}",
-            "schedule: more than one of every, cron, after and on",
+            "{after: {seconds: 0}, every: PT1H}",
+            "schedule: a duration below 100 milliseconds",
         ),
-        ("{every: PT0.5S}", "schedule: a duration below a second"),
-        ("{after: {seconds: 0}}", "schedule: a duration below a second"),
+        (
+            "{every: '${ {milliseconds: 5} }'}",
+            "schedule: a duration below 100 milliseconds",
+        ),
         ("{every: PT1.0005S}", "schedule: a fraction of a millisecond"),
         (
-            "{every: '${ .every }'}",
-            "schedule: a duration that is an expression",
+            "{every: '${ $context.every }'}",
+            "schedule: an expression with $context",
         ),
         ("{on: {all: []}}", "schedule.on: all of no events"),
         (
             "{on: {one: {with: {data: '${ . == $secrets }'}}}}",
-            "schedule.on: an expression with $secrets",
+            "schedule: an expression with $secrets",
         ),
         (
-            "{on: {one: {with: {type: a}, correlate: {b: {from: .data, expect: '${ .c }'}}}}}",
-            "schedule.on: an expectation that is an expression",
+            "{on: {one: {with: {type: a}, correlate: {b: {from: .data, expect: '${ $input.c }'}}}}}",
+            "schedule: an expression with $input",
+        ),
+        (
+            "{on: {one: {with: {data: {a: [1, '${ . == $secrets }']}}}}}",
+            "schedule: an expression with $secrets",
         ),
         (
             "{on: {any: [], until: '$context.done'}}",
-            "schedule.on: an expression with $context",
+            "schedule: an expression with $context",
         ),
     ] {
         let workflow = with_schedule(schedule, "").unwrap();
@@ -573,7 +639,7 @@ fn schedules_beyond_the_engine_are_valid_and_listed() {
             .map(|part| part.feature.as_str())
             .collect();
         assert_eq!(features, [feature], "{schedule}");
-        assert!(workflow.schedule.is_none());
+        assert!(workflow.schedule.is_empty());
     }
 }
 

@@ -32,8 +32,8 @@ const MAX_PREVIEWED: usize = 1_000;
 pub struct Schedule {
     /// The version whose runs it starts.
     pub workflow: WorkflowKey,
-    /// When it starts them.
-    pub trigger: ScheduleTrigger,
+    /// What starts them, each by itself: one trigger or more, each of another kind.
+    pub triggers: Vec<ScheduledTrigger>,
     /// When it became active.
     #[schemars(with = "String")]
     pub since: Timestamp,
@@ -43,9 +43,6 @@ pub struct Schedule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub next_at: Option<Timestamp>,
-    /// The run whose end it waits for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub awaits: Option<RunId>,
     /// The time of the last run it has started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -53,6 +50,20 @@ pub struct Schedule {
     /// The last run it has started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run: Option<RunId>,
+}
+
+/// One of the triggers of a schedule, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScheduledTrigger {
+    /// When it starts runs.
+    pub trigger: ScheduleTrigger,
+    /// The time of its next run, when it is known and the schedule is not paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub next_at: Option<Timestamp>,
+    /// The run whose end it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<RunId>,
     /// The last start that failed, until one succeeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<ScheduleFailure>,
@@ -60,16 +71,21 @@ pub struct Schedule {
 
 impl From<ScheduleRecord> for Schedule {
     fn from(record: ScheduleRecord) -> Self {
+        let next_at = record.next_at();
+        let triggers = record.triggers.into_iter().map(|scheduled| ScheduledTrigger {
+            trigger: scheduled.trigger,
+            next_at: scheduled.next_at.filter(|_| !record.is_paused),
+            awaits: scheduled.awaits,
+            failure: scheduled.failure,
+        });
         Self {
-            next_at: record.next_at.filter(|_| !record.is_paused),
             workflow: record.workflow,
-            trigger: record.trigger,
+            triggers: triggers.collect(),
             since: record.since,
             is_paused: record.is_paused,
-            awaits: record.awaits,
+            next_at,
             last_at: record.last_at,
             last_run: record.last_run,
-            failure: record.failure,
         }
     }
 }
@@ -261,11 +277,28 @@ impl Request for PreviewScheduleRequest {
                 "'count' must be from 1 to {MAX_PREVIEWED}"
             )));
         }
-        let (trigger, since, next_at) = match (self.namespace, self.name, self.cron) {
+        let mut times = match (self.namespace, self.name, self.cron) {
             (Some(namespace), Some(name), None) if self.time_zone.is_none() => {
                 let scope = context.scope();
                 let schedule = context.parts.runtime.scheduled(&scope, &namespace, &name).await?;
-                (schedule.trigger, schedule.since, schedule.next_at)
+                let mut triggers = schedule.triggers.iter();
+                if triggers.all(|scheduled| scheduled.trigger == ScheduleTrigger::Events) {
+                    return Err(Error::invalid_request(
+                        "this schedule starts runs when events come; nobody knows when that is",
+                    ));
+                }
+                let mut times = Vec::new();
+                for scheduled in &schedule.triggers {
+                    let next_at = scheduled.next_at;
+                    times.extend(preview(
+                        &scheduled.trigger,
+                        schedule.since,
+                        next_at,
+                        after,
+                        count,
+                    )?);
+                }
+                times
             }
             (None, None, Some(expression)) => {
                 let trigger = ScheduleTrigger::Cron {
@@ -273,7 +306,7 @@ impl Request for PreviewScheduleRequest {
                     time_zone: self.time_zone.unwrap_or_else(|| "UTC".to_owned()),
                     missed: MissedRuns::default(),
                 };
-                (trigger, after, None)
+                preview(&trigger, after, None, after, count)?
             }
             _ => {
                 return Err(Error::invalid_request(
@@ -281,35 +314,40 @@ impl Request for PreviewScheduleRequest {
                 ));
             }
         };
-        let times = match &trigger {
-            ScheduleTrigger::Events => {
-                return Err(Error::invalid_request(
-                    "this schedule starts runs when events come; nobody knows when that is",
-                ));
-            }
-            // Only the next one is known: the others follow from when it ends.
-            ScheduleTrigger::After { .. } => next_at.filter(|next| *next > after).into_iter().collect(),
-            _ => upcoming(&trigger, since, after, count)?,
-        };
-        let cron = match &trigger {
-            ScheduleTrigger::Cron {
-                expression,
-                time_zone,
-                ..
-            } => Some(Cron::parse(expression, time_zone)?),
-            _ => None,
-        };
-        let time = |at: Timestamp| {
-            let local = cron
-                .as_ref()
-                .map_or_else(|| at.to_zoned(TimeZone::UTC), |cron| cron.local(at));
-            ScheduledTime {
-                at,
-                local: local.to_string(),
-            }
-        };
-        Ok(SchedulePreview {
-            times: times.into_iter().map(time).collect(),
-        })
+        times.sort_by_key(|time| time.at);
+        times.truncate(count);
+        Ok(SchedulePreview { times })
     }
+}
+
+/// The next times of a trigger; none for one that no time decides about.
+fn preview(
+    trigger: &ScheduleTrigger,
+    since: Timestamp,
+    next_at: Option<Timestamp>,
+    after: Timestamp,
+    count: usize,
+) -> Result<Vec<ScheduledTime>> {
+    let times = match trigger {
+        // Only the next one is known: the others follow from when it ends.
+        ScheduleTrigger::After { .. } => next_at.filter(|next| *next > after).into_iter().collect(),
+        _ => upcoming(trigger, since, after, count)?,
+    };
+    let cron = match trigger {
+        ScheduleTrigger::Cron {
+            expression,
+            time_zone,
+            ..
+        } => Some(Cron::parse(expression, time_zone)?),
+        _ => None,
+    };
+    let time = |at: Timestamp| {
+        let cron = cron.as_ref();
+        let local = cron.map_or_else(|| at.to_zoned(TimeZone::UTC), |cron| cron.local(at));
+        ScheduledTime {
+            at,
+            local: local.to_string(),
+        }
+    };
+    Ok(times.into_iter().map(time).collect())
 }

@@ -253,7 +253,7 @@ impl Request for DeployWorkflowRequest {
             }
         };
         workflow.check_supported()?;
-        if workflow.schedule.is_some() {
+        if !workflow.schedule.is_empty() {
             // A schedule starts runs on behalf of who deployed it.
             context.require(Permission::RunsWrite)?;
         }
@@ -281,7 +281,7 @@ impl Request for DeployWorkflowRequest {
             .schedule(&scope, namespace, name)
             .await?
             .is_some();
-        if is_scheduled || workflow.schedule.is_some() {
+        if is_scheduled || !workflow.schedule.is_empty() {
             let runtime = &context.parts.runtime;
             runtime.schedule(&context.principal, namespace, name).await?;
         }

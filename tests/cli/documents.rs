@@ -10,7 +10,7 @@ fn files_are_checked_one_by_one() {
     sandbox.write(
         "cron.yaml",
         format!(
-            "schedule: {{ cron: '0 8 * * *', every: PT1H }}\n{}",
+            "schedule: {{ cron: '0 8 * * *', every: PT0.05S }}\n{}",
             workflow("  - nothing: { set: { x: 1 } }")
         ),
     );

@@ -255,7 +255,7 @@ fn wrong_use_exits_with_2_and_leaves_no_store() {
     sandbox.write("broken.yaml", "document: { dsl: 1.0.3 }\ndo: []\n");
     sandbox.write(
         "cron.yaml",
-        format!("schedule: {{ cron: '0 8 * * *', every: PT1H }}\n{}", echo()),
+        format!("schedule: {{ cron: '0 8 * * *', every: PT0.05S }}\n{}", echo()),
     );
     sandbox.write("latin1.yaml", b"do: \xe4");
     for (arguments, named) in [
@@ -267,7 +267,7 @@ fn wrong_use_exits_with_2_and_leaves_no_store() {
         (&["run", "."], ". cannot be read"),
         (&["run", "latin1.yaml"], "not UTF-8"),
         (&["run", "broken.yaml"], "broken.yaml:1:11: /document: "),
-        (&["run", "cron.yaml"], "cron.yaml:1:11: "),
+        (&["run", "cron.yaml"], "cron.yaml:1:39: "),
         (&["run", "echo.yaml", "--input", "{"], "not JSON"),
         (&["run", "echo.yaml", "--input", "@absent.json"], "absent.json"),
         (

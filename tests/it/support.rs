@@ -37,7 +37,7 @@ do:
 /// Uses what the engine does not carry out.
 pub(crate) const UNSUPPORTED: &str = r"
 document: { dsl: 1.0.3, namespace: default, name: cron, version: 0.1.0 }
-schedule: { cron: '0 8 * * *', every: PT1H }
+schedule: { cron: '0 8 * * *', every: PT0.05S }
 do:
   - nothing: { set: { x: 1 } }
 ";

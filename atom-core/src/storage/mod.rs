@@ -45,7 +45,9 @@ pub use run::{
     Committed, JournalEntry, NewRun, ParentStep, RunCommit, RunEnd, RunRecord, RunStatus, RunStore,
     RunTrigger, WorkflowKey, WorkflowVersion,
 };
-pub use schedule::{MissedRuns, ScheduleFailure, ScheduleRecord, ScheduleStore, ScheduleTrigger};
+pub use schedule::{
+    MissedRuns, ScheduleFailure, ScheduleRecord, ScheduleStore, ScheduleTrigger, ScheduledTrigger,
+};
 pub use selection::{
     MAX_LABEL_NAME, MAX_LABEL_TEXT, MAX_LABELS, RunFilter, RunLabels, TimeRange, check_idempotency_key,
     indexed,

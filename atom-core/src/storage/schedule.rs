@@ -28,7 +28,10 @@ pub enum ScheduleTrigger {
     /// In equal intervals.
     #[schemars(title = "EveryTrigger")]
     Every {
-        /// The interval in milliseconds.
+        /// The whole months of the interval, as long as the calendar has them in UTC; 0 when absent.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        months: u32,
+        /// The rest of the interval in milliseconds.
         interval_ms: u64,
         /// What becomes of missed times.
         missed: MissedRuns,
@@ -46,12 +49,19 @@ pub enum ScheduleTrigger {
     /// Some time after the end of the run before.
     #[schemars(title = "AfterTrigger")]
     After {
-        /// The time in milliseconds.
+        /// The whole months of the time, as long as the calendar has them in UTC; 0 when absent.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        months: u32,
+        /// The rest of the time in milliseconds.
         delay_ms: u64,
     },
     /// When events come.
     #[schemars(title = "EventsTrigger")]
     Events,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// A start that failed.
@@ -73,40 +83,75 @@ pub struct ScheduleFailure {
     pub error: ErrorReport,
 }
 
-/// The schedule of a deployed workflow, and how far it is. An owner has one for each namespace and name.
+/// One of the triggers of a schedule, and how far it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScheduleRecord {
-    /// On whose behalf its runs act: who deployed the workflow.
-    pub principal: Principal,
-    /// The version whose runs it starts.
-    pub workflow: WorkflowKey,
-    /// When it starts them.
+pub struct ScheduledTrigger {
+    /// When it starts runs.
     pub trigger: ScheduleTrigger,
-    /// When it became active.
-    pub since: Timestamp,
-    /// Whether it starts nothing for now.
-    #[serde(default)]
-    pub is_paused: bool,
     /// The time of its next run, when it is known.
     #[serde(default)]
     pub next_at: Option<Timestamp>,
     /// The run whose end it waits for.
     #[serde(default)]
     pub awaits: Option<RunId>,
-    /// The events up to here are done with, for a schedule that starts runs when events come.
+    /// The events up to here are done with, for a trigger that starts runs when events come.
     #[serde(default)]
     pub seen: Option<Offset>,
-    /// The time of the last run it has started.
-    #[serde(default)]
-    pub last_at: Option<Timestamp>,
     /// The last run it has started.
     #[serde(default)]
     pub last_run: Option<RunId>,
-    /// The last start that failed, until one succeeds.
+    /// Its last start that failed, until one succeeds.
     #[serde(default)]
     pub failure: Option<ScheduleFailure>,
+}
+
+impl ScheduledTrigger {
+    /// A trigger that waits for nothing yet.
+    #[must_use]
+    pub fn new(trigger: ScheduleTrigger) -> Self {
+        Self {
+            trigger,
+            next_at: None,
+            awaits: None,
+            seen: None,
+            last_run: None,
+            failure: None,
+        }
+    }
+
+    /// When the scheduler must look at it, if time alone decides.
+    #[must_use]
+    pub fn wakes_at(&self) -> Option<Timestamp> {
+        let retry_at = self.failure.as_ref().and_then(|failure| failure.retry_at);
+        retry_at.or(self.next_at)
+    }
+
+    /// The offset after which it wants events, unless it waits to try a start again.
+    #[must_use]
+    pub fn listens_after(&self) -> Option<Offset> {
+        self.seen.filter(|_| self.wakes_at().is_none())
+    }
+}
+
+/// The schedule of a deployed workflow, and how far it is. An owner has one for each namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "StoredSchedule")]
+pub struct ScheduleRecord {
+    /// On whose behalf its runs act: who deployed the workflow.
+    pub principal: Principal,
+    /// The version whose runs it starts.
+    pub workflow: WorkflowKey,
+    /// What starts them: one trigger or more, each of another kind.
+    pub triggers: Vec<ScheduledTrigger>,
+    /// When it became active.
+    pub since: Timestamp,
+    /// Whether it starts nothing for now.
+    pub is_paused: bool,
+    /// The time of the last run it has started.
+    pub last_at: Option<Timestamp>,
+    /// The last run it has started.
+    pub last_run: Option<RunId>,
     /// Changes with every write; 0 for a record that is not stored yet.
-    #[serde(default)]
     pub revision: u64,
 }
 
@@ -114,14 +159,28 @@ impl ScheduleRecord {
     /// When the scheduler must look at it, if time alone decides.
     #[must_use]
     pub fn wakes_at(&self) -> Option<Timestamp> {
-        let retry_at = self.failure.as_ref().and_then(|failure| failure.retry_at);
-        retry_at.or(self.next_at).filter(|_| !self.is_paused)
+        let times = self.triggers.iter().filter_map(ScheduledTrigger::wakes_at);
+        times.min().filter(|_| !self.is_paused)
     }
 
     /// The offset after which it wants events, unless it is paused or waits to try a start again.
     #[must_use]
     pub fn listens_after(&self) -> Option<Offset> {
-        self.seen.filter(|_| !self.is_paused && self.wakes_at().is_none())
+        let offsets = self.triggers.iter().filter_map(ScheduledTrigger::listens_after);
+        offsets.min().filter(|_| !self.is_paused)
+    }
+
+    /// The run whose end it waits for.
+    #[must_use]
+    pub fn awaits(&self) -> Option<RunId> {
+        self.triggers.iter().find_map(|trigger| trigger.awaits)
+    }
+
+    /// The time of its next run, when it is known and the schedule is not paused.
+    #[must_use]
+    pub fn next_at(&self) -> Option<Timestamp> {
+        let times = self.triggers.iter().filter_map(|trigger| trigger.next_at);
+        times.min().filter(|_| !self.is_paused)
     }
 
     /// The revision that the store gives to what it writes for this record: beginning with the time it became active,
@@ -135,6 +194,51 @@ impl ScheduleRecord {
     #[must_use]
     pub fn cursor(&self) -> (String, String) {
         (self.workflow.namespace.clone(), self.workflow.name.clone())
+    }
+}
+
+/// A schedule as it was written: the one trigger of older records stands beside the rest.
+#[derive(Deserialize)]
+struct StoredSchedule {
+    principal: Principal,
+    workflow: WorkflowKey,
+    #[serde(default)]
+    triggers: Vec<ScheduledTrigger>,
+    since: Timestamp,
+    #[serde(default)]
+    is_paused: bool,
+    #[serde(default)]
+    last_at: Option<Timestamp>,
+    #[serde(default)]
+    last_run: Option<RunId>,
+    #[serde(default)]
+    revision: u64,
+    #[serde(flatten)]
+    only: Option<ScheduledTrigger>,
+}
+
+impl TryFrom<StoredSchedule> for ScheduleRecord {
+    type Error = &'static str;
+
+    fn try_from(stored: StoredSchedule) -> std::result::Result<Self, Self::Error> {
+        let only = stored.only.map(|only| ScheduledTrigger {
+            last_run: stored.last_run,
+            ..only
+        });
+        let triggers: Vec<_> = stored.triggers.into_iter().chain(only).collect();
+        if triggers.is_empty() {
+            return Err("a schedule needs a trigger");
+        }
+        Ok(Self {
+            principal: stored.principal,
+            workflow: stored.workflow,
+            triggers,
+            since: stored.since,
+            is_paused: stored.is_paused,
+            last_at: stored.last_at,
+            last_run: stored.last_run,
+            revision: stored.revision,
+        })
     }
 }
 
@@ -187,4 +291,48 @@ pub trait ScheduleStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// `storage_failed`.
     async fn awaiting_schedules(&self) -> Result<Vec<ScheduleRecord>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_record_with_one_trigger_beside_the_rest_is_read() {
+        let run = "0192f0c1-0000-7000-8000-000000000001";
+        let mut stored = json!({
+            "principal": { "tenant": "t", "user": "ada" },
+            "workflow": { "namespace": "n", "name": "w", "version": "1.0.0", "hash": "h" },
+            "trigger": { "type": "after", "delay_ms": 1000 },
+            "since": "2026-01-01T00:00:00Z",
+            "is_paused": true,
+            "next_at": "2026-01-01T01:00:00Z",
+            "awaits": null,
+            "seen": 7,
+            "last_at": "2026-01-01T00:30:00Z",
+            "last_run": run,
+            "failure": null,
+            "revision": 3,
+        });
+        let read: ScheduleRecord = serde_json::from_value(stored.clone()).unwrap();
+        let expected = ScheduledTrigger {
+            next_at: Some("2026-01-01T01:00:00Z".parse().unwrap()),
+            seen: Some(7),
+            last_run: Some(run.parse().unwrap()),
+            ..ScheduledTrigger::new(ScheduleTrigger::After {
+                months: 0,
+                delay_ms: 1000,
+            })
+        };
+        assert_eq!(read.triggers, [expected]);
+        assert_eq!((read.is_paused, read.revision), (true, 3));
+        assert_eq!(read.last_at, Some("2026-01-01T00:30:00Z".parse().unwrap()));
+        let again = serde_json::to_string(&read).unwrap();
+        assert_eq!(serde_json::from_str::<ScheduleRecord>(&again).unwrap(), read);
+
+        stored["trigger"] = json!({ "type": "moonrise" });
+        assert!(serde_json::from_value::<ScheduleRecord>(stored).is_err());
+    }
 }

@@ -1769,8 +1769,8 @@ class Schedule(TypedDict):
     workflow: WorkflowKey
     """The version whose runs it starts."""
 
-    trigger: ScheduleTrigger
-    """When it starts them."""
+    triggers: Sequence[ScheduledTrigger]
+    """What starts them, each by itself: one trigger or more, each of another kind."""
 
     since: str
     """When it became active."""
@@ -1781,17 +1781,11 @@ class Schedule(TypedDict):
     next_at: NotRequired[str | None]
     """The time of its next run, when it is known and the schedule is not paused."""
 
-    awaits: NotRequired[RunId | None]
-    """The run whose end it waits for."""
-
     last_at: NotRequired[str | None]
     """The time of the last run it has started."""
 
     last_run: NotRequired[RunId | None]
     """The last run it has started."""
-
-    failure: NotRequired[ScheduleFailure | None]
-    """The last start that failed, until one succeeds."""
 
 
 class ScheduleFailure(TypedDict):
@@ -1835,8 +1829,11 @@ class EveryTrigger(TypedDict):
 
     type: Literal["every"]
 
+    months: NotRequired[int]
+    """The whole months of the interval, as long as the calendar has them in UTC; 0 when absent."""
+
     interval_ms: int
-    """The interval in milliseconds."""
+    """The rest of the interval in milliseconds."""
 
     missed: MissedRuns
     """What becomes of missed times."""
@@ -1862,8 +1859,11 @@ class AfterTrigger(TypedDict):
 
     type: Literal["after"]
 
+    months: NotRequired[int]
+    """The whole months of the time, as long as the calendar has them in UTC; 0 when absent."""
+
     delay_ms: int
-    """The time in milliseconds."""
+    """The rest of the time in milliseconds."""
 
 
 class EventsTrigger(TypedDict):
@@ -1884,6 +1884,22 @@ class ScheduledTime(TypedDict):
 
     local: str
     """What the clocks of the schedule's time zone show then, with the zone (RFC 9557)."""
+
+
+class ScheduledTrigger(TypedDict):
+    """One of the triggers of a schedule, and how far it is."""
+
+    trigger: ScheduleTrigger
+    """When it starts runs."""
+
+    next_at: NotRequired[str | None]
+    """The time of its next run, when it is known and the schedule is not paused."""
+
+    awaits: NotRequired[RunId | None]
+    """The run whose end it waits for."""
+
+    failure: NotRequired[ScheduleFailure | None]
+    """The last start that failed, until one succeeds."""
 
 
 Secret: TypeAlias = "str"

@@ -266,7 +266,7 @@ fn summary(task: &Task) -> String {
         TaskKind::Fork(_) => "fork".to_owned(),
         TaskKind::Try(_) => "try".to_owned(),
         TaskKind::Raise(_) => "raise".to_owned(),
-        TaskKind::Wait(DurationSpec::Fixed(duration)) => format!("wait {duration:?}"),
+        TaskKind::Wait(DurationSpec::Fixed(duration)) => format!("wait {duration}"),
         TaskKind::Wait(DurationSpec::Expression(duration)) => format!("wait {}", duration.source()),
         TaskKind::Emit(_) => {
             let kind = task

@@ -41,7 +41,7 @@ mod schema_tests;
 pub use cron::Cron;
 pub use data_schema::DataSchema;
 pub use diff::{ChangedResource, ChangedTask, MemberChange, MovedTask, TaskPlace, WorkflowDiff};
-pub use duration::parse_duration;
+pub use duration::{CalendarDuration, parse_duration};
 pub use graph::graph;
 pub use limits::{ConcurrencySpec, LimitSpec, PrioritySpec, RateLimitSpec};
 pub(crate) use reader::shortened;

@@ -42,6 +42,7 @@ pub use program::Expression;
 pub(crate) use program::no_secret;
 pub use template::{Template, compile_bare, is_expression};
 pub use variables::Variables;
+pub(crate) use variables::runtime_descriptor;
 
 use serde_json::Value;
 

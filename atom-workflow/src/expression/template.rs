@@ -223,13 +223,15 @@ mod tests {
 
     #[test]
     fn in_the_loose_mode_every_string_is_tried() {
-        let document = json!({ "sum": ".a + 1", "text": "Hello, world", "wrong": ".a.b", "strict": "${ .a }", "none": " ", "list": [".a"] });
+        let document = json!({ "sum": ".a + 1", "text": "Hello, world", "wrong": ".a.b", "strict": "${ .a }", "none": " ", "list": [".a"], "part": "Hello ${ .a }!" });
         let template = Template::compile_loose(&document).unwrap();
         assert_eq!(
             template.evaluate(&json!({ "a": 1 }), &Variables::new()).unwrap(),
-            json!({ "sum": 2, "text": "Hello, world", "wrong": ".a.b", "strict": 1, "none": " ", "list": [1] })
+            json!({ "sum": 2, "text": "Hello, world", "wrong": ".a.b", "strict": 1, "none": " ", "list": [1], "part": "Hello ${ .a }!" })
         );
         assert!(Template::compile_loose(&json!("${ .a + }")).is_err());
+        let meant = Template::compile_loose(&json!("${ .a.b }")).unwrap();
+        assert!(meant.evaluate(&json!({ "a": 1 }), &Variables::new()).is_err());
         let endless = Template::compile_loose(&json!("[range(1e12)]")).unwrap();
         assert!(endless.evaluate(&json!(null), &Variables::new()).is_err());
     }

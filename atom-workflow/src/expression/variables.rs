@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The named values an expression may refer to as `$name`, e.g. `$context`, `$input` and `$item`.
 ///
@@ -65,10 +65,14 @@ impl fmt::Debug for Variables {
     }
 }
 
+/// `$runtime`, for a version of the engine.
+pub(crate) fn runtime_descriptor(version: &str) -> Value {
+    json!({ "name": "atom", "version": version, "metadata": {} })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_copy_with_more_leaves_the_original_alone() {

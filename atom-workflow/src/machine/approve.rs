@@ -114,7 +114,7 @@ impl Machine {
         let variables = self.variables(&frame.variables, task, None);
         let (definition, input) = (Arc::clone(&task.task), Arc::clone(&task.input));
         let length = approve.deadline.as_ref();
-        let length = length.map(|length| data::duration(length, &input, &variables));
+        let length = length.map(|length| data::duration(length, self.now, &input, &variables));
         let deadline = length.transpose()?.map(|length| self.after(length));
         // The number that the action is about to get.
         let request =

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::frame::{FrameId, List, Purpose};
 use super::{Command, Machine, WorkflowError, resource};
-use crate::definition::{Call, CallTarget, Task, parse_duration};
+use crate::definition::{CalendarDuration, Call, CallTarget, Task};
 use crate::expression::{Template, Variables, is_expression, no_secret};
 
 type Result<T> = std::result::Result<T, WorkflowError>;
@@ -75,8 +75,10 @@ impl Machine {
             self.resolve_endpoint(arguments.pointer_mut(endpoint), source, input, variables)?;
         }
         if let (CallTarget::Mcp, Some(timeout)) = (target, arguments.get_mut("timeout")) {
-            let length = parse_duration(timeout).map_err(|error| WorkflowError::validation(&error))?;
-            let milliseconds = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+            let length =
+                CalendarDuration::parse(timeout).map_err(|error| WorkflowError::validation(&error))?;
+            let length = length.from(self.now).as_millis();
+            let milliseconds = u64::try_from(length).unwrap_or(u64::MAX);
             *timeout = json!({ "milliseconds": milliseconds });
         }
         if let Some(policy) = policy.and_then(|policy| arguments.pointer_mut(policy)) {

@@ -20,6 +20,7 @@ use super::event::RecordKind;
 use super::frame::{Frame, FrameId, FrameKind, List, Pending, Purpose, Work};
 use super::{ActionId, Command, Machine, data};
 use crate::definition::Task;
+use crate::expression::runtime_descriptor;
 
 /// The number of the workflow's own list, the first that a run gives.
 const ROOT: FrameId = 1;
@@ -174,7 +175,8 @@ impl Machine {
             let uses_workflow = self.constants.get("workflow").is_some();
             self.constants = data::constants(&self.workflow, &self.facts, uses_workflow);
         }
-        self.constants.insert("runtime", data::runtime(&state.engine));
+        self.constants
+            .insert("runtime", runtime_descriptor(&state.engine));
         self.now = self.now.max(state.now);
         self.next = state.next;
         self.recorded = state.records;
@@ -201,7 +203,8 @@ impl Machine {
         self.compensations = known.collect();
         if let Some((action, at)) = state.timeout {
             let timeout = self.workflow.timeout.as_ref().filter(|_| !is_own);
-            let length = timeout.map(|timeout| data::duration(timeout, &self.facts.input, &self.constants));
+            let length =
+                timeout.map(|timeout| data::duration(timeout, self.now, &self.facts.input, &self.constants));
             let at = match length {
                 Some(Ok(length)) => self.after(length),
                 Some(Err(error)) => return self.fault(error),

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::extend::{descriptor, is_extension};
 use super::frame::TaskFrame;
 use super::{Machine, RunFacts, WorkflowError};
-use crate::definition::{self, DurationSpec, Input, Output, Workflow};
+use crate::definition::{CalendarDuration, DurationSpec, Input, Output, Workflow};
 use crate::expression::Variables;
 
 type Result<T> = std::result::Result<T, WorkflowError>;
@@ -34,13 +35,8 @@ pub(super) fn constants(workflow: &Workflow, facts: &RunFacts, uses_workflow: bo
     variables
 }
 
-/// `$runtime`, for a run that began with this version of the engine.
-pub(super) fn runtime(engine: &str) -> Value {
-    json!({ "name": "atom", "version": engine, "metadata": {} })
-}
-
 /// A time in the shape the specification gives `startedAt`.
-pub(super) fn moment(at: jiff::Timestamp) -> Value {
+pub(super) fn moment(at: Timestamp) -> Value {
     json!({
         "iso8601": at.to_string(),
         "epoch": { "seconds": at.as_second(), "milliseconds": at.as_millisecond() },
@@ -100,18 +96,23 @@ pub(super) fn shape_output(data: &str, output: &Output, raw: Value, variables: &
     Ok(shaped)
 }
 
-/// A length of time.
-pub(super) fn duration(spec: &DurationSpec, input: &Value, variables: &Variables) -> Result<Duration> {
+/// A length of time that begins at a moment.
+pub(super) fn duration(
+    spec: &DurationSpec,
+    begin: Timestamp,
+    input: &Value,
+    variables: &Variables,
+) -> Result<Duration> {
     let length = match spec {
         DurationSpec::Fixed(length) => *length,
         DurationSpec::Expression(expression) => {
             let value = expression
                 .evaluate(input, variables)
                 .map_err(|error| WorkflowError::expression(&error))?;
-            definition::parse_duration(&value).map_err(|error| WorkflowError::expression(&error))?
+            CalendarDuration::parse(&value).map_err(|error| WorkflowError::expression(&error))?
         }
     };
-    Ok(length.min(LONGEST_DURATION))
+    Ok(length.from(begin).min(LONGEST_DURATION))
 }
 
 impl Machine {

@@ -72,7 +72,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::definition::Workflow;
-use crate::expression::Variables;
+use crate::expression::{Variables, runtime_descriptor};
 use compensate::{Compensation, Failure, Undoing};
 use frame::{Frame, FrameId, FrameKind, List, Pending, Purpose, Work};
 use tally::TaskEnd;
@@ -396,12 +396,12 @@ impl Machine {
 
     fn start(&mut self, engine: &str) {
         self.start_from_queue();
-        self.constants.insert("runtime", data::runtime(engine));
+        self.constants.insert("runtime", runtime_descriptor(engine));
         self.record(None, || RecordKind::RunStarted);
         // The first number is taken even if the input turns out unfit, so that the run counts as started.
         let root = self.number();
         if let Some(timeout) = self.workflow.timeout.clone() {
-            match data::duration(&timeout, &self.facts.input, &self.constants) {
+            match data::duration(&timeout, self.now, &self.facts.input, &self.constants) {
                 Ok(length) => self.start_timer(None, Purpose::Timeout, length),
                 Err(error) => return self.fault(error.at("/timeout")),
             }

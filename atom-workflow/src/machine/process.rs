@@ -51,7 +51,7 @@ impl Machine {
             arguments["name"] = name.evaluate(&input, variables).map_err(expression)?;
         }
         if let Some(after) = &process.cleanup_after {
-            let after = data::duration(after, input, variables)?.as_millis();
+            let after = data::duration(after, self.now, input, variables)?.as_millis();
             arguments["lifetime"]["after_milliseconds"] = json!(u64::try_from(after).unwrap_or(u64::MAX));
         }
         Ok(arguments)

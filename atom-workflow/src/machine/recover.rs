@@ -34,8 +34,14 @@ impl Machine {
             .retry
             .as_ref()
             .and_then(|retry| retry.attempt_duration.clone());
-        let limit =
-            limit.map(|limit| duration(&limit, &input, &self.variables(&frame.variables, task, None)));
+        let limit = limit.map(|limit| {
+            duration(
+                &limit,
+                self.now,
+                &input,
+                &self.variables(&frame.variables, task, None),
+            )
+        });
         let timer = match limit.transpose() {
             Ok(None) => None,
             Ok(Some(length)) => {
@@ -151,7 +157,7 @@ impl Machine {
         {
             return Ok(None);
         }
-        let length = |spec: &DurationSpec| duration(spec, input, variables);
+        let length = |spec: &DurationSpec| duration(spec, self.now, input, variables);
         let delay = policy.delay.as_ref().map(length).transpose()?.unwrap_or_default();
         let factor = match policy.backoff {
             Backoff::Constant => 1,
@@ -172,7 +178,7 @@ impl Machine {
                 .saturating_add(Duration::from_nanos(u64::try_from(random).unwrap_or(u64::MAX)));
         }
         if let Some(limit) = &policy.duration {
-            let limit = length(limit)?;
+            let limit = duration(limit, started_at, input, variables)?;
             let spent = Duration::try_from(self.now.duration_since(started_at)).unwrap_or_default();
             if spent.saturating_add(pause) > limit {
                 return Ok(None);

@@ -26,7 +26,7 @@ impl Machine {
         let target = CallTarget::AsyncApi;
         let arguments = self.call_arguments(&target, &subscribe.arguments, task, input, variables)?;
         if let Some(length) = &subscribe.length {
-            let length = data::duration(length, input, variables)?;
+            let length = data::duration(length, self.now, input, variables)?;
             self.start_timer(Some(id), Purpose::Consumption, length);
         }
         let command = Command::Subscribe {

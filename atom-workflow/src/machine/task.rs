@@ -87,7 +87,7 @@ impl Machine {
         let variables = self.variables(&frame.variables, task_frame, None);
         let (task, input) = (Arc::clone(&task_frame.task), Arc::clone(&task_frame.input));
         let timeout = task.timeout.as_ref();
-        let timeout = timeout.map(|timeout| data::duration(timeout, &input, &variables));
+        let timeout = timeout.map(|timeout| data::duration(timeout, self.now, &input, &variables));
         let begun = timeout.transpose().and_then(|timeout| {
             if let Some(length) = timeout {
                 self.start_timer(Some(id), Purpose::Timeout, length);
@@ -190,7 +190,7 @@ impl Machine {
                 return Err(error);
             }
             TaskKind::Wait(length) => {
-                let length = data::duration(length, input, variables)?;
+                let length = data::duration(length, self.now, input, variables)?;
                 self.start_timer(Some(id), Purpose::Work, length);
             }
             TaskKind::Emit(template) => {

@@ -141,6 +141,24 @@ async fn a_wait_ends_when_the_clock_shows_its_moment_and_never_again() {
 }
 
 #[tokio::test]
+async fn a_month_is_as_long_as_the_calendar_has_it_where_it_begins() {
+    for wait in ["P1M", "${ .length }"] {
+        let bench = Bench::new();
+        bench.clock.set("2027-01-31T10:00:00Z".parse().unwrap());
+        let text = format!("- pause: {{ wait: '{wait}' }}\n- again: {{ wait: '{wait}' }}");
+        let run = bench.start(&text, json!({ "length": "P1M" })).await;
+        for due in ["2027-02-28T10:00:00Z", "2027-03-28T10:00:00Z"] {
+            let due = due.parse().unwrap();
+            while bench.clock.earliest_deadline() != Some(due) {
+                tokio::task::yield_now().await;
+            }
+            bench.clock.set(due);
+        }
+        bench.wait(&run).await;
+    }
+}
+
+#[tokio::test]
 async fn the_bound_of_a_call_is_about_the_time_that_passes() {
     let limits = RuntimeLimits {
         call_timeout: Duration::from_secs(60),

@@ -239,6 +239,40 @@ async fn what_a_correlation_expects_is_a_constant_or_follows_from_the_input() {
     }
 }
 
+#[tokio::test]
+async fn expressions_within_a_filter_are_about_the_value_at_their_place() {
+    let filter =
+        "{ order: { id: '${ . == $input.order }', kind: x.* }, lines: [1, '${ . > 1 }'], note: null }";
+    let fitting = json!({ "order": { "id": 7, "kind": "x.*" }, "lines": [1, 2], "note": null });
+    let with = |pointer: &str, value: Value| {
+        let mut data = fitting.clone();
+        *data.pointer_mut(pointer).unwrap() = value;
+        data
+    };
+    let others = [
+        with("/order/id", json!(8)),
+        // Inside a structure a text stands for itself.
+        with("/order/kind", json!("xy")),
+        with("/lines", json!([1])),
+        with("/lines/1", json!(1)),
+        with("/lines", json!([1, 2, 3])),
+        with("/order", json!({ "id": 7 })),
+        with("/order", json!({ "id": 7, "kind": "x.*", "more": 1 })),
+        with("/order", json!(7)),
+        json!({ "order": { "id": 7, "kind": "x.*" }, "lines": [1, 2] }),
+    ];
+    let bench = Bench::new();
+    let tasks = format!("- hear: {{ listen: {{ to: {{ one: {{ with: {{ data: {filter} }} }} }} }} }}");
+    let run = bench.start(&tasks, json!({ "order": 7 })).await;
+    bench.until_listening(&run).await;
+    let events = others.into_iter().chain([fitting.clone()]).enumerate();
+    let events: Vec<_> = events
+        .map(|(id, data)| event(&id.to_string(), "order", data))
+        .collect();
+    publish(&bench, &events).await;
+    assert_eq!(bench.wait(&run).await.output, Some(json!([fitting])));
+}
+
 /// Works slowly on each event, so that others come meanwhile.
 const EACH: &str = r#"
 - hear:

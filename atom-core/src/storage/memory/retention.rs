@@ -95,7 +95,7 @@ impl Tables {
         }
         let mut schedules = self.schedules.iter();
         let is_awaited =
-            schedules.any(|((owner, ..), schedule)| *owner == scope && schedule.awaits == Some(run.id));
+            schedules.any(|((owner, ..), schedule)| *owner == scope && schedule.awaits() == Some(run.id));
         is_awaited.then_some(Kept::BySchedule)
     }
 

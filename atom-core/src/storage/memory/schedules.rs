@@ -72,7 +72,7 @@ impl ScheduleStore for MemoryStore {
     }
 
     async fn awaiting_schedules(&self) -> Result<Vec<ScheduleRecord>> {
-        Ok(self.all_schedules(|schedule| schedule.awaits.is_some()))
+        Ok(self.all_schedules(|schedule| schedule.awaits().is_some()))
     }
 }
 

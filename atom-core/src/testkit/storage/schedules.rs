@@ -1,32 +1,46 @@
 //! How schedules are kept.
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
+use jiff::Timestamp;
+
 use super::{Store, code};
 use crate::storage::{
     MissedRuns, PageRequest, RunFilter, RunTrigger, ScheduleFailure, ScheduleRecord, ScheduleTrigger,
+    ScheduledTrigger,
 };
 use crate::testkit::fixtures::{new_run, principal, run_id, scope, second, workflow_key};
-use crate::{CloudEvent, Error, ErrorCode, Principal};
+use crate::{CloudEvent, Error, ErrorCode, Offset, Principal};
 
-fn schedule(name: &str) -> ScheduleRecord {
+fn schedule(name: &str, triggers: impl Into<Vec<ScheduledTrigger>>) -> ScheduleRecord {
     let mut workflow = workflow_key();
     workflow.name = name.to_owned();
     ScheduleRecord {
         principal: principal(),
         workflow,
-        trigger: ScheduleTrigger::Every {
-            interval_ms: 1000,
-            missed: MissedRuns::Latest,
-        },
+        triggers: triggers.into(),
         since: second(0),
         is_paused: false,
-        next_at: None,
-        awaits: None,
-        seen: None,
         last_at: None,
         last_run: None,
-        failure: None,
         revision: 0,
+    }
+}
+
+fn every(next_at: Option<Timestamp>) -> ScheduledTrigger {
+    ScheduledTrigger {
+        next_at,
+        ..ScheduledTrigger::new(ScheduleTrigger::Every {
+            months: 1,
+            interval_ms: 1000,
+            missed: MissedRuns::Latest,
+        })
+    }
+}
+
+fn events(seen: Offset) -> ScheduledTrigger {
+    ScheduledTrigger {
+        seen: Some(seen),
+        ..ScheduledTrigger::new(ScheduleTrigger::Events)
     }
 }
 
@@ -55,17 +69,20 @@ async fn check_writes(store: &dyn Store) {
         retry_at: Some(second(4)),
         error: Error::not_found("no function").with_context("name", "x").report(),
     };
-    let full = ScheduleRecord {
-        trigger: ScheduleTrigger::Cron {
+    let cron = ScheduledTrigger {
+        next_at: Some(second(60)),
+        last_run: Some(run_id(1)),
+        failure: Some(failure),
+        ..ScheduledTrigger::new(ScheduleTrigger::Cron {
             expression: "0 8 * * 1-5".to_owned(),
             time_zone: "Europe/Berlin".to_owned(),
             missed: MissedRuns::All,
-        },
-        next_at: Some(second(60)),
+        })
+    };
+    let full = ScheduleRecord {
         last_at: Some(second(0)),
         last_run: Some(run_id(1)),
-        failure: Some(failure),
-        ..schedule("full")
+        ..schedule("full", [cron, events(3)])
     };
     assert!(store.put_schedule(&full).await.unwrap());
     let read = async || store.schedule(&scope(), "default", "full").await.unwrap();
@@ -82,13 +99,13 @@ async fn check_writes(store: &dyn Store) {
     paused.is_paused = true;
     assert!(store.put_schedule(&paused).await.unwrap());
     let mut late = stored.clone();
-    late.next_at = None;
+    late.triggers[0].next_at = None;
     assert!(
         !store.put_schedule(&late).await.unwrap(),
         "it was paused meanwhile"
     );
     let again = read().await.unwrap();
-    assert!(again.is_paused && again.next_at.is_some() && again.revision > stored.revision);
+    assert!(again.is_paused && again.triggers[0].next_at.is_some() && again.revision > stored.revision);
     assert_eq!(store.earliest_schedules(9).await.unwrap(), []);
 
     assert!(store.delete_schedule(&scope(), "default", "full").await.unwrap());
@@ -100,7 +117,7 @@ async fn check_writes(store: &dyn Store) {
     );
     let next = ScheduleRecord {
         since: second(9),
-        ..schedule("full")
+        ..schedule("full", [every(None)])
     };
     assert!(store.put_schedule(&next).await.unwrap());
     assert!(
@@ -112,10 +129,11 @@ async fn check_writes(store: &dyn Store) {
 
 async fn check_order(store: &dyn Store) {
     for (name, seconds) in [("c", Some(3)), ("a", Some(2)), ("b", Some(1)), ("d", None)] {
-        let schedule = ScheduleRecord {
-            next_at: seconds.map(second),
-            ..schedule(name)
-        };
+        // Of several triggers the first to wake counts.
+        let schedule = schedule(
+            name,
+            [every(seconds.map(|_| second(100))), every(seconds.map(second))],
+        );
         assert!(store.put_schedule(&schedule).await.unwrap());
     }
     let bob = Principal {
@@ -125,8 +143,7 @@ async fn check_order(store: &dyn Store) {
     };
     let others = ScheduleRecord {
         principal: bob.clone(),
-        next_at: Some(second(2) + std::time::Duration::from_nanos(1)),
-        ..schedule("b")
+        ..schedule("b", [every(Some(second(2) + std::time::Duration::from_nanos(1)))])
     };
     assert!(store.put_schedule(&others).await.unwrap());
     let earliest = store.earliest_schedules(3).await.unwrap();
@@ -149,11 +166,11 @@ async fn check_order(store: &dyn Store) {
     assert_eq!(code(bad), Some(ErrorCode::InvalidRequest));
 
     let mut waiting = store.schedule(&scope(), "default", "d").await.unwrap().unwrap();
-    waiting.awaits = Some(run_id(7));
+    waiting.triggers[1].awaits = Some(run_id(7));
     assert!(store.put_schedule(&waiting).await.unwrap());
     let awaiting = store.awaiting_schedules().await.unwrap();
     assert_eq!(names(&awaiting), ["d"]);
-    assert_eq!(awaiting[0].awaits, Some(run_id(7)));
+    assert_eq!(awaiting[0].awaits(), Some(run_id(7)));
     assert_eq!(
         store
             .schedules(&bob.scope(), &page(None))
@@ -191,9 +208,8 @@ async fn check_listening(store: &dyn Store) {
     ] {
         let schedule = ScheduleRecord {
             principal: owner,
-            trigger: ScheduleTrigger::Events,
-            seen: Some(seen),
-            ..schedule(name)
+            // What time decides beside it does not keep it from listening.
+            ..schedule(name, [every(Some(second(9))), events(seen)])
         };
         assert!(store.put_schedule(&schedule).await.unwrap());
     }

@@ -117,7 +117,7 @@ impl Write for PutSchedule {
             .bind(integer(schedule.next_revision())?)
             .bind(schedule.wakes_at().map(nanoseconds).transpose()?)
             .bind(schedule.listens_after().map(integer).transpose()?)
-            .bind(schedule.awaits.map(|run| run.as_bytes().to_vec()))
+            .bind(schedule.awaits().map(|run| run.as_bytes().to_vec()))
             .bind(json(schedule)?);
         let query = query
             .bind(scope.tenant)

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::cursor::{Cursor, shortened};
 use super::{Reader, find, formats};
 use crate::definition::DataSchema;
-use crate::definition::duration::{UNITS, parse_duration};
+use crate::definition::duration::{CalendarDuration, UNITS};
 use crate::definition::types::{DurationSpec, Input, Output, Transform};
 use crate::definition::yaml::{Kind, Node};
 use crate::expression::{Expression, Template, compile_bare, is_expression};
@@ -140,7 +140,7 @@ impl<'t> Reader<'t> {
 
     pub(super) fn duration(&mut self, cursor: &Cursor<'t>) -> Result<DurationSpec> {
         let fixed = |cursor: &Cursor<'t>| {
-            parse_duration(&cursor.json())
+            CalendarDuration::parse(&cursor.json())
                 .map(DurationSpec::Fixed)
                 .map_err(|error| cursor.error(error.message()))
         };

@@ -125,11 +125,7 @@ impl<'t> Reader<'t> {
 
     fn attribute(&mut self, cursor: &Cursor<'t>) -> Result<AttributeFilter> {
         let Some(text) = cursor.as_text() else {
-            let value = cursor.json();
-            if expressions(&value) > 0 {
-                self.lacks(cursor, "listen: an expression inside a structure")?;
-            }
-            return Ok(AttributeFilter::Value(value));
+            return self.structure(cursor);
         };
         if is_expression(text) {
             return self.expression(cursor).map(AttributeFilter::Expression);
@@ -151,6 +147,30 @@ impl<'t> Reader<'t> {
             text: text.to_owned(),
             pattern,
         })
+    }
+
+    /// What a value that is no text must be, or a value inside it.
+    fn structure(&mut self, cursor: &Cursor<'t>) -> Result<AttributeFilter> {
+        let value = cursor.json();
+        if expressions(&value) == 0 {
+            return Ok(AttributeFilter::Value(value));
+        }
+        if cursor.as_text().is_some() {
+            return self.expression(cursor).map(AttributeFilter::Expression);
+        }
+        if value.is_array() {
+            let items = cursor.items()?;
+            let items = items
+                .iter()
+                .map(|item| self.structure(item))
+                .collect::<Result<_>>();
+            return items.map(AttributeFilter::List);
+        }
+        let members = cursor.any_object()?;
+        let members = members
+            .members()
+            .map(|(name, member)| Ok((name.to_owned(), self.structure(&member)?)));
+        members.collect::<Result<_>>().map(AttributeFilter::Object)
     }
 }
 

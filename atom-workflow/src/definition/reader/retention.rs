@@ -37,6 +37,9 @@ impl<'t> Reader<'t> {
         let DurationSpec::Fixed(length) = self.duration(cursor)? else {
             return Err(cursor.error("expected a duration that is written out, not an expression"));
         };
+        let length = length
+            .fixed()
+            .ok_or_else(|| cursor.error("years and months vary in length; count days instead"))?;
         if length < MINIMUM_RETENTION {
             return Err(
                 cursor.error("expected a minute or more, so that whoever waits for the run can see its end")

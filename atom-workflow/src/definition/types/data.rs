@@ -1,11 +1,9 @@
 //! What comes in, goes out and is computed.
 
-use std::time::Duration;
-
 use atom_core::Result;
 use serde_json::Value;
 
-use crate::definition::DataSchema;
+use crate::definition::{CalendarDuration, DataSchema};
 use crate::expression::{Expression, Template, Variables};
 
 /// A value computed from data: one expression, or a structure with expressions in it.
@@ -52,7 +50,7 @@ pub struct Output {
 #[derive(Clone, Debug)]
 pub enum DurationSpec {
     /// Known.
-    Fixed(Duration),
+    Fixed(CalendarDuration),
     /// Computed: an expression that gives an ISO 8601 duration or an object such as `{"seconds": 3}`.
     Expression(Expression),
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Output, TaskList};
-use crate::expression::{Expression, Template};
+use crate::expression::{Expression, Template, Variables, truthy};
 
 /// A wait for events.
 #[derive(Clone, Debug)]
@@ -125,6 +125,47 @@ pub enum AttributeFilter {
     Value(Value),
     /// An expression over the attribute's value (`data` for the data) that must be true.
     Expression(Expression),
+    /// A list with as many items, each as this says.
+    List(Vec<Self>),
+    /// An object with the same members, each as this says.
+    Object(Vec<(String, Self)>),
+}
+
+impl AttributeFilter {
+    /// Whether a value is what it must be.
+    pub(crate) fn fits(&self, actual: &Value, variables: &Variables) -> bool {
+        match self {
+            Self::Text { text, pattern } => actual.as_str().is_some_and(|actual| {
+                actual == text || pattern.as_ref().is_some_and(|pattern| pattern.is_match(actual))
+            }),
+            Self::Value(value) => actual == value,
+            // An event of another shape than the expression expects is simply not the one waited for.
+            Self::Expression(expression) => expression
+                .evaluate(actual, variables)
+                .is_ok_and(|value| truthy(&value)),
+            Self::List(items) => actual.as_array().is_some_and(|actual| {
+                let mut pairs = items.iter().zip(actual);
+                actual.len() == items.len() && pairs.all(|(item, actual)| item.fits(actual, variables))
+            }),
+            Self::Object(members) => actual.as_object().is_some_and(|actual| {
+                let fits = |name: &str, member: &Self| {
+                    let actual = actual.get(name);
+                    actual.is_some_and(|actual| member.fits(actual, variables))
+                };
+                actual.len() == members.len() && members.iter().all(|(name, member)| fits(name, member))
+            }),
+        }
+    }
+
+    /// Adds the expressions in it.
+    pub(crate) fn expressions<'a>(&'a self, found: &mut Vec<&'a Expression>) {
+        match self {
+            Self::Text { .. } | Self::Value(_) => {}
+            Self::Expression(expression) => found.push(expression),
+            Self::List(items) => items.iter().for_each(|item| item.expressions(found)),
+            Self::Object(members) => members.iter().for_each(|(_, member)| member.expressions(found)),
+        }
+    }
 }
 
 /// What of an event is passed on.

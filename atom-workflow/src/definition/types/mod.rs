@@ -24,7 +24,7 @@ pub use event::{
 };
 pub use extension::{Extension, ExtensionTarget};
 pub use run::{ProcessKind, Returned, RunProcess, RunWorkflow};
-pub use schedule::{EventSchedule, Schedule};
+pub use schedule::{EventTrigger, Trigger};
 pub use task::{FlowDirective, For, Fork, SwitchCase, Task, TaskKind, TaskList};
 pub(crate) use workflow::Mentions;
 pub use workflow::{Document, MINIMUM_RETENTION, Retention, UnsupportedFeature, Workflow};

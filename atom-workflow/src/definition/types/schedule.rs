@@ -1,19 +1,18 @@
 //! When runs start by themselves.
 
-use std::time::Duration;
-
 use atom_core::storage::{MissedRuns, ScheduleTrigger};
 
 use super::{EventStrategy, ReadAs};
-use crate::definition::Cron;
+use crate::definition::{CalendarDuration, Cron};
+use crate::expression::Variables;
 
-/// When runs of a deployed workflow start by themselves.
+/// What starts runs of a deployed workflow by itself: one of the properties of `schedule`.
 #[derive(Clone, Debug)]
-pub enum Schedule {
+pub enum Trigger {
     /// In equal intervals from its deployment, whether or not the run before has ended.
     Every {
-        /// The interval, in whole milliseconds, a second or more.
-        interval: Duration,
+        /// The interval, in months and whole milliseconds.
+        interval: CalendarDuration,
         /// What becomes of missed times.
         missed: MissedRuns,
     },
@@ -26,29 +25,33 @@ pub enum Schedule {
     },
     /// Some time after the end of the run before.
     After {
-        /// The time, in whole milliseconds, a second or more.
-        delay: Duration,
+        /// The time, in months and whole milliseconds.
+        delay: CalendarDuration,
     },
     /// When events have come.
-    Events(EventSchedule),
+    Events(EventTrigger),
 }
 
 /// The events that start a run, and become its input.
 #[derive(Clone, Debug)]
-pub struct EventSchedule {
+pub struct EventTrigger {
     /// Which events, and how many.
     pub on: EventStrategy,
     /// What of each event becomes part of the input.
     pub read: ReadAs,
+    /// What expressions see beside the event, as there is no run yet.
+    pub variables: Variables,
 }
 
-impl Schedule {
+impl Trigger {
     /// What a store keeps of it.
     #[must_use]
-    pub fn trigger(&self) -> ScheduleTrigger {
-        let milliseconds = |length: &Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+    pub fn stored(&self) -> ScheduleTrigger {
+        let milliseconds =
+            |length: &CalendarDuration| u64::try_from(length.rest().as_millis()).unwrap_or(u64::MAX);
         match self {
             Self::Every { interval, missed } => ScheduleTrigger::Every {
+                months: interval.months(),
                 interval_ms: milliseconds(interval),
                 missed: *missed,
             },
@@ -58,6 +61,7 @@ impl Schedule {
                 missed: *missed,
             },
             Self::After { delay } => ScheduleTrigger::After {
+                months: delay.months(),
                 delay_ms: milliseconds(delay),
             },
             Self::Events(_) => ScheduleTrigger::Events,

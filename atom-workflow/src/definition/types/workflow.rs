@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{DurationSpec, Extension, Input, Output, Schedule, TaskList};
+use super::{DurationSpec, Extension, Input, Output, TaskList, Trigger};
 use crate::definition::{LimitSpec, Resource, ResourceReference};
 use crate::expression::{Expression, Template};
 
@@ -21,8 +21,8 @@ pub struct Workflow {
     pub output: Output,
     /// What a run does.
     pub tasks: TaskList,
-    /// When runs start by themselves.
-    pub schedule: Option<Schedule>,
+    /// What starts runs by itself, each of another kind; empty when nothing does.
+    pub schedule: Vec<Trigger>,
     /// How long a run may take.
     pub timeout: Option<DurationSpec>,
     /// The names of the secrets that expressions may read.

@@ -1,15 +1,20 @@
 //! Which times are due: pure.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use atom_core::Result;
 use atom_core::storage::{MissedRuns, ScheduleTrigger};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::definition::Cron;
+use super::length;
+use crate::definition::{CalendarDuration, Cron};
 
 /// How late a time is before it counts as missed: nobody was there to start its run.
 const GRACE: SignedDuration = SignedDuration::from_secs(60);
+
+/// A month that is as long as any.
+const LONGEST_MONTH: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 
 /// How many missed times can still start runs.
 const MAX_MISSED: usize = 1_000;
@@ -22,6 +27,11 @@ pub(super) enum Times {
         since: Timestamp,
         /// In nanoseconds.
         interval: i128,
+    },
+    /// The same in months by the calendar, counted from when the schedule became active.
+    Months {
+        since: Timestamp,
+        interval: CalendarDuration,
     },
     Calendar(Box<Cron>),
 }
@@ -42,6 +52,14 @@ impl Times {
     /// `invalid_request` for a time zone that this machine does not know.
     pub(super) fn of(trigger: &ScheduleTrigger, since: Timestamp) -> Result<Option<Self>> {
         Ok(match trigger {
+            ScheduleTrigger::Every {
+                months: months @ 1..,
+                interval_ms,
+                ..
+            } => Some(Self::Months {
+                since,
+                interval: length(*months, *interval_ms),
+            }),
             ScheduleTrigger::Every { interval_ms, .. } => Some(Self::Grid {
                 since,
                 interval: i128::from(*interval_ms).max(1) * 1_000_000,
@@ -62,6 +80,20 @@ impl Times {
                 let begin = since.as_nanosecond();
                 let passed = (moment.as_nanosecond() - begin).max(0) / interval;
                 Timestamp::from_nanosecond(begin + (passed + 1) * interval).ok()
+            }
+            Self::Months { since, interval } => {
+                // With months of 31 days there have been as many intervals at least.
+                let longest = LONGEST_MONTH
+                    .saturating_mul(interval.months())
+                    .saturating_add(interval.rest());
+                let passed = Duration::try_from(moment.duration_since(*since)).unwrap_or_default();
+                let passed = u32::try_from(passed.as_nanos() / longest.as_nanos().max(1)).ok()?;
+                let later = (passed..u32::MAX).map(|passed| {
+                    let length = interval.checked_mul(passed + 1)?.from(*since);
+                    since.checked_add(length).ok()
+                });
+                let mut reached = later.skip_while(|time| time.is_some_and(|time| time <= moment));
+                reached.next().flatten()
             }
             Self::Calendar(cron) => cron.next_after(moment),
         }
@@ -147,6 +179,10 @@ mod tests {
     fn times() -> impl Strategy<Value = Times> {
         prop_oneof![
             (1_i64..100_000).prop_map(grid),
+            (1_u32..4, 0_u64..100_000_000).prop_map(|(months, rest)| Times::Months {
+                since: seconds(0),
+                interval: length(months, rest),
+            }),
             proptest::sample::select(vec![
                 "* * * * *",
                 "*/7 * * * *",
@@ -181,6 +217,33 @@ mod tests {
                 next: Some(next),
             };
             assert_eq!(due, expected, "{missed:?} {now}");
+        }
+    }
+
+    #[test]
+    fn months_are_counted_by_the_calendar_from_the_first_day() {
+        for (months, rest, since, expected) in [
+            (1, 0, "2026-01-31", ["2026-02-28", "2026-03-31", "2026-04-30"]),
+            (12, 0, "2024-02-29", ["2025-02-28", "2026-02-28", "2027-02-28"]),
+            (
+                1,
+                86_400_000,
+                "2026-01-31",
+                ["2026-03-01", "2026-04-02", "2026-05-03"],
+            ),
+        ] {
+            let day = |day: &str| moment(&format!("{day}T12:00:00Z"));
+            let times = Times::Months {
+                since: day(since),
+                interval: length(months, rest),
+            };
+            let next = |time: &Timestamp| times.next_after(*time);
+            let found: Vec<_> = std::iter::successors(next(&day(since)), next).take(3).collect();
+            assert_eq!(found, expected.map(day), "{months} months from {since}");
+            // Centuries later it is found as well, and before the first one that is the next.
+            let late = times.next_after(day("2926-01-01")).unwrap();
+            assert!(late > day("2926-01-01") && late.duration_since(day("2926-01-01")).as_hours() < 367 * 24);
+            assert_eq!(times.next_after(day("2000-01-01")), Some(day(expected[0])));
         }
     }
 

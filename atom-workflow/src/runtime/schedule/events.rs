@@ -6,15 +6,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use atom_core::storage::ScheduleRecord;
+use atom_core::storage::{ScheduleRecord, ScheduledTrigger};
 use atom_core::{Error, ErrorCode, LoggedEvent, Offset, Result};
 use serde_json::Value;
 
-use super::fire::{note_start, source};
+use super::fire::source;
+use super::turn::Turn;
 use super::{Key, key};
 use crate::consumption::{Consumption, Wanted};
-use crate::definition::{EventSchedule, Schedule, Workflow};
-use crate::expression::Variables;
+use crate::definition::{EventTrigger, Trigger, Workflow};
 use crate::runtime::{Runtime, lifecycle};
 
 /// How many events are read at a time.
@@ -33,8 +33,8 @@ pub(super) struct Ears(Mutex<HashMap<Key, Ear>>);
 /// What one schedule has heard.
 #[derive(Clone, Debug)]
 struct Ear {
-    /// The revision of the schedule that this follows from.
-    revision: u64,
+    /// The offset after which this was heard.
+    seen: Offset,
     workflow: Arc<Workflow>,
     /// How far the log was read.
     position: Offset,
@@ -42,9 +42,10 @@ struct Ear {
 }
 
 impl Ears {
-    fn take(&self, schedule: &ScheduleRecord) -> Option<Ear> {
+    /// What was heard since an offset; it follows from the log and the document alone.
+    fn take(&self, schedule: &ScheduleRecord, seen: Offset) -> Option<Ear> {
         let ear = self.lock().remove(&key(schedule));
-        ear.filter(|ear| ear.revision == schedule.revision)
+        ear.filter(|ear| ear.seen == seen && ear.workflow.hash == schedule.workflow.hash)
     }
 
     fn keep(&self, schedule: &ScheduleRecord, ear: Ear) {
@@ -71,133 +72,124 @@ enum Heard {
 }
 
 impl Runtime {
-    /// Lets a schedule hear the events that it has not heard yet.
-    pub(super) async fn hear(&self, mut schedule: ScheduleRecord, ears: &Ears) -> Result<()> {
-        let scope = schedule.principal.scope();
+    /// Lets a trigger hear the events that it has not heard yet.
+    pub(super) async fn hear(&self, mut turn: Turn, ears: &Ears) -> Result<()> {
+        let scope = turn.schedule.principal.scope();
         let store = &self.inner.parts.store;
-        if !self.is_latest(&schedule).await? {
-            let (namespace, name) = schedule.cursor();
-            return self
-                .schedule(&schedule.principal.clone(), &namespace, &name)
-                .await
-                .map(drop);
+        if !self.is_latest(&turn.schedule).await? {
+            return self.follow_latest(&turn.schedule).await;
         }
-        let Some(seen) = schedule.seen else { return Ok(()) };
-        let Some(mut ear) = self.ear(&schedule, seen, ears).await? else {
+        let Some(seen) = turn.trigger.seen else {
             return Ok(());
         };
+        let mut ear = self.ear(&turn.schedule, seen, ears).await?;
         loop {
             let page = store.read(&scope, ear.position, PAGE).await?;
             let is_last = page.len() < PAGE;
             for logged in page {
                 let offset = logged.offset;
-                let heard = ear.hear(logged, &source(&schedule));
-                let changed = match heard {
+                let changed = match ear.hear(logged, &source(&turn.schedule)) {
                     Heard::Nothing => continue,
-                    Heard::Whole(events) => self.start_with(&schedule, events, offset).await?,
+                    Heard::Whole(events) => self.start_with(&turn, events, offset).await?,
                     Heard::Lost(error) => {
-                        schedule.seen = Some(offset);
-                        self.lose(schedule, &error).await?
+                        turn.trigger.seen = Some(offset);
+                        self.lose(turn, &error).await?
                     }
                 };
                 // A start that failed, or somebody else's change, is the business of the next look.
                 match changed {
-                    Some(changed) => schedule = changed,
+                    Some(changed) => turn = changed,
                     None => return Ok(()),
                 }
-                ear.revision = schedule.revision;
+                ear.seen = offset;
             }
-            let mut noted = schedule.clone();
-            let lag = ear.position.saturating_sub(schedule.seen.unwrap_or_default());
+            let mut noted = turn.clone();
+            let lag = ear.position.saturating_sub(ear.seen);
             if !ear.consumption.has_begun() && lag >= LAG {
-                noted.seen = Some(ear.position);
+                noted.trigger.seen = Some(ear.position);
             }
-            if is_last
-                && noted
-                    .failure
-                    .as_ref()
-                    .is_some_and(|failure| failure.retry_at.is_some())
-            {
+            let failure = noted.trigger.failure.as_ref();
+            if is_last && failure.is_some_and(|failure| failure.retry_at.is_some()) {
                 // The events whose run could not start are not there any more.
-                noted.failure = None;
+                noted.trigger.failure = None;
             }
-            if noted != schedule {
+            if noted != turn {
                 match self.put(&noted).await? {
-                    Some(changed) => schedule = changed,
+                    Some(changed) => turn = changed,
                     None => return Ok(()),
                 }
-                ear.revision = schedule.revision;
+                ear.seen = turn.trigger.seen.unwrap_or(ear.seen);
             }
             if is_last {
-                ears.keep(&schedule, ear);
+                ears.keep(&turn.schedule, ear);
                 return Ok(());
             }
         }
     }
 
     /// What a schedule has heard, as far as that is remembered.
-    async fn ear(&self, schedule: &ScheduleRecord, seen: Offset, ears: &Ears) -> Result<Option<Ear>> {
-        if let Some(ear) = ears.take(schedule) {
-            return Ok(Some(ear));
+    async fn ear(&self, schedule: &ScheduleRecord, seen: Offset, ears: &Ears) -> Result<Ear> {
+        if let Some(ear) = ears.take(schedule, seen) {
+            return Ok(ear);
         }
         let workflow = self
             .load(&schedule.principal.scope(), &schedule.workflow.hash)
             .await?;
-        let Some(Schedule::Events(EventSchedule { on, .. })) = &workflow.schedule else {
-            return Ok(None);
-        };
-        Ok(Some(Ear {
-            revision: schedule.revision,
+        Ok(Ear {
+            seen,
             position: seen,
-            consumption: Consumption::new(on),
+            consumption: wanted(&workflow)
+                .map(|on| Consumption::new(&on.on))
+                .unwrap_or_default(),
             workflow,
-        }))
+        })
     }
 
     /// Starts the run of a complete set of events; `None` when it did not start or the schedule was changed.
-    async fn start_with(
-        &self,
-        schedule: &ScheduleRecord,
-        events: Value,
-        offset: Offset,
-    ) -> Result<Option<ScheduleRecord>> {
+    async fn start_with(&self, turn: &Turn, events: Value, offset: Offset) -> Result<Option<Turn>> {
         let now = self.inner.parts.clock.now();
-        let retry = schedule
-            .failure
-            .as_ref()
-            .filter(|failure| failure.retry_at.is_some());
+        let failure = turn.trigger.failure.as_ref();
+        let retry = failure.filter(|failure| failure.retry_at.is_some());
         let at = retry.map_or(now, |failure| failure.at);
         // What the last event completes is one set, whenever it is read.
         let cause = format!("event {offset}");
-        let started = self.start_scheduled(schedule, &cause, at, events).await;
-        let mut schedule = schedule.clone();
+        let started = self.start_scheduled(turn, &cause, at, events).await;
+        let mut turn = turn.clone();
         match started {
             Ok(run) => {
-                note_start(&mut schedule, &run, at);
-                schedule.seen = Some(offset);
-                self.put(&schedule).await
+                turn.note_start(&run, at);
+                turn.trigger.seen = Some(offset);
+                self.put(&turn).await
             }
             Err(error) => {
-                let give_up = |schedule: &mut ScheduleRecord| schedule.seen = Some(offset);
-                self.fail(schedule, at, now, error, give_up).await?;
+                let give_up = |trigger: &mut ScheduledTrigger| trigger.seen = Some(offset);
+                self.fail(turn, at, now, error, give_up).await?;
                 Ok(None)
             }
         }
     }
 }
 
+/// The events that start runs of a workflow.
+fn wanted(workflow: &Workflow) -> Option<&EventTrigger> {
+    workflow.schedule.iter().find_map(|trigger| match trigger {
+        Trigger::Events(events) => Some(events),
+        _ => None,
+    })
+}
+
 impl Ear {
     /// Takes in one event of the log.
     fn hear(&mut self, logged: LoggedEvent, own: &str) -> Heard {
         self.position = logged.offset;
-        let Some(Schedule::Events(EventSchedule { on, read })) = &self.workflow.schedule else {
+        let Some(EventTrigger { on, read, variables }) = wanted(&self.workflow) else {
             return Heard::Nothing;
         };
         let wanted = Wanted {
             strategy: on,
             read: *read,
             input: &Value::Null,
-            variables: &Variables::new(),
+            variables,
         };
         // A schedule that takes any event must not be kept busy by its own failures, nor by the runs it starts.
         let document = &self.workflow.document;

@@ -1,14 +1,17 @@
 //! Starting the runs of a schedule.
 
+use std::time::Duration;
+
 use atom_core::storage::{
-    MissedRuns, RunRecord, RunTrigger, ScheduleFailure, ScheduleRecord, ScheduleTrigger,
+    MissedRuns, RunRecord, RunTrigger, ScheduleFailure, ScheduleRecord, ScheduleTrigger, ScheduledTrigger,
 };
 use atom_core::{CloudEvent, Error, ErrorCode, Result, RunId};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::due::{Due, Times};
-use super::{key, milliseconds};
+use super::turn::Turn;
+use super::{key, length};
 use crate::runtime::{Runtime, StartRun};
 
 /// How often a start is tried again: after 1, 2, 4, … seconds, for more than an hour in all.
@@ -30,106 +33,95 @@ pub(super) fn source(schedule: &ScheduleRecord) -> String {
 }
 
 impl Runtime {
-    /// Does what is due of a schedule that time decides about.
-    pub(super) async fn fire(&self, mut schedule: ScheduleRecord) -> Result<()> {
-        if !self.is_latest(&schedule).await? {
-            let (namespace, name) = schedule.cursor();
-            return self
-                .schedule(&schedule.principal.clone(), &namespace, &name)
-                .await
-                .map(drop);
+    /// Does what is due of a trigger that time decides about.
+    pub(super) async fn fire(&self, mut turn: Turn) -> Result<()> {
+        if !self.is_latest(&turn.schedule).await? {
+            return self.follow_latest(&turn.schedule).await;
         }
         let now = self.inner.parts.clock.now();
-        let Some(next_at) = schedule.next_at else {
+        let Some(next_at) = turn.trigger.next_at else {
             // There is nothing to try again.
-            schedule.failure = None;
-            return self.put(&schedule).await.map(drop);
+            turn.trigger.failure = None;
+            return self.put(&turn).await.map(drop);
         };
-        match Times::of(&schedule.trigger, schedule.since) {
-            Ok(Some(times)) => self.fire_at(schedule, &times, next_at, now).await,
-            Ok(None) => self.fire_after(schedule, next_at, now).await,
+        match Times::of(&turn.trigger.trigger, turn.schedule.since) {
+            Ok(Some(times)) => self.fire_at(turn, &times, next_at, now).await,
+            Ok(None) => self.fire_after(turn, next_at, now).await,
             Err(error) => {
-                let give_up = |schedule: &mut ScheduleRecord| schedule.next_at = None;
-                self.fail(schedule, next_at, now, error, give_up).await
+                let give_up = |trigger: &mut ScheduledTrigger| trigger.next_at = None;
+                self.fail(turn, next_at, now, error, give_up).await
             }
         }
     }
 
     /// Starts the runs of the times up to now.
-    async fn fire_at(
-        &self,
-        mut schedule: ScheduleRecord,
-        times: &Times,
-        next_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<()> {
-        let retry = schedule
-            .failure
-            .as_ref()
-            .filter(|failure| failure.retry_at.is_some());
-        let due = match retry {
+    async fn fire_at(&self, mut turn: Turn, times: &Times, next_at: Timestamp, now: Timestamp) -> Result<()> {
+        let failure = turn.trigger.failure.as_ref();
+        let due = match failure.filter(|failure| failure.retry_at.is_some()) {
             // A start that failed comes first; what came due meanwhile is looked at afterwards.
             Some(failure) => Due {
                 fires: vec![failure.at],
                 next: times.next_after(failure.at),
             },
-            None => times.due(missed(&schedule.trigger), next_at, now),
+            None => times.due(missed(&turn.trigger.trigger), next_at, now),
         };
         for at in due.fires {
-            let started = self
-                .start_scheduled(&schedule, &at.to_string(), at, json!({}))
-                .await;
-            match started {
-                Ok(run) => note_start(&mut schedule, &run, at),
+            let cause = turn.cause(&at.to_string());
+            match self.start_scheduled(&turn, &cause, at, json!({})).await {
+                Ok(run) => turn.note_start(&run, at),
                 Err(error) => {
-                    let give_up = |schedule: &mut ScheduleRecord| schedule.next_at = times.next_after(at);
-                    return self.fail(schedule, at, now, error, give_up).await;
+                    let give_up = |trigger: &mut ScheduledTrigger| trigger.next_at = times.next_after(at);
+                    return self.fail(turn, at, now, error, give_up).await;
                 }
             }
         }
-        schedule.next_at = due.next;
+        turn.trigger.next_at = due.next;
         // Whoever has changed it meanwhile has the last word; the runs are found by their ids next time.
-        self.put(&schedule).await.map(drop)
+        self.put(&turn).await.map(drop)
     }
 
     /// Starts the run that follows the one before.
-    async fn fire_after(&self, mut schedule: ScheduleRecord, at: Timestamp, now: Timestamp) -> Result<()> {
+    async fn fire_after(&self, mut turn: Turn, at: Timestamp, now: Timestamp) -> Result<()> {
         // A clock that was set back may show the same time again, but each run has one that follows it.
-        let cause = match schedule.last_run {
+        let cause = match turn.trigger.last_run {
             Some(run) => format!("after {run}"),
-            None => format!("first {}", schedule.since),
+            None => format!("first {}", turn.schedule.since),
         };
-        match self.start_scheduled(&schedule, &cause, at, json!({})).await {
+        match self.start_scheduled(&turn, &cause, at, json!({})).await {
             Ok(run) => {
-                note_start(&mut schedule, &run, at);
-                schedule.next_at = None;
-                schedule.awaits = Some(run.id);
-                self.put(&schedule).await?;
+                turn.note_start(&run, at);
+                turn.trigger.next_at = None;
+                turn.trigger.awaits = Some(run.id);
+                self.put(&turn).await?;
                 // It may have ended already, before anybody knew that this is waited for.
-                self.inner.bell.ring(key(&schedule));
+                self.inner.bell.ring(key(&turn.schedule));
                 Ok(())
             }
             Err(error) => {
                 let give_up =
-                    |schedule: &mut ScheduleRecord| schedule.next_at = delayed(&schedule.trigger, now);
-                self.fail(schedule, at, now, error, give_up).await
+                    |trigger: &mut ScheduledTrigger| trigger.next_at = delayed(&trigger.trigger, now);
+                self.fail(turn, at, now, error, give_up).await
             }
         }
     }
 
-    /// Notes when a schedule that waits for the end of a run goes on, if the run has ended.
-    pub(super) async fn settle(&self, mut schedule: ScheduleRecord) -> Result<()> {
-        let Some(run) = schedule.awaits else { return Ok(()) };
+    /// Notes when a trigger that waits for the end of a run goes on, if the run has ended; gives the schedule as it is stored
+    /// then, or `None` when somebody else has changed it.
+    pub(super) async fn settle(&self, schedule: ScheduleRecord) -> Result<Option<ScheduleRecord>> {
+        let waiting = Turn::awaiting(schedule.clone());
+        let Some((run, mut turn)) = waiting.and_then(|turn| Some((turn.trigger.awaits?, turn))) else {
+            return Ok(Some(schedule));
+        };
         let store = &self.inner.parts.store;
         let ended_at = match store.run(&schedule.principal.scope(), run).await? {
-            Some(run) if !run.status.has_ended() => return Ok(()),
+            Some(run) if !run.status.has_ended() => return Ok(Some(schedule)),
             Some(run) => run.ended_at,
             None => None,
         };
         let ended_at = ended_at.unwrap_or_else(|| self.inner.parts.clock.now());
-        schedule.awaits = None;
-        schedule.next_at = delayed(&schedule.trigger, ended_at);
-        store.put_schedule(&schedule).await.map(drop)
+        turn.trigger.awaits = None;
+        turn.trigger.next_at = delayed(&turn.trigger.trigger, ended_at);
+        Ok(self.put(&turn).await?.map(|turn| turn.schedule))
     }
 
     /// Whether a schedule is that of the latest version. A process may have died between deploying and scheduling.
@@ -144,14 +136,22 @@ impl Runtime {
         }))
     }
 
+    /// Makes a schedule that of the latest version.
+    pub(super) async fn follow_latest(&self, schedule: &ScheduleRecord) -> Result<()> {
+        let (namespace, name) = schedule.cursor();
+        let latest = self.schedule(&schedule.principal, &namespace, &name);
+        latest.await.map(drop)
+    }
+
     /// Starts the run for a cause. The same cause always gives the same run.
     pub(super) async fn start_scheduled(
         &self,
-        schedule: &ScheduleRecord,
+        turn: &Turn,
         cause: &str,
         at: Timestamp,
         input: Value,
     ) -> Result<RunRecord> {
+        let schedule = &turn.schedule;
         let scope = schedule.principal.scope();
         let workflow = self.load(&scope, &schedule.workflow.hash).await?;
         let text = self.document(&scope, &schedule.workflow.hash).await?;
@@ -164,22 +164,21 @@ impl Runtime {
     /// Notes that a start has failed, to be tried again later or, after many attempts, not any more.
     pub(super) async fn fail(
         &self,
-        mut schedule: ScheduleRecord,
+        mut turn: Turn,
         at: Timestamp,
         now: Timestamp,
         error: Error,
-        give_up: impl FnOnce(&mut ScheduleRecord),
+        give_up: impl FnOnce(&mut ScheduledTrigger),
     ) -> Result<()> {
         if is_of_the_engine(&error) {
             return Err(error);
         }
-        let before = schedule
-            .failure
-            .take()
-            .filter(|failure| failure.retry_at.is_some());
+        let trigger = &mut turn.trigger;
+        let before = trigger.failure.take();
+        let before = before.filter(|failure| failure.retry_at.is_some());
         let attempts = before.map_or(0, |failure| failure.attempts) + 1;
         let has_given_up = attempts > MAX_RETRIES;
-        let pause = milliseconds(1000 << attempts.saturating_sub(1).min(MAX_RETRIES));
+        let pause = Duration::from_secs(1 << attempts.saturating_sub(1).min(MAX_RETRIES));
         let failure = ScheduleFailure {
             at,
             failed_at: now,
@@ -187,30 +186,26 @@ impl Runtime {
             retry_at: now.saturating_add(pause).ok().filter(|_| !has_given_up),
             error: error.report(),
         };
-        tracing::warn!(schedule = source(&schedule), %at, attempts, %error, "a scheduled run cannot start");
-        if attempts == TELLING_ATTEMPT || has_given_up {
-            self.tell(&schedule, &failure).await?;
-        }
+        tracing::warn!(schedule = source(&turn.schedule), %at, attempts, %error, "a scheduled run cannot start");
         if has_given_up {
-            give_up(&mut schedule);
-        } else if schedule.next_at.is_some() {
-            schedule.next_at = Some(at);
+            give_up(trigger);
+        } else if trigger.next_at.is_some() {
+            trigger.next_at = Some(at);
         }
-        schedule.failure = Some(failure);
-        self.put(&schedule).await?;
+        trigger.failure = Some(failure.clone());
+        if attempts == TELLING_ATTEMPT || has_given_up {
+            self.tell(&turn, &failure).await?;
+        }
+        self.put(&turn).await?;
         if has_given_up {
             // More events may wait behind those that are let go.
-            self.inner.bell.ring(key(&schedule));
+            self.inner.bell.ring(key(&turn.schedule));
         }
         Ok(())
     }
 
-    /// Notes that events cannot be used; gives the schedule as it is stored then.
-    pub(super) async fn lose(
-        &self,
-        mut schedule: ScheduleRecord,
-        error: &Error,
-    ) -> Result<Option<ScheduleRecord>> {
+    /// Notes that events cannot be used; gives the turn as it is stored then.
+    pub(super) async fn lose(&self, mut turn: Turn, error: &Error) -> Result<Option<Turn>> {
         let now = self.inner.parts.clock.now();
         let failure = ScheduleFailure {
             at: now,
@@ -219,23 +214,28 @@ impl Runtime {
             retry_at: None,
             error: error.report(),
         };
-        self.tell(&schedule, &failure).await?;
-        schedule.failure = Some(failure);
-        self.put(&schedule).await
+        self.tell(&turn, &failure).await?;
+        turn.trigger.failure = Some(failure);
+        self.put(&turn).await
     }
 
-    /// Writes a schedule; gives it as it is stored then, or `None` when somebody else has changed it.
-    pub(super) async fn put(&self, schedule: &ScheduleRecord) -> Result<Option<ScheduleRecord>> {
-        let is_written = self.inner.parts.store.put_schedule(schedule).await?;
-        Ok(is_written.then(|| ScheduleRecord {
-            revision: schedule.next_revision(),
-            ..schedule.clone()
+    /// Writes what became of a turn; gives it as it is stored then, or `None` when somebody else has changed the schedule.
+    pub(super) async fn put(&self, turn: &Turn) -> Result<Option<Turn>> {
+        let schedule = turn.record();
+        let is_written = self.inner.parts.store.put_schedule(&schedule).await?;
+        Ok(is_written.then(|| Turn {
+            schedule: ScheduleRecord {
+                revision: schedule.next_revision(),
+                ..schedule
+            },
+            ..turn.clone()
         }))
     }
 
     /// Publishes that a start has failed.
-    async fn tell(&self, schedule: &ScheduleRecord, failure: &ScheduleFailure) -> Result<()> {
-        let cause = format!("{} failed {}", failure.at, failure.attempts);
+    async fn tell(&self, turn: &Turn, failure: &ScheduleFailure) -> Result<()> {
+        let schedule = &turn.schedule;
+        let cause = turn.cause(&format!("{} failed {}", failure.at, failure.attempts));
         let mut event = CloudEvent::new(run_id(schedule, &cause).to_string(), source(schedule), FAILED);
         event.time = Some(failure.failed_at);
         event.data = Some(json!({
@@ -248,13 +248,6 @@ impl Runtime {
     }
 }
 
-/// Notes a run that was started.
-pub(super) fn note_start(schedule: &mut ScheduleRecord, run: &RunRecord, at: Timestamp) {
-    schedule.last_at = Some(at);
-    schedule.last_run = Some(run.id);
-    schedule.failure = None;
-}
-
 fn missed(trigger: &ScheduleTrigger) -> MissedRuns {
     match trigger {
         ScheduleTrigger::Every { missed, .. } | ScheduleTrigger::Cron { missed, .. } => *missed,
@@ -265,7 +258,10 @@ fn missed(trigger: &ScheduleTrigger) -> MissedRuns {
 /// When the run follows that comes some time after a moment.
 fn delayed(trigger: &ScheduleTrigger, moment: Timestamp) -> Option<Timestamp> {
     match trigger {
-        ScheduleTrigger::After { delay_ms } => moment.saturating_add(milliseconds(*delay_ms)).ok(),
+        ScheduleTrigger::After { months, delay_ms } => {
+            let length = length(*months, *delay_ms).from(moment);
+            moment.checked_add(length).ok()
+        }
         _ => None,
     }
 }

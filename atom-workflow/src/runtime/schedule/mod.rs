@@ -10,6 +10,7 @@
 mod due;
 mod events;
 mod fire;
+mod turn;
 mod worker;
 
 use std::collections::BTreeSet;
@@ -17,13 +18,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use atom_core::storage::{RunRecord, RunTrigger, ScheduleRecord, ScheduleTrigger, WorkflowKey};
+use atom_core::storage::{
+    RunRecord, RunTrigger, ScheduleRecord, ScheduleTrigger, ScheduledTrigger, WorkflowKey,
+};
 use atom_core::{Error, ErrorCode, Offset, Principal, Result, RunId, Scope};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::Notify;
 
 use super::{Runtime, StartRun};
+use crate::definition::{CalendarDuration, Trigger};
 use due::Times;
 
 /// How often a change is tried that others get in the way of.
@@ -96,14 +100,14 @@ impl Runtime {
         for _ in 0..MAX_CHANGES {
             let stored = store.schedule(&scope, namespace, name).await?;
             let latest = store.find(&scope, namespace, name, None).await?;
-            let trigger = match &latest {
+            let triggers: Vec<_> = match &latest {
                 Some(latest) => {
                     let workflow = self.load(&scope, &latest.hash).await?;
-                    workflow.schedule.as_ref().map(|schedule| schedule.trigger())
+                    workflow.schedule.iter().map(Trigger::stored).collect()
                 }
-                None => None,
+                None => Vec::new(),
             };
-            let (Some(latest), Some(trigger)) = (latest, trigger) else {
+            let Some(latest) = latest.filter(|_| !triggers.is_empty()) else {
                 if stored.is_none() {
                     return Ok(None);
                 }
@@ -120,7 +124,7 @@ impl Runtime {
             if let Some(stored) = stored.as_ref().filter(|stored| stored.workflow == workflow) {
                 return Ok(Some(stored.clone()));
             }
-            let schedule = self.activate(principal, workflow, trigger, stored).await?;
+            let schedule = self.activate(principal, workflow, triggers, stored).await?;
             if store.put_schedule(&schedule).await? {
                 self.inner.bell.ring(key(&schedule));
                 return self.scheduled(&scope, namespace, name).await.map(Some);
@@ -134,28 +138,27 @@ impl Runtime {
         &self,
         principal: &Principal,
         workflow: WorkflowKey,
-        trigger: ScheduleTrigger,
+        triggers: Vec<ScheduleTrigger>,
         before: Option<ScheduleRecord>,
     ) -> Result<ScheduleRecord> {
         let now = self.inner.parts.clock.now();
         let mut schedule = ScheduleRecord {
             principal: principal.clone(),
             workflow,
-            trigger,
+            triggers: triggers.into_iter().map(ScheduledTrigger::new).collect(),
             since: now,
             is_paused: before.as_ref().is_some_and(|before| before.is_paused),
-            next_at: None,
-            awaits: None,
-            seen: None,
             last_at: before.as_ref().and_then(|before| before.last_at),
             last_run: before.as_ref().and_then(|before| before.last_run),
-            failure: None,
             revision: before.as_ref().map_or(0, |before| before.revision),
         };
         begin(&mut schedule, now, self.inner.parts.store.head().await?)?;
-        if let ScheduleTrigger::After { .. } = schedule.trigger {
-            schedule.awaits = before.and_then(|before| before.awaits);
-            schedule.next_at = Some(now).filter(|_| schedule.awaits.is_none());
+        let is_delayed =
+            |scheduled: &&mut ScheduledTrigger| matches!(scheduled.trigger, ScheduleTrigger::After { .. });
+        if let Some(after) = schedule.triggers.iter_mut().find(is_delayed) {
+            after.awaits = before.as_ref().and_then(ScheduleRecord::awaits);
+            after.last_run = before.and_then(|before| before.last_run);
+            after.next_at = Some(now).filter(|_| after.awaits.is_none());
         }
         Ok(schedule)
     }
@@ -245,7 +248,8 @@ impl Runtime {
     ) -> Result<RunRecord> {
         let scope = principal.scope();
         let schedule = self.scheduled(&scope, namespace, name).await?;
-        if schedule.trigger == ScheduleTrigger::Events {
+        let mut triggers = schedule.triggers.iter();
+        if triggers.all(|scheduled| scheduled.trigger == ScheduleTrigger::Events) {
             return Err(Error::invalid_request(
                 "this schedule starts runs with the events that come; publish one with events.publish",
             ));
@@ -268,17 +272,19 @@ impl Runtime {
 
 /// Sets what a schedule waits for from now on, in a log that ends at `head`.
 fn begin(schedule: &mut ScheduleRecord, now: Timestamp, head: Offset) -> Result<()> {
-    if let Some(times) = Times::of(&schedule.trigger, schedule.since)? {
-        schedule.next_at = times.next_after(now);
+    for scheduled in &mut schedule.triggers {
+        if let Some(times) = Times::of(&scheduled.trigger, schedule.since)? {
+            scheduled.next_at = times.next_after(now);
+        }
+        if scheduled.trigger == ScheduleTrigger::Events {
+            scheduled.seen = Some(head);
+        }
+        scheduled.failure = None;
     }
-    if schedule.trigger == ScheduleTrigger::Events {
-        schedule.seen = Some(head);
-    }
-    schedule.failure = None;
     Ok(())
 }
 
-/// The times of a schedule after a moment, as many as wanted; none for a trigger that has no times of its own.
+/// The times of a trigger after a moment, as many as wanted; none for a trigger that has no times of its own.
 ///
 /// # Errors
 /// `invalid_request` for a malformed cron expression or an unknown time zone.
@@ -298,8 +304,8 @@ pub fn upcoming(
 }
 
 /// A length of time of a trigger.
-fn milliseconds(count: u64) -> Duration {
-    Duration::from_millis(count)
+fn length(months: u32, milliseconds: u64) -> CalendarDuration {
+    CalendarDuration::new(months, Duration::from_millis(milliseconds))
 }
 
 fn busy() -> Error {

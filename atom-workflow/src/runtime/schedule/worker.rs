@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::Bell;
 use super::events::Ears;
 use super::fire::is_of_the_engine;
+use super::turn::Turn;
 use crate::runtime::worker::Work;
 use crate::runtime::{Inner, Runtime};
 
@@ -55,11 +56,11 @@ impl Scheduler {
             None => {
                 let listening = store.listening_schedules(None).await?;
                 self.is_listening = !listening.is_empty();
-                self.attend_all(runtime, listening).await?;
+                self.attend_all(runtime, listening, Turn::listening).await?;
             }
             Some(heard) if self.is_listening && heard < head => {
                 let listening = store.listening_schedules(Some(heard)).await?;
-                self.attend_all(runtime, listening).await?;
+                self.attend_all(runtime, listening, Turn::listening).await?;
             }
             Some(_) => {}
         }
@@ -67,9 +68,14 @@ impl Scheduler {
         Ok(())
     }
 
-    async fn attend_all(&self, runtime: &Runtime, schedules: Vec<ScheduleRecord>) -> Result<()> {
-        stream::iter(schedules.into_iter().map(Ok))
-            .try_for_each_concurrent(AT_ONCE, |schedule| attend(runtime, schedule, &self.ears))
+    async fn attend_all(
+        &self,
+        runtime: &Runtime,
+        schedules: Vec<ScheduleRecord>,
+        turn: fn(ScheduleRecord) -> Option<Turn>,
+    ) -> Result<()> {
+        stream::iter(schedules.into_iter().filter_map(turn).map(Ok))
+            .try_for_each_concurrent(AT_ONCE, |turn| attend(runtime, turn, &self.ears))
             .await
     }
 }
@@ -82,21 +88,21 @@ impl Work for Scheduler {
         if self.heard.is_none() {
             let awaiting = store.awaiting_schedules().await?;
             stream::iter(awaiting.into_iter().map(Ok))
-                .try_for_each_concurrent(AT_ONCE, |schedule| runtime.settle(schedule))
+                .try_for_each_concurrent(AT_ONCE, async |schedule| runtime.settle(schedule).await.map(drop))
                 .await?;
         }
         loop {
             for key in self.bell.take() {
-                let ears = &self.ears;
                 let (scope, namespace, name) = &key;
                 let Some(schedule) = store.schedule(scope, namespace, name).await? else {
                     continue;
                 };
-                if schedule.awaits.is_some() {
-                    runtime.settle(schedule).await?;
-                } else if schedule.listens_after().is_some() {
+                let Some(schedule) = runtime.settle(schedule).await? else {
+                    continue;
+                };
+                if schedule.listens_after().is_some() {
                     self.is_listening = true;
-                    attend(runtime, schedule, ears).await?;
+                    self.attend_all(runtime, vec![schedule], Turn::listening).await?;
                 }
             }
             self.listen(runtime).await?;
@@ -110,7 +116,7 @@ impl Work for Scheduler {
             if waking.is_empty() {
                 return Ok(());
             }
-            self.attend_all(runtime, waking).await?;
+            self.attend_all(runtime, waking, Turn::waking).await?;
         }
     }
 
@@ -135,20 +141,20 @@ impl Work for Scheduler {
     }
 }
 
-/// Does what is due of one schedule. What is wrong with it is noted with it, so that it holds up no other.
-async fn attend(runtime: &Runtime, schedule: ScheduleRecord, ears: &Ears) -> Result<()> {
-    let noted = schedule.clone();
-    let result = if schedule.trigger == ScheduleTrigger::Events {
-        runtime.hear(schedule, ears).await
+/// Does what is due of one trigger. What is wrong with it is noted with it, so that it holds up no other.
+async fn attend(runtime: &Runtime, turn: Turn, ears: &Ears) -> Result<()> {
+    let noted = turn.clone();
+    let result = if turn.trigger.trigger == ScheduleTrigger::Events {
+        runtime.hear(turn, ears).await
     } else {
-        runtime.fire(schedule).await
+        runtime.fire(turn).await
     };
     match result {
         Err(error) if !is_of_the_engine(&error) => {
             let now = runtime.inner.parts.clock.now();
-            let at = noted.next_at.unwrap_or(now);
+            let at = noted.trigger.next_at.unwrap_or(now);
             runtime
-                .fail(noted, at, now, error, |schedule| schedule.next_at = None)
+                .fail(noted, at, now, error, |trigger| trigger.next_at = None)
                 .await
         }
         other => other,

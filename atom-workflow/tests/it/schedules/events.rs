@@ -40,7 +40,9 @@ async fn each_event_starts_one_run_also_those_that_came_while_nobody_was_there()
     };
     assert_eq!(ids(bench.inputs(2).await), ["2", "3"]);
     let last = bench.store.head().await.unwrap();
-    bench.until(|schedule| schedule.seen == Some(last)).await;
+    bench
+        .until(|schedule| schedule.triggers[0].seen == Some(last))
+        .await;
     let now = die(bench).await;
 
     let away = Bench::over(
@@ -80,8 +82,10 @@ async fn each_complete_set_of_events_starts_one_run() {
         .await;
     let whole = json!([{ "id": 7 }, { "id": 7, "paid": true }]);
     assert_eq!(bench.inputs(1).await, [whole]);
-    let schedule = bench.until(|schedule| schedule.seen == Some(head + 1)).await;
-    assert_eq!(schedule.failure, None);
+    let schedule = bench
+        .until(|schedule| schedule.triggers[0].seen == Some(head + 1))
+        .await;
+    assert_eq!(schedule.triggers[0].failure, None);
     bench.publish("4", "payment", json!({ "id": 9 })).await;
     bench.publish("5", "order", json!({ "id": 9 })).await;
     assert_eq!(bench.inputs(2).await[1], json!([{ "id": 9 }, { "id": 9 }]));
@@ -123,4 +127,21 @@ async fn any_events_are_collected_until_the_end_of_a_set() {
     let mut inputs = bench.inputs(2).await;
     inputs.sort_by_key(ToString::to_string);
     assert_eq!(inputs, [json!(["1", "2"]), json!(["3", "4"])]);
+}
+
+#[tokio::test]
+async fn what_is_known_before_there_is_a_run_tells_which_events_start_one() {
+    let bench = process(
+        &Arc::new(MemoryStore::default()),
+        "2026-01-01T00:00:00Z".parse().unwrap(),
+    );
+    let on = "on: { one: { with: { data: { by: '${ . != $runtime.name }', room: '${ . }' } }, \
+              correlate: { room: { from: .data.room, expect: '${ $workflow.definition.document.name }' } } } }";
+    bench.schedule(&job("1.0.0", on, "", QUICK)).await;
+    for (id, by, room) in [("1", "atom", "job"), ("2", "ada", "hall"), ("3", "ada", "job")] {
+        bench
+            .publish(id, "enter", json!({ "by": by, "room": room }))
+            .await;
+    }
+    assert_eq!(bench.inputs(1).await, [json!([{ "by": "ada", "room": "job" }])]);
 }

@@ -26,13 +26,13 @@ async fn a_start_that_fails_is_tried_again_and_told() {
     for (attempt, wait) in [(1, 1), (2, 2), (3, 4)] {
         let failed = bench
             .until(|schedule| {
-                schedule
+                schedule.triggers[0]
                     .failure
                     .as_ref()
                     .is_some_and(|failure| failure.attempts == attempt)
             })
             .await;
-        let failure = failed.failure.unwrap();
+        let failure = failed.triggers[0].failure.clone().unwrap();
         assert_eq!(
             (failure.error.code, failure.at),
             (ErrorCode::NotFound, since + Duration::from_secs(3600))
@@ -56,7 +56,7 @@ async fn a_start_that_fails_is_tried_again_and_told() {
     }
     bench.idle_until(since, 7200).await;
     assert_eq!(bench.due(since, 1).await, [3600]);
-    assert_eq!(bench.job().await.failure, None);
+    assert_eq!(bench.job().await.triggers[0].failure, None);
     let told = bench
         .store
         .read(&bench.scope(), 0, 9)
@@ -84,18 +84,18 @@ async fn a_start_that_keeps_failing_is_given_up_and_the_next_time_comes() {
             bench.publish("1", "go", json!(1)).await;
         }
         let is_given_up = |schedule: &ScheduleRecord| {
-            schedule
+            schedule.triggers[0]
                 .failure
                 .as_ref()
                 .is_some_and(|failure| failure.attempts > 12)
         };
         let given_up = hurry_until(&bench, async || bench.until(is_given_up).await).await;
-        let failure = given_up.failure.clone().unwrap();
+        let failure = given_up.triggers[0].failure.clone().unwrap();
         assert_eq!((failure.attempts, failure.retry_at), (13, None), "{schedule}");
         let lasted = failure.failed_at.duration_since(failure.at).as_secs();
         assert!((3600..3 * 3600).contains(&lasted), "{schedule}: {lasted} seconds");
         assert!(
-            given_up.next_at.is_none_or(|next| next > failure.failed_at),
+            given_up.next_at().is_none_or(|next| next > failure.failed_at),
             "{schedule}"
         );
         bench
@@ -107,8 +107,8 @@ async fn a_start_that_keeps_failing_is_given_up_and_the_next_time_comes() {
             bench.publish("2", "go", json!(2)).await;
             assert_eq!(bench.inputs(1).await, [json!([2])]);
         } else {
-            bench.clock.set(given_up.next_at.unwrap());
-            assert_eq!(bench.due(given_up.next_at.unwrap(), 1).await, [0], "{schedule}");
+            bench.clock.set(given_up.next_at().unwrap());
+            assert_eq!(bench.due(given_up.next_at().unwrap(), 1).await, [0], "{schedule}");
         }
     }
 }
@@ -166,8 +166,11 @@ async fn a_runtime_that_nobody_holds_any_more_lets_go_of_its_store() {
     }
 }
 
+/// Several triggers, which change one record by turns.
+const MIXED: &str = "every: PT10S, after: PT20S, on: { one: { with: { type: go } } }";
+
 /// A process that dies after so many writes, and one that comes after it; gives when the runs of the timed schedule were due,
-/// what the runs of the one with events were given, how many ran one after the other, and whether the first got to the end.
+/// which runs those with events have started, how many ran one after the other, and whether the first got to the end.
 async fn die_after(writes: i64) -> (Vec<i64>, Vec<String>, usize, bool) {
     let memory = Arc::new(MemoryStore::default());
     let since = "2026-01-01T00:00:00Z".parse().unwrap();
@@ -179,6 +182,7 @@ async fn die_after(writes: i64) -> (Vec<i64>, Vec<String>, usize, bool) {
         ("timed", "every: PT10S"),
         ("heard", "on: { one: { with: { type: go } } }"),
         ("after", "after: PT30S"),
+        ("mixed", MIXED),
     ] {
         prepare.deploy(&named(name, schedule)).await;
     }
@@ -190,7 +194,7 @@ async fn die_after(writes: i64) -> (Vec<i64>, Vec<String>, usize, bool) {
     first.clock.set(since);
     first.runtime.start_schedules();
     let work = async |bench: &Bench| {
-        for name in ["timed", "heard", "after"] {
+        for name in ["timed", "heard", "after", "mixed"] {
             bench.runtime.schedule(&bench.ada, "default", name).await?;
         }
         for id in ["1", "2", "3"] {
@@ -224,12 +228,18 @@ async fn die_after(writes: i64) -> (Vec<i64>, Vec<String>, usize, bool) {
                 .cloned()
                 .collect::<Vec<_>>()
         };
-        let (timed, heard, after) = (of("timed"), of("heard"), of("after"));
+        let (timed, after) = (of("timed"), of("after"));
+        let mut heard = of("heard");
+        for run in of("mixed") {
+            if store_run(&second, &run).await.input.is_array() {
+                heard.push(run);
+            }
+        }
         let due: Vec<_> = timed
             .iter()
             .map(|run| at(run).duration_since(since).as_secs())
             .collect();
-        if due.contains(&60) && heard.len() >= 3 && after.len() >= 2 && memory.unfinished_runs().await == 0 {
+        if due.contains(&60) && heard.len() >= 6 && after.len() >= 2 && memory.unfinished_runs().await == 0 {
             let mut inputs = Vec::new();
             for run in heard {
                 inputs.push(store_run(&second, &run).await.id.to_string());

@@ -2,6 +2,7 @@
 
 mod events;
 mod failures;
+mod several;
 mod times;
 mod versions;
 

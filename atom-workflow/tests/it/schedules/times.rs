@@ -23,7 +23,7 @@ async fn every_interval_starts_a_run_even_while_the_one_before_goes_on() {
             "  - long: { wait: { days: 1 } }",
         ))
         .await;
-    assert_eq!(schedule.next_at, Some(since + Duration::from_secs(60)));
+    assert_eq!(schedule.next_at(), Some(since + Duration::from_secs(60)));
     bench.idle_until(since, 60).await;
     assert_eq!(bench.runs().await, [], "the first run comes after one interval");
     for minute in 1..=3 {
@@ -44,6 +44,25 @@ async fn every_interval_starts_a_run_even_while_the_one_before_goes_on() {
         (schedule.last_at, schedule.last_run),
         (Some(at(&runs[2])), Some(runs[2].id))
     );
+}
+
+#[tokio::test]
+async fn an_interval_below_a_second_starts_a_run_each_time() {
+    let bench = process(
+        &Arc::new(MemoryStore::default()),
+        "2026-01-01T00:00:00Z".parse().unwrap(),
+    );
+    let since = bench.clock_now();
+    let every = "every: '${ { milliseconds: 250 } }'";
+    bench.schedule(&job("1.0.0", every, "", QUICK)).await;
+    for count in 1..=3 {
+        let due = since + Duration::from_millis(250 * count);
+        bench.until(|schedule| schedule.next_at() == Some(due)).await;
+        bench.clock.set(due);
+        let runs = bench.inputs(usize::try_from(count).unwrap()).await.len();
+        assert_eq!(runs, usize::try_from(count).unwrap());
+        assert!(bench.runs().await.iter().any(|run| at(run) == due));
+    }
 }
 
 #[tokio::test]
@@ -109,17 +128,17 @@ async fn a_run_that_comes_after_waits_for_the_end_of_the_one_before() {
     // The first one starts at once.
     assert_eq!(bench.due(since, 1).await, [0]);
     bench.idle_until(since, 5).await;
-    assert!(bench.job().await.awaits.is_some());
+    assert!(bench.job().await.awaits().is_some());
     bench.clock.set(since + Duration::from_secs(5));
     // It ended in an error; that is an end, too.
     bench.idle_until(since, 15).await;
-    assert_eq!(bench.job().await.next_at, Some(since + Duration::from_secs(15)));
+    assert_eq!(bench.job().await.next_at(), Some(since + Duration::from_secs(15)));
     bench.clock.set(since + Duration::from_secs(15));
     bench.idle_until(since, 20).await;
     assert_eq!(bench.due(since, 2).await, [0, 15]);
 
     // The run ends while nobody looks after schedules.
-    bench.until(|schedule| schedule.awaits.is_some()).await;
+    bench.until(|schedule| schedule.awaits().is_some()).await;
     let now = die(bench).await;
     let without = Bench::over(
         Arc::clone(&store) as _,

@@ -165,7 +165,7 @@ async fn what_comes_while_a_schedule_is_paused_starts_nothing() {
         .await
         .unwrap();
     assert_eq!(
-        resumed.next_at,
+        resumed.next_at(),
         Some(since + Duration::from_secs(6 * 3600 + 60)),
         "on the grid"
     );

@@ -3878,55 +3878,45 @@ public struct SaveTemplateRequest: Codable, Sendable, Equatable {
 public struct Schedule: Codable, Sendable, Equatable {
     /// The version whose runs it starts.
     public var workflow: WorkflowKey
-    /// When it starts them.
-    public var trigger: ScheduleTrigger
+    /// What starts them, each by itself: one trigger or more, each of another kind.
+    public var triggers: [ScheduledTrigger]
     /// When it became active.
     public var since: String
     /// Whether it is paused.
     public var isPaused: Bool
     /// The time of its next run, when it is known and the schedule is not paused.
     public var nextAt: String?
-    /// The run whose end it waits for.
-    public var awaits: RunId?
     /// The time of the last run it has started.
     public var lastAt: String?
     /// The last run it has started.
     public var lastRun: RunId?
-    /// The last start that failed, until one succeeds.
-    public var failure: ScheduleFailure?
 
     public init(
         workflow: WorkflowKey,
-        trigger: ScheduleTrigger,
+        triggers: [ScheduledTrigger],
         since: String,
         isPaused: Bool,
         nextAt: String? = nil,
-        awaits: RunId? = nil,
         lastAt: String? = nil,
-        lastRun: RunId? = nil,
-        failure: ScheduleFailure? = nil
+        lastRun: RunId? = nil
     ) {
         self.workflow = workflow
-        self.trigger = trigger
+        self.triggers = triggers
         self.since = since
         self.isPaused = isPaused
         self.nextAt = nextAt
-        self.awaits = awaits
         self.lastAt = lastAt
         self.lastRun = lastRun
-        self.failure = failure
     }
 
     private enum CodingKeys: String, CodingKey {
         case workflow = "workflow"
-        case trigger = "trigger"
+        case triggers = "triggers"
         case since = "since"
         case isPaused = "is_paused"
         case nextAt = "next_at"
-        case awaits = "awaits"
         case lastAt = "last_at"
         case lastRun = "last_run"
-        case failure = "failure"
     }
 }
 
@@ -4006,11 +3996,11 @@ public struct SchedulePreview: Codable, Sendable, Equatable {
 /// When a schedule starts runs: `schedule` of a document, Open Workflow 1.0.3.
 public enum ScheduleTrigger: Codable, Sendable, Equatable {
     /// In equal intervals.
-    case everyTrigger(intervalMs: Int, missed: MissedRuns)
+    case everyTrigger(months: Int?, intervalMs: Int, missed: MissedRuns)
     /// At times of the calendar.
     case cronTrigger(expression: String, timeZone: String, missed: MissedRuns)
     /// Some time after the end of the run before.
-    case afterTrigger(delayMs: Int)
+    case afterTrigger(months: Int?, delayMs: Int)
     /// When events come.
     case eventsTrigger
 
@@ -4020,6 +4010,7 @@ public enum ScheduleTrigger: Codable, Sendable, Equatable {
         case expression = "expression"
         case intervalMs = "interval_ms"
         case missed = "missed"
+        case months = "months"
         case timeZone = "time_zone"
     }
 
@@ -4027,11 +4018,11 @@ public enum ScheduleTrigger: Codable, Sendable, Equatable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         switch try container.decode(String.self, forKey: .variantTag) {
         case "every":
-            self = .everyTrigger(intervalMs: try container.decode(Int.self, forKey: .intervalMs), missed: try container.decode(MissedRuns.self, forKey: .missed))
+            self = .everyTrigger(months: try container.decodeIfPresent(Int.self, forKey: .months), intervalMs: try container.decode(Int.self, forKey: .intervalMs), missed: try container.decode(MissedRuns.self, forKey: .missed))
         case "cron":
             self = .cronTrigger(expression: try container.decode(String.self, forKey: .expression), timeZone: try container.decode(String.self, forKey: .timeZone), missed: try container.decode(MissedRuns.self, forKey: .missed))
         case "after":
-            self = .afterTrigger(delayMs: try container.decode(Int.self, forKey: .delayMs))
+            self = .afterTrigger(months: try container.decodeIfPresent(Int.self, forKey: .months), delayMs: try container.decode(Int.self, forKey: .delayMs))
         case "events":
             self = .eventsTrigger
         case let other:
@@ -4043,8 +4034,9 @@ public enum ScheduleTrigger: Codable, Sendable, Equatable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         switch self {
-        case .everyTrigger(let intervalMs, let missed):
+        case .everyTrigger(let months, let intervalMs, let missed):
             try container.encode("every", forKey: .variantTag)
+            try container.encodeIfPresent(months, forKey: .months)
             try container.encode(intervalMs, forKey: .intervalMs)
             try container.encode(missed, forKey: .missed)
         case .cronTrigger(let expression, let timeZone, let missed):
@@ -4052,8 +4044,9 @@ public enum ScheduleTrigger: Codable, Sendable, Equatable {
             try container.encode(expression, forKey: .expression)
             try container.encode(timeZone, forKey: .timeZone)
             try container.encode(missed, forKey: .missed)
-        case .afterTrigger(let delayMs):
+        case .afterTrigger(let months, let delayMs):
             try container.encode("after", forKey: .variantTag)
+            try container.encodeIfPresent(months, forKey: .months)
             try container.encode(delayMs, forKey: .delayMs)
         case .eventsTrigger:
             try container.encode("events", forKey: .variantTag)
@@ -4079,6 +4072,37 @@ public struct ScheduledTime: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case at = "at"
         case local = "local"
+    }
+}
+
+/// One of the triggers of a schedule, and how far it is.
+public struct ScheduledTrigger: Codable, Sendable, Equatable {
+    /// When it starts runs.
+    public var trigger: ScheduleTrigger
+    /// The time of its next run, when it is known and the schedule is not paused.
+    public var nextAt: String?
+    /// The run whose end it waits for.
+    public var awaits: RunId?
+    /// The last start that failed, until one succeeds.
+    public var failure: ScheduleFailure?
+
+    public init(
+        trigger: ScheduleTrigger,
+        nextAt: String? = nil,
+        awaits: RunId? = nil,
+        failure: ScheduleFailure? = nil
+    ) {
+        self.trigger = trigger
+        self.nextAt = nextAt
+        self.awaits = awaits
+        self.failure = failure
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case trigger = "trigger"
+        case nextAt = "next_at"
+        case awaits = "awaits"
+        case failure = "failure"
     }
 }
 

@@ -2280,8 +2280,8 @@ data class SaveTemplateRequest(
 data class Schedule(
     /** The version whose runs it starts. */
     val workflow: WorkflowKey,
-    /** When it starts them. */
-    val trigger: ScheduleTrigger,
+    /** What starts them, each by itself: one trigger or more, each of another kind. */
+    val triggers: List<ScheduledTrigger>,
     /** When it became active. */
     val since: String,
     /** Whether it is paused. */
@@ -2290,16 +2290,12 @@ data class Schedule(
     /** The time of its next run, when it is known and the schedule is not paused. */
     @SerialName("next_at")
     val nextAt: String? = null,
-    /** The run whose end it waits for. */
-    val awaits: RunId? = null,
     /** The time of the last run it has started. */
     @SerialName("last_at")
     val lastAt: String? = null,
     /** The last run it has started. */
     @SerialName("last_run")
     val lastRun: RunId? = null,
-    /** The last start that failed, until one succeeds. */
-    val failure: ScheduleFailure? = null,
 )
 
 /** A start that failed. */
@@ -2343,7 +2339,9 @@ sealed interface ScheduleTrigger {
     @Serializable
     @SerialName("every")
     data class EveryTrigger(
-        /** The interval in milliseconds. */
+        /** The whole months of the interval, as long as the calendar has them in UTC; 0 when absent. */
+        val months: Long? = null,
+        /** The rest of the interval in milliseconds. */
         @SerialName("interval_ms")
         val intervalMs: Long,
         /** What becomes of missed times. */
@@ -2367,7 +2365,9 @@ sealed interface ScheduleTrigger {
     @Serializable
     @SerialName("after")
     data class AfterTrigger(
-        /** The time in milliseconds. */
+        /** The whole months of the time, as long as the calendar has them in UTC; 0 when absent. */
+        val months: Long? = null,
+        /** The rest of the time in milliseconds. */
         @SerialName("delay_ms")
         val delayMs: Long,
     ) : ScheduleTrigger
@@ -2385,6 +2385,20 @@ data class ScheduledTime(
     val at: String,
     /** What the clocks of the schedule's time zone show then, with the zone (RFC 9557). */
     val local: String,
+)
+
+/** One of the triggers of a schedule, and how far it is. */
+@Serializable
+data class ScheduledTrigger(
+    /** When it starts runs. */
+    val trigger: ScheduleTrigger,
+    /** The time of its next run, when it is known and the schedule is not paused. */
+    @SerialName("next_at")
+    val nextAt: String? = null,
+    /** The run whose end it waits for. */
+    val awaits: RunId? = null,
+    /** The last start that failed, until one succeeds. */
+    val failure: ScheduleFailure? = null,
 )
 
 /** A secret text: redacted in `Debug`, not serialisable, wiped from memory when dropped. */
