@@ -16,6 +16,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admission;
+mod blobs;
+mod change;
+mod labels;
+mod queue;
+pub(crate) mod refusal;
+pub(crate) mod rows;
 pub(crate) mod sqlite;
+mod statistics;
+mod viewers;
 
 pub use sqlite::SqliteStore;

@@ -25,6 +25,7 @@
 //! ```
 
 mod envelope;
+mod keys;
 mod root_key;
 mod sqlite;
 
