@@ -26,8 +26,12 @@
 
 mod envelope;
 mod keys;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod root_key;
 mod sqlite;
 
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresVault;
 pub use root_key::RootKey;
 pub use sqlite::SqliteVault;
