@@ -2,6 +2,8 @@
 #![cfg(all(unix, feature = "postgres", feature = "testkit"))]
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod speed;
+
 use atom_core::testkit;
 use atom_integrations::storage::postgres_testing::TestPostgres;
 use atom_integrations::storage::{PostgresConfig, PostgresStore};

@@ -1,10 +1,10 @@
 //! Who may begin.
 
 use async_trait::async_trait;
+use atom_core::RunId;
 use atom_core::storage::{
     Admission, AdmissionState, Admitted, ConcurrencyLimit, Lane, LaneKey, OnLimit, RateLimit, Traffic,
 };
-use atom_core::RunId;
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -109,11 +109,13 @@ pub(super) const BEGUN: &str = "SELECT begun_at FROM runs \
      ORDER BY begun_at DESC LIMIT 1 OFFSET $6";
 const BEGIN: &str = "UPDATE runs SET begun_at = $1 WHERE tenant = $2 AND owner = $3 AND id = $4";
 const REFUSE: &str = "UPDATE runs SET is_unwanted = true WHERE tenant = $1 AND owner = $2 AND id = $3";
-/// Marks the oldest runs of a key that are under way.
-pub(super) const SUPERSEDE: &str = "UPDATE runs SET is_unwanted = true WHERE tenant = $1 AND owner = $2 \
-     AND id IN (SELECT id FROM runs WHERE tenant = $1 AND owner = $2 AND namespace = $3 AND name = $4 \
-     AND concurrency_key = $5 AND status = 'running' AND begun_at IS NOT NULL AND NOT is_unwanted \
-     ORDER BY begun_at, id LIMIT $6 FOR NO KEY UPDATE) RETURNING id, begun_at";
+/// Marks the oldest runs of a key that are under way. They are looked up once: a query within `IN` may be repeated.
+pub(super) const SUPERSEDE: &str = "WITH oldest AS MATERIALIZED (SELECT id FROM runs \
+     WHERE tenant = $1 AND owner = $2 AND namespace = $3 AND name = $4 AND concurrency_key = $5 \
+     AND status = 'running' AND begun_at IS NOT NULL AND NOT is_unwanted \
+     ORDER BY begun_at, id LIMIT $6 FOR NO KEY UPDATE) \
+     UPDATE runs SET is_unwanted = true FROM oldest WHERE tenant = $1 AND owner = $2 AND runs.id = oldest.id \
+     RETURNING runs.id, begun_at";
 
 impl PostgresLook<'_> {
     /// A query whose first arguments are the owner, the workflow and a key.

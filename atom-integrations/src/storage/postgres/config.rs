@@ -141,6 +141,8 @@ impl PostgresConfig {
                 milliseconds(self.idle_in_transaction_timeout),
             ),
             ("client_min_messages", "warning".to_owned()),
+            // Statements are short: compiling one takes longer than it.
+            ("jit", "off".to_owned()),
         ])
     }
 
