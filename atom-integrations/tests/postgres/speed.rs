@@ -7,9 +7,8 @@ use std::time::Instant;
 use atom_core::CloudEvent;
 use atom_core::storage::RunStore;
 use atom_core::testkit::fixtures::{commit, new_run, principal, run_id, scope};
-use atom_integrations::storage::postgres_testing::TestPostgres;
 
-use super::open;
+use super::{open, server};
 
 const COMMITS: u64 = 300;
 const RUNS: u64 = 64;
@@ -17,12 +16,12 @@ const RUNS: u64 = 64;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures instead of checking"]
 async fn commits_per_second() {
-    let Some(server) = TestPostgres::shared().await else {
+    let Some(server) = server().await else {
         return;
     };
     let database = server.database();
     let store = Arc::new(open(&database).await);
-    let mut connection = server.connect(&database).await;
+    let mut connection = server.connect(&database).await.unwrap();
     let table = "CREATE TABLE bare (run bigint, sequence bigint, payload text, PRIMARY KEY (run, sequence))";
     sqlx::query(table).execute(&mut connection).await.unwrap();
     let start = Instant::now();

@@ -24,6 +24,7 @@ use crate::storage::blobs::{Blob, Cut};
 use crate::storage::change::{Change, EventKey, RunKey, RunState, StartKey, named_key, named_run, start_key};
 use crate::storage::labels::label_values;
 use crate::storage::statistics::Additions;
+pub(super) use lookups::written_before_by_us;
 use parts::{End, entry_row, event_row, run_row};
 
 /// The rows that a transaction will write.

@@ -100,8 +100,13 @@ impl PostgresConfig {
             // The error might show what the URL holds.
             Error::invalid_request("the URL of the database has a parameter with an impossible value")
         })?;
-        Ok(Self {
-            options: options.disable_statement_logging(),
+        Ok(Self::of(options.disable_statement_logging(), schema))
+    }
+
+    /// These options with the usual limits.
+    pub(super) fn of(options: PgConnectOptions, schema: String) -> Self {
+        Self {
+            options,
             schema,
             max_connections: 8,
             acquire_timeout: Duration::from_secs(10),
@@ -109,7 +114,7 @@ impl PostgresConfig {
             lock_timeout: Duration::from_secs(10),
             idle_in_transaction_timeout: Duration::from_secs(30),
             may_bypass_row_security: false,
-        })
+        }
     }
 
     /// The schema that holds all tables.

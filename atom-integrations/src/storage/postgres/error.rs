@@ -106,10 +106,11 @@ pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     )
 }
 
-/// Whether the database has undone the transaction, and the same may succeed at once.
+/// Whether the database has undone the transaction, and the same may succeed at once: what others were changing can be seen
+/// then.
 pub(super) fn may_be_repeated(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| matches!(&*code, "40001" | "40P01") || is_shutdown(&code))
+    code.is_some_and(|code| matches!(&*code, "40001" | "40P01" | "23505") || is_shutdown(&code))
 }
 
 /// The error of a change of which nobody knows whether it was made.

@@ -4,22 +4,23 @@
 //! use atom_integrations::storage::PostgresStore;
 //! use atom_integrations::storage::postgres_testing::TestPostgres;
 //!
-//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-//! let Some(server) = TestPostgres::shared().await else { return };
-//! let store = PostgresStore::open(&server.database()).await.unwrap();
-//! store.close().await.unwrap();
-//! # });
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let Some(server) = TestPostgres::shared().await? else { return Ok(()) };
+//! let store = PostgresStore::open(&server.database()).await?;
+//! store.close().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-use atom_core::Secret;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tokio::sync::OnceCell;
 
@@ -29,25 +30,29 @@ use super::PostgresConfig;
 /// of the tests, however that ends: then the server is stopped and what it has left is removed.
 const SCRIPT: &str = r#"
 "$1/initdb" --pgdata="$2/data" --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync \
-    >"$2/log" 2>&1 && echo made
-"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=100 -c shared_buffers=32MB \
-    -c max_wal_size=256MB -c logging_collector=off >>"$2/log" 2>&1 &
+    >"$2/log" 2>&1 &&
+    printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$2'" 'max_connections = 100' \
+        'shared_buffers = 32MB' 'max_wal_size = 256MB' >>"$2/data/postgresql.conf" &&
+    "$1/pg_ctl" --pgdata="$2/data" --log="$2/log" start >/dev/null &&
+    echo ready
 cat >/dev/null
-kill -QUIT $!
-wait $!
+"$1/pg_ctl" --pgdata="$2/data" --mode=immediate stop >/dev/null 2>&1
 rm -rf "$2"
 "#;
 
-/// How long a server may take to start.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 /// The role that tests use: an ordinary one.
 const ROLE: &str = "atom";
+
+/// Why there is no server.
+const MISSING: &str = "PostgreSQL 15 or later is not installed (on Debian it is the package postgresql)";
 
 /// A server that lives as long as the process of the tests, or until it is dropped.
 #[derive(Debug)]
 pub struct TestPostgres {
     directory: PathBuf,
+    programs: PathBuf,
+    /// Whom it runs as, where that is somebody else.
+    user: Option<(u32, u32)>,
     shell: Child,
     databases: AtomicU32,
 }
@@ -57,70 +62,121 @@ static SHARED: OnceCell<Option<TestPostgres>> = OnceCell::const_new();
 impl TestPostgres {
     /// The server that all tests of the process share; nothing, with a message, where PostgreSQL is not installed.
     ///
-    /// # Panics
+    /// # Errors
     /// When it does not start, and when it is not installed on a machine that checks changes (`CI=true`).
-    pub async fn shared() -> Option<&'static Self> {
-        SHARED.get_or_init(Self::start).await.as_ref()
+    pub async fn shared() -> io::Result<Option<&'static Self>> {
+        Ok(SHARED.get_or_try_init(Self::start).await?.as_ref())
     }
 
     /// A server of its own, as [`shared`](Self::shared).
     ///
-    /// # Panics
+    /// # Errors
     /// As [`shared`](Self::shared).
-    pub async fn start() -> Option<Self> {
+    pub async fn start() -> io::Result<Option<Self>> {
         let Some(programs) = programs() else {
-            let must_be = std::env::var("CI").is_ok_and(|value| value == "true");
-            assert!(!must_be, "PostgreSQL 15 or later must be installed");
+            if std::env::var("CI").is_ok_and(|value| value == "true") {
+                return Err(io::Error::other(MISSING));
+            }
             skipped();
-            return None;
+            return Ok(None);
         };
-        let started = tokio::task::spawn_blocking(move || start(&programs)).await;
-        let server = started.unwrap_or_else(|error| Err(io::Error::other(error)));
-        let server = server.unwrap_or_else(|error| panic!("PostgreSQL does not start: {error}"));
+        let server = tokio::task::spawn_blocking(move || start(&programs)).await;
+        let server = server.map_err(io::Error::other)??;
+        let administration = server.config("postgres", "postgres");
         for statement in [
             format!("CREATE ROLE {ROLE} LOGIN"),
             format!("CREATE DATABASE {ROLE} OWNER {ROLE}"),
         ] {
-            let made = execute(&server.url("postgres", "postgres"), &statement).await;
-            made.unwrap_or_else(|error| panic!("'{statement}' failed: {error}"));
+            server.execute(&administration, &statement).await?;
         }
-        Some(server)
+        Ok(Some(server))
     }
 
     /// A place for one store, which no other test has: a schema of its own, and an ordinary role.
     pub fn database(&self) -> PostgresConfig {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
-        let url = format!("{}&schema=test_{number}", self.url(ROLE, ROLE));
-        config(&url)
+        let schema = format!("test_{number}");
+        let mut config = self.config(ROLE, ROLE);
+        // By which an administrator can tell the connections of one store.
+        config.options = config.options.application_name(&schema);
+        PostgresConfig { schema, ..config }
     }
 
     /// The same place for a role that bypasses row-level security.
     pub fn as_superuser(&self, database: &PostgresConfig) -> PostgresConfig {
-        let url = self.url("postgres", ROLE);
-        config(&format!("{url}&schema={}", database.schema()))
+        PostgresConfig {
+            schema: database.schema.clone(),
+            ..self.config("postgres", ROLE)
+        }
     }
 
     /// Runs statements in the place of a store, beside it.
     ///
-    /// # Panics
+    /// # Errors
     /// When they fail.
-    pub async fn execute(&self, database: &PostgresConfig, statements: &str) {
-        let done = execute_as(database, statements).await;
-        done.unwrap_or_else(|error| panic!("'{statements}' failed: {error}"));
+    pub async fn execute(&self, database: &PostgresConfig, statements: &str) -> io::Result<()> {
+        let mut connection = self.connect(database).await?;
+        let statements = AssertSqlSafe(statements.to_owned());
+        let done = sqlx::raw_sql(statements).execute(&mut connection).await;
+        done.map_err(io::Error::other)?;
+        connection.close().await.map_err(io::Error::other)
     }
 
-    /// A connection to the place of a store, with the role of the store.
+    /// A connection to the place of a store, with the role and the settings of those that read.
     ///
-    /// # Panics
+    /// # Errors
     /// When there is none.
-    pub async fn connect(&self, database: &PostgresConfig) -> PgConnection {
-        let connected = database.connection().connect().await;
-        connected.unwrap_or_else(|error| panic!("no connection: {error}"))
+    pub async fn connect(&self, database: &PostgresConfig) -> io::Result<PgConnection> {
+        database.connection().connect().await.map_err(io::Error::other)
     }
 
-    fn url(&self, role: &str, database: &str) -> String {
+    /// The URL of a place, for other processes.
+    pub fn url(&self, database: &PostgresConfig) -> String {
         let directory = self.directory.to_string_lossy();
-        format!("postgres:///{database}?host={directory}&user={role}")
+        format!(
+            "postgres:///{ROLE}?host={directory}&user={ROLE}&schema={}",
+            database.schema
+        )
+    }
+
+    /// Stops the server in the middle of what it does, as a crash would. Only for one that is not shared.
+    ///
+    /// # Errors
+    /// When it does not stop.
+    pub async fn crash(&self) -> io::Result<()> {
+        self.control(&["--mode=immediate", "stop"]).await
+    }
+
+    /// Starts the server again.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart(&self) -> io::Result<()> {
+        self.control(&["start"]).await
+    }
+
+    async fn control(&self, arguments: &'static [&str]) -> io::Result<()> {
+        let mut control = command(self.programs.join("pg_ctl"), self.user);
+        control
+            .arg(format!("--pgdata={}", self.directory.join("data").display()))
+            .arg(format!("--log={}", self.directory.join("log").display()))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let status = tokio::task::spawn_blocking(move || control.status()).await;
+        let status = status.map_err(io::Error::other)??;
+        status
+            .success()
+            .then_some(())
+            .ok_or_else(|| io::Error::other(format!("pg_ctl ended with {status}")))
+    }
+
+    fn config(&self, role: &str, database: &str) -> PostgresConfig {
+        let options = PgConnectOptions::new()
+            .socket(&self.directory)
+            .username(role)
+            .database(database);
+        PostgresConfig::of(options.disable_statement_logging(), ROLE.to_owned())
     }
 }
 
@@ -134,23 +190,7 @@ impl Drop for TestPostgres {
 
 #[expect(clippy::print_stderr, reason = "who runs the tests should know")]
 fn skipped() {
-    eprintln!("skipped: PostgreSQL 15 or later is not installed (on Debian the package postgresql)");
-}
-
-fn config(url: &str) -> PostgresConfig {
-    PostgresConfig::new(&Secret::new(url)).unwrap_or_else(|error| panic!("the URL is wrong: {error}"))
-}
-
-async fn execute(url: &str, statement: &str) -> sqlx::Result<()> {
-    execute_as(&config(url), statement).await
-}
-
-async fn execute_as(config: &PostgresConfig, statements: &str) -> sqlx::Result<()> {
-    let mut connection = config.connection().connect().await?;
-    sqlx::raw_sql(AssertSqlSafe(statements.to_owned()))
-        .execute(&mut connection)
-        .await?;
-    connection.close().await
+    eprintln!("skipped: {MISSING}");
 }
 
 /// The folder with the programs of a server.
@@ -173,25 +213,27 @@ fn programs() -> Option<PathBuf> {
 
 fn start(programs: &Path) -> io::Result<TestPostgres> {
     let directory = tempfile::Builder::new().prefix("atom-postgres-").tempdir()?;
-    let mut shell = Command::new("sh");
+    let mut user = None;
+    if rustix::process::geteuid().is_root() {
+        // The server refuses to run as root.
+        let (id, group) = other_user()?;
+        std::os::unix::fs::chown(directory.path(), Some(id), Some(group))?;
+        user = Some((id, group));
+    }
+    let mut shell = command("sh", user);
     shell
         .args(["-c", SCRIPT, "sh"])
         .arg(programs)
         .arg(directory.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .current_dir("/")
         // What ends the tests from the terminal reaches the server through the pipe.
         .process_group(0);
-    if rustix::process::geteuid().is_root() {
-        // The server refuses to run as root.
-        let (user, group) = other_user()?;
-        std::os::unix::fs::chown(directory.path(), Some(user), Some(group))?;
-        shell.uid(user).gid(group);
-    }
     let mut server = TestPostgres {
         // The shell removes it.
         directory: directory.keep(),
+        programs: programs.to_owned(),
+        user,
         shell: shell.spawn()?,
         databases: AtomicU32::new(0),
     };
@@ -199,18 +241,21 @@ fn start(programs: &Path) -> io::Result<TestPostgres> {
     if let Some(stdout) = server.shell.stdout.take() {
         BufReader::new(stdout).read_line(&mut line)?;
     }
-    let has_failed = line.is_empty();
-    let pid = server.directory.join("data/postmaster.pid");
-    let deadline = std::time::Instant::now() + PATIENCE;
-    // The server writes there when it takes connections, and nothing else tells.
-    while !std::fs::read_to_string(&pid).is_ok_and(|text| text.contains("ready")) {
-        if has_failed || std::time::Instant::now() > deadline {
-            let log = std::fs::read_to_string(server.directory.join("log")).unwrap_or_default();
-            return Err(io::Error::other(log));
-        }
-        std::thread::sleep(Duration::from_millis(20));
+    if line.trim() == "ready" {
+        return Ok(server);
     }
-    Ok(server)
+    let log = std::fs::read_to_string(server.directory.join("log"))?;
+    Err(io::Error::other(log))
+}
+
+/// A program to run as another user, if there is one.
+fn command(program: impl AsRef<OsStr>, user: Option<(u32, u32)>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir("/");
+    if let Some((user, group)) = user {
+        command.uid(user).gid(group);
+    }
+    command
 }
 
 /// The ids of a user to run the server as.

@@ -4,7 +4,7 @@
 //! its commit: one for all who wait, and one for a caller who is alone. When such a transaction fails
 //! as a whole, its changes are tried again one by one, so that one of them cannot hurt the others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use atom_core::{CancellationToken, Error, Offset, Result};
@@ -12,7 +12,7 @@ use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::sync::{oneshot, watch};
 
-use super::batch::{Batch, Promise, Written};
+use super::batch::{Batch, Promise, Written, written_before_by_us};
 use super::config::PostgresConfig;
 use super::database::{Database, patience, within};
 use super::error::{is_lost, may_be_repeated};
@@ -58,6 +58,8 @@ pub(super) struct Writer {
     head: watch::Sender<Offset>,
     /// What is known of runs that have not ended. Those that have may be removed at any time, by others.
     states: HashMap<RunKey, RunState>,
+    /// The runs of which nobody knows whether the last change was written. Who asks for the same again is told so if it was.
+    uncertain: HashSet<RunKey>,
 }
 
 impl Writer {
@@ -75,6 +77,7 @@ impl Writer {
             patience: patience(config),
             head,
             states: HashMap::new(),
+            uncertain: HashSet::new(),
         }
     }
 
@@ -148,6 +151,7 @@ impl Writer {
                     let may_repeat = may_be_repeated(&error) || (is_lost && !has_begun);
                     if !may_repeat || attempt == ATTEMPTS {
                         return Err(if is_lost && has_begun {
+                            self.uncertain.extend(changes.iter().filter_map(named_run));
                             Failure {
                                 error: self.database.uncertain(error),
                                 is_uncertain: true,
@@ -201,26 +205,47 @@ impl Writer {
         if self.states.len() > REMEMBERED_RUNS {
             self.states.clear();
         }
+        let mut written_before = vec![None; changes.len()];
+        if !self.uncertain.is_empty() {
+            let looked_up = written_before_by_us(connection, &self.uncertain, changes);
+            written_before = within(self.patience, looked_up).await.map_err(Stop::before)?;
+        }
         // What is looked up before the transaction begins stays true: nobody else writes, or the transaction fails.
         let prepared = Batch::prepare(connection, &mut self.states, changes.iter());
         let mut batch = within(self.patience, prepared).await.map_err(Stop::before)?;
-        let promises: Vec<Result<Promise>> = changes.iter().map(|change| batch.add(change)).collect();
+        let promises: Vec<_> = changes
+            .iter()
+            .zip(written_before)
+            .map(|(change, known)| match known {
+                Some(head) => Answer::Known(head),
+                None => Answer::Promised(batch.add(change)),
+            })
+            .collect();
         let written = within(self.patience, batch.write(connection, self.database.epoch())).await;
         let written = written.map_err(Stop::within)?;
-        let answers = promises
-            .into_iter()
-            .map(|promise| promise.map(|promise| written.answer(promise)));
+        let answers = promises.into_iter().map(|answer| match answer {
+            Answer::Known(head) => Ok(head),
+            Answer::Promised(promise) => promise.map(|promise| written.answer(promise)),
+        });
         Ok((answers.collect(), written))
     }
 
     fn remember(&mut self, changes: &[Change], written: &Written) {
         for key in changes.iter().filter_map(named_run) {
+            self.uncertain.remove(&key);
             if self.states.get(&key).is_some_and(|state| state.has_ended) {
                 self.states.remove(&key);
             }
         }
         self.publish(written.head());
     }
+}
+
+/// What is known of the answer to a change before it is written.
+enum Answer {
+    /// It was written before.
+    Known(Offset),
+    Promised(Result<Promise>),
 }
 
 /// Why a group was not written.

@@ -2,13 +2,18 @@
 
 use std::collections::{HashMap, HashSet};
 
+use atom_core::Offset;
+use atom_core::storage::JournalEntry;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use super::super::rows::{Decoded, unsigned};
+use super::super::rows::{Decoded, nanoseconds, unsigned};
 use super::super::script::{Argument, Columns, Kind, Rows, Script};
+use super::super::text::stored;
+use super::super::values::uuid_of_run;
 use super::key_arguments;
-use crate::storage::change::{RunKey, RunState, StartKey};
+use crate::storage::blobs::{Cut, cut};
+use crate::storage::change::{Change, RunKey, RunState, StartKey, named_run};
 
 const RUN_KEYS: Columns = &[
     ("tenant", Kind::Text),
@@ -82,6 +87,53 @@ pub(super) async fn load_keys(
         taken.extend(at(keys, row.try_get(0)?).cloned());
     }
     Ok(taken)
+}
+
+/// The head after those of the changes that were written before: the changes of these runs whose first journal entry is in the
+/// journal already as it is here. Only one engine writes, and it writes a change as a whole or not at all.
+pub(in super::super) async fn written_before_by_us(
+    connection: &mut PgConnection,
+    uncertain: &HashSet<RunKey>,
+    changes: &[Change],
+) -> Decoded<Vec<Option<Offset>>> {
+    let mut heads = Vec::with_capacity(changes.len());
+    for change in changes {
+        let key = named_run(change).filter(|key| uncertain.contains(key));
+        let entries = match change {
+            Change::Create(run) => Some((&run.first_entry, &run.first_entry)),
+            Change::Commit(commit) => commit.entries.first().zip(commit.entries.last()),
+            Change::Append(..) => None,
+        };
+        heads.push(match (key, entries) {
+            (Some(key), Some((first, last))) => head_of(connection, &key, first, last).await?,
+            _ => None,
+        });
+    }
+    Ok(heads)
+}
+
+async fn head_of(
+    connection: &mut PgConnection,
+    (owner, run): &RunKey,
+    first: &JournalEntry,
+    last: &JournalEntry,
+) -> Decoded<Option<Offset>> {
+    let Cut { text, parts } = cut(first.payload.clone(), &mut Vec::new());
+    let query = "SELECT last.event_head FROM journal AS first JOIN journal AS last USING (tenant, owner, run) \
+         WHERE tenant = $1 AND owner = $2 AND run = $3 AND first.sequence = $4 AND last.sequence = $5 \
+         AND first.at = $6 AND first.payload = $7 AND first.payload_parts IS NOT DISTINCT FROM $8";
+    let sequence = |entry: &JournalEntry| i64::try_from(entry.sequence).ok();
+    let query = sqlx::query(query)
+        .bind(stored(&owner.tenant))
+        .bind(stored(&owner.user))
+        .bind(uuid_of_run(*run))
+        .bind(sequence(first))
+        .bind(sequence(last))
+        .bind(nanoseconds(first.at).ok())
+        .bind(stored(&text))
+        .bind(parts);
+    let row = query.fetch_optional(connection).await?;
+    row.map(|row| unsigned(row.try_get(0)?)).transpose()
 }
 
 fn at<T>(keys: &[T], place: i64) -> Option<&T> {
