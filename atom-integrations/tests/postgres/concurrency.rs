@@ -111,6 +111,12 @@ async fn no_offset_is_seen_before_a_smaller_one() {
     let store = open(&database).await;
     // Another writer has drawn an offset and not committed yet.
     let mut other = server.connect(&database).await.unwrap();
+    let mut watching = server.connect(&database).await.unwrap();
+    let process = sqlx::query("SELECT pg_backend_pid()")
+        .fetch_one(&mut other)
+        .await
+        .unwrap()
+        .get(0);
     let unfinished = "BEGIN; SELECT set_config('atom.tenant', 'acme', true); \
          UPDATE event_log SET head = head + 1; \
          INSERT INTO events (\"offset\", tenant, owner, key, event) VALUES (1, 'acme', 'ada', '1', \
@@ -122,7 +128,7 @@ async fn no_offset_is_seen_before_a_smaller_one() {
         biased;
         early = &mut appending => panic!("{early:?} was drawn before the other was committed"),
         () = async {
-            while waiting(&mut server.connect(&database).await.unwrap()).await == 0 {}
+            while waiting(&mut watching, process).await == 0 {}
         } => {}
     }
     assert_eq!(store.read(&scope(), 0, 9).await.unwrap(), []);
@@ -136,10 +142,9 @@ async fn no_offset_is_seen_before_a_smaller_one() {
     assert_eq!(read, [(1, "other"), (2, "own")]);
 }
 
-/// How many transactions wait for a lock of this log of events.
-async fn waiting(connection: &mut PgConnection) -> i64 {
-    let query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid IN \
-         (SELECT transactionid FROM pg_locks AS held JOIN pg_locks AS of_log USING (pid) \
-         WHERE held.granted AND held.transactionid IS NOT NULL AND of_log.relation = 'event_log'::regclass)";
-    sqlx::query(query).fetch_one(connection).await.unwrap().get(0)
+/// How many connections wait for the one with this process.
+async fn waiting(connection: &mut PgConnection, process: i32) -> i64 {
+    let query = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))";
+    let query = sqlx::query(query).bind(process);
+    query.fetch_one(connection).await.unwrap().get(0)
 }

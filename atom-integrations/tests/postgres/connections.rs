@@ -131,14 +131,18 @@ async fn a_store_outlives_a_server_that_crashes_and_comes_back() {
         );
         server.restart().await.unwrap();
         // Whoever was told to try again does so with the same, whether or not it was written.
-        let again = steps(next + 1).await;
-        for (run, outcome) in again.into_iter().enumerate() {
-            if outcomes[run].is_err() {
-                outcome.unwrap();
-            } else {
-                assert_eq!(outcome.unwrap_err().code(), ErrorCode::Conflict);
+        for (outcome, again) in outcomes.iter().zip(steps(next + 1).await) {
+            if outcome.is_err() {
+                again.unwrap();
             }
         }
+        let other = commit(&scope(), run_id(1), next + 1..next + 3);
+        let error = store.commit(other).await.unwrap_err();
+        assert_eq!(
+            error.code(),
+            ErrorCode::Conflict,
+            "what is not the same is refused"
+        );
         next += 2;
     }
     for run in 0..runs {

@@ -78,6 +78,8 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections - 1)
             .acquire_timeout(config.acquire_timeout)
+            // Beginning a transaction shows whether it is still there.
+            .test_before_acquire(false)
             .idle_timeout(Duration::from_secs(300))
             .max_lifetime(Duration::from_secs(3600))
             .connect_lazy_with(config.connection());
@@ -119,7 +121,18 @@ impl Database {
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT {}",
             sight.set()
         );
-        self.pool.begin_with(AssertSqlSafe(begin)).await
+        self.begin(begin).await
+    }
+
+    async fn begin(&self, statement: String) -> Decoded<Transaction<'static, Postgres>> {
+        let mut left = self.pool.options().get_max_connections();
+        loop {
+            match self.pool.begin_with(AssertSqlSafe(statement.clone())).await {
+                // A connection that was lost while nobody used it says nothing of the others.
+                Err(error) if left > 0 && (is_lost(&error) || may_be_repeated(&error)) => left -= 1,
+                begun => return begun,
+            }
+        }
     }
 
     /// Reads the rows of a query.
@@ -138,7 +151,7 @@ impl Database {
     /// Makes a change and returns its answer once it is committed. What the database undoes because of others is
     /// repeated, and so is what was lost before it could be committed.
     pub(crate) async fn write<W: Write>(&self, sight: Sight<'_>, write: W) -> Result<W::Answer> {
-        let begin = format!("BEGIN; SELECT {}, {}", hold(self.epoch), sight.set());
+        let begin = format!("BEGIN; SELECT {}", sight.set());
         for _ in 1..ATTEMPTS {
             match within(self.patience, self.try_write(&begin, &write)).await {
                 Err(Failure::Undone(error)) if may_be_repeated(&error) || is_lost(&error) => {}
@@ -150,8 +163,11 @@ impl Database {
     }
 
     async fn try_write<W: Write>(&self, begin: &str, write: &W) -> std::result::Result<W::Answer, Failure> {
-        let begun = self.pool.begin_with(AssertSqlSafe(begin.to_owned())).await;
+        let begun = self.begin(begin.to_owned()).await;
         let mut transaction = begun.map_err(Failure::Undone)?;
+        let hold = AssertSqlSafe(format!("SELECT {}", hold(self.epoch)));
+        let held = sqlx::query(hold).execute(&mut *transaction).await;
+        held.map_err(Failure::Undone)?;
         let answer = write
             .apply(&mut transaction)
             .await

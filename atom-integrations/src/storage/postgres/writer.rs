@@ -109,7 +109,7 @@ impl Writer {
     async fn apply(&mut self, changes: &[Change]) -> Vec<Result<u64>> {
         match self.transact(changes).await {
             Ok(answers) => answers,
-            Err(failure) if changes.len() == 1 || failure.is_uncertain => {
+            Err(failure) if changes.len() == 1 || failure.is_of_connection => {
                 changes.iter().map(|_| Err(failure.error.clone())).collect()
             }
             Err(_) => {
@@ -126,50 +126,47 @@ impl Writer {
         }
     }
 
-    /// Writes the changes in one transaction. On an error nothing of them is written, unless it is uncertain.
+    /// Writes the changes in one transaction. On an error nothing of them is written, unless the connection was lost.
     async fn transact(&mut self, changes: &[Change]) -> std::result::Result<Vec<Result<u64>>, Failure> {
         let mut attempt = 1;
         loop {
-            let mut connection = match self.connection.take() {
-                Some(connection) => connection,
-                None => self.connect().await.map_err(|error| self.undone(error))?,
+            let error = match self.attempt(changes).await {
+                Ok(answers) => return Ok(answers),
+                Err(error) => error,
             };
-            match self.try_transact(&mut connection, changes).await {
-                Ok((answers, written)) => {
-                    self.connection = Some(connection);
-                    self.remember(changes, &written);
-                    return Ok(answers);
-                }
-                Err(Stop { error, has_begun }) => {
-                    // What the states say may not have been written.
-                    self.states.clear();
-                    // What was lost before anything was written, or undone by the database, is repeated.
-                    let is_lost = is_lost(&error);
-                    if !is_lost && self.roll_back(&mut connection).await {
-                        self.connection = Some(connection);
-                    }
-                    let may_repeat = may_be_repeated(&error) || (is_lost && !has_begun);
-                    if !may_repeat || attempt == ATTEMPTS {
-                        return Err(if is_lost && has_begun {
-                            self.uncertain.extend(changes.iter().filter_map(named_run));
-                            Failure {
-                                error: self.database.uncertain(error),
-                                is_uncertain: true,
-                            }
-                        } else {
-                            self.undone(error)
-                        });
-                    }
-                    attempt += 1;
-                }
+            // What the states say may not have been written.
+            self.states.clear();
+            let is_of_connection = self.connection.is_none();
+            let may_repeat = may_be_repeated(&error) || is_lost(&error);
+            if !may_repeat || attempt == ATTEMPTS {
+                return Err(Failure {
+                    error: self.database.error(error),
+                    is_of_connection,
+                });
             }
+            attempt += 1;
         }
     }
 
-    fn undone(&self, error: sqlx::Error) -> Failure {
-        Failure {
-            error: self.database.error(error),
-            is_uncertain: false,
+    async fn attempt(&mut self, changes: &[Change]) -> Decoded<Vec<Result<u64>>> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        match self.try_transact(&mut connection, changes).await {
+            Ok((answers, written)) => {
+                self.connection = Some(connection);
+                self.remember(changes, &written);
+                Ok(answers)
+            }
+            Err(error) => {
+                if is_lost(&error) {
+                    self.uncertain.extend(changes.iter().filter_map(named_run));
+                } else if self.roll_back(&mut connection).await {
+                    self.connection = Some(connection);
+                }
+                Err(error)
+            }
         }
     }
 
@@ -201,18 +198,18 @@ impl Writer {
         &mut self,
         connection: &mut PgConnection,
         changes: &[Change],
-    ) -> std::result::Result<(Vec<Result<u64>>, Written), Stop> {
+    ) -> Decoded<(Vec<Result<u64>>, Written)> {
         if self.states.len() > REMEMBERED_RUNS {
             self.states.clear();
         }
         let mut written_before = vec![None; changes.len()];
         if !self.uncertain.is_empty() {
             let looked_up = written_before_by_us(connection, &self.uncertain, changes);
-            written_before = within(self.patience, looked_up).await.map_err(Stop::before)?;
+            written_before = within(self.patience, looked_up).await?;
         }
         // What is looked up before the transaction begins stays true: nobody else writes, or the transaction fails.
         let prepared = Batch::prepare(connection, &mut self.states, changes.iter());
-        let mut batch = within(self.patience, prepared).await.map_err(Stop::before)?;
+        let mut batch = within(self.patience, prepared).await?;
         let promises: Vec<_> = changes
             .iter()
             .zip(written_before)
@@ -221,8 +218,7 @@ impl Writer {
                 None => Answer::Promised(batch.add(change)),
             })
             .collect();
-        let written = within(self.patience, batch.write(connection, self.database.epoch())).await;
-        let written = written.map_err(Stop::within)?;
+        let written = within(self.patience, batch.write(connection, self.database.epoch())).await?;
         let answers = promises.into_iter().map(|answer| match answer {
             Answer::Known(head) => Ok(head),
             Answer::Promised(promise) => promise.map(|promise| written.answer(promise)),
@@ -251,25 +247,6 @@ enum Answer {
 /// Why a group was not written.
 struct Failure {
     error: Error,
-    /// Whether it may have been written all the same.
-    is_uncertain: bool,
-}
-
-/// Where an attempt stopped.
-struct Stop {
-    error: sqlx::Error,
-    /// Whether anything may have been written.
-    has_begun: bool,
-}
-
-impl Stop {
-    fn before(error: sqlx::Error) -> Self {
-        let has_begun = false;
-        Self { error, has_begun }
-    }
-
-    fn within(error: sqlx::Error) -> Self {
-        let has_begun = true;
-        Self { error, has_begun }
-    }
+    /// Whether there is no connection any more, so that there is nothing to be tried with each change alone.
+    is_of_connection: bool,
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use atom_core::Offset;
-use atom_core::storage::JournalEntry;
+use atom_core::storage::{JournalEntry, RunEnd};
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
@@ -89,8 +89,8 @@ pub(super) async fn load_keys(
     Ok(taken)
 }
 
-/// The head after those of the changes that were written before: the changes of these runs whose first journal entry is in the
-/// journal already as it is here. Only one engine writes, and it writes a change as a whole or not at all.
+/// The head after those of the changes that were written before: the changes of these runs whose first journal entry, or
+/// else whose end, is there already as it is here. Only one engine writes, and it writes a change as a whole or not at all.
 pub(in super::super) async fn written_before_by_us(
     connection: &mut PgConnection,
     uncertain: &HashSet<RunKey>,
@@ -98,18 +98,40 @@ pub(in super::super) async fn written_before_by_us(
 ) -> Decoded<Vec<Option<Offset>>> {
     let mut heads = Vec::with_capacity(changes.len());
     for change in changes {
-        let key = named_run(change).filter(|key| uncertain.contains(key));
-        let entries = match change {
-            Change::Create(run) => Some((&run.first_entry, &run.first_entry)),
-            Change::Commit(commit) => commit.entries.first().zip(commit.entries.last()),
-            Change::Append(..) => None,
+        let Some(key) = named_run(change).filter(|key| uncertain.contains(key)) else {
+            heads.push(None);
+            continue;
         };
-        heads.push(match (key, entries) {
-            (Some(key), Some((first, last))) => head_of(connection, &key, first, last).await?,
-            _ => None,
+        heads.push(match change {
+            Change::Create(run) => head_of(connection, &key, &run.first_entry, &run.first_entry).await?,
+            Change::Commit(commit) => match (commit.entries.first(), commit.entries.last(), &commit.end) {
+                (Some(first), Some(last), _) => head_of(connection, &key, first, last).await?,
+                (_, _, Some(end)) => head_of_end(connection, &key, end).await?,
+                // Writing it again makes no difference.
+                _ => None,
+            },
+            // An event is appended once.
+            Change::Append(..) => None,
         });
     }
     Ok(heads)
+}
+
+async fn head_of_end(
+    connection: &mut PgConnection,
+    (owner, run): &RunKey,
+    end: &RunEnd,
+) -> Decoded<Option<Offset>> {
+    let query = "SELECT head FROM runs, event_log WHERE tenant = $1 AND owner = $2 AND runs.id = $3 \
+         AND status = $4 AND ended_at = $5";
+    let query = sqlx::query(query)
+        .bind(stored(&owner.tenant))
+        .bind(stored(&owner.user))
+        .bind(uuid_of_run(*run))
+        .bind(end.status.as_str())
+        .bind(nanoseconds(end.at).ok());
+    let row = query.fetch_optional(connection).await?;
+    row.map(|row| unsigned(row.try_get(0)?)).transpose()
 }
 
 async fn head_of(
