@@ -13,12 +13,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::ffi::OsStr;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
@@ -29,15 +29,24 @@ use super::PostgresConfig;
 /// The folder of the server's programs is `$1`, that of its data `$2`. The pipe that this reads from ends with the process
 /// of the tests, however that ends: then the server is stopped and what it has left is removed.
 const SCRIPT: &str = r#"
-"$1/initdb" --pgdata="$2/data" --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync \
-    >"$2/log" 2>&1 &&
-    printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$2'" 'max_connections = 100' \
-        'shared_buffers = 32MB' 'max_wal_size = 256MB' >>"$2/data/postgresql.conf" &&
-    "$1/pg_ctl" --pgdata="$2/data" --log="$2/log" start >/dev/null &&
-    echo ready
-cat >/dev/null
-"$1/pg_ctl" --pgdata="$2/data" --mode=immediate stop >/dev/null 2>&1
-rm -rf "$2"
+trap '' PIPE
+control() { "$programs/pg_ctl" --pgdata="$folder/data" --log="$folder/log" "$@" >/dev/null 2>&1; }
+programs=$1 folder=$2
+"$programs/initdb" --pgdata="$folder/data" --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync \
+    >"$folder/log" 2>&1 &&
+    printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$folder'" 'max_connections = 100' \
+        'shared_buffers = 32MB' 'max_wal_size = 256MB' >>"$folder/data/postgresql.conf" &&
+    control start
+echo "$?"
+while read -r command; do
+    case $command in
+        crash) control --mode=immediate stop ;;
+        start) control start ;;
+    esac
+    echo "$?"
+done
+control --mode=immediate stop
+rm -rf "$folder"
 "#;
 
 /// The role that tests use: an ordinary one.
@@ -50,11 +59,19 @@ const MISSING: &str = "PostgreSQL 15 or later is not installed (on Debian it is 
 #[derive(Debug)]
 pub struct TestPostgres {
     directory: PathBuf,
-    programs: PathBuf,
-    /// Whom it runs as, where that is somebody else.
-    user: Option<(u32, u32)>,
-    shell: Child,
+    shell: Shell,
     databases: AtomicU32,
+}
+
+/// What starts and stops the server.
+#[derive(Clone, Debug)]
+struct Shell(Arc<Mutex<Pipes>>);
+
+#[derive(Debug)]
+struct Pipes {
+    process: Child,
+    commands: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
 }
 
 static SHARED: OnceCell<Option<TestPostgres>> = OnceCell::const_new();
@@ -144,7 +161,7 @@ impl TestPostgres {
     /// # Errors
     /// When it does not stop.
     pub async fn crash(&self) -> io::Result<()> {
-        self.control(&["--mode=immediate", "stop"]).await
+        self.shell.control("crash\n").await
     }
 
     /// Starts the server again.
@@ -152,23 +169,7 @@ impl TestPostgres {
     /// # Errors
     /// When it does not start.
     pub async fn restart(&self) -> io::Result<()> {
-        self.control(&["start"]).await
-    }
-
-    async fn control(&self, arguments: &'static [&str]) -> io::Result<()> {
-        let mut control = command(self.programs.join("pg_ctl"), self.user);
-        control
-            .arg(format!("--pgdata={}", self.directory.join("data").display()))
-            .arg(format!("--log={}", self.directory.join("log").display()))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        let status = tokio::task::spawn_blocking(move || control.status()).await;
-        let status = status.map_err(io::Error::other)??;
-        status
-            .success()
-            .then_some(())
-            .ok_or_else(|| io::Error::other(format!("pg_ctl ended with {status}")))
+        self.shell.control("start\n").await
     }
 
     fn config(&self, role: &str, database: &str) -> PostgresConfig {
@@ -180,11 +181,38 @@ impl TestPostgres {
     }
 }
 
+impl Shell {
+    async fn control(&self, command: &'static str) -> io::Result<()> {
+        let shell = self.clone();
+        let done = tokio::task::spawn_blocking(move || shell.pipes().control(command));
+        done.await.map_err(io::Error::other)?
+    }
+
+    fn pipes(&self) -> MutexGuard<'_, Pipes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pipes {
+    fn control(&mut self, command: &str) -> io::Result<()> {
+        if let Some(commands) = &mut self.commands {
+            commands.write_all(command.as_bytes())?;
+        }
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer)?;
+        if answer.trim() == "0" {
+            return Ok(());
+        }
+        Err(io::Error::other("the server does not do what it is told"))
+    }
+}
+
 impl Drop for TestPostgres {
     fn drop(&mut self) {
+        let mut pipes = self.shell.pipes();
         // The end of the pipe stops the server.
-        drop(self.shell.stdin.take());
-        let _ = self.shell.wait();
+        pipes.commands = None;
+        let _ = pipes.process.wait();
     }
 }
 
@@ -213,49 +241,40 @@ fn programs() -> Option<PathBuf> {
 
 fn start(programs: &Path) -> io::Result<TestPostgres> {
     let directory = tempfile::Builder::new().prefix("atom-postgres-").tempdir()?;
-    let mut user = None;
-    if rustix::process::geteuid().is_root() {
-        // The server refuses to run as root.
-        let (id, group) = other_user()?;
-        std::os::unix::fs::chown(directory.path(), Some(id), Some(group))?;
-        user = Some((id, group));
-    }
-    let mut shell = command("sh", user);
+    let mut shell = Command::new("sh");
     shell
         .args(["-c", SCRIPT, "sh"])
         .arg(programs)
         .arg(directory.path())
+        .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         // What ends the tests from the terminal reaches the server through the pipe.
         .process_group(0);
-    let mut server = TestPostgres {
-        // The shell removes it.
-        directory: directory.keep(),
-        programs: programs.to_owned(),
-        user,
-        shell: shell.spawn()?,
-        databases: AtomicU32::new(0),
+    if rustix::process::geteuid().is_root() {
+        // The server refuses to run as root.
+        let (user, group) = other_user()?;
+        std::os::unix::fs::chown(directory.path(), Some(user), Some(group))?;
+        shell.uid(user).gid(group);
+    }
+    let mut process = shell.spawn()?;
+    let (commands, answers) = (process.stdin.take(), process.stdout.take());
+    let mut pipes = Pipes {
+        process,
+        commands,
+        answers: BufReader::new(answers.ok_or(io::ErrorKind::BrokenPipe)?),
     };
-    let mut line = String::new();
-    if let Some(stdout) = server.shell.stdout.take() {
-        BufReader::new(stdout).read_line(&mut line)?;
+    // The shell removes it from now on.
+    let directory = directory.keep();
+    if pipes.control("").is_err() {
+        let log = std::fs::read_to_string(directory.join("log"))?;
+        return Err(io::Error::other(log));
     }
-    if line.trim() == "ready" {
-        return Ok(server);
-    }
-    let log = std::fs::read_to_string(server.directory.join("log"))?;
-    Err(io::Error::other(log))
-}
-
-/// A program to run as another user, if there is one.
-fn command(program: impl AsRef<OsStr>, user: Option<(u32, u32)>) -> Command {
-    let mut command = Command::new(program);
-    command.current_dir("/");
-    if let Some((user, group)) = user {
-        command.uid(user).gid(group);
-    }
-    command
+    Ok(TestPostgres {
+        directory,
+        shell: Shell(Arc::new(Mutex::new(pipes))),
+        databases: AtomicU32::new(0),
+    })
 }
 
 /// The ids of a user to run the server as.
