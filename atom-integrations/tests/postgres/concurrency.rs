@@ -89,6 +89,30 @@ async fn a_bad_change_among_good_ones_fails_alone() {
 }
 
 #[tokio::test]
+async fn a_change_that_the_database_refuses_fails_alone() {
+    let Some(server) = server().await else { return };
+    let store = open(&server.database()).await;
+    let mut long = new_run(&principal(), 7);
+    // More than an index takes, and nothing that can be made shorter.
+    long.workflow.name = (0..5_000_u64)
+        .map(|n| char::from_u32((n * n * 7919 % 40_009) as u32 + 0x4e00).unwrap_or('x'))
+        .collect();
+    let creations = (0..30).map(|run| {
+        store.create(if run == 7 {
+            long.clone()
+        } else {
+            new_run(&principal(), run)
+        })
+    });
+    for (run, outcome) in join_all(creations).await.into_iter().enumerate() {
+        let expected = (run == 7).then_some(ErrorCode::LimitExceeded);
+        assert_eq!(outcome.err().map(|error| error.code()), expected, "run {run}");
+    }
+    store.create(new_run(&principal(), 7)).await.unwrap();
+    assert_eq!(sequences(&store, run_id(7)).await, [0]);
+}
+
+#[tokio::test]
 async fn two_commits_for_the_same_place_cannot_both_land() {
     let Some(server) = server().await else { return };
     let store = open(&server.database()).await;

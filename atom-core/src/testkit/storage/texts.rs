@@ -7,10 +7,10 @@ use super::Store;
 use super::templates::template;
 use crate::CloudEvent;
 use crate::storage::{
-    ApprovalChange, Assignees, ConcurrencyLimit, Lane, OnLimit, PageRequest, RunEnd, RunFilter, RunLabels,
-    RunLimits, RunStatus,
+    ApprovalChange, Assignees, ConcurrencyLimit, Counted, Lane, OnLimit, PageRequest, Resolution, RunEnd,
+    RunFilter, RunLabels, RunLimits, RunStatus, RunTally, StatisticsQuery, Tally,
 };
-use crate::testkit::fixtures::{approval, commit, new_run, principal, run_id, scope, second};
+use crate::testkit::fixtures::{approval, commit, new_run, principal, run_id, scope, second, workflow_key};
 
 /// Characters that a database may take for something else.
 const ODD: [&str; 7] = [
@@ -32,6 +32,7 @@ pub async fn check_texts(store: &dyn Store) {
         run(store, number, odd).await;
         documents(store, odd).await;
     }
+    long_names(store).await;
     let scope = scope();
     for (number, odd) in (1..).zip(ODD) {
         let filter = RunFilter {
@@ -45,6 +46,66 @@ pub async fn check_texts(store: &dyn Store) {
         let found = store.run_with_key(&scope, "default", "briefing", &key(odd)).await;
         assert_eq!(found.unwrap(), Some(run_id(number)), "{odd:?}");
     }
+}
+
+/// Names that nobody bounds may be longer than an index takes.
+async fn long_names(store: &dyn Store) {
+    let mut number = 1_u32;
+    let long: String = (0..10_000)
+        .map(|_| {
+            number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b' ' + (number >> 24) as u8 % 90)
+        })
+        .collect();
+    let owner = principal();
+    let (scope, run) = (owner.scope(), run_id(50));
+    store.create(new_run(&owner, 50)).await.unwrap();
+    let mut asked = approval(&owner, 50, 1);
+    asked.assignees.roles = vec![long.clone()];
+    let event = CloudEvent::new(long.clone(), format!("/{long}"), "x");
+    let counted = Tally {
+        completed: 1,
+        ..Tally::default()
+    };
+    let mut last = commit(&scope, run, 1..2);
+    last.events = vec![event.clone()];
+    last.approvals = vec![ApprovalChange::Open(Box::new(asked.clone()))];
+    last.tally = Some(RunTally {
+        workflow: workflow_key(),
+        run: counted.clone(),
+        tasks: [(format!("/do/0/{long}"), counted)].into(),
+    });
+    last.end = Some(RunEnd {
+        status: RunStatus::Completed,
+        output: None,
+        error: None,
+        at: second(50),
+        expires_at: None,
+    });
+    let committed = store.commit(last).await.unwrap();
+    assert_eq!(store.append(&scope, &event).await.unwrap(), committed.event_head);
+    let mut viewer = owner;
+    viewer.user = "viewer".to_owned();
+    viewer.roles = vec![long.clone()];
+    assert_eq!(store.approval(&viewer, asked.id).await.unwrap(), Some(asked));
+    let hour = Resolution::Hour.number(second(50));
+    let query = StatisticsQuery {
+        counted: Counted::Tasks,
+        namespace: None,
+        name: None,
+        version: None,
+        by_version: false,
+        from: hour,
+        before: hour + 1,
+        hours: 1,
+    };
+    let page = PageRequest::default();
+    let series = store.statistics(&scope, &query, &page).await.unwrap().items;
+    let tasks: Vec<_> = series
+        .iter()
+        .filter_map(|series| series.key.task.clone())
+        .collect();
+    assert_eq!(tasks, [format!("/do/0/{long}")]);
 }
 
 fn labels(odd: &str) -> RunLabels {

@@ -26,6 +26,8 @@ mod statistics;
 mod templates;
 #[cfg(all(unix, any(test, feature = "testkit")))]
 pub mod testing;
+#[cfg(all(test, unix))]
+mod tests;
 mod text;
 mod values;
 mod workflows;
