@@ -98,11 +98,12 @@ pub(super) const QUEUED_FOR_RATE: &str = queue!("rate_key");
 pub(super) const UNDER_WAY: &str = "SELECT count(*), count(*) FILTER (WHERE is_unwanted) FROM runs \
      WHERE tenant = $1 AND owner = $2 AND namespace = $3 AND name = $4 AND concurrency_key = $5 \
      AND status = 'running' AND begun_at IS NOT NULL";
-/// How many queued runs of a key are newer and have older ones cancelled.
+/// How many queued runs of a key are newer and have older ones cancelled. Few are queued: so that their queue is looked
+/// through rather than all newer runs of the workflow, the condition on the age is one that no index serves.
 pub(super) const NEWER: &str = "SELECT count(*) FROM runs \
      WHERE tenant = $1 AND owner = $2 AND namespace = $3 AND name = $4 AND concurrency_key = $5 \
      AND status = 'running' AND begun_at IS NULL AND NOT is_unwanted AND NOT is_paused \
-     AND (created_at, id) > ($6, $7) AND cancels_oldest";
+     AND (created_at > $6 OR (created_at = $6 AND id > $7)) AND cancels_oldest";
 /// The earliest of the latest runs of a key that have begun, as many as may begin within the time.
 pub(super) const BEGUN: &str = "SELECT begun_at FROM runs \
      WHERE tenant = $1 AND owner = $2 AND namespace = $3 AND name = $4 AND rate_key = $5 AND begun_at IS NOT NULL \

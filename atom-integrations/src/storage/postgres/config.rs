@@ -64,7 +64,8 @@ impl PostgresConfig {
     /// `schema` names the schema that holds all tables; it is `atom` unless given, and is created when there is none. The
     /// other parameters are those of `libpq`: `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `application_name`, `host` (a
     /// path for a Unix socket), `port`, `dbname` and `user`. With `sslmode=verify-full` the server must prove who it is;
-    /// without a `sslmode` the connection is encrypted if the server offers it.
+    /// without a `sslmode` the connection is encrypted if the server offers it. A password may stand in a password file as
+    /// `libpq` has it. Connections have settings of their own, so they do not go through a pooler that shares them.
     ///
     /// # Errors
     /// `invalid_request` when the URL is malformed, has an unknown parameter or names no possible schema. It is not shown.
@@ -100,6 +101,10 @@ impl PostgresConfig {
             // The error might show what the URL holds.
             Error::invalid_request("the URL of the database has a parameter with an impossible value")
         })?;
+        let options = match options.get_application_name() {
+            Some(_) => options,
+            None => options.application_name("atom"),
+        };
         Ok(Self::of(options.disable_statement_logging(), schema))
     }
 

@@ -188,6 +188,14 @@ async fn statistics_are_read_along_their_keys() {
     let Some((_store, mut connection)) = open().await else {
         return;
     };
+    // Of many owners with many workflows over some time.
+    let fill = "SET atom.all_tenants = 'on'; \
+         INSERT INTO statistics SELECT CASE n % 50 WHEN 0 THEN 'acme' ELSE 't' || n % 50 END, 'ada', n % 3 = 0, 'shop', \
+         CASE n % 7 WHEN 0 THEN 'pay' ELSE 'w' || n % 7 END, n / 100, '', '', '1', n, 1, 1, 0, 0, 0, 1, 1 \
+         FROM generate_series(1, 20000) AS n; \
+         INSERT INTO recent_statistics SELECT tenant, owner, hour, namespace, name, bucket, 1, 1, 0, 0, 0, 1, 1 FROM statistics; \
+         ANALYZE statistics, recent_statistics; RESET atom.all_tenants";
+    connection.execute(fill).await.unwrap();
     let of = WorkflowName {
         namespace: "shop".to_owned(),
         name: "pay".to_owned(),

@@ -1,13 +1,13 @@
 //! The one task that writes the steps of runs.
 //!
 //! It takes whatever is queued, checks every change, writes all of them in one transaction and answers after
-//! its commit: one for all who wait, and one for a caller who is alone. When such a transaction fails
-//! as a whole, its changes are tried again one by one, so that one of them cannot hurt the others.
+//! its commit: one for all who wait, and one for a caller who is alone. When the database refuses such a transaction
+//! because of what it holds, its changes are tried again one by one, so that one of them cannot hurt the others.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use atom_core::{CancellationToken, Error, Offset, Result};
+use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result, Retry};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::sync::{oneshot, watch};
@@ -109,8 +109,8 @@ impl Writer {
     async fn apply(&mut self, changes: &[Change]) -> Vec<Result<u64>> {
         match self.transact(changes).await {
             Ok(answers) => answers,
-            Err(failure) if changes.len() == 1 || failure.is_of_connection => {
-                changes.iter().map(|_| Err(failure.error.clone())).collect()
+            Err(error) if changes.len() == 1 || is_of_all(&error) => {
+                changes.iter().map(|_| Err(error.clone())).collect()
             }
             Err(_) => {
                 let mut answers = Vec::with_capacity(changes.len());
@@ -118,7 +118,7 @@ impl Writer {
                     let alone = self.transact(std::slice::from_ref(change)).await;
                     answers.push(match alone {
                         Ok(answer) => answer.into_iter().next().unwrap_or_else(|| Err(closed())),
-                        Err(failure) => Err(failure.error),
+                        Err(error) => Err(error),
                     });
                 }
                 answers
@@ -127,7 +127,7 @@ impl Writer {
     }
 
     /// Writes the changes in one transaction. On an error nothing of them is written, unless the connection was lost.
-    async fn transact(&mut self, changes: &[Change]) -> std::result::Result<Vec<Result<u64>>, Failure> {
+    async fn transact(&mut self, changes: &[Change]) -> Result<Vec<Result<u64>>> {
         let mut attempt = 1;
         loop {
             let error = match self.attempt(changes).await {
@@ -136,13 +136,9 @@ impl Writer {
             };
             // What the states say may not have been written.
             self.states.clear();
-            let is_of_connection = self.connection.is_none();
             let may_repeat = may_be_repeated(&error) || is_lost(&error);
             if !may_repeat || attempt == ATTEMPTS {
-                return Err(Failure {
-                    error: self.database.error(error),
-                    is_of_connection,
-                });
+                return Err(self.database.error(error));
             }
             attempt += 1;
         }
@@ -244,9 +240,8 @@ enum Answer {
     Promised(Result<Promise>),
 }
 
-/// Why a group was not written.
-struct Failure {
-    error: Error,
-    /// Whether there is no connection any more, so that there is nothing to be tried with each change alone.
-    is_of_connection: bool,
+/// Whether a failure concerns every change: one that may pass, or an engine that was shut out. Trying each of them alone would
+/// make those behind them wait for the same.
+fn is_of_all(error: &Error) -> bool {
+    error.retry() == Retry::Maybe || error.code() == ErrorCode::Conflict
 }
