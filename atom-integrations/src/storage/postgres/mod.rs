@@ -26,7 +26,7 @@ mod statistics;
 mod templates;
 #[cfg(all(unix, any(test, feature = "testkit")))]
 pub mod testing;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;
 mod text;
 mod values;
