@@ -27,6 +27,32 @@ pub(crate) fn test(root: &Path) -> Outcome {
     cargo(root, &["test", "--locked", "--no-fail-fast"], &[])
 }
 
+/// The store in PostgreSQL, against a server that the tests start for themselves.
+pub(crate) fn postgres(root: &Path) -> Outcome {
+    if !has_postgres() {
+        return Outcome::Skipped(
+            "PostgreSQL 15 or newer is needed (on Debian it is the package postgresql)".to_owned(),
+        );
+    }
+    let tests = |which: &[&str]| {
+        let features = ["-p", "atom-integrations", "--features", "postgres,testkit"];
+        let command = ["test", "--locked", "--no-fail-fast"];
+        let arguments: Vec<_> = command.iter().chain(&features).chain(which).copied().collect();
+        run(root, "cargo", &arguments)
+    };
+    tests(&["--test", "postgres"]).then(|| tests(&["--lib", "storage::postgres"]))
+}
+
+/// Debian keeps the programs of a server where no path leads.
+fn has_postgres() -> bool {
+    let of_debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let of_debian = of_debian.flatten().map(|version| version.path().join("bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(of_debian)
+        .any(|folder| folder.join("initdb").is_file())
+}
+
 /// The tests that crash the engine, with far more crashes than `test` has the time for.
 pub(crate) fn soak(root: &Path) -> Outcome {
     let sweep = [
@@ -93,6 +119,8 @@ pub(crate) fn check(root: &Path) -> Outcome {
                     "clippy",
                     "--locked",
                     "--workspace",
+                    "--features",
+                    "postgres",
                     "--all-targets",
                     "--",
                     "-D",
@@ -104,7 +132,14 @@ pub(crate) fn check(root: &Path) -> Outcome {
             run_with(
                 root,
                 "cargo",
-                &["doc", "--locked", "--workspace", "--no-deps"],
+                &[
+                    "doc",
+                    "--locked",
+                    "--workspace",
+                    "--features",
+                    "postgres",
+                    "--no-deps",
+                ],
                 &[("RUSTDOCFLAGS", "-D warnings")],
             )
         })

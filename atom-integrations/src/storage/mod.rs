@@ -16,6 +16,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admission;
+mod blobs;
+mod change;
+mod labels;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+mod queue;
+pub(crate) mod refusal;
+pub(crate) mod rows;
 pub(crate) mod sqlite;
+mod statistics;
+mod viewers;
 
+#[cfg(all(feature = "postgres", unix, any(test, feature = "testkit")))]
+pub use postgres::testing as postgres_testing;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresConfig, PostgresStore};
 pub use sqlite::{SqliteStore, backup};

@@ -25,9 +25,14 @@
 //! ```
 
 mod envelope;
+mod keys;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod root_key;
 mod sqlite;
 
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresVault;
 pub(crate) use root_key::ROOT_KEY;
 pub use root_key::RootKey;
 pub use sqlite::SqliteVault;

@@ -10,12 +10,11 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::RootKey;
-use super::envelope::{self, Identity, Key};
+use super::envelope::Key;
+use super::keys::{StoredSecret, WrappedKey, altered, new_key, seal, unwrap};
 use crate::storage::SqliteStore;
-use crate::storage::sqlite::{Database, Decoded, Write, WriteResult, integer, moment, nanoseconds, unsigned};
-
-/// The version that a root key has in what it wraps.
-const ROOT_VERSION: u64 = 0;
+use crate::storage::rows::{Decoded, integer, moment, nanoseconds, unsigned};
+use crate::storage::sqlite::{Database, Write, WriteResult};
 
 /// Keeps secrets encrypted in the database of a store, and works as long as the store is open.
 ///
@@ -77,13 +76,6 @@ impl SqliteVault {
     }
 }
 
-/// A tenant's key as stored.
-struct WrappedKey {
-    tenant: String,
-    version: u64,
-    wrapped: Vec<u8>,
-}
-
 fn wrapped_key(row: &SqliteRow) -> Decoded<WrappedKey> {
     Ok(WrappedKey {
         tenant: row.try_get(0)?,
@@ -97,26 +89,6 @@ async fn first_key(database: &Database) -> Result<Option<WrappedKey>> {
     let row = query.fetch_optional(&database.readers).await;
     row.and_then(|row| row.as_ref().map(wrapped_key).transpose())
         .map_err(|error| database.error(error))
-}
-
-fn unwrap(root: &RootKey, key: &WrappedKey) -> Result<Key> {
-    let identity = Identity::TenantKey {
-        tenant: &key.tenant,
-        version: key.version,
-    };
-    let opened = envelope::open(&root.key, identity, &key.wrapped)?;
-    opened.and_then(|bytes| Some(Key::new(bytes.as_slice().try_into().ok()?))).ok_or_else(|| {
-        Error::new(
-            ErrorCode::InvalidData,
-            format!("the root key from {} does not open this vault; put the key there that the vault was made with", root.source),
-        )
-        .with_context("tenant", &key.tenant)
-    })
-}
-
-fn altered(name: &str) -> Error {
-    let message = "the stored secret was altered or put back from an earlier time; set it again";
-    Error::new(ErrorCode::InvalidData, message).with_context("name", name)
 }
 
 #[async_trait]
@@ -153,12 +125,12 @@ impl Vault for SqliteVault {
         let Some((sealed, version, is_removed)) = stored else {
             return Ok(None);
         };
-        let key_version = envelope::key_version(&sealed)
-            .filter(|_| !is_removed)
-            .ok_or_else(|| altered(name))?;
-        let Ok(key_version) = i64::try_from(key_version) else {
-            return Err(altered(name));
+        let stored = StoredSecret {
+            sealed,
+            version,
+            is_removed,
         };
+        let key_version = stored.key_version(name)?;
 
         let query = "SELECT tenant, version, wrapped FROM tenant_keys WHERE tenant = ? AND version = ?";
         let query = sqlx::query(query).bind(&scope.tenant).bind(key_version);
@@ -167,12 +139,7 @@ impl Vault for SqliteVault {
         let key = key
             .map_err(|error| self.database.error(error))?
             .ok_or_else(|| altered(name))?;
-        let key = unwrap(&self.root, &key)?;
-        let text = envelope::open(&key, Identity::Secret { scope, name, version }, &sealed)?;
-        let text = text.ok_or_else(|| altered(name))?;
-        Ok(Some(Secret::new(
-            std::str::from_utf8(&text).map_err(|_| altered(name))?,
-        )))
+        stored.open(&self.root, &key, scope, name).map(Some)
     }
 
     async fn list(&self, scope: &Scope) -> Result<Vec<SecretInfo>> {
@@ -234,8 +201,7 @@ impl Write for SetSecret {
             .bind(&scope.user)
             .bind(name);
         let version = unsigned(query.fetch_one(&mut *connection).await?.try_get(0)?)?;
-        let identity = Identity::Secret { scope, name, version };
-        let sealed = envelope::seal(&key, key_version, identity, secret.expose().as_bytes())?;
+        let sealed = seal(&key, key_version, (scope, name, version), secret)?;
         let query = "INSERT INTO secrets (tenant, user, name, sealed, updated_at) VALUES (?, ?, ?, ?, ?) \
              ON CONFLICT DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at";
         let query = sqlx::query(query)
@@ -271,21 +237,15 @@ async fn tenant_key(
         let key = wrapped_key(&row)?;
         return Ok((unwrap(root, &key)?, key.version));
     }
-    let (key, version) = (Key::new(envelope::random()?), 1);
-    let wrapped = envelope::seal(
-        &root.key,
-        ROOT_VERSION,
-        Identity::TenantKey { tenant, version },
-        &key[..],
-    )?;
+    let (key, made) = new_key(root, tenant)?;
     let query = sqlx::query("INSERT INTO tenant_keys (tenant, version, wrapped) VALUES (?, ?, ?)");
     query
         .bind(tenant)
-        .bind(integer(version)?)
-        .bind(wrapped)
+        .bind(integer(made.version)?)
+        .bind(made.wrapped)
         .execute(connection)
         .await?;
-    Ok((key, version))
+    Ok((key, made.version))
 }
 
 struct DeleteSecret {

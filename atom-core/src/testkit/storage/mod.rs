@@ -23,6 +23,7 @@ mod scopes;
 mod selection;
 mod statistics;
 mod templates;
+mod texts;
 mod workflows;
 
 pub use admission::check_admission;
@@ -37,6 +38,7 @@ pub use scopes::check_scopes;
 pub use selection::check_selection;
 pub use statistics::check_statistics;
 pub use templates::check_templates;
+pub use texts::check_texts;
 pub use workflows::check_workflows;
 
 use crate::ErrorCode;
@@ -55,6 +57,7 @@ pub async fn check_all<S: Store>(make: impl AsyncFn() -> S) {
     check_selection(&make().await).await;
     check_events(&make().await).await;
     check_large_data(&make().await).await;
+    check_texts(&make().await).await;
     check_retention(&make().await).await;
     check_schedules(&make().await).await;
     check_statistics(&make().await).await;

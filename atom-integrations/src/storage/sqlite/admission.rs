@@ -1,20 +1,19 @@
 //! Who may begin.
 
-use std::collections::HashSet;
-
 use async_trait::async_trait;
 use atom_core::storage::{
-    Admission, AdmissionState, Admitted, ConcurrencyLimit, Lane, LaneKey, MAX_ADMITTED, NewRun, OnLimit,
-    RateLimit, RunLimits, Traffic, Verdict,
+    Admission, AdmissionState, Admitted, ConcurrencyLimit, Lane, LaneKey, NewRun, OnLimit, RateLimit, Traffic,
 };
 use atom_core::{Result, RunId};
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 
+use super::WriteResult;
 use super::rows::{Decoded, json, moment, nanoseconds, run_id, value};
 use super::script::Argument;
-use super::writer::{Write, WriteResult};
+use super::writer::Write;
+use crate::storage::admission::{Look, PAGE, Place, Queued, admit};
 
 /// Adds its limits to a run that was just inserted.
 pub(super) const LIMIT: &str = "UPDATE runs SET admission = ?, concurrency_key = ?, rate_key = ?, rank = ? \
@@ -22,9 +21,6 @@ pub(super) const LIMIT: &str = "UPDATE runs SET admission = ?, concurrency_key =
 
 /// Whether a run has not begun, as a condition.
 pub(super) const IS_QUEUED: &str = "(admission IS NOT NULL AND begun_at IS NULL)";
-
-/// How many queued runs are read at a time.
-const PAGE: i64 = 64;
 
 /// The arguments of [`LIMIT`], for a run with limits.
 pub(super) fn limit_row(run: &NewRun) -> Result<Option<[Argument; 7]>> {
@@ -76,77 +72,23 @@ impl Write for Admit {
     type Answer = Admitted;
 
     async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<Admitted> {
-        let now = nanoseconds(self.now)?;
-        let mut look = Look {
+        let mut look = SqliteLook {
             lane: &self.lane,
             now: self.now,
+            at: nanoseconds(self.now)?,
             connection,
         };
-        let mut admitted = Admitted::default();
-        // Those behind a run that waits for one of these wait as well.
-        let mut blocked: HashSet<LaneKey> = HashSet::new();
-        let mut after = None;
-        'queue: loop {
-            let page = look.queue(after).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.place);
-            for queued in page {
-                if admitted.changed.len() >= MAX_ADMITTED {
-                    admitted.has_more = true;
-                    break 'queue;
-                }
-                if queued.limits.lane_keys().any(|key| blocked.contains(&key)) {
-                    continue;
-                }
-                match queued.limits.judge(look.traffic(&queued).await?) {
-                    Verdict::Begin => {
-                        look.change(BEGIN, now, queued.place.2).await?;
-                        admitted.changed.push(queued.place.2);
-                    }
-                    Verdict::Refuse => {
-                        look.change(REFUSE, 1, queued.place.2).await?;
-                        admitted.changed.push(queued.place.2);
-                    }
-                    Verdict::Wait {
-                        for_place,
-                        until,
-                        supersede,
-                    } => {
-                        if let (true, Some(limit)) = (for_place, &queued.limits.concurrency) {
-                            admitted.changed.extend(look.supersede(limit, supersede).await?);
-                            blocked.insert(LaneKey::Concurrency(limit.key.clone()));
-                        }
-                        if let (Some(until), Some(limit)) = (until, queued.limits.rate_limit) {
-                            let key = LaneKey::Rate(limit.key);
-                            admitted.later.push((self.lane.beside(key.clone()), until));
-                            blocked.insert(key);
-                        }
-                        // Everybody else in the queue is behind it.
-                        if blocked.contains(&self.lane.key) {
-                            break 'queue;
-                        }
-                    }
-                }
-            }
-        }
-        Ok(admitted)
+        Ok(admit(&mut look, &self.lane).await?)
     }
 }
 
-/// A queued run.
-struct Queued {
-    limits: RunLimits,
-    place: Place,
-}
-
-/// The place of a run in a queue: its rank, when it was created, and its id.
-type Place = (i64, i64, RunId);
-
 type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 
-struct Look<'a> {
+struct SqliteLook<'a> {
     lane: &'a Lane,
     now: Timestamp,
+    /// The same in nanoseconds.
+    at: i64,
     connection: &'a mut SqliteConnection,
 }
 
@@ -186,7 +128,7 @@ pub(super) const SUPERSEDE: &str = "UPDATE runs SET is_unwanted = 1 WHERE rowid 
      WHERE tenant = ? AND user = ? AND namespace = ? AND name = ? AND concurrency_key = ? \
      AND status = 'running' AND begun_at IS NOT NULL AND is_unwanted = 0 ORDER BY begun_at, id LIMIT ?) RETURNING id";
 
-impl Look<'_> {
+impl SqliteLook<'_> {
     /// A query whose first arguments are the owner, the workflow and a key.
     fn query(&self, sql: &'static str, key: &str) -> Query {
         let query = sqlx::query(sql)
@@ -198,12 +140,44 @@ impl Look<'_> {
             .bind(key.to_owned())
     }
 
-    async fn queue(&mut self, after: Option<Place>) -> Decoded<Vec<Queued>> {
+    async fn newer(&mut self, limit: &ConcurrencyLimit, place: Place) -> Decoded<u32> {
+        let (_, created_at, run) = place;
+        let query = self.query(NEWER, &limit.key).bind(created_at);
+        let query = query.bind(run.as_bytes().to_vec());
+        query.fetch_one(&mut *self.connection).await?.try_get(0)
+    }
+
+    /// When the rate lets another run begin, unless it does so now.
+    async fn free_at(&mut self, limit: &RateLimit) -> Decoded<Option<Timestamp>> {
+        let query = self.query(BEGUN, &limit.key).bind(i64::from(limit.limit) - 1);
+        let Some(row) = query.fetch_optional(&mut *self.connection).await? else {
+            return Ok(None);
+        };
+        let free_at = limit.after(moment(row.try_get(0)?)?);
+        Ok(Some(free_at).filter(|free_at| *free_at > self.now))
+    }
+
+    async fn change(&mut self, sql: &'static str, value: i64, run: RunId) -> Decoded<()> {
+        let query = sqlx::query(sql).bind(value);
+        let query = query
+            .bind(self.lane.scope.tenant.clone())
+            .bind(self.lane.scope.user.clone());
+        query
+            .bind(run.as_bytes().to_vec())
+            .execute(&mut *self.connection)
+            .await
+            .map(drop)
+    }
+}
+
+#[async_trait]
+impl Look for SqliteLook<'_> {
+    async fn queue(&mut self, after: Place) -> Decoded<Vec<Queued>> {
         let (sql, key) = match &self.lane.key {
             LaneKey::Concurrency(key) => (QUEUED_FOR_PLACE, key),
             LaneKey::Rate(key) => (QUEUED_FOR_RATE, key),
         };
-        let (rank, created_at, run) = after.unwrap_or((i64::MIN, i64::MIN, RunId::from_bytes([0; 16])));
+        let (rank, created_at, run) = after;
         let query = self.query(sql, key).bind(rank).bind(created_at);
         let query = query.bind(run.as_bytes().to_vec()).bind(PAGE);
         let rows = query.fetch_all(&mut *self.connection).await?;
@@ -233,21 +207,12 @@ impl Look<'_> {
         Ok(traffic)
     }
 
-    async fn newer(&mut self, limit: &ConcurrencyLimit, place: Place) -> Decoded<u32> {
-        let (_, created_at, run) = place;
-        let query = self.query(NEWER, &limit.key).bind(created_at);
-        let query = query.bind(run.as_bytes().to_vec());
-        query.fetch_one(&mut *self.connection).await?.try_get(0)
+    async fn begin(&mut self, run: RunId) -> Decoded<()> {
+        self.change(BEGIN, self.at, run).await
     }
 
-    /// When the rate lets another run begin, unless it does so now.
-    async fn free_at(&mut self, limit: &RateLimit) -> Decoded<Option<Timestamp>> {
-        let query = self.query(BEGUN, &limit.key).bind(i64::from(limit.limit) - 1);
-        let Some(row) = query.fetch_optional(&mut *self.connection).await? else {
-            return Ok(None);
-        };
-        let free_at = limit.after(moment(row.try_get(0)?)?);
-        Ok(Some(free_at).filter(|free_at| *free_at > self.now))
+    async fn refuse(&mut self, run: RunId) -> Decoded<()> {
+        self.change(REFUSE, 1, run).await
     }
 
     async fn supersede(&mut self, limit: &ConcurrencyLimit, count: u32) -> Decoded<Vec<RunId>> {
@@ -257,17 +222,5 @@ impl Look<'_> {
         let query = self.query(SUPERSEDE, &limit.key).bind(count);
         let rows = query.fetch_all(&mut *self.connection).await?;
         rows.iter().map(|row| run_id(row.try_get(0)?)).collect()
-    }
-
-    async fn change(&mut self, sql: &'static str, value: i64, run: RunId) -> Decoded<()> {
-        let query = sqlx::query(sql).bind(value);
-        let query = query
-            .bind(self.lane.scope.tenant.clone())
-            .bind(self.lane.scope.user.clone());
-        query
-            .bind(run.as_bytes().to_vec())
-            .execute(&mut *self.connection)
-            .await
-            .map(drop)
     }
 }

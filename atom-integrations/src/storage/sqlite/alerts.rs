@@ -7,8 +7,9 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 
 use super::SqliteStore;
+use super::WriteResult;
 use super::rows::{Decoded, integer, json, limit as row_limit, unsigned, value};
-use super::writer::{Write, WriteResult};
+use super::writer::Write;
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
 

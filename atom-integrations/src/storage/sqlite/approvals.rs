@@ -1,7 +1,5 @@
 //! Approvals: what runs ask people.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use atom_core::storage::{
     ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Decision, OnDeadline, Page, PageRequest,
@@ -14,10 +12,10 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::SqliteStore;
 use super::rows::{
-    Decoded, approval_id, decode_error, integer, json, limit as row_limit, moment, nanoseconds, run_id,
-    unsigned, value,
+    Decoded, approval_id, integer, json, limit as row_limit, moment, nanoseconds, run_id, unsigned, value,
 };
 use super::script::{Argument, Rows, Table};
+use crate::storage::viewers::{named, viewers, viewers_of};
 
 pub(super) const APPROVALS: Table = Table(
     "INSERT OR IGNORE INTO approvals (tenant, user, id, run, action, task, namespace, name, version, hash, title, message, \
@@ -120,16 +118,6 @@ impl SqliteStore {
     }
 }
 
-/// Whose approvals a principal sees, or may decide.
-fn viewers_of(principal: &Principal, is_assigned: bool) -> Vec<String> {
-    let owner = (!is_assigned).then(|| format!("owner:{}", principal.user));
-    let roles: BTreeSet<_> = principal.effective_roles().collect();
-    std::iter::once(format!("user:{}", principal.user))
-        .chain(owner)
-        .chain(roles.into_iter().map(|role| format!("role:{role}")))
-        .collect()
-}
-
 /// So many places for values of a statement.
 fn places(count: usize) -> String {
     vec!["?"; count].join(",")
@@ -163,15 +151,9 @@ pub(super) fn approval_row(approval: &ApprovalRecord) -> Result<[Argument; 19]> 
 
 /// A row for each who sees an approval.
 pub(super) fn viewer_rows(approval: &ApprovalRecord) -> Rows {
-    let (owner, assignees) = (&approval.owner, &approval.assignees);
-    let mut viewers = BTreeSet::from([format!("owner:{}", owner.user)]);
-    if assignees.is_empty() {
-        viewers.insert(format!("user:{}", owner.user));
-    }
-    viewers.extend(assignees.users.iter().map(|user| format!("user:{user}")));
-    viewers.extend(assignees.roles.iter().map(|role| format!("role:{role}")));
+    let owner = &approval.owner;
     let mut rows = Rows::default();
-    for viewer in viewers {
+    for viewer in viewers(approval) {
         rows.push([
             Argument::text(&owner.tenant),
             Argument::Text(viewer),
@@ -237,10 +219,4 @@ fn record(row: &SqliteRow) -> Decoded<ApprovalRecord> {
             .transpose()?,
         closed_at: optional_moment("closed_at")?,
     })
-}
-
-/// The one of these that has a name.
-fn named<T: Copy>(text: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Decoded<T> {
-    let found = all.iter().copied().find(|one| name(*one) == text);
-    found.ok_or_else(|| decode_error(std::io::Error::other("the state of an approval is unknown")))
 }

@@ -5,95 +5,25 @@
 //! because each costs a hop to the thread of the connection.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Write};
 
 use atom_core::storage::{ApprovalChange, JournalEntry, NewRun, RunCommit, RunLabels};
 use atom_core::{CloudEvent, Offset, Result, RunId, Scope};
-use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::admission::{LIMIT, limit_row};
 use super::approvals::{APPROVALS, CLOSE, VIEWERS, approval_row, close_row, viewer_rows};
-use super::blobs::{self, BLOBS};
+use super::blobs::{BLOBS, blob_rows, cut};
 use super::fence;
 use super::rows::{Decoded, integer, json, nanoseconds, run_id, unsigned};
 use super::script::{Argument, Rows, Script, Table};
-use super::selection::label_values;
-use super::statistics::Additions;
-
-/// A frequent change.
-#[derive(Debug)]
-pub(super) enum Change {
-    /// Creates a run.
-    Create(NewRun),
-    /// Writes a step of a run.
-    Commit(RunCommit),
-    /// Appends an event.
-    Append(Scope, CloudEvent),
-}
-
-impl Change {
-    /// About how many bytes the change holds while it waits.
-    pub(super) fn bytes(&self) -> usize {
-        match self {
-            Self::Create(run) => {
-                let entries: usize = run.entries(0).map(|(entry, _)| entry.payload.len()).sum();
-                json_bytes(&run.input) + entries
-            }
-            Self::Commit(commit) => {
-                let entries: usize = commit.entries.iter().map(|entry| entry.payload.len()).sum();
-                let end = commit
-                    .end
-                    .as_ref()
-                    .map_or(0, |end| json_bytes(&end.output) + json_bytes(&end.error));
-                let tasks = commit.tally.iter().flat_map(|tally| &tally.tasks);
-                let tally =
-                    tasks.map(|(task, tally)| task.len() + 64 + 16 * tally.durations.buckets().count());
-                entries
-                    + json_bytes(&commit.events)
-                    + json_bytes(&commit.approvals)
-                    + end
-                    + tally.sum::<usize>()
-            }
-            Self::Append(_, event) => json_bytes(event),
-        }
-    }
-}
-
-/// How long a value is as JSON.
-fn json_bytes(value: &impl Serialize) -> usize {
-    struct Count(usize);
-
-    impl Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    let mut count = Count(0);
-    // What has no JSON form is refused when it is written.
-    let _ = serde_json::to_writer(&mut count, value);
-    count.0
-}
-
-pub(super) type RunKey = (Scope, RunId);
-
-/// What decides whether a commit fits.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RunState {
-    next: u64,
-    has_ended: bool,
-}
-
-type EventKey = (Scope, String, String);
-/// An owner, the namespace and name of a workflow, and the idempotency key of a run of it.
-type StartKey = (Scope, String, String, String);
+use super::statistics;
+use crate::storage::blobs::Blob;
+use crate::storage::change::{
+    Change, EventKey, RunKey, RunState, StartKey, named_events, named_key, named_run, start_key,
+};
+use crate::storage::labels::label_values;
+use crate::storage::statistics::Additions;
 
 /// The rows that a transaction will write.
 #[derive(Debug)]
@@ -105,7 +35,7 @@ pub(super) struct Batch<'a> {
     taken_keys: HashSet<StartKey>,
     head: Offset,
     /// What the other rows refer to, so it comes first.
-    blobs: Rows,
+    blobs: Vec<(Scope, Blob)>,
     events: Rows,
     runs: Rows,
     limits: Rows,
@@ -147,7 +77,7 @@ impl<'a> Batch<'a> {
             known_events,
             taken_keys,
             head,
-            blobs: Rows::default(),
+            blobs: Vec::new(),
             events: Rows::default(),
             runs: Rows::default(),
             limits: Rows::default(),
@@ -192,7 +122,7 @@ impl<'a> Batch<'a> {
         {
             return Err(run.key_taken());
         }
-        let mut blobs = Rows::default();
+        let mut blobs = Vec::new();
         let row = run_row(run, &mut blobs)?;
         let limits = limit_row(run)?;
         let labels = label_rows(run)?;
@@ -201,7 +131,7 @@ impl<'a> Batch<'a> {
             journal.push(entry_row(&key.0, run.id, entry, event_head, &mut blobs)?);
         }
         self.statistics.add(&key.0, &run.tally(), run.created_at);
-        self.blobs.append(blobs);
+        self.blobs.extend(blobs);
         self.runs.push(row);
         if let Some(limits) = limits {
             self.limits.push(limits);
@@ -227,7 +157,7 @@ impl<'a> Batch<'a> {
         // Everything that can fail comes before the first change of the batch.
         let events: Vec<_> = commit.events.iter().map(json).collect::<Result<_>>()?;
         let new_head = self.head_after(commit);
-        let (mut journal, mut blobs) = (Rows::default(), Rows::default());
+        let (mut journal, mut blobs) = (Rows::default(), Vec::new());
         for entry in &commit.entries {
             journal.push(entry_row(&commit.scope, commit.run, entry, new_head, &mut blobs)?);
         }
@@ -237,7 +167,7 @@ impl<'a> Batch<'a> {
         for (event, text) in commit.events.iter().zip(events) {
             self.append(&commit.scope, event, text)?;
         }
-        self.blobs.append(blobs);
+        self.blobs.extend(blobs);
         self.journal.append(journal);
         self.approvals.extend(approvals);
         if let Some(is_paused) = commit.is_paused {
@@ -304,7 +234,7 @@ impl<'a> Batch<'a> {
         }
         let offset = self.head + 1;
         let number = integer(offset)?;
-        let [text, parts] = blobs::cut(text, scope, &mut self.blobs);
+        let [text, parts] = cut(text, scope, &mut self.blobs);
         self.events.push([
             Argument::Integer(number),
             Argument::text(&scope.tenant),
@@ -323,7 +253,7 @@ impl<'a> Batch<'a> {
     pub(super) async fn write(self, connection: &mut SqliteConnection, finish: &str) -> Decoded<()> {
         let mut script = Script::default();
         script.push(fence::BEGIN);
-        script.insert(BLOBS, self.blobs);
+        script.insert(BLOBS, blob_rows(self.blobs));
         script.insert(EVENTS, self.events);
         script.insert(RUNS, self.runs);
         script.repeat(LIMIT, self.limits);
@@ -342,7 +272,7 @@ impl<'a> Batch<'a> {
         script.repeat(MOVE, self.moves);
         script.repeat(CONTINUE, self.continuations);
         script.repeat(END, self.ends);
-        self.statistics.write(&mut script);
+        statistics::write(&self.statistics, &mut script);
         script.push(finish);
         script.run(connection).await.map(drop)
     }
@@ -373,14 +303,14 @@ const CONTINUE: &str =
 const END: &str = "UPDATE runs SET status = ?, output = ?, output_parts = ?, error = ?, ended_at = ?, expires_at = ? \
      WHERE tenant = ? AND user = ? AND id = ?;";
 
-fn run_row(run: &NewRun, blobs: &mut Rows) -> Result<[Argument; 19]> {
+fn run_row(run: &NewRun, blobs: &mut Vec<(Scope, Blob)>) -> Result<[Argument; 19]> {
     let RunLabels { tags, fields } = &run.labels;
     let directory = run.directory.as_ref().map(|directory| {
         directory
             .to_str()
             .ok_or_else(|| atom_core::Error::invalid_request("the run's directory is not valid UTF-8"))
     });
-    let [input, input_parts] = blobs::cut(json(&run.input)?, &run.principal.scope(), blobs);
+    let [input, input_parts] = cut(json(&run.input)?, &run.principal.scope(), blobs);
     Ok([
         Argument::text(&run.principal.tenant),
         Argument::text(&run.principal.user),
@@ -431,9 +361,9 @@ fn entry_row(
     run: RunId,
     entry: &JournalEntry,
     event_head: Offset,
-    blobs: &mut Rows,
+    blobs: &mut Vec<(Scope, Blob)>,
 ) -> Result<[Argument; 8]> {
-    let [payload, payload_parts] = blobs::cut(entry.payload.clone(), scope, blobs);
+    let [payload, payload_parts] = cut(entry.payload.clone(), scope, blobs);
     Ok([
         Argument::text(&scope.tenant),
         Argument::text(&scope.user),
@@ -465,13 +395,13 @@ fn approval_rows(commit: &RunCommit) -> Result<Vec<ApprovalRows>> {
     changes.collect()
 }
 
-fn end_row(commit: &RunCommit, blobs: &mut Rows) -> Result<Option<[Argument; 9]>> {
+fn end_row(commit: &RunCommit, blobs: &mut Vec<(Scope, Blob)>) -> Result<Option<[Argument; 9]>> {
     let Some(end) = &commit.end else { return Ok(None) };
     let error = Argument::optional(end.error.as_ref(), |error| json(error).map(Argument::Text))?;
     let moment = |moment| nanoseconds(moment).map(Argument::Integer);
     let (at, expires_at) = (moment(end.at)?, Argument::optional(end.expires_at, moment)?);
     let [output, output_parts] = match &end.output {
-        Some(output) => blobs::cut(json(output)?, &commit.scope, blobs),
+        Some(output) => cut(json(output)?, &commit.scope, blobs),
         None => [Argument::Null, Argument::Null],
     };
     Ok(Some([
@@ -485,40 +415,6 @@ fn end_row(commit: &RunCommit, blobs: &mut Rows) -> Result<Option<[Argument; 9]>
         Argument::text(&commit.scope.user),
         Argument::id(commit.run),
     ]))
-}
-
-fn named_run(change: &Change) -> Option<RunKey> {
-    match change {
-        Change::Create(run) => Some((run.principal.scope(), run.id)),
-        Change::Commit(commit) => Some((commit.scope.clone(), commit.run)),
-        Change::Append(..) => None,
-    }
-}
-
-fn start_key(run: &NewRun) -> Option<StartKey> {
-    let key = run.idempotency_key.clone()?;
-    let workflow = &run.workflow;
-    Some((
-        run.principal.scope(),
-        workflow.namespace.clone(),
-        workflow.name.clone(),
-        key,
-    ))
-}
-
-fn named_key(change: &Change) -> Option<StartKey> {
-    match change {
-        Change::Create(run) => start_key(run),
-        Change::Commit(_) | Change::Append(..) => None,
-    }
-}
-
-fn named_events(change: &Change) -> Vec<(&Scope, &CloudEvent)> {
-    match change {
-        Change::Create(_) => Vec::new(),
-        Change::Commit(commit) => commit.events.iter().map(|event| (&commit.scope, event)).collect(),
-        Change::Append(scope, event) => vec![(scope, event)],
-    }
 }
 
 /// How many lookups one hop carries.

@@ -7,9 +7,9 @@ use sqlx::sqlite::SqliteRow;
 use tokio::sync::watch;
 
 use super::SqliteStore;
-use super::batch::Change;
-use super::blobs::Blobs;
 use super::rows::{Decoded, limit as row_limit, unsigned, value};
+use crate::storage::blobs::Blobs;
+use crate::storage::change::Change;
 
 #[async_trait]
 impl EventLog for SqliteStore {

@@ -16,7 +16,6 @@ mod fence;
 mod migrations;
 mod open;
 mod retention;
-mod rows;
 mod runs;
 mod schedules;
 mod script;
@@ -30,10 +29,10 @@ mod tests;
 mod workflows;
 mod writer;
 
+pub(crate) use super::refusal::WriteResult;
 pub(crate) use error::file_error;
 pub(crate) use open::{private_file, sync_directory};
-pub(crate) use rows::{Decoded, integer, moment, nanoseconds, unsigned};
-pub(crate) use writer::{Write, WriteResult};
+pub(crate) use writer::Write;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,7 +44,8 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool, SqlitePoolOptions};
 use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinHandle;
 
-use batch::Change;
+use super::change::Change;
+use super::rows;
 use error::storage_error;
 use writer::{Writer, WriterHandle};
 

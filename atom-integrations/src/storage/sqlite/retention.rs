@@ -12,7 +12,8 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::SqliteStore;
 use super::rows::{Decoded, limit as row_limit, nanoseconds};
-use super::writer::{Refusal, Write, WriteResult};
+use super::writer::Write;
+use crate::storage::refusal::{Refusal, WriteResult};
 
 /// How many rows one transaction of [`RetentionStore::delete_run`] removes.
 const CHUNK: i64 = 200;

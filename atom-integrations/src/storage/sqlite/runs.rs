@@ -15,10 +15,10 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::SqliteStore;
 use super::admission::{Admit, admission};
-use super::batch::Change;
-use super::blobs::Blobs;
 use super::rows::{Decoded, decode_error, limit as row_limit, moment, run_id, unsigned, value};
 use super::selection;
+use crate::storage::blobs::Blobs;
+use crate::storage::change::Change;
 
 /// What [`record`] reads, but for the two columns that can be large.
 const WHOLE: &str = "SELECT input, input_parts, output, output_parts, ";

@@ -7,8 +7,9 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::SqliteStore;
+use super::WriteResult;
 use super::rows::{Decoded, integer, json, limit as row_limit, nanoseconds, unsigned, value};
-use super::writer::{Write, WriteResult};
+use super::writer::Write;
 
 type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 

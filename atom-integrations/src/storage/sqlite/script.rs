@@ -30,11 +30,6 @@ impl Rows {
         self.arguments.extend(other.arguments);
     }
 
-    #[cfg(test)]
-    pub(super) fn into_arguments(self) -> Vec<Argument> {
-        self.arguments
-    }
-
     pub(super) fn push<const N: usize>(&mut self, row: [Argument; N]) {
         self.count += 1;
         self.arguments.extend(row);

@@ -1,12 +1,13 @@
 //! Which runs a list shows, as SQL.
 
-use atom_core::storage::{RunFilter, RunLabels, RunStatus};
-use atom_core::{Error, Result, RunId, Scope};
+use atom_core::storage::{RunFilter, RunStatus};
+use atom_core::{Result, RunId, Scope};
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::admission::IS_QUEUED;
-use super::rows::{json, nanoseconds};
+use super::rows::nanoseconds;
+use crate::storage::labels::label_values;
 
 /// The runs of a scope that pass a filter, the newest first, after a place in the list.
 ///
@@ -106,16 +107,6 @@ pub(super) fn query(
 
 /// The table that a list is read from, and its column with the run's id.
 struct Source(&'static str, &'static str);
-
-/// The kind, name and value of each label as they stand in their rows.
-pub(super) fn label_values(labels: &RunLabels) -> Result<Vec<(&'static str, &String, String)>> {
-    let tags = labels.tags.iter();
-    let tags = tags.map(|(name, tag)| Ok::<_, Error>(("tag", name, tag.clone())));
-    let fields = labels.fields.iter();
-    let fields = fields.map(|(name, field)| Ok(("field", name, json(field)?)));
-    // A field tells more runs apart than a tag, so it comes first.
-    fields.chain(tags).collect()
-}
 
 /// States are spelled out and not bound: only so the planner sees that an index of some states fits.
 fn push_states(query: &mut QueryBuilder<Sqlite>, filter: &RunFilter) {

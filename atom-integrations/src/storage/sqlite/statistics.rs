@@ -1,101 +1,58 @@
 //! Statistics: numbers that only ever grow by what a transaction adds.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use atom_core::storage::{
-    Counted, Page, PageRequest, Resolution, RunTally, Series, SeriesKey, StatisticsQuery, StatisticsStore,
-    Tally, WorkflowName,
+    Counted, Page, PageRequest, Resolution, Series, SeriesKey, StatisticsQuery, StatisticsStore, Tally,
+    WorkflowName,
 };
 use atom_core::{Result, Scope};
 use futures::TryStreamExt;
-use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::SqliteStore;
-use super::rows::{Decoded, decode_error, unsigned};
+use super::WriteResult;
+use super::rows::{Decoded, unsigned};
 use super::script::{Argument, Rows, Script, Table};
-use super::writer::{Write, WriteResult};
+use super::writer::Write;
+use crate::storage::statistics::{Additions, SeriesList, add_row};
 
-/// What a transaction adds. Runs that end together mostly add to the same rows, which are written once.
-#[derive(Debug, Default)]
-pub(super) struct Additions(BTreeMap<RowKey, Tally>);
-
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct RowKey {
-    resolution: Resolution,
-    scope: Scope,
-    namespace: String,
-    name: String,
-    number: i64,
-    /// Empty for runs.
-    task: String,
-    /// Empty for minutes, which do not tell versions apart.
-    version: String,
-}
-
-impl Additions {
-    pub(super) fn add(&mut self, scope: &Scope, tally: &RunTally, at: Timestamp) {
-        let workflow = &tally.workflow;
-        let mut add = |resolution: Resolution, task: &str, version: &str, more: &Tally| {
-            let key = RowKey {
-                resolution,
-                scope: scope.clone(),
-                namespace: workflow.namespace.clone(),
-                name: workflow.name.clone(),
-                number: resolution.number(at),
-                task: task.to_owned(),
-                version: version.to_owned(),
-            };
-            self.0.entry(key).or_default().merge(more);
-        };
-        add(Resolution::Minute, "", "", &tally.run);
-        add(Resolution::Hour, "", &workflow.version, &tally.run);
-        for (task, more) in &tally.tasks {
-            add(Resolution::Hour, task, &workflow.version, more);
+/// Adds what a transaction adds.
+pub(super) fn write(additions: &Additions, script: &mut Script) {
+    let (mut minutes, mut hours) = (Rows::default(), Rows::default());
+    for (key, bucket, numbers) in additions.rows() {
+        let [tenant, user, namespace, name] =
+            [&key.scope.tenant, &key.scope.user, &key.namespace, &key.name].map(|text| Argument::text(text));
+        let (number, bucket) = (Argument::Integer(key.number), Argument::Integer(bucket));
+        let [started, completed, faulted, cancelled, retries, durations, total] =
+            numbers.map(Argument::Integer);
+        match key.resolution {
+            Resolution::Minute => minutes.push([
+                tenant, user, number, namespace, name, bucket, started, completed, faulted, cancelled,
+                retries, durations, total,
+            ]),
+            Resolution::Hour => hours.push([
+                tenant,
+                user,
+                Argument::Integer(i64::from(!key.task.is_empty())),
+                namespace,
+                name,
+                number,
+                Argument::text(&key.task),
+                Argument::text(&key.version),
+                bucket,
+                started,
+                completed,
+                faulted,
+                cancelled,
+                retries,
+                durations,
+                total,
+            ]),
         }
     }
-
-    pub(super) fn write(self, script: &mut Script) {
-        let (mut minutes, mut hours) = (Rows::default(), Rows::default());
-        for (key, tally) in &self.0 {
-            for (bucket, numbers) in rows(tally) {
-                let [tenant, user, namespace, name] =
-                    [&key.scope.tenant, &key.scope.user, &key.namespace, &key.name]
-                        .map(|text| Argument::text(text));
-                let (number, bucket) = (Argument::Integer(key.number), Argument::Integer(bucket));
-                let [started, completed, faulted, cancelled, retries, durations, total] =
-                    numbers.map(|number| Argument::Integer(i64::try_from(number).unwrap_or(i64::MAX)));
-                match key.resolution {
-                    Resolution::Minute => minutes.push([
-                        tenant, user, number, namespace, name, bucket, started, completed, faulted,
-                        cancelled, retries, durations, total,
-                    ]),
-                    Resolution::Hour => hours.push([
-                        tenant,
-                        user,
-                        Argument::Integer(i64::from(!key.task.is_empty())),
-                        namespace,
-                        name,
-                        number,
-                        Argument::text(&key.task),
-                        Argument::text(&key.version),
-                        bucket,
-                        started,
-                        completed,
-                        faulted,
-                        cancelled,
-                        retries,
-                        durations,
-                        total,
-                    ]),
-                }
-            }
-        }
-        script.upsert(MINUTES, ADD, minutes);
-        script.upsert(HOURS, ADD, hours);
-    }
+    script.upsert(MINUTES, ADD, minutes);
+    script.upsert(HOURS, ADD, hours);
 }
 
 const MINUTES: Table = Table(
@@ -115,58 +72,13 @@ const ADD: &str = " ON CONFLICT DO UPDATE SET started = started + excluded.start
 const SUMS: &str = "bucket, sum(started), sum(completed), sum(faulted), sum(cancelled), sum(retries), \
      sum(durations), sum(total_us)";
 
-/// The bucket of a row for what has no duration.
-const NO_BUCKET: i64 = -1;
-
-/// The numbers of a tally as they stand in rows: those that have no bucket stand in the first.
-fn rows(tally: &Tally) -> Vec<(i64, [u64; 7])> {
-    let Tally {
-        started,
-        completed,
-        faulted,
-        cancelled,
-        retries,
-        durations,
-    } = tally;
-    let buckets = durations.buckets();
-    let mut rows: Vec<_> = buckets
-        .map(|(bucket, count)| (i64::from(bucket), [0, 0, 0, 0, 0, count, 0]))
-        .collect();
-    if rows.is_empty() {
-        rows.push((NO_BUCKET, [0; 7]));
-    }
-    if let Some((_, first)) = rows.first_mut() {
-        let [.., count, _] = *first;
-        *first = [
-            *started,
-            *completed,
-            *faulted,
-            *cancelled,
-            *retries,
-            count,
-            durations.total(),
-        ];
-    }
-    rows
-}
-
 /// Adds up what a row of [`SUMS`] has, from a column on.
-fn add_row(tally: &mut Tally, row: &SqliteRow, column: usize) -> Decoded<()> {
-    let bucket: i64 = row.try_get(column)?;
+fn add(tally: &mut Tally, row: &SqliteRow, column: usize) -> Decoded<()> {
     let mut numbers = [0; 7];
     for (place, number) in numbers.iter_mut().enumerate() {
         *number = unsigned(row.try_get(column + 1 + place)?)?;
     }
-    let [started, completed, faulted, cancelled, retries, durations, total] = numbers;
-    tally.started += started;
-    tally.completed += completed;
-    tally.faulted += faulted;
-    tally.cancelled += cancelled;
-    tally.retries += retries;
-    // Without a bucket there are no durations either.
-    let bucket = u16::try_from(bucket.max(0)).map_err(decode_error)?;
-    tally.durations.add_bucket(bucket, durations, total);
-    Ok(())
+    add_row(tally, row.try_get(column)?, numbers)
 }
 
 #[async_trait]
@@ -181,30 +93,15 @@ impl StatisticsStore for SqliteStore {
         let after: Option<(String, String, String, String)> = page.cursor()?;
         let mut select = select(scope, query, after);
         let read = async {
-            let mut items: Vec<Series> = Vec::new();
+            let mut list = SeriesList::new(size);
             let mut found = select.build().fetch(&self.database.readers);
             while let Some(row) = found.try_next().await? {
-                let key = key(&row, query)?;
-                if items.last().is_none_or(|series| series.key != key) {
-                    // One more than wanted tells whether the list goes on.
-                    if items.len() > size {
-                        break;
-                    }
-                    items.push(Series {
-                        key,
-                        slots: Vec::new(),
-                    });
-                }
-                let slot: i64 = row.try_get(4)?;
-                let Some(series) = items.last_mut() else { continue };
-                if series.slots.last().is_none_or(|(last, _)| *last != slot) {
-                    series.slots.push((slot, Tally::default()));
-                }
-                if let Some((_, tally)) = series.slots.last_mut() {
-                    add_row(tally, &row, 5)?;
-                }
+                let Some(tally) = list.tally(key(&row, query)?, row.try_get(4)?) else {
+                    break;
+                };
+                add(tally, &row, 5)?;
             }
-            Ok(items)
+            Ok(list.items())
         };
         let items = read.await.map_err(|error| self.database.error(error))?;
         Page::cut(items, size, |series| series.key.cursor())
@@ -221,7 +118,7 @@ impl StatisticsStore for SqliteStore {
         let rows = query.build().fetch_all(&self.database.readers).await;
         let sum = |rows: Vec<SqliteRow>| {
             let mut sum = Tally::default();
-            rows.iter().try_for_each(|row| add_row(&mut sum, row, 0))?;
+            rows.iter().try_for_each(|row| add(&mut sum, row, 0))?;
             Ok(sum)
         };
         rows.and_then(sum).map_err(|error| self.database.error(error))

@@ -7,8 +7,9 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::SqliteStore;
+use super::WriteResult;
 use super::rows::{Decoded, limit as row_limit, moment, nanoseconds};
-use super::writer::{Write, WriteResult};
+use super::writer::Write;
 
 #[async_trait]
 impl TemplateStore for SqliteStore {

@@ -12,9 +12,9 @@ use sqlx::{AssertSqlSafe, Connection as _, Row};
 
 use super::admission;
 use super::migrations::{APPLICATION_ID, MIGRATIONS};
-use super::writer::QUEUED_KIB;
 use super::{SqliteStore, Write, WriteResult};
 use super::{selection, statistics};
+use crate::storage::queue::QUEUED_KIB;
 
 /// Runs a statement on the connection of the writer and returns the number it answers.
 pub(super) struct Execute(pub(super) String);
@@ -132,7 +132,7 @@ async fn a_list_reads_neither_inputs_nor_outputs() {
 async fn what_waits_to_be_written_is_bounded_in_bytes() {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path()).await.unwrap();
-    let space = &store.database.writer.space;
+    let space = store.database.writer.space();
     // Others wait with so much that 8 KiB more do not fit.
     let others = space.acquire_many(QUEUED_KIB - 4).await.unwrap();
     let (scope, large, small) = (scope(), large_event(1), CloudEvent::new("small", "/full", "x"));

@@ -9,23 +9,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result};
+use atom_core::{CancellationToken, Error, Offset, Result};
 use futures::future::BoxFuture;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
-use super::batch::{Batch, Change, RunKey, RunState};
+use super::batch::Batch;
 use super::error::storage_error;
 use super::fence::{self, taken_over};
 use super::rows::Decoded;
+use crate::storage::change::{Change, RunKey, RunState};
+use crate::storage::queue::{self, Group, Receiver, Sender, closed};
+use crate::storage::refusal::{Refusal, WriteResult};
 
-/// How many callers can wait before others wait to be queued.
-const QUEUE: usize = 1024;
-/// How many KiB of changes can wait before others wait to be queued. A larger one waits until it is alone.
-pub(super) const QUEUED_KIB: u32 = 64 * 1024;
-/// The most changes that share a transaction.
-const GROUP: usize = 256;
 /// How many runs the writer remembers; those it has forgotten it looks up.
 const REMEMBERED_RUNS: usize = 16 * 1024;
 
@@ -49,38 +46,19 @@ pub(crate) trait Write: Send + Sync + 'static {
     async fn apply(&self, connection: &mut SqliteConnection) -> WriteResult<Self::Answer>;
 }
 
-/// The result of a [`Write`].
-pub(crate) type WriteResult<T> = std::result::Result<T, Refusal>;
-
-/// Why a change was not made.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// It breaks a rule.
-    Rule(Error),
-    /// The database failed.
-    Database(sqlx::Error),
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self::Rule(error)
-    }
-}
-
-impl From<sqlx::Error> for Refusal {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
 /// What callers hold of the writer.
 #[derive(Clone, Debug)]
 pub(super) struct WriterHandle {
-    jobs: mpsc::Sender<(Job, OwnedSemaphorePermit)>,
-    pub(super) space: Arc<Semaphore>,
+    queue: Sender<Job>,
 }
 
 impl WriterHandle {
+    /// How much can still be queued, in KiB.
+    #[cfg(test)]
+    pub(super) fn space(&self) -> &tokio::sync::Semaphore {
+        &self.queue.space
+    }
+
     /// Makes a frequent change and returns its answer once it is on disk.
     pub(super) async fn change(&self, change: Change) -> Result<u64> {
         let bytes = change.bytes();
@@ -90,7 +68,7 @@ impl WriterHandle {
             outcome: Ok(0),
             reply,
         };
-        self.queue(job, bytes).await?;
+        self.queue.send(job, bytes).await?;
         answer.await.map_err(|_| closed())?
     }
 
@@ -103,21 +81,9 @@ impl WriterHandle {
             answer: None,
             reply,
         }));
-        self.queue(job, bytes).await?;
+        self.queue.send(job, bytes).await?;
         answer.await.map_err(|_| closed())?
     }
-
-    /// Queues a job once there is space for its bytes, which it takes until it is done.
-    async fn queue(&self, job: Job, bytes: usize) -> Result<()> {
-        let kib = u32::try_from(bytes / 1024 + 1).map_or(QUEUED_KIB, |kib| kib.min(QUEUED_KIB));
-        let space = Arc::clone(&self.space).acquire_many_owned(kib).await;
-        let space = space.map_err(|_| closed())?;
-        self.jobs.send((job, space)).await.map_err(|_| closed())
-    }
-}
-
-fn closed() -> Error {
-    Error::new(ErrorCode::Closed, "the store was closed; open it again")
 }
 
 enum Job {
@@ -209,40 +175,19 @@ impl Writer {
         self,
         closing: CancellationToken,
     ) -> (WriterHandle, tokio::task::JoinHandle<Option<SqliteConnection>>) {
-        let (jobs, queue) = mpsc::channel(QUEUE);
-        let space = Arc::new(Semaphore::new(QUEUED_KIB as usize));
+        let (sender, receiver) = queue::queue();
         (
-            WriterHandle { jobs, space },
-            tokio::spawn(self.run(queue, closing)),
+            WriterHandle { queue: sender },
+            tokio::spawn(self.run(receiver, closing)),
         )
     }
 
-    async fn run(
-        mut self,
-        mut queue: mpsc::Receiver<(Job, OwnedSemaphorePermit)>,
-        closing: CancellationToken,
-    ) -> Option<SqliteConnection> {
-        loop {
-            let mut jobs = Vec::new();
-            tokio::select! {
-                biased;
-                () = closing.cancelled(), if !queue.is_closed() => queue.close(),
-                count = queue.recv_many(&mut jobs, GROUP) => {
-                    if count == 0 {
-                        return self.connection;
-                    }
-                    // Those who were answered just now may be about to come back: whoever does so before the next
-                    // commit begins shares it.
-                    tokio::task::yield_now().await;
-                    while jobs.len() < GROUP && let Ok(job) = queue.try_recv() {
-                        jobs.push(job);
-                    }
-                    // The space is given back when all of them are done.
-                    let (jobs, _space): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
-                    self.apply(jobs).await;
-                }
-            }
+    async fn run(mut self, mut queue: Receiver<Job>, closing: CancellationToken) -> Option<SqliteConnection> {
+        while let Some(Group { jobs, space }) = queue.group(&closing).await {
+            self.apply(jobs).await;
+            drop(space);
         }
+        self.connection
     }
 
     async fn apply(&mut self, mut jobs: Vec<Job>) {

@@ -1,4 +1,4 @@
-//! How values are written into rows and read from them.
+//! How values are written into rows and read from them, whatever database they stand in.
 
 use atom_core::{ApprovalId, Error, ErrorCode, Result, RunId};
 use jiff::Timestamp;
@@ -78,7 +78,7 @@ pub(crate) fn decode_error(error: impl std::error::Error + Send + Sync + 'static
     sqlx::Error::Decode(Box::new(error))
 }
 
-/// A number of rows to read. More than SQLite can count means all.
+/// A number of rows to read. More than a database can count means all.
 pub(crate) fn limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -1,0 +1,224 @@
+//! How a database is reached.
+
+use std::fmt;
+use std::time::Duration;
+
+use atom_core::{Error, Result, Secret};
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+use url::Url;
+
+/// The parameters that a URL may have, beside `schema`.
+const PARAMETERS: [&str; 9] = [
+    "application_name",
+    "dbname",
+    "host",
+    "port",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "user",
+];
+
+/// The longest name of a schema.
+const MAX_SCHEMA: usize = 63;
+
+/// Which database a [`PostgresStore`](super::PostgresStore) keeps everything in, and its limits.
+///
+/// ```
+/// use atom_core::Secret;
+/// use atom_integrations::storage::PostgresConfig;
+///
+/// let url = Secret::new("postgres://atom:secret@db.example.com/app?sslmode=verify-full&schema=workflows");
+/// let mut config = PostgresConfig::new(&url)?;
+/// config.max_connections = 20;
+/// assert_eq!(config.schema(), "workflows");
+/// assert!(!format!("{config:?}").contains("secret"));
+/// # Ok::<(), atom_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct PostgresConfig {
+    pub(super) options: PgConnectOptions,
+    pub(super) schema: String,
+    /// How many connections the store has at most, from 2: one writes the steps of runs, the others serve everything else.
+    /// 8 by default.
+    pub max_connections: u32,
+    /// How long a caller waits for a connection. 10 seconds by default.
+    pub acquire_timeout: Duration,
+    /// How long one statement may take. 30 seconds by default.
+    pub statement_timeout: Duration,
+    /// How long a statement waits for what another transaction holds. 10 seconds by default.
+    pub lock_timeout: Duration,
+    /// How long a transaction may do nothing before the database ends it, which frees what an engine that stopped holds.
+    /// 30 seconds by default.
+    pub idle_in_transaction_timeout: Duration,
+    /// Whether the role may be one that row-level security does not hold for: a superuser, or one with `BYPASSRLS`. The
+    /// store keeps tenants apart all the same, but without the database's second wall. `false` by default.
+    pub may_bypass_row_security: bool,
+}
+
+impl PostgresConfig {
+    /// The database at a URL: `postgres://user:password@host:port/database?parameter=value`.
+    ///
+    /// `schema` names the schema that holds all tables; it is `atom` unless given, and is created when there is none. The
+    /// other parameters are those of `libpq`: `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `application_name`, `host` (a
+    /// path for a Unix socket), `port`, `dbname` and `user`. With `sslmode=verify-full` the server must prove who it is;
+    /// without a `sslmode` the connection is encrypted if the server offers it. A password may stand in a password file as
+    /// `libpq` has it. Connections have settings of their own, so they do not go through a pooler that shares them.
+    ///
+    /// # Errors
+    /// `invalid_request` when the URL is malformed, has an unknown parameter or names no possible schema. It is not shown.
+    pub fn new(url: &Secret) -> Result<Self> {
+        let mut url = Url::parse(url.expose())
+            .ok()
+            .filter(|url| matches!(url.scheme(), "postgres" | "postgresql"))
+            .ok_or_else(|| {
+                Error::invalid_request(
+                    "the URL of the database must be 'postgres://user:password@host:port/database'",
+                )
+            })?;
+        let mut schema = "atom".to_owned();
+        let mut others = Vec::new();
+        for (name, value) in url.query_pairs().into_owned() {
+            if name == "schema" {
+                schema = value;
+            } else if PARAMETERS.contains(&name.as_str()) {
+                others.push((name, value));
+            } else {
+                return Err(Error::invalid_request(format!(
+                    "the URL of the database has an unknown parameter '{name}'; remove it"
+                )));
+            }
+        }
+        check_schema(&schema)?;
+        if others.is_empty() {
+            url.set_query(None);
+        } else {
+            url.query_pairs_mut().clear().extend_pairs(others);
+        }
+        let options = PgConnectOptions::from_url(&url).map_err(|_| {
+            // The error might show what the URL holds.
+            Error::invalid_request("the URL of the database has a parameter with an impossible value")
+        })?;
+        let options = match options.get_application_name() {
+            Some(_) => options,
+            None => options.application_name("atom"),
+        };
+        Ok(Self::of(options.disable_statement_logging(), schema))
+    }
+
+    /// These options with the usual limits.
+    pub(super) fn of(options: PgConnectOptions, schema: String) -> Self {
+        Self {
+            options,
+            schema,
+            max_connections: 8,
+            acquire_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(10),
+            idle_in_transaction_timeout: Duration::from_secs(30),
+            may_bypass_row_security: false,
+        }
+    }
+
+    /// The schema that holds all tables.
+    #[must_use]
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// The database in words that an error can show.
+    pub(super) fn name(&self) -> String {
+        let host = match self.options.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => self.options.get_host().to_owned(),
+        };
+        let database = self.options.get_database();
+        let database = database.unwrap_or_else(|| self.options.get_username());
+        format!("{host}:{}/{database}", self.options.get_port())
+    }
+
+    /// The options of a connection.
+    pub(super) fn connection(&self) -> PgConnectOptions {
+        let milliseconds = |time: Duration| time.as_millis().to_string();
+        self.options.clone().statement_cache_capacity(256).options([
+            ("search_path", self.schema.clone()),
+            ("statement_timeout", milliseconds(self.statement_timeout)),
+            ("lock_timeout", milliseconds(self.lock_timeout)),
+            (
+                "idle_in_transaction_session_timeout",
+                milliseconds(self.idle_in_transaction_timeout),
+            ),
+            ("client_min_messages", "warning".to_owned()),
+            // Statements are short: compiling one takes longer than it.
+            ("jit", "off".to_owned()),
+        ])
+    }
+
+    /// The options of the connection that writes the steps of runs, for all tenants.
+    pub(super) fn writer(&self) -> PgConnectOptions {
+        self.connection().options([
+            ("atom.all_tenants", "on"),
+            // Its statements are few and look up every row by its key, whatever the tables hold: they are planned once.
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+        ])
+    }
+}
+
+impl fmt::Debug for PostgresConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("PostgresConfig")
+            .field("database", &self.name())
+            .field("schema", &self.schema)
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The name stands in statements as it is.
+fn check_schema(schema: &str) -> Result<()> {
+    let is_name = (1..=MAX_SCHEMA).contains(&schema.len())
+        && schema.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+        && !schema.starts_with("pg_")
+        && schema
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if is_name {
+        return Ok(());
+    }
+    Err(Error::invalid_request(format!(
+        "the schema of the database must be 1 to {MAX_SCHEMA} lowercase letters, digits and '_', beginning with a letter"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_cannot_be_used_is_refused_and_not_shown() {
+        for (url, is_accepted) in [
+            ("postgres://ada:pass-7@localhost:5433/app", true),
+            (
+                "postgresql:///app?host=/run/postgresql&user=ada&schema=own_1",
+                true,
+            ),
+            ("postgres://ada:pass-7@localhost/app?schema=a\"b", false),
+            ("postgres://ada:pass-7@localhost/app?schema=pg_own", false),
+            ("postgres://ada:pass-7@localhost/app?schema=", false),
+            ("postgres://ada:pass-7@localhost/app?sslmode=maybe", false),
+            ("postgres://ada:pass-7@localhost/app?sslpassword=pass-7", false),
+            ("mysql://ada:pass-7@localhost/app", false),
+            ("pass-7", false),
+        ] {
+            let config = PostgresConfig::new(&Secret::new(url));
+            assert_eq!(config.is_ok(), is_accepted, "{config:?}");
+            assert!(!format!("{config:?}").contains("pass-7"), "{config:?}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A store in a PostgreSQL database, version 15 or later.
+//!
+//! All tables stand in a schema of their own. The steps of runs go through one task, which commits whatever is waiting at
+//! once, mostly in one statement; everything else uses connections of a pool. Every table of users' data has row-level
+//! security as a second wall behind the scopes that the statements name: a transaction sees the rows of the tenant it
+//! names. One engine at a time holds the database: a newer one takes it over.
+
+mod admission;
+mod alerts;
+mod approvals;
+mod batch;
+mod blobs;
+mod config;
+mod database;
+mod error;
+mod events;
+mod fence;
+mod migrations;
+mod open;
+mod retention;
+mod runs;
+mod schedules;
+mod script;
+mod selection;
+mod statistics;
+mod templates;
+#[cfg(all(unix, any(test, feature = "testkit")))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+mod text;
+mod values;
+mod workflows;
+mod writer;
+
+pub use config::PostgresConfig;
+pub(crate) use database::{Database, Sight, Write};
+pub(crate) use text::stored;
+pub(crate) use values::{execute, text};
+
+use std::sync::{Mutex, PoisonError};
+
+use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result};
+use tokio::sync::{OnceCell, watch};
+use tokio::task::JoinHandle;
+
+use super::rows;
+use writer::{Writer, WriterHandle};
+
+/// Keeps everything in a schema of a PostgreSQL database.
+///
+/// What a method reports as written is committed. A store that is dropped without [`close`](Self::close) has lost nothing.
+#[derive(Debug)]
+pub struct PostgresStore {
+    database: Database,
+    writer: WriterHandle,
+    head: watch::Receiver<Offset>,
+    closing: CancellationToken,
+    closed: OnceCell<()>,
+    /// What only closing takes away.
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl PostgresStore {
+    /// Opens the store of a database: brings its schema up to date, creating it where there is none, and takes it over
+    /// from an engine that held it before. It runs on the tokio runtime of the caller until it is closed or dropped.
+    ///
+    /// The role must be an ordinary one, as row-level security does not hold for others, see
+    /// [`may_bypass_row_security`](PostgresConfig::may_bypass_row_security). It must own the schema, or be allowed to
+    /// create it.
+    ///
+    /// # Errors
+    /// `unavailable` when the database cannot be reached, `unauthenticated` when it refuses the role or its password,
+    /// `permission_denied` when the role may not create what is missing or bypasses row-level security,
+    /// `version_mismatch` when a newer engine has written the schema, `unsupported` for a PostgreSQL before 15 or a
+    /// database that is not encoded in UTF-8, `locked` or `timeout` when the engine that held it goes on writing,
+    /// `storage_full` or `storage_failed`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves a database that can be opened.
+    pub async fn open(config: &PostgresConfig) -> Result<Self> {
+        let opened = open::open(config).await?;
+        let (publish, head) = watch::channel(opened.head);
+        let closing = CancellationToken::new();
+        let database = Database::new(config, opened.epoch);
+        let writer = Writer::new(config, opened.connection, database.clone(), publish);
+        let (writer, task) = writer.start(closing.clone());
+        Ok(Self {
+            database,
+            writer,
+            head,
+            closing,
+            closed: OnceCell::new(),
+            task: Mutex::new(Some(task)),
+        })
+    }
+
+    /// What reads from and writes to the database.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Writes what is queued and closes all connections. Every later call fails as `closed`. Closing again does nothing.
+    ///
+    /// # Errors
+    /// `storage_failed` when the task that writes was interrupted; nothing is lost then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave connections open until the store is dropped.
+    pub async fn close(&self) -> Result<()> {
+        self.closed.get_or_try_init(|| self.shut_down()).await?;
+        Ok(())
+    }
+
+    async fn shut_down(&self) -> Result<()> {
+        self.closing.cancel();
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            task.await.map_err(|error| {
+                Error::new(ErrorCode::StorageFailed, "the writer was interrupted").with_source(error)
+            })?;
+        }
+        self.database.close().await;
+        Ok(())
+    }
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        // The writer ends by itself. What nobody waits for any more may still be queued: the epoch keeps it from
+        // writing once another engine has opened the database.
+        self.closing.cancel();
+    }
+}

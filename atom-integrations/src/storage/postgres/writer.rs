@@ -1,0 +1,247 @@
+//! The one task that writes the steps of runs.
+//!
+//! It takes whatever is queued, checks every change, writes all of them in one transaction and answers after
+//! its commit: one for all who wait, and one for a caller who is alone. When the database refuses such a transaction
+//! because of what it holds, its changes are tried again one by one, so that one of them cannot hurt the others.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result, Retry};
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use tokio::sync::{oneshot, watch};
+
+use super::batch::{Batch, Promise, Written, written_before_by_us};
+use super::config::PostgresConfig;
+use super::database::{Database, patience, within};
+use super::error::{is_lost, may_be_repeated};
+use super::open::{connect, head};
+use super::rows::Decoded;
+use crate::storage::change::{Change, RunKey, RunState, named_run};
+use crate::storage::queue::{self, Group, Receiver, Sender, closed};
+
+/// How many runs the writer remembers; those it has forgotten it looks up.
+const REMEMBERED_RUNS: usize = 16 * 1024;
+/// How often a transaction is tried that the database undoes.
+const ATTEMPTS: u32 = 3;
+
+/// What callers hold of the writer.
+#[derive(Clone, Debug)]
+pub(super) struct WriterHandle {
+    queue: Sender<Job>,
+}
+
+impl WriterHandle {
+    /// Makes a change and returns its answer once it is committed.
+    pub(super) async fn change(&self, change: Change) -> Result<u64> {
+        let bytes = change.bytes();
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Job { change, reply }, bytes).await?;
+        answer.await.map_err(|_| closed())?
+    }
+}
+
+struct Job {
+    change: Change,
+    reply: oneshot::Sender<Result<u64>>,
+}
+
+/// The state of the writing task.
+pub(super) struct Writer {
+    connection: Option<PgConnection>,
+    options: PgConnectOptions,
+    database: Database,
+    /// How long connecting may take, and how long the database may say nothing.
+    connect_within: Duration,
+    patience: Duration,
+    head: watch::Sender<Offset>,
+    /// What is known of runs that have not ended. Those that have may be removed at any time, by others.
+    states: HashMap<RunKey, RunState>,
+    /// The runs of which nobody knows whether the last change was written. Who asks for the same again is told so if it was.
+    uncertain: HashSet<RunKey>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        config: &PostgresConfig,
+        connection: PgConnection,
+        database: Database,
+        head: watch::Sender<Offset>,
+    ) -> Self {
+        Self {
+            connection: Some(connection),
+            options: config.writer(),
+            database,
+            connect_within: config.acquire_timeout,
+            patience: patience(config),
+            head,
+            states: HashMap::new(),
+            uncertain: HashSet::new(),
+        }
+    }
+
+    /// Starts the task. It ends, after what is queued by then, when `closing` is cancelled.
+    pub(super) fn start(self, closing: CancellationToken) -> (WriterHandle, tokio::task::JoinHandle<()>) {
+        let (sender, receiver) = queue::queue();
+        (
+            WriterHandle { queue: sender },
+            tokio::spawn(self.run(receiver, closing)),
+        )
+    }
+
+    async fn run(mut self, mut queue: Receiver<Job>, closing: CancellationToken) {
+        while let Some(Group { jobs, space }) = queue.group(&closing).await {
+            let (changes, replies): (Vec<_>, Vec<_>) =
+                jobs.into_iter().map(|job| (job.change, job.reply)).unzip();
+            for (answer, reply) in self.apply(&changes).await.into_iter().zip(replies) {
+                // The caller may have gone away meanwhile.
+                let _ = reply.send(answer);
+            }
+            drop(space);
+        }
+        if let Some(connection) = self.connection {
+            // All is committed; the server notices by itself if it cannot be told.
+            let _ = within(self.connect_within, connection.close()).await;
+        }
+    }
+
+    async fn apply(&mut self, changes: &[Change]) -> Vec<Result<u64>> {
+        match self.transact(changes).await {
+            Ok(answers) => answers,
+            Err(error) if changes.len() == 1 || is_of_all(&error) => {
+                changes.iter().map(|_| Err(error.clone())).collect()
+            }
+            Err(_) => {
+                let mut answers = Vec::with_capacity(changes.len());
+                for change in changes {
+                    let alone = self.transact(std::slice::from_ref(change)).await;
+                    answers.push(match alone {
+                        Ok(answer) => answer.into_iter().next().unwrap_or_else(|| Err(closed())),
+                        Err(error) => Err(error),
+                    });
+                }
+                answers
+            }
+        }
+    }
+
+    /// Writes the changes in one transaction. On an error nothing of them is written, unless the connection was lost.
+    async fn transact(&mut self, changes: &[Change]) -> Result<Vec<Result<u64>>> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.attempt(changes).await {
+                Ok(answers) => return Ok(answers),
+                Err(error) => error,
+            };
+            // What the states say may not have been written.
+            self.states.clear();
+            let may_repeat = may_be_repeated(&error) || is_lost(&error);
+            if !may_repeat || attempt == ATTEMPTS {
+                return Err(self.database.error(error));
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn attempt(&mut self, changes: &[Change]) -> Decoded<Vec<Result<u64>>> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        match self.try_transact(&mut connection, changes).await {
+            Ok((answers, written)) => {
+                self.connection = Some(connection);
+                self.remember(changes, &written);
+                Ok(answers)
+            }
+            Err(error) => {
+                if is_lost(&error) {
+                    self.uncertain.extend(changes.iter().filter_map(named_run));
+                } else if self.roll_back(&mut connection).await {
+                    self.connection = Some(connection);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Leaves a transaction that has failed; a connection that cannot is closed, which leaves it for certain.
+    async fn roll_back(&self, connection: &mut PgConnection) -> bool {
+        let roll_back = within(self.connect_within, async {
+            sqlx::raw_sql("ROLLBACK").execute(connection).await
+        });
+        roll_back.await.is_ok()
+    }
+
+    async fn connect(&self) -> Decoded<PgConnection> {
+        let mut connection = connect(&self.options, self.connect_within).await?;
+        // What was committed while nobody heard of it is published, too.
+        let head = within(self.patience, head(&mut connection)).await?;
+        self.publish(head);
+        Ok(connection)
+    }
+
+    fn publish(&self, head: Offset) {
+        self.head.send_if_modified(|known| {
+            let is_new = head > *known;
+            *known = head.max(*known);
+            is_new
+        });
+    }
+
+    async fn try_transact(
+        &mut self,
+        connection: &mut PgConnection,
+        changes: &[Change],
+    ) -> Decoded<(Vec<Result<u64>>, Written)> {
+        if self.states.len() > REMEMBERED_RUNS {
+            self.states.clear();
+        }
+        let mut written_before = vec![None; changes.len()];
+        if !self.uncertain.is_empty() {
+            let looked_up = written_before_by_us(connection, &self.uncertain, changes);
+            written_before = within(self.patience, looked_up).await?;
+        }
+        // What is looked up before the transaction begins stays true: nobody else writes, or the transaction fails.
+        let prepared = Batch::prepare(connection, &mut self.states, changes.iter());
+        let mut batch = within(self.patience, prepared).await?;
+        let promises: Vec<_> = changes
+            .iter()
+            .zip(written_before)
+            .map(|(change, known)| match known {
+                Some(head) => Answer::Known(head),
+                None => Answer::Promised(batch.add(change)),
+            })
+            .collect();
+        let written = within(self.patience, batch.write(connection, self.database.epoch())).await?;
+        let answers = promises.into_iter().map(|answer| match answer {
+            Answer::Known(head) => Ok(head),
+            Answer::Promised(promise) => promise.map(|promise| written.answer(promise)),
+        });
+        Ok((answers.collect(), written))
+    }
+
+    fn remember(&mut self, changes: &[Change], written: &Written) {
+        for key in changes.iter().filter_map(named_run) {
+            self.uncertain.remove(&key);
+            if self.states.get(&key).is_some_and(|state| state.has_ended) {
+                self.states.remove(&key);
+            }
+        }
+        self.publish(written.head());
+    }
+}
+
+/// What is known of the answer to a change before it is written.
+enum Answer {
+    /// It was written before.
+    Known(Offset),
+    Promised(Result<Promise>),
+}
+
+/// Whether a failure concerns every change: one that may pass, or an engine that was shut out. Trying each of them alone would
+/// make those behind them wait for the same.
+fn is_of_all(error: &Error) -> bool {
+    error.retry() == Retry::Maybe || error.code() == ErrorCode::Conflict
+}

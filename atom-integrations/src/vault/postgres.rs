@@ -1,0 +1,256 @@
+//! A vault in the database of a [`PostgresStore`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use atom_core::storage::{SecretInfo, Vault, validate_secret, validate_secret_name};
+use atom_core::{Error, ErrorCode, Result, Scope, Secret};
+use jiff::Timestamp;
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgRow};
+
+use super::RootKey;
+use super::envelope::Key;
+use super::keys::{StoredSecret, WrappedKey, altered, new_key, seal, unwrap};
+use crate::storage::PostgresStore;
+use crate::storage::postgres::{Database, Sight, Write, execute, stored, text};
+use crate::storage::refusal::WriteResult;
+use crate::storage::rows::{Decoded, integer, moment, nanoseconds, unsigned};
+
+/// Keeps secrets encrypted in the database of a store, and works as long as the store is open.
+///
+/// A secret's version counts how often its name was set; it goes on when a secret was removed in between.
+#[derive(Clone, Debug)]
+pub struct PostgresVault {
+    database: Database,
+    root: Arc<RootKey>,
+}
+
+impl PostgresVault {
+    /// Opens the vault with the root key from the environment variable `ATOM_ROOT_KEY`. Every engine that uses the database
+    /// has the same.
+    ///
+    /// # Errors
+    /// `invalid_request` when the variable is not set or malformed, `invalid_data` when the key is not the one that the
+    /// vault was made with, and those of the store.
+    pub async fn open(store: &PostgresStore) -> Result<Self> {
+        let root = RootKey::from_environment()?.ok_or_else(|| {
+            Error::new(
+                ErrorCode::InvalidRequest,
+                "a vault in PostgreSQL takes its root key from the environment variable ATOM_ROOT_KEY; set it to \
+                 base64 of 32 random bytes",
+            )
+        })?;
+        Self::open_with(store, root).await
+    }
+
+    /// Opens the vault with a root key that the host keeps elsewhere, e.g. in a keychain.
+    ///
+    /// # Errors
+    /// `invalid_data` when the key is not the one that the vault was made with, and those of the store.
+    pub async fn open_with(store: &PostgresStore, root: RootKey) -> Result<Self> {
+        let vault = Self {
+            database: store.database().clone(),
+            root: Arc::new(root),
+        };
+        let query = sqlx::query("SELECT tenant, version, wrapped FROM tenant_keys LIMIT 1");
+        if let Some(key) = vault.key(Sight::All, query).await? {
+            unwrap(&vault.root, &key)?;
+        }
+        Ok(vault)
+    }
+
+    async fn key(
+        &self,
+        sight: Sight<'_>,
+        query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
+    ) -> Result<Option<WrappedKey>> {
+        let row = self.database.row(sight, query).await;
+        row.and_then(|row| row.as_ref().map(wrapped_key).transpose())
+            .map_err(|error| self.database.error(error))
+    }
+}
+
+fn wrapped_key(row: &PgRow) -> Decoded<WrappedKey> {
+    Ok(WrappedKey {
+        tenant: text(row, 0)?,
+        version: unsigned(row.try_get(1)?)?,
+        wrapped: row.try_get(2)?,
+    })
+}
+
+#[async_trait]
+impl Vault for PostgresVault {
+    async fn set(&self, scope: &Scope, name: &str, secret: &Secret, now: Timestamp) -> Result<SecretInfo> {
+        validate_secret_name(name)?;
+        validate_secret(secret)?;
+        let set = SetSecret {
+            root: &self.root,
+            scope,
+            name,
+            secret,
+            now,
+        };
+        self.database.write(Sight::of(scope), set).await
+    }
+
+    async fn get(&self, scope: &Scope, name: &str) -> Result<Option<Secret>> {
+        let query = "SELECT s.sealed, v.version, v.is_removed FROM secrets s JOIN secret_versions v \
+             USING (tenant, owner, name) WHERE s.tenant = $1 AND s.owner = $2 AND s.name = $3";
+        let query = sqlx::query(query)
+            .bind(stored(&scope.tenant))
+            .bind(stored(&scope.user))
+            .bind(stored(name));
+        let row = self.database.row(Sight::of(scope), query).await;
+        let decode = |row: PgRow| -> Decoded<StoredSecret> {
+            Ok(StoredSecret {
+                sealed: row.try_get(0)?,
+                version: unsigned(row.try_get(1)?)?,
+                is_removed: row.try_get(2)?,
+            })
+        };
+        let secret = row
+            .and_then(|row| row.map(decode).transpose())
+            .map_err(|error| self.database.error(error))?;
+        let Some(secret) = secret else {
+            return Ok(None);
+        };
+        let key_version = secret.key_version(name)?;
+        let query = "SELECT tenant, version, wrapped FROM tenant_keys WHERE tenant = $1 AND version = $2";
+        let query = sqlx::query(query).bind(stored(&scope.tenant)).bind(key_version);
+        let key = self.key(Sight::of(scope), query).await?;
+        let key = key.ok_or_else(|| altered(name))?;
+        secret.open(&self.root, &key, scope, name).map(Some)
+    }
+
+    async fn list(&self, scope: &Scope) -> Result<Vec<SecretInfo>> {
+        let query = "SELECT name, v.version, s.updated_at FROM secrets s JOIN secret_versions v \
+             USING (tenant, owner, name) WHERE s.tenant = $1 AND s.owner = $2 AND NOT v.is_removed ORDER BY name";
+        let query = sqlx::query(query)
+            .bind(stored(&scope.tenant))
+            .bind(stored(&scope.user));
+        let rows = self.database.rows(Sight::of(scope), query).await;
+        rows.and_then(|rows| rows.iter().map(info).collect::<Decoded<_>>())
+            .map_err(|error| self.database.error(error))
+    }
+
+    async fn delete(&self, scope: &Scope, name: &str) -> Result<bool> {
+        let delete = DeleteSecret { scope, name };
+        self.database.write(Sight::of(scope), delete).await
+    }
+}
+
+fn info(row: &PgRow) -> Decoded<SecretInfo> {
+    Ok(SecretInfo {
+        name: text(row, 0)?,
+        version: unsigned(row.try_get(1)?)?,
+        updated_at: moment(row.try_get(2)?)?,
+    })
+}
+
+/// Seals and keeps a secret, within one transaction with the key and the version that it needs.
+struct SetSecret<'a> {
+    root: &'a RootKey,
+    scope: &'a Scope,
+    name: &'a str,
+    secret: &'a Secret,
+    now: Timestamp,
+}
+
+#[async_trait]
+impl Write for SetSecret<'_> {
+    type Answer = SecretInfo;
+
+    async fn apply(&self, connection: &mut PgConnection) -> WriteResult<SecretInfo> {
+        let Self {
+            root,
+            scope,
+            name,
+            secret,
+            now,
+        } = *self;
+        let (key, key_version) = tenant_key(connection, root, &scope.tenant).await?;
+        let query = "INSERT INTO secret_versions (tenant, owner, name, version) VALUES ($1, $2, $3, 1) \
+             ON CONFLICT (tenant, owner, name) DO UPDATE SET version = secret_versions.version + 1, is_removed = false \
+             RETURNING version";
+        let query = sqlx::query(query)
+            .bind(stored(&scope.tenant))
+            .bind(stored(&scope.user))
+            .bind(stored(name));
+        let version = unsigned(query.fetch_one(&mut *connection).await?.try_get(0)?)?;
+        let sealed = seal(&key, key_version, (scope, name, version), secret)?;
+        let query = "INSERT INTO secrets (tenant, owner, name, sealed, updated_at) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (tenant, owner, name) DO UPDATE SET sealed = excluded.sealed, updated_at = excluded.updated_at";
+        let query = sqlx::query(query)
+            .bind(stored(&scope.tenant))
+            .bind(stored(&scope.user))
+            .bind(stored(name))
+            .bind(sealed)
+            .bind(nanoseconds(now)?);
+        execute(connection, query).await?;
+        Ok(SecretInfo {
+            name: name.to_owned(),
+            version,
+            updated_at: now,
+        })
+    }
+}
+
+/// The newest key of a tenant, made when there is none.
+async fn tenant_key(connection: &mut PgConnection, root: &RootKey, tenant: &str) -> WriteResult<(Key, u64)> {
+    if let Some(known) = newest_key(connection, tenant).await? {
+        return Ok((unwrap(root, &known)?, known.version));
+    }
+    let (key, made) = new_key(root, tenant)?;
+    let query =
+        "INSERT INTO tenant_keys (tenant, version, wrapped) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    let query = sqlx::query(query)
+        .bind(stored(tenant))
+        .bind(integer(made.version)?)
+        .bind(made.wrapped);
+    if execute(&mut *connection, query).await? > 0 {
+        return Ok((key, made.version));
+    }
+    // Another engine was faster: its key counts.
+    let known = newest_key(connection, tenant)
+        .await?
+        .ok_or(sqlx::Error::RowNotFound)?;
+    Ok((unwrap(root, &known)?, known.version))
+}
+
+async fn newest_key(connection: &mut PgConnection, tenant: &str) -> WriteResult<Option<WrappedKey>> {
+    let query =
+        "SELECT tenant, version, wrapped FROM tenant_keys WHERE tenant = $1 ORDER BY version DESC LIMIT 1";
+    let row = sqlx::query(query)
+        .bind(stored(tenant))
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.as_ref().map(wrapped_key).transpose()?)
+}
+
+struct DeleteSecret<'a> {
+    scope: &'a Scope,
+    name: &'a str,
+}
+
+#[async_trait]
+impl Write for DeleteSecret<'_> {
+    type Answer = bool;
+
+    async fn apply(&self, connection: &mut PgConnection) -> WriteResult<bool> {
+        let Self { scope, name } = *self;
+        let versions =
+            "UPDATE secret_versions SET is_removed = true WHERE tenant = $1 AND owner = $2 AND name = $3";
+        let secrets = "DELETE FROM secrets WHERE tenant = $1 AND owner = $2 AND name = $3";
+        let mut removed = 0;
+        // In the order in which setting it locks them.
+        for statement in [versions, secrets] {
+            let query = sqlx::query(statement)
+                .bind(stored(&scope.tenant))
+                .bind(stored(&scope.user))
+                .bind(stored(name));
+            removed = execute(&mut *connection, query).await?;
+        }
+        Ok(removed > 0)
+    }
+}
