@@ -127,7 +127,7 @@ impl Write for PutSchedule<'_> {
             .bind(integer(schedule.next_revision())?)
             .bind(schedule.wakes_at().map(nanoseconds).transpose()?)
             .bind(schedule.listens_after().map(integer).transpose()?)
-            .bind(schedule.awaits.map(uuid_of_run))
+            .bind(schedule.awaits().map(uuid_of_run))
             .bind(json(schedule)?)
             .bind(stored(&scope.tenant))
             .bind(stored(&scope.user))
