@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use atom_core::storage::{RunCommit, RunStore, WorkflowStore};
-use atom_core::testkit::fixtures::{commit, deployed, new_run, principal, run_id, scope};
+use atom_core::storage::{
+    ApprovalChange, ApprovalStatus, ApprovalStore, RunCommit, RunEnd, RunStatus, RunStore, WorkflowStore,
+};
+use atom_core::testkit::fixtures::{approval, commit, deployed, new_run, principal, run_id, scope, second};
 use atom_core::{CloudEvent, ErrorCode, EventLog};
 use futures::future::join_all;
+use serde_json::json;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
@@ -86,6 +89,48 @@ async fn a_bad_change_among_good_ones_fails_alone() {
     assert_eq!(store.read(&scope(), 0, 99).await.unwrap().len(), 29);
     assert_eq!(sequences(&store, run_id(7)).await, [0]);
     store.commit(step(7, 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_that_begins_and_ends_in_one_transaction_has_done_both() {
+    let Some(server) = server().await else { return };
+    let store = open(&server.database()).await;
+    let asked = approval(&principal(), 1, 1);
+    let mut pause = step(1, 1);
+    pause.is_paused = Some(true);
+    pause.approvals = vec![ApprovalChange::Open(Box::new(asked.clone()))];
+    let mut end = step(1, 2);
+    end.approvals = vec![ApprovalChange::Close {
+        id: asked.id,
+        status: ApprovalStatus::Withdrawn,
+        decision: None,
+        at: second(9),
+    }];
+    end.end = Some(RunEnd {
+        status: RunStatus::Completed,
+        output: Some(json!("y".repeat(100_000))),
+        error: None,
+        at: second(9),
+        expires_at: None,
+    });
+    // One task sends all of them before the writer runs.
+    let (created, paused, ended) = tokio::join!(
+        store.create(new_run(&principal(), 1)),
+        store.commit(pause),
+        store.commit(end.clone())
+    );
+    let heads = [created, paused, ended].map(|done| done.unwrap().event_head);
+    assert_eq!(heads, [0, 1, 2]);
+    let run = store.run(&scope(), run_id(1)).await.unwrap().unwrap();
+    assert_eq!(
+        (run.status, run.output),
+        (RunStatus::Completed, end.end.unwrap().output)
+    );
+    let asked = store.approval(&principal(), asked.id).await.unwrap().unwrap();
+    assert_eq!(asked.status, ApprovalStatus::Withdrawn);
+    let journal = store.journal(&scope(), run_id(1), 0, 9).await.unwrap();
+    let heads: Vec<_> = journal.iter().map(|entry| entry.event_head).collect();
+    assert_eq!(heads, [0, 1, 2], "each knows the head right after its commit");
 }
 
 #[tokio::test]

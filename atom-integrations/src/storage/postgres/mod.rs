@@ -50,6 +50,7 @@ use writer::{Writer, WriterHandle};
 /// Keeps everything in a schema of a PostgreSQL database.
 ///
 /// What a method reports as written is committed. A store that is dropped without [`close`](Self::close) has lost nothing.
+/// A step of a run, or an event, of more than 512 MiB is refused as `limit_exceeded`.
 #[derive(Debug)]
 pub struct PostgresStore {
     database: Database,

@@ -26,6 +26,9 @@ const REMEMBERED_RUNS: usize = 16 * 1024;
 /// How often a transaction is tried that the database undoes.
 const ATTEMPTS: u32 = 3;
 
+/// The largest change, in bytes. PostgreSQL takes a message of 1 GiB, and a text may take twice its length there.
+const LARGEST: usize = 512 * 1024 * 1024;
+
 /// What callers hold of the writer.
 #[derive(Clone, Debug)]
 pub(super) struct WriterHandle {
@@ -36,6 +39,10 @@ impl WriterHandle {
     /// Makes a change and returns its answer once it is committed.
     pub(super) async fn change(&self, change: Change) -> Result<u64> {
         let bytes = change.bytes();
+        if bytes > LARGEST {
+            let message = "a step of a run or an event holds more than 512 MiB; make its data smaller";
+            return Err(Error::new(ErrorCode::LimitExceeded, message));
+        }
         let (reply, answer) = oneshot::channel();
         self.queue.send(Job { change, reply }, bytes).await?;
         answer.await.map_err(|_| closed())?
