@@ -148,7 +148,7 @@ impl Watch<'_> {
         let request = format!(r#"'{{"id": "{approval}", "decision": "approve"}}'"#);
         let decide = self.session.command("call approvals.decide");
         self.terminal.complain(&format!(
-            "waits for an approval: {title}. Press Ctrl-C, decide with `{decide} --with {request}`, then `{}` goes on",
+            "waits for an approval: {title} (press Ctrl-C, decide with `{decide} --with {request}`, and let it go on with `{}`)",
             self.session.resume_command()
         ));
     }

@@ -86,8 +86,12 @@ do:
         "{repeated} steps were done again in {kills} kills"
     );
     for run in runs["items"].as_array().unwrap() {
-        let history = sandbox.call("runs.history", &json!({ "id": run["id"] }));
-        let records = history["records"].as_array().unwrap();
+        let (mut records, mut after) = (Vec::new(), json!(0));
+        while !after.is_null() {
+            let history = sandbox.call("runs.history", &json!({ "id": run["id"], "after": after }));
+            records.extend(history["records"].as_array().unwrap().clone());
+            after = history["next"].clone();
+        }
         let count = |kind: &str| records.iter().filter(|record| record["type"] == kind).count();
         assert_eq!(count("task_started"), count("task_completed"));
         assert_eq!(count("run_completed"), 1);
