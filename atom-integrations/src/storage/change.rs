@@ -1,9 +1,10 @@
 //! The frequent changes, and what tells whether one fits.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
 use atom_core::storage::{NewRun, RunCommit};
-use atom_core::{CloudEvent, RunId, Scope};
+use atom_core::{CloudEvent, Result, RunId, Scope};
 use serde::Serialize;
 
 /// A frequent change.
@@ -101,6 +102,26 @@ pub(super) fn start_key(run: &NewRun) -> Option<StartKey> {
         workflow.name.clone(),
         key,
     ))
+}
+
+/// Checks a run to create against the runs and idempotency keys that are known; gives its own.
+///
+/// # Errors
+/// As [`NewRun::check`]; `already_exists` when its id or its key is taken.
+pub(super) fn check_new(
+    run: &NewRun,
+    states: &HashMap<RunKey, RunState>,
+    taken_keys: &HashSet<StartKey>,
+) -> Result<(RunKey, Option<StartKey>)> {
+    run.check()?;
+    let key = (run.principal.scope(), run.id);
+    if states.contains_key(&key) {
+        return Err(run.already_exists());
+    }
+    match start_key(run) {
+        Some(start_key) if taken_keys.contains(&start_key) => Err(run.key_taken()),
+        start_key => Ok((key, start_key)),
+    }
 }
 
 /// The idempotency key that a change names.

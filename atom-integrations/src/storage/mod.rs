@@ -23,7 +23,9 @@ mod labels;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod queue;
+mod record;
 pub(crate) mod refusal;
+mod retention;
 pub(crate) mod rows;
 pub(crate) mod sqlite;
 mod statistics;

@@ -1,6 +1,6 @@
 //! How values are written into rows and read from them, whatever database they stand in.
 
-use atom_core::{ApprovalId, Error, ErrorCode, Result, RunId};
+use atom_core::{Error, ErrorCode, Result, RunId};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -64,10 +64,6 @@ pub(crate) fn unsigned(number: i64) -> Decoded<u64> {
 
 pub(crate) fn run_id(bytes: &[u8]) -> Decoded<RunId> {
     bytes.try_into().map(RunId::from_bytes).map_err(decode_error)
-}
-
-pub(crate) fn approval_id(bytes: &[u8]) -> Decoded<ApprovalId> {
-    bytes.try_into().map(ApprovalId::from_bytes).map_err(decode_error)
 }
 
 pub(crate) fn value<T: DeserializeOwned>(text: &str) -> Decoded<T> {

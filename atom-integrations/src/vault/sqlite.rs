@@ -14,7 +14,7 @@ use super::envelope::Key;
 use super::keys::{StoredSecret, WrappedKey, altered, new_key, seal, unwrap};
 use crate::storage::SqliteStore;
 use crate::storage::rows::{Decoded, integer, moment, nanoseconds, unsigned};
-use crate::storage::sqlite::{Database, Write, WriteResult};
+use crate::storage::sqlite::{Database, Write, WriteResult, blocking};
 
 /// Keeps secrets encrypted in the database of a store, and works as long as the store is open.
 ///
@@ -54,9 +54,7 @@ impl SqliteVault {
                 None => RootKey::find_or_create(&directory),
             },
         };
-        let root = tokio::task::spawn_blocking(find).await.map_err(|error| {
-            Error::new(ErrorCode::StorageFailed, "opening the vault was interrupted").with_source(error)
-        })??;
+        let root = blocking("opening the vault", find).await?;
         Self::open_with(store, root).await
     }
 

@@ -2,9 +2,7 @@
 
 use async_trait::async_trait;
 use atom_core::RunId;
-use atom_core::storage::{
-    Admission, AdmissionState, Admitted, ConcurrencyLimit, Lane, LaneKey, OnLimit, RateLimit, Traffic,
-};
+use atom_core::storage::{Admitted, ConcurrencyLimit, Lane, LaneKey, OnLimit, RateLimit, Traffic};
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -18,28 +16,6 @@ use crate::storage::refusal::WriteResult;
 
 /// Whether a run has not begun, as a condition.
 pub(super) const IS_QUEUED: &str = "(admission IS NOT NULL AND begun_at IS NULL)";
-
-/// How a run came to begin or waits to, from the columns `admission`, `begun_at` and `is_unwanted`.
-pub(super) fn admission(row: &PgRow) -> Decoded<Option<Admission>> {
-    let Some(limits) = row.try_get::<Option<&str>, _>("admission")? else {
-        return Ok(None);
-    };
-    let begun_at = row
-        .try_get::<Option<i64>, _>("begun_at")?
-        .map(moment)
-        .transpose()?;
-    let state = match (begun_at.is_some(), row.try_get("is_unwanted")?) {
-        (false, false) => AdmissionState::Queued,
-        (false, true) => AdmissionState::Refused,
-        (true, false) => AdmissionState::Begun,
-        (true, true) => AdmissionState::Superseded,
-    };
-    Ok(Some(Admission {
-        limits: value(limits)?,
-        state,
-        begun_at,
-    }))
-}
 
 /// Looks at the queue of a lane.
 pub(super) struct Admit<'a> {

@@ -2,22 +2,21 @@
 
 use async_trait::async_trait;
 use atom_core::storage::{
-    ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Decision, OnDeadline, Page, PageRequest,
-    WorkflowKey,
+    ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Decision, Page, PageRequest,
 };
 use atom_core::{ApprovalId, Principal, Result, Scope};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use sqlx::postgres::PgRow;
-use sqlx::{Postgres, QueryBuilder, Row};
+use sqlx::{Postgres, QueryBuilder};
 
 use super::PostgresStore;
 use super::database::{Query, Sight};
-use super::rows::{Decoded, integer, json, limit as row_limit, moment, nanoseconds, unsigned, value};
+use super::rows::{Decoded, integer, json, limit as row_limit, nanoseconds};
 use super::script::{Argument, Columns, Kind, Rows};
 use super::text::stored;
-use super::values::{approval_id, optional_text, run_id, text, uuid_of_approval, uuid_of_run};
-use crate::storage::viewers::{named, viewers, viewers_of};
+use super::values::{uuid_of_approval, uuid_of_run};
+use crate::storage::record;
+use crate::storage::viewers::{viewers, viewers_of};
 
 pub(super) const APPROVALS: Columns = &[
     ("tenant", Kind::Text),
@@ -59,7 +58,7 @@ pub(super) const CLOSES: Columns = &[
 /// The longest name of a viewer that stands in an index as it is, in bytes.
 const LONGEST_VIEWER: usize = 512;
 
-/// What [`record`] reads, but for what can be large.
+/// What [`record::approval`] reads, but for what can be large.
 const WHOLE: &str = "SELECT form, data, input, whole_decision AS decision, ";
 /// The same for a list, which shows none of it.
 const LISTED: &str = "SELECT NULL::text AS form, 'null' AS data, NULL::text AS input, decision, ";
@@ -134,7 +133,7 @@ impl ApprovalStore for PostgresStore {
 impl PostgresStore {
     async fn approval_records(&self, principal: &Principal, query: Query<'_>) -> Result<Vec<ApprovalRecord>> {
         let rows = self.database.rows(Sight::Tenant(&principal.tenant), query).await;
-        rows.and_then(|rows| rows.iter().map(record).collect::<Decoded<_>>())
+        rows.and_then(|rows| rows.iter().map(record::approval).collect::<Decoded<_>>())
             .map_err(|error| self.database.error(error))
     }
 }
@@ -216,44 +215,4 @@ pub(super) fn close_row(
         Argument::optional(decision, text)?,
         Argument::Integer(nanoseconds(at)?),
     ])
-}
-
-fn record(row: &PgRow) -> Decoded<ApprovalRecord> {
-    let optional_json = |column: &str| row.try_get::<Option<&str>, _>(column)?.map(value).transpose();
-    let optional_moment = |column: &str| row.try_get::<Option<i64>, _>(column)?.map(moment).transpose();
-    Ok(ApprovalRecord {
-        id: approval_id(row.try_get("id")?),
-        owner: Scope {
-            tenant: text(row, "tenant")?,
-            user: text(row, "owner")?,
-        },
-        run: run_id(row.try_get("run")?),
-        action: unsigned(row.try_get("action")?)?,
-        task: text(row, "task")?,
-        workflow: WorkflowKey {
-            namespace: text(row, "namespace")?,
-            name: text(row, "name")?,
-            version: text(row, "version")?,
-            hash: text(row, "hash")?,
-        },
-        title: text(row, "title")?,
-        message: optional_text(row, "message")?,
-        data: value(row.try_get("data")?)?,
-        input: optional_json("input")?,
-        form: optional_json("form")?,
-        assignees: value(row.try_get("assignees")?)?,
-        created_at: moment(row.try_get("created_at")?)?,
-        deadline: optional_moment("deadline")?,
-        on_deadline: named(row.try_get("on_deadline")?, &OnDeadline::ALL, OnDeadline::as_str)?,
-        status: named(
-            row.try_get("status")?,
-            &ApprovalStatus::ALL,
-            ApprovalStatus::as_str,
-        )?,
-        decision: row
-            .try_get::<Option<&str>, _>("decision")?
-            .map(value)
-            .transpose()?,
-        closed_at: optional_moment("closed_at")?,
-    })
 }

@@ -21,7 +21,7 @@ use super::rows::{Decoded, integer, json, unsigned};
 use super::script::{Argument, Rows, Script};
 use super::{fence, statistics};
 use crate::storage::blobs::{Blob, Cut};
-use crate::storage::change::{Change, EventKey, RunKey, RunState, StartKey, named_key, named_run, start_key};
+use crate::storage::change::{Change, EventKey, RunKey, RunState, StartKey, check_new, named_key, named_run};
 use crate::storage::labels::label_values;
 use crate::storage::statistics::Additions;
 pub(super) use lookups::written_before_by_us;
@@ -142,18 +142,7 @@ impl<'a> Batch<'a> {
     }
 
     fn create(&mut self, run: &NewRun) -> Result<Promise> {
-        run.check()?;
-        let key = (run.principal.scope(), run.id);
-        if self.states.contains_key(&key) {
-            return Err(run.already_exists());
-        }
-        let start_key = start_key(run);
-        if start_key
-            .as_ref()
-            .is_some_and(|key| self.taken_keys.contains(key))
-        {
-            return Err(run.key_taken());
-        }
+        let (key, start_key) = check_new(run, self.states, &self.taken_keys)?;
         let mut blobs = Vec::new();
         let row = run_row(run, &mut blobs)?;
         let mut labels = Rows::new(parts::LABELS);

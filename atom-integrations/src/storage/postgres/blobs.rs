@@ -7,9 +7,9 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::database::{Database, Query, Sight, within};
 use super::rows::Decoded;
 use super::script::{Argument, Columns, Kind};
-use super::text::original;
 use super::values::text;
-use crate::storage::blobs::{self, Blob, Blobs, Cut, damaged, hashes};
+use crate::storage::blobs::{self, Blob, Blobs, Cut, damaged};
+use crate::storage::record::needed;
 
 pub(super) const BLOBS: Columns = &[
     ("tenant", Kind::Text),
@@ -32,15 +32,6 @@ pub(super) fn text_and_parts(Cut { text, parts }: Cut) -> [Argument; 2] {
     ]
 }
 
-/// A text of a row as it was before it was cut.
-pub(super) fn whole(row: &PgRow, blobs: &Blobs, column: &str, parts: &str) -> Decoded<Option<String>> {
-    let Some(text) = row.try_get::<Option<&str>, _>(column)? else {
-        return Ok(None);
-    };
-    let whole = blobs.join(&original(text), row.try_get(parts)?)?.into_owned();
-    Ok(Some(whole))
-}
-
 impl Database {
     /// Reads rows of one owner, with the blobs that the given columns refer to.
     pub(super) async fn rows_with_blobs(
@@ -59,18 +50,6 @@ impl Database {
         })
         .await
     }
-}
-
-fn needed(rows: &[PgRow], columns: &[&str]) -> Decoded<Vec<String>> {
-    let mut needed = Vec::new();
-    for row in rows {
-        for column in columns {
-            if let Some(parts) = row.try_get::<Option<&str>, _>(*column)? {
-                needed.extend(hashes(parts)?);
-            }
-        }
-    }
-    Ok(needed)
 }
 
 /// Reads blobs, and those that they need themselves.

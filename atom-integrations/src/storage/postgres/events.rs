@@ -2,16 +2,15 @@
 
 use async_trait::async_trait;
 use atom_core::{CloudEvent, EventLog, LoggedEvent, Offset, Result, Scope};
-use sqlx::Row;
 use sqlx::postgres::PgRow;
 use tokio::sync::watch;
 
 use super::PostgresStore;
-use super::blobs::whole;
 use super::rows::{Decoded, limit as row_limit, unsigned, value};
 use super::text::stored;
 use crate::storage::blobs::Blobs;
 use crate::storage::change::Change;
+use crate::storage::record::{StoredRow, whole};
 
 #[async_trait]
 impl EventLog for PostgresStore {
@@ -55,7 +54,7 @@ impl EventLog for PostgresStore {
 
 fn logged_event(row: &PgRow, blobs: &Blobs) -> Decoded<LoggedEvent> {
     Ok(LoggedEvent {
-        offset: unsigned(row.try_get("offset")?)?,
+        offset: unsigned(row.integer("offset")?)?,
         event: value(&whole(row, blobs, "event", "event_parts")?.unwrap_or_default())?,
     })
 }

@@ -5,7 +5,7 @@
 //! free is given to new rows by the autovacuum of the database.
 
 use async_trait::async_trait;
-use atom_core::storage::{Expiry, Kept, RetentionStore};
+use atom_core::storage::{Expiry, RetentionStore};
 use atom_core::{Result, RunId, Scope};
 use jiff::Timestamp;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -18,13 +18,7 @@ use super::rows::{Decoded, limit as row_limit, nanoseconds};
 use super::text::stored;
 use super::values::{execute, uuid_of_run};
 use crate::storage::refusal::WriteResult;
-
-/// How many rows one transaction of [`RetentionStore::delete_run`] removes.
-const CHUNK: i64 = 200;
-/// What removing a run costs beside the rows of its journal, counted in such rows.
-const COST_OF_RUN: i64 = 8;
-/// How many blobs one transaction removes: each can be large.
-const BLOBS: i64 = 16;
+use crate::storage::retention::{BLOBS, CHUNK, COST_OF_RUN, Limits, check_kept};
 
 /// What keeps a run that has ended.
 const FREE: &str = "NOT EXISTS (SELECT 1 FROM runs AS parent WHERE parent.tenant = runs.tenant \
@@ -105,71 +99,37 @@ impl PostgresStore {
                  OR EXISTS (SELECT 1 FROM blob_uses WHERE uses = 0)";
             let row = sqlx::query(unfinished).fetch_one(&mut *reader).await?;
             Ok(row.try_get(0)?
-                || limits.expired_run(&mut reader).await?.is_some()
-                || limits.last_old_event(&mut reader).await?.is_some())
+                || expired_run(limits, &mut reader).await?.is_some()
+                || last_old_event(limits, &mut reader).await?.is_some())
         })
         .await
     }
 }
 
-/// An [`Expiry`] in nanoseconds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Limits {
-    now: Option<i64>,
-    completed: Option<i64>,
-    failed: Option<i64>,
-    events: Option<i64>,
+/// A run that may be removed.
+async fn expired_run(limits: &Limits, connection: &mut PgConnection) -> Decoded<Option<Key>> {
+    for (condition, until) in limits.runs() {
+        let sql = format!(
+            "SELECT tenant, owner, id FROM runs WHERE {condition} $1 AND ended_at IS NOT NULL AND NOT is_removed \
+             AND {FREE} LIMIT 1"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(until);
+        if let Some(row) = query.fetch_optional(&mut *connection).await? {
+            return Key::read(&row).map(Some);
+        }
+    }
+    Ok(None)
 }
 
-impl Limits {
-    fn new(expiry: &Expiry) -> Result<Self> {
-        let moment = |moment: Option<Timestamp>| moment.map(nanoseconds).transpose();
-        Ok(Self {
-            now: moment(Some(expiry.now))?,
-            completed: moment(expiry.completed_until)?,
-            failed: moment(expiry.failed_until)?,
-            events: moment(expiry.events_until)?,
-        })
-    }
-
-    /// A run that may be removed.
-    async fn expired_run(&self, connection: &mut PgConnection) -> Decoded<Option<Key>> {
-        for (condition, until) in [
-            ("expires_at IS NOT NULL AND expires_at <= $1", self.now),
-            (
-                "expires_at IS NULL AND status = 'completed' AND ended_at <= $1",
-                self.completed,
-            ),
-            (
-                "expires_at IS NULL AND status = 'faulted' AND ended_at <= $1",
-                self.failed,
-            ),
-            (
-                "expires_at IS NULL AND status = 'cancelled' AND ended_at <= $1",
-                self.failed,
-            ),
-        ] {
-            let Some(until) = until else { continue };
-            let sql = format!(
-                "SELECT tenant, owner, id FROM runs WHERE {condition} AND ended_at IS NOT NULL AND NOT is_removed \
-                 AND {FREE} LIMIT 1"
-            );
-            let query = sqlx::query(AssertSqlSafe(sql)).bind(until);
-            if let Some(row) = query.fetch_optional(&mut *connection).await? {
-                return Key::read(&row).map(Some);
-            }
-        }
-        Ok(None)
-    }
-
-    /// The last event that is old enough to be removed.
-    async fn last_old_event(&self, connection: &mut PgConnection) -> Decoded<Option<i64>> {
-        let Some(until) = self.events else { return Ok(None) };
-        let query = r#"SELECT last FROM (SELECT max("offset") AS last FROM event_ages WHERE at <= $1) AS old
-             WHERE EXISTS (SELECT 1 FROM events WHERE "offset" <= last)"#;
-        let row = sqlx::query(query).bind(until).fetch_optional(connection).await?;
-        row.map_or(Ok(None), |row| row.try_get(0))
-    }
+/// The last event that is old enough to be removed.
+async fn last_old_event(limits: &Limits, connection: &mut PgConnection) -> Decoded<Option<i64>> {
+    let Some(until) = limits.events else {
+        return Ok(None);
+    };
+    let query = r#"SELECT last FROM (SELECT max("offset") AS last FROM event_ages WHERE at <= $1) AS old
+         WHERE EXISTS (SELECT 1 FROM events WHERE "offset" <= last)"#;
+    let row = sqlx::query(query).bind(until).fetch_optional(connection).await?;
+    row.map_or(Ok(None), |row| row.try_get(0))
 }
 
 /// The key of a run, as it stands in rows.
@@ -279,7 +239,7 @@ impl Write for Prune {
             let key = match sqlx::query(marked).fetch_optional(&mut *connection).await? {
                 Some(row) => Key::read(&row)?,
                 None => {
-                    let Some(key) = self.limits.expired_run(connection).await? else {
+                    let Some(key) = expired_run(&self.limits, connection).await? else {
                         break;
                     };
                     key.mark(connection).await?;
@@ -298,7 +258,7 @@ impl Write for Prune {
 impl Prune {
     /// Removes old events; tells whether there may be more.
     async fn remove_events(&self, connection: &mut PgConnection, limit: i64) -> Decoded<bool> {
-        let Some(last) = self.limits.last_old_event(connection).await? else {
+        let Some(last) = last_old_event(&self.limits, connection).await? else {
             return Ok(false);
         };
         let events = r#"DELETE FROM events WHERE "offset" IN
@@ -381,14 +341,7 @@ impl Write for Mark<'_> {
         let Some(row) = query.fetch_optional(&mut *connection).await? else {
             return Ok(false);
         };
-        for (column, kept) in [Kept::Running, Kept::ByParent, Kept::BySchedule]
-            .into_iter()
-            .enumerate()
-        {
-            if row.try_get(column)? {
-                return Err(kept.error(self.run).into());
-            }
-        }
+        check_kept(self.run, [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?])?;
         key.mark(connection).await?;
         Ok(true)
     }

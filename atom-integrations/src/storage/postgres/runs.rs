@@ -1,29 +1,26 @@
 //! Runs and their journals.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use atom_core::storage::{
-    Admitted, Committed, JournalEntry, Lane, NewRun, Page, PageRequest, ParentStep, RunCommit, RunFilter,
-    RunLabels, RunRecord, RunStatus, RunStore, WorkflowKey, WorkflowVersion,
+    Admitted, Committed, JournalEntry, Lane, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord,
+    RunStore,
 };
-use atom_core::{Principal, Result, RunId, Scope};
+use atom_core::{Result, RunId, Scope};
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::admission::{Admit, admission};
-use super::blobs::whole;
+use super::admission::Admit;
 use super::database::{Query, Sight};
-use super::rows::{Decoded, decode_error, limit as row_limit, moment, unsigned, value};
+use super::rows::{Decoded, limit as row_limit, unsigned};
 use super::text::stored;
-use super::values::{optional_text, run_id, text, uuid_of_run};
+use super::values::{run_id, uuid_of_run};
 use super::{PostgresStore, selection};
 use crate::storage::blobs::Blobs;
 use crate::storage::change::Change;
+use crate::storage::record::{self, StoredRow, whole};
 
-/// What [`record`] reads, but for the two columns that can be large.
+/// What [`record::run`] reads, but for the two columns that can be large.
 const WHOLE: &str = "SELECT input, input_parts, output, output_parts, ";
 /// The same for a list, which shows neither.
 const LISTED: &str =
@@ -65,7 +62,7 @@ impl RunStore for PostgresStore {
         let columns = ["input_parts", "output_parts"];
         let found = self.database.rows_with_blobs(scope, &columns, query).await;
         found
-            .and_then(|(rows, blobs)| rows.first().map(|row| record(row, &blobs)).transpose())
+            .and_then(|(rows, blobs)| rows.first().map(|row| record::run(row, &blobs)).transpose())
             .map_err(|error| self.database.error(error))
     }
 
@@ -137,96 +134,22 @@ impl PostgresStore {
     async fn records(&self, sight: Sight<'_>, query: Query<'_>) -> Result<Vec<RunRecord>> {
         let rows = self.database.rows(sight, query).await;
         let blobs = Blobs::default();
-        rows.and_then(|rows| rows.iter().map(|row| record(row, &blobs)).collect::<Decoded<_>>())
-            .map_err(|error| self.database.error(error))
+        rows.and_then(|rows| {
+            rows.iter()
+                .map(|row| record::run(row, &blobs))
+                .collect::<Decoded<_>>()
+        })
+        .map_err(|error| self.database.error(error))
     }
-}
-
-fn record(row: &PgRow, blobs: &Blobs) -> Decoded<RunRecord> {
-    let data = |column: &str, parts: &str| {
-        let text = whole(row, blobs, column, parts)?;
-        text.map(|text| value(&text)).transpose()
-    };
-    let parent = match (row.try_get("parent_run")?, row.try_get("parent_action")?) {
-        (Some(run), Some(action)) => Some(ParentStep {
-            run: run_id(run),
-            action: unsigned(action)?,
-        }),
-        _ => None,
-    };
-    Ok(RunRecord {
-        id: run_id(row.try_get("id")?),
-        principal: Principal {
-            tenant: text(row, "tenant")?,
-            user: text(row, "owner")?,
-            roles: value(row.try_get("roles")?)?,
-        },
-        workflow: WorkflowKey {
-            namespace: text(row, "namespace")?,
-            name: text(row, "name")?,
-            version: text(row, "version")?,
-            hash: text(row, "hash")?,
-        },
-        started_with: started_with(row)?,
-        parent,
-        directory: optional_text(row, "directory")?.map(Into::into),
-        rerun_of: row.try_get::<Option<_>, _>("rerun_of")?.map(run_id),
-        trigger: optional_json(row, "started_by")?,
-        labels: RunLabels {
-            tags: labels(row, "tags")?,
-            fields: labels(row, "fields")?,
-        },
-        idempotency_key: optional_text(row, "idempotency_key")?,
-        admission: admission(row)?,
-        input: data("input", "input_parts")?.unwrap_or_default(),
-        status: status(row.try_get("status")?)?,
-        output: data("output", "output_parts")?,
-        error: optional_json(row, "error")?,
-        journal_start: unsigned(row.try_get("journal_start")?)?,
-        created_at: moment(row.try_get("created_at")?)?,
-        updated_at: moment(row.try_get("updated_at")?)?,
-        ended_at: row
-            .try_get::<Option<i64>, _>("ended_at")?
-            .map(moment)
-            .transpose()?,
-    })
-}
-
-fn optional_json<T: DeserializeOwned>(row: &PgRow, column: &str) -> Decoded<Option<T>> {
-    row.try_get::<Option<&str>, _>(column)?.map(value).transpose()
-}
-
-fn started_with(row: &PgRow) -> Decoded<Option<WorkflowVersion>> {
-    let version = optional_text(row, "started_version")?;
-    let hash = optional_text(row, "started_hash")?;
-    Ok(version
-        .zip(hash)
-        .map(|(version, hash)| WorkflowVersion { version, hash }))
-}
-
-fn labels<T: DeserializeOwned>(row: &PgRow, column: &str) -> Decoded<BTreeMap<String, T>> {
-    Ok(optional_json(row, column)?.unwrap_or_default())
-}
-
-fn status(text: &str) -> Decoded<RunStatus> {
-    [
-        RunStatus::Running,
-        RunStatus::Queued,
-        RunStatus::Paused,
-        RunStatus::Completed,
-        RunStatus::Faulted,
-        RunStatus::Cancelled,
-    ]
-    .into_iter()
-    .find(|status| status.as_str() == text)
-    .ok_or_else(|| decode_error(std::io::Error::other("the status of a run is unknown")))
 }
 
 fn journal_entry(row: &PgRow, blobs: &Blobs) -> Decoded<JournalEntry> {
     Ok(JournalEntry {
-        sequence: unsigned(row.try_get("sequence")?)?,
-        at: moment(row.try_get("at")?)?,
-        payload: whole(row, blobs, "payload", "payload_parts")?.unwrap_or_default(),
-        event_head: unsigned(row.try_get("event_head")?)?,
+        sequence: unsigned(row.integer("sequence")?)?,
+        at: row.moment("at")?,
+        payload: whole(row, blobs, "payload", "payload_parts")?
+            .unwrap_or_default()
+            .into_owned(),
+        event_head: unsigned(row.integer("event_head")?)?,
     })
 }

@@ -1,9 +1,7 @@
 //! Who may begin.
 
 use async_trait::async_trait;
-use atom_core::storage::{
-    Admission, AdmissionState, Admitted, ConcurrencyLimit, Lane, LaneKey, NewRun, OnLimit, RateLimit, Traffic,
-};
+use atom_core::storage::{Admitted, ConcurrencyLimit, Lane, LaneKey, NewRun, OnLimit, RateLimit, Traffic};
 use atom_core::{Result, RunId};
 use jiff::Timestamp;
 use sqlx::Row;
@@ -37,28 +35,6 @@ pub(super) fn limit_row(run: &NewRun) -> Result<Option<[Argument; 7]>> {
         Argument::text(&run.principal.user),
         Argument::id(run.id),
     ]))
-}
-
-/// How a run came to begin or waits to, from the columns `admission`, `begun_at` and `is_unwanted`.
-pub(super) fn admission(row: &SqliteRow) -> Decoded<Option<Admission>> {
-    let Some(limits) = row.try_get::<Option<&str>, _>("admission")? else {
-        return Ok(None);
-    };
-    let begun_at = row
-        .try_get::<Option<i64>, _>("begun_at")?
-        .map(moment)
-        .transpose()?;
-    let state = match (begun_at.is_some(), row.try_get("is_unwanted")?) {
-        (false, false) => AdmissionState::Queued,
-        (false, true) => AdmissionState::Refused,
-        (true, false) => AdmissionState::Begun,
-        (true, true) => AdmissionState::Superseded,
-    };
-    Ok(Some(Admission {
-        limits: value(limits)?,
-        state,
-        begun_at,
-    }))
 }
 
 /// Looks at the queue of a lane.

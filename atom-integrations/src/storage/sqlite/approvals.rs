@@ -2,20 +2,18 @@
 
 use async_trait::async_trait;
 use atom_core::storage::{
-    ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Decision, OnDeadline, Page, PageRequest,
-    WorkflowKey,
+    ApprovalFilter, ApprovalRecord, ApprovalStatus, ApprovalStore, Decision, Page, PageRequest,
 };
 use atom_core::{ApprovalId, Principal, Result, Scope};
 use jiff::Timestamp;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteArguments;
 
 use super::SqliteStore;
-use super::rows::{
-    Decoded, approval_id, integer, json, limit as row_limit, moment, nanoseconds, run_id, unsigned, value,
-};
+use super::rows::{Decoded, integer, json, limit as row_limit, nanoseconds};
 use super::script::{Argument, Rows, Table};
-use crate::storage::viewers::{named, viewers, viewers_of};
+use crate::storage::record;
+use crate::storage::viewers::{viewers, viewers_of};
 
 pub(super) const APPROVALS: Table = Table(
     "INSERT OR IGNORE INTO approvals (tenant, user, id, run, action, task, namespace, name, version, hash, title, message, \
@@ -29,12 +27,12 @@ pub(super) const VIEWERS: Table = Table(
 pub(super) const CLOSE: &str = "UPDATE approvals SET status = ?, decision = ?, closed_at = ? \
      WHERE tenant = ? AND user = ? AND id = ? AND status = 'pending';";
 
-/// What [`record`] reads, but for what can be large.
+/// What [`record::approval`] reads, but for what can be large.
 const WHOLE: &str = "SELECT form, data, input, decision, ";
 /// The same for a list, which shows none of it.
 const LISTED: &str = "SELECT NULL AS form, 'null' AS data, NULL AS input, \
      json_remove(decision, '$.form', '$.input') AS decision, ";
-const COLUMNS: &str = "tenant, user, id, run, action, task, namespace, name, version, hash, title, message, assignees, \
+const COLUMNS: &str = "tenant, user AS owner, id, run, action, task, namespace, name, version, hash, title, message, assignees, \
      created_at, deadline, on_deadline, status, closed_at FROM approvals";
 
 #[async_trait]
@@ -113,7 +111,7 @@ type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 impl SqliteStore {
     async fn approval_records(&self, query: Query) -> Result<Vec<ApprovalRecord>> {
         let rows = query.fetch_all(&self.database.readers).await;
-        rows.and_then(|rows| rows.iter().map(record).collect::<Decoded<_>>())
+        rows.and_then(|rows| rows.iter().map(record::approval).collect::<Decoded<_>>())
             .map_err(|error| self.database.error(error))
     }
 }
@@ -179,44 +177,4 @@ pub(super) fn close_row(
         Argument::text(&scope.user),
         Argument::Bytes(id.as_bytes().to_vec()),
     ])
-}
-
-fn record(row: &SqliteRow) -> Decoded<ApprovalRecord> {
-    let optional_json = |column: &str| row.try_get::<Option<&str>, _>(column)?.map(value).transpose();
-    let optional_moment = |column: &str| row.try_get::<Option<i64>, _>(column)?.map(moment).transpose();
-    Ok(ApprovalRecord {
-        id: approval_id(row.try_get("id")?)?,
-        owner: Scope {
-            tenant: row.try_get("tenant")?,
-            user: row.try_get("user")?,
-        },
-        run: run_id(row.try_get("run")?)?,
-        action: unsigned(row.try_get("action")?)?,
-        task: row.try_get("task")?,
-        workflow: WorkflowKey {
-            namespace: row.try_get("namespace")?,
-            name: row.try_get("name")?,
-            version: row.try_get("version")?,
-            hash: row.try_get("hash")?,
-        },
-        title: row.try_get("title")?,
-        message: row.try_get("message")?,
-        data: value(row.try_get("data")?)?,
-        input: optional_json("input")?,
-        form: optional_json("form")?,
-        assignees: value(row.try_get("assignees")?)?,
-        created_at: moment(row.try_get("created_at")?)?,
-        deadline: optional_moment("deadline")?,
-        on_deadline: named(row.try_get("on_deadline")?, &OnDeadline::ALL, OnDeadline::as_str)?,
-        status: named(
-            row.try_get("status")?,
-            &ApprovalStatus::ALL,
-            ApprovalStatus::as_str,
-        )?,
-        decision: row
-            .try_get::<Option<&str>, _>("decision")?
-            .map(value)
-            .transpose()?,
-        closed_at: optional_moment("closed_at")?,
-    })
 }

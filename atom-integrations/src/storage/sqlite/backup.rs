@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 use zeroize::Zeroizing;
 
 use super::error::{damaged, file_error, storage_error};
-use super::open::{DATABASE, check_header, create_directory, lock, private_file, sync_directory};
+use super::open::{DATABASE, blocking, check_header, create_directory, lock, private_file, sync_directory};
 use crate::vault::ROOT_KEY;
 
 /// How long a copy waits for a database that another process keeps to itself.
@@ -71,7 +71,7 @@ pub async fn create(directory: &Path, folder: &Path, with_root_key: bool) -> Res
 /// Dropping the future leaves a directory without a database.
 pub async fn restore(folder: &Path, directory: &Path) -> Result<Backup> {
     let held = absolute(directory)?;
-    let lock = blocking(move || {
+    let lock = blocking("restoring the store", move || {
         create_directory(&held).map_err(|error| file_error(&held, error))?;
         lock(&held)
     });
@@ -107,13 +107,13 @@ async fn copy(from: &Path, to: &Path, with_root_key: bool) -> Result<Backup> {
             file.map(drop).map_err(|error| file_error(&draft, error))
         }
     };
-    blocking(prepare).await?;
+    blocking("copying the store", prepare).await?;
     if let Err(error) = write(&source, &draft).await {
         // What is left of it only takes space, which may be what was missing.
         let _ = std::fs::remove_file(&draft);
         return Err(error);
     }
-    blocking(move || {
+    blocking("copying the store", move || {
         let has_root_key = with_root_key && copy_root_key(&from.join(ROOT_KEY), &to.join(ROOT_KEY))?;
         // The database comes last: where it stands, the backup is whole.
         let finish = || {
@@ -194,10 +194,4 @@ fn copy_root_key(from: &Path, to: &Path) -> Result<bool> {
 
 fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| file_error(path, error))
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        Error::new(ErrorCode::StorageFailed, "copying the store was interrupted").with_source(error)
-    })?
 }

@@ -20,7 +20,7 @@ use super::script::{Argument, Rows, Script, Table};
 use super::statistics;
 use crate::storage::blobs::Blob;
 use crate::storage::change::{
-    Change, EventKey, RunKey, RunState, StartKey, named_events, named_key, named_run, start_key,
+    Change, EventKey, RunKey, RunState, StartKey, check_new, named_events, named_key, named_run,
 };
 use crate::storage::labels::label_values;
 use crate::storage::statistics::Additions;
@@ -110,18 +110,7 @@ impl<'a> Batch<'a> {
     }
 
     fn create(&mut self, run: &NewRun) -> Result<u64> {
-        run.check()?;
-        let key = (run.principal.scope(), run.id);
-        if self.states.contains_key(&key) {
-            return Err(run.already_exists());
-        }
-        let start_key = start_key(run);
-        if start_key
-            .as_ref()
-            .is_some_and(|key| self.taken_keys.contains(key))
-        {
-            return Err(run.key_taken());
-        }
+        let (key, start_key) = check_new(run, self.states, &self.taken_keys)?;
         let mut blobs = Vec::new();
         let row = run_row(run, &mut blobs)?;
         let limits = limit_row(run)?;

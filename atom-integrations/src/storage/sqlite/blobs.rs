@@ -7,7 +7,8 @@ use sqlx::{AssertSqlSafe, Row, Sqlite};
 use super::Database;
 use super::rows::Decoded;
 use super::script::{Argument, Rows, Table};
-use crate::storage::blobs::{self, Blob, Blobs, Cut, damaged, hashes};
+use crate::storage::blobs::{self, Blob, Blobs, Cut, damaged};
+use crate::storage::record::needed;
 
 /// How many blobs one statement reads.
 const LOOKUPS: usize = 32;
@@ -99,16 +100,4 @@ impl Database {
         reader.commit().await?;
         Ok((rows, blobs))
     }
-}
-
-fn needed(rows: &[SqliteRow], columns: &[&str]) -> Decoded<Vec<String>> {
-    let mut needed = Vec::new();
-    for row in rows {
-        for column in columns {
-            if let Some(parts) = row.try_get::<Option<&str>, _>(*column)? {
-                needed.extend(hashes(parts)?);
-            }
-        }
-    }
-    Ok(needed)
 }

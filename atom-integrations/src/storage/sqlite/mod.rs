@@ -16,6 +16,7 @@ mod fence;
 mod migrations;
 mod open;
 mod retention;
+mod row;
 mod runs;
 mod schedules;
 mod script;
@@ -31,7 +32,7 @@ mod writer;
 
 pub(crate) use super::refusal::WriteResult;
 pub(crate) use error::file_error;
-pub(crate) use open::{private_file, sync_directory};
+pub(crate) use open::{blocking, private_file, sync_directory};
 pub(crate) use writer::Write;
 
 use std::path::Path;

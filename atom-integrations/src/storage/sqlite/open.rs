@@ -43,9 +43,7 @@ pub(super) async fn open(directory: &Path) -> Result<Opened> {
         let is_new = path.metadata().is_ok_and(|file| file.len() == 0);
         Ok((path, lock, is_new))
     };
-    let (path, lock, is_new) = tokio::task::spawn_blocking(prepare).await.map_err(|error| {
-        Error::new(ErrorCode::StorageFailed, "opening the store was interrupted").with_source(error)
-    })??;
+    let (path, lock, is_new) = blocking("opening the store", prepare).await?;
 
     let options = options(&path);
     let mut creation = options.clone();
@@ -72,6 +70,16 @@ pub(super) async fn open(directory: &Path) -> Result<Opened> {
         head,
         lock,
     })
+}
+
+/// Does what blocks a thread; `what` it is stands in the error when the process ends meanwhile.
+pub(crate) async fn blocking<T: Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        Error::new(ErrorCode::StorageFailed, format!("{what} was interrupted")).with_source(error)
+    })?
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

@@ -4,7 +4,7 @@
 //! mark. Blobs that no row refers to any more are found by their count, and events by their age.
 
 use async_trait::async_trait;
-use atom_core::storage::{Expiry, Kept, RetentionStore};
+use atom_core::storage::{Expiry, RetentionStore};
 use atom_core::{Result, RunId, Scope};
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnection;
@@ -14,13 +14,8 @@ use super::SqliteStore;
 use super::rows::{Decoded, limit as row_limit, nanoseconds};
 use super::writer::Write;
 use crate::storage::refusal::{Refusal, WriteResult};
+use crate::storage::retention::{BLOBS, CHUNK, COST_OF_RUN, Limits, check_kept};
 
-/// How many rows one transaction of [`RetentionStore::delete_run`] removes.
-const CHUNK: i64 = 200;
-/// What removing a run costs beside the rows of its journal, counted in such rows.
-const COST_OF_RUN: i64 = 8;
-/// How many blobs one transaction removes: each can be large.
-const BLOBS: i64 = 16;
 /// How many free pages a transaction gives back.
 const PAGES: i64 = 512;
 /// How many pages stay free, at least, because new rows will take them.
@@ -102,70 +97,36 @@ impl SqliteStore {
              OR EXISTS (SELECT 1 FROM blob_uses WHERE uses = 0)";
         let row = sqlx::query(unfinished).fetch_one(&mut *reader).await?;
         Ok(row.try_get(0)?
-            || limits.expired_run(&mut reader).await?.is_some()
-            || limits.last_old_event(&mut reader).await?.is_some()
+            || expired_run(limits, &mut reader).await?.is_some()
+            || last_old_event(limits, &mut reader).await?.is_some()
             || spare_pages(&mut reader).await? > 0)
     }
 }
 
-/// An [`Expiry`] in nanoseconds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Limits {
-    now: Option<i64>,
-    completed: Option<i64>,
-    failed: Option<i64>,
-    events: Option<i64>,
+/// A run that may be removed.
+async fn expired_run(limits: &Limits, connection: &mut SqliteConnection) -> Decoded<Option<Key>> {
+    for (condition, until) in limits.runs() {
+        let sql = format!(
+            "SELECT tenant, user, id FROM runs WHERE {condition} ? AND ended_at IS NOT NULL AND is_removed = 0 \
+             AND {FREE} LIMIT 1"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(until);
+        if let Some(row) = query.fetch_optional(&mut *connection).await? {
+            return Key::read(&row).map(Some);
+        }
+    }
+    Ok(None)
 }
 
-impl Limits {
-    fn new(expiry: &Expiry) -> Result<Self> {
-        let moment = |moment: Option<Timestamp>| moment.map(nanoseconds).transpose();
-        Ok(Self {
-            now: moment(Some(expiry.now))?,
-            completed: moment(expiry.completed_until)?,
-            failed: moment(expiry.failed_until)?,
-            events: moment(expiry.events_until)?,
-        })
-    }
-
-    /// A run that may be removed.
-    async fn expired_run(&self, connection: &mut SqliteConnection) -> Decoded<Option<Key>> {
-        for (condition, until) in [
-            ("expires_at <= ?", self.now),
-            (
-                "expires_at IS NULL AND status = 'completed' AND ended_at <= ?",
-                self.completed,
-            ),
-            (
-                "expires_at IS NULL AND status = 'faulted' AND ended_at <= ?",
-                self.failed,
-            ),
-            (
-                "expires_at IS NULL AND status = 'cancelled' AND ended_at <= ?",
-                self.failed,
-            ),
-        ] {
-            let Some(until) = until else { continue };
-            let sql = format!(
-                "SELECT tenant, user, id FROM runs WHERE {condition} AND ended_at IS NOT NULL AND is_removed = 0 \
-                 AND {FREE} LIMIT 1"
-            );
-            let query = sqlx::query(AssertSqlSafe(sql)).bind(until);
-            if let Some(row) = query.fetch_optional(&mut *connection).await? {
-                return Key::read(&row).map(Some);
-            }
-        }
-        Ok(None)
-    }
-
-    /// The last event that is old enough to be removed.
-    async fn last_old_event(&self, connection: &mut SqliteConnection) -> Decoded<Option<i64>> {
-        let Some(until) = self.events else { return Ok(None) };
-        let query = r#"SELECT max("offset") FROM event_ages WHERE at <= ?1
-             HAVING EXISTS (SELECT 1 FROM events WHERE "offset" <= (SELECT max("offset") FROM event_ages WHERE at <= ?1))"#;
-        let row = sqlx::query(query).bind(until).fetch_optional(connection).await?;
-        row.map_or(Ok(None), |row| row.try_get(0))
-    }
+/// The last event that is old enough to be removed.
+async fn last_old_event(limits: &Limits, connection: &mut SqliteConnection) -> Decoded<Option<i64>> {
+    let Some(until) = limits.events else {
+        return Ok(None);
+    };
+    let query = r#"SELECT max("offset") FROM event_ages WHERE at <= ?1
+         HAVING EXISTS (SELECT 1 FROM events WHERE "offset" <= (SELECT max("offset") FROM event_ages WHERE at <= ?1))"#;
+    let row = sqlx::query(query).bind(until).fetch_optional(connection).await?;
+    row.map_or(Ok(None), |row| row.try_get(0))
 }
 
 /// The key of a run.
@@ -277,7 +238,7 @@ impl Write for Prune {
             let key = match sqlx::query(marked).fetch_optional(&mut *connection).await? {
                 Some(row) => Key::read(&row)?,
                 None => {
-                    let Some(key) = self.limits.expired_run(connection).await? else {
+                    let Some(key) = expired_run(&self.limits, connection).await? else {
                         break;
                     };
                     key.mark(connection).await?;
@@ -321,7 +282,7 @@ impl Write for Trim {
 impl Prune {
     /// Removes old events; tells whether there may be more.
     async fn remove_events(&self, connection: &mut SqliteConnection, limit: i64) -> Decoded<bool> {
-        let Some(last) = self.limits.last_old_event(connection).await? else {
+        let Some(last) = last_old_event(&self.limits, connection).await? else {
             return Ok(false);
         };
         let events = r#"DELETE FROM events WHERE "offset" IN
@@ -396,14 +357,7 @@ impl Write for Mark {
         let Some(row) = query.fetch_optional(&mut *connection).await? else {
             return Ok(false);
         };
-        for (column, kept) in [Kept::Running, Kept::ByParent, Kept::BySchedule]
-            .into_iter()
-            .enumerate()
-        {
-            if row.try_get(column)? {
-                return Err(kept.error(self.run).into());
-            }
-        }
+        check_kept(self.run, [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?])?;
         key.mark(connection).await?;
         Ok(true)
     }

@@ -1,31 +1,29 @@
 //! Runs and their journals.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use atom_core::storage::{
-    Admitted, Committed, JournalEntry, Lane, NewRun, Page, PageRequest, ParentStep, RunCommit, RunFilter,
-    RunLabels, RunRecord, RunStatus, RunStore, WorkflowKey, WorkflowVersion,
+    Admitted, Committed, JournalEntry, Lane, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord,
+    RunStore,
 };
-use atom_core::{Principal, Result, RunId, Scope};
+use atom_core::{Result, RunId, Scope};
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::SqliteStore;
-use super::admission::{Admit, admission};
-use super::rows::{Decoded, decode_error, limit as row_limit, moment, run_id, unsigned, value};
+use super::admission::Admit;
+use super::rows::{Decoded, limit as row_limit, moment, run_id, unsigned};
 use super::selection;
 use crate::storage::blobs::Blobs;
 use crate::storage::change::Change;
+use crate::storage::record;
 
-/// What [`record`] reads, but for the two columns that can be large.
+/// What [`record::run`] reads, but for the two columns that can be large.
 const WHOLE: &str = "SELECT input, input_parts, output, output_parts, ";
 /// The same for a list, which shows neither.
 const LISTED: &str = "SELECT 'null' AS input, NULL AS input_parts, NULL AS output, NULL AS output_parts, ";
 /// When a run was last written to stands in the last entry of its journal.
-const COLUMNS: &str = "runs.tenant, runs.user, runs.id, roles, namespace, runs.name, version, hash, started_version, \
+const COLUMNS: &str = "runs.tenant, runs.user AS owner, runs.id, roles, namespace, runs.name, version, hash, started_version, \
      started_hash, parent_run, \
      parent_action, directory, rerun_of, started_by, idempotency_key, tags, fields, \
      CASE WHEN status <> 'running' THEN status WHEN is_paused THEN 'paused' \
@@ -66,7 +64,7 @@ impl RunStore for SqliteStore {
         let columns = ["input_parts", "output_parts"];
         let found = self.database.rows_with_blobs(scope, &columns, query).await;
         found
-            .and_then(|(rows, blobs)| rows.first().map(|row| record(row, &blobs)).transpose())
+            .and_then(|(rows, blobs)| rows.first().map(|row| record::run(row, &blobs)).transpose())
             .map_err(|error| self.database.error(error))
     }
 
@@ -138,101 +136,13 @@ impl SqliteStore {
     async fn records(&self, query: Query<'_>) -> Result<Vec<RunRecord>> {
         let rows = query.fetch_all(&self.database.readers).await;
         let blobs = Blobs::default();
-        rows.and_then(|rows| rows.iter().map(|row| record(row, &blobs)).collect::<Decoded<_>>())
-            .map_err(|error| self.database.error(error))
+        rows.and_then(|rows| {
+            rows.iter()
+                .map(|row| record::run(row, &blobs))
+                .collect::<Decoded<_>>()
+        })
+        .map_err(|error| self.database.error(error))
     }
-}
-
-fn record(row: &SqliteRow, blobs: &Blobs) -> Decoded<RunRecord> {
-    let whole = |text: &'static str, parts: &'static str| {
-        let Some(text) = row.try_get::<Option<&str>, _>(text)? else {
-            return Ok(None);
-        };
-        blobs
-            .join(text, row.try_get(parts)?)
-            .and_then(|text| value(&text))
-            .map(Some)
-    };
-    let optional_json = |column: &str| row.try_get::<Option<&str>, _>(column)?.map(value).transpose();
-    let parent = match (
-        row.try_get::<Option<&[u8]>, _>("parent_run")?,
-        row.try_get("parent_action")?,
-    ) {
-        (Some(run), Some(action)) => Some(ParentStep {
-            run: run_id(run)?,
-            action: unsigned(action)?,
-        }),
-        _ => None,
-    };
-    Ok(RunRecord {
-        id: run_id(row.try_get("id")?)?,
-        principal: Principal {
-            tenant: row.try_get("tenant")?,
-            user: row.try_get("user")?,
-            roles: value(row.try_get("roles")?)?,
-        },
-        workflow: WorkflowKey {
-            namespace: row.try_get("namespace")?,
-            name: row.try_get("name")?,
-            version: row.try_get("version")?,
-            hash: row.try_get("hash")?,
-        },
-        started_with: started_with(row)?,
-        parent,
-        directory: row.try_get::<Option<String>, _>("directory")?.map(Into::into),
-        rerun_of: row
-            .try_get::<Option<&[u8]>, _>("rerun_of")?
-            .map(run_id)
-            .transpose()?,
-        trigger: row
-            .try_get::<Option<&str>, _>("started_by")?
-            .map(value)
-            .transpose()?,
-        labels: RunLabels {
-            tags: labels(row, "tags")?,
-            fields: labels(row, "fields")?,
-        },
-        idempotency_key: row.try_get("idempotency_key")?,
-        admission: admission(row)?,
-        input: whole("input", "input_parts")?.unwrap_or_default(),
-        status: status(row.try_get("status")?)?,
-        output: whole("output", "output_parts")?,
-        error: optional_json("error")?,
-        journal_start: unsigned(row.try_get("journal_start")?)?,
-        created_at: moment(row.try_get("created_at")?)?,
-        updated_at: moment(row.try_get("updated_at")?)?,
-        ended_at: row
-            .try_get::<Option<i64>, _>("ended_at")?
-            .map(moment)
-            .transpose()?,
-    })
-}
-
-fn started_with(row: &SqliteRow) -> Decoded<Option<WorkflowVersion>> {
-    let version: Option<String> = row.try_get("started_version")?;
-    let hash: Option<String> = row.try_get("started_hash")?;
-    Ok(version
-        .zip(hash)
-        .map(|(version, hash)| WorkflowVersion { version, hash }))
-}
-
-fn labels<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Decoded<BTreeMap<String, T>> {
-    let text = row.try_get::<Option<&str>, _>(column)?;
-    text.map_or(Ok(BTreeMap::new()), value)
-}
-
-fn status(text: &str) -> Decoded<RunStatus> {
-    [
-        RunStatus::Running,
-        RunStatus::Queued,
-        RunStatus::Paused,
-        RunStatus::Completed,
-        RunStatus::Faulted,
-        RunStatus::Cancelled,
-    ]
-    .into_iter()
-    .find(|status| status.as_str() == text)
-    .ok_or_else(|| decode_error(std::io::Error::other("the status of a run is unknown")))
 }
 
 fn journal_entry(row: &SqliteRow, blobs: &Blobs) -> Decoded<JournalEntry> {
