@@ -329,13 +329,22 @@ impl FunctionRegistry {
         Ok(())
     }
 
+    /// Follows what is registered: changes with every function that is added or removed.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
     /// Removes a function and tells whether there was one.
     pub fn unregister(&self, name: &str) -> bool {
         let mut functions = self
             .functions
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        functions.remove(name).is_some()
+        let is_removed = functions.remove(name).is_some();
+        drop(functions);
+        self.changes.send_modify(|changes| *changes += 1);
+        is_removed
     }
 
     /// The function with this name.

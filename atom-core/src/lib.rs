@@ -42,6 +42,6 @@ pub use connector::Connector;
 pub use error::{Error, ErrorCode, ErrorReport, Result, Retry};
 pub use event::{CloudEvent, EventLog, LoggedEvent, Offset};
 pub use function::{Function, FunctionContext, FunctionInfo, FunctionRegistry};
-pub use id::{ApprovalId, RandomSource, RunId};
+pub use id::{ApprovalId, RandomSource, RunId, WorkerId};
 pub use principal::{Principal, Scope};
 pub use secret::Secret;

@@ -5,9 +5,10 @@ mod alerts;
 mod retention;
 mod schedules;
 mod statistics;
+mod workers;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -17,11 +18,12 @@ use super::{
     Admission, Admitted, AlertRecord, ApprovalChange, ApprovalFilter, ApprovalRecord, ApprovalStatus,
     ApprovalStore, Committed, DeployedWorkflow, JournalEntry, Lane, NewRun, Page, PageRequest, RunCommit,
     RunFilter, RunRecord, RunStatus, RunStore, ScheduleRecord, StoredTemplate, Tally, TemplateInfo,
-    TemplateStore, WorkflowStore, rolled_back, select,
+    TemplateStore, WorkerStore, WorkflowStore, held_by_another, rolled_back, select,
 };
 use statistics::StatisticsKey;
+use workers::{Letters, Seat, Workers};
 
-use crate::{ApprovalId, CloudEvent, EventLog, LoggedEvent, Offset, Principal, Result, RunId, Scope};
+use crate::{ApprovalId, CloudEvent, EventLog, LoggedEvent, Offset, Principal, Result, RunId, Scope, WorkerId};
 
 /// Keeps everything in memory.
 ///
@@ -38,19 +40,21 @@ use crate::{ApprovalId, CloudEvent, EventLog, LoggedEvent, Offset, Principal, Re
 /// # Ok::<(), atom_core::Error>(())
 /// # }).unwrap();
 /// ```
-#[derive(Debug)]
+///
+/// Engines that are to share it each get their own from [`join`](Self::join).
+#[derive(Debug, Default)]
 pub struct MemoryStore {
-    tables: Mutex<Tables>,
-    head: watch::Sender<Offset>,
+    shared: Arc<Shared>,
+    /// Where it stands among the workers; one engine alone has no place.
+    seat: Option<Seat>,
 }
 
-impl Default for MemoryStore {
-    fn default() -> Self {
-        Self {
-            tables: Mutex::default(),
-            head: watch::Sender::new(0),
-        }
-    }
+#[derive(Debug, Default)]
+struct Shared {
+    tables: Mutex<Tables>,
+    head: watch::Sender<Offset>,
+    /// Changes when there may be news for workers.
+    news: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +75,8 @@ struct Tables {
     head: Offset,
     /// Up to where the log reached, by time.
     event_ages: BTreeMap<Timestamp, Offset>,
+    workers: Workers,
+    letters: Letters,
 }
 
 /// An owner, the namespace and name of a workflow, and the key under which a run of it was started.
@@ -95,7 +101,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(run: NewRun, event_head: Offset) -> Self {
+    fn new(run: NewRun, worker: Option<WorkerId>, event_head: Offset) -> Self {
         let journal: Vec<_> = run
             .entries(event_head)
             .map(|(entry, event_head)| JournalEntry {
@@ -124,6 +130,7 @@ impl Run {
             idempotency_key: run.idempotency_key,
             admission: run.limits.map(Admission::queued),
             journal_start: 0,
+            worker: worker.filter(|_| !run.is_offered),
             created_at: run.created_at,
             updated_at: journal.last().map_or(run.created_at, |entry| entry.at),
             ended_at: None,
@@ -189,9 +196,12 @@ impl Tables {
         self.head
     }
 
-    fn commit(&mut self, mut commit: RunCommit) -> Result<Committed> {
+    fn commit(&mut self, worker: Option<WorkerId>, mut commit: RunCommit) -> Result<Committed> {
         let key = (commit.scope.clone(), commit.run);
         let run = self.runs.get(&key).ok_or_else(|| commit.unknown_run())?;
+        if worker.is_some() && run.record.worker != worker {
+            return Err(held_by_another(commit.run));
+        }
         commit.check(run.next_sequence(), run.record.status.has_ended())?;
         for event in &commit.events {
             self.append(&commit.scope, event);
@@ -201,6 +211,9 @@ impl Tables {
         }
         if let (Some(tally), Some(end)) = (&commit.tally, &commit.end) {
             self.count(&commit.scope, tally, end.at);
+        }
+        if let Some(letter) = commit.letter {
+            self.letters.answer(letter, Ok(()));
         }
         let event_head = self.head;
         if let Some(run) = self.runs.get_mut(&key) {
@@ -243,14 +256,26 @@ impl MemoryStore {
         let mut tables = self.lock();
         let result = change(&mut tables);
         let head = tables.head;
-        self.head
+        self.shared
+            .head
             .send_if_modified(|known| std::mem::replace(known, head) != head);
         result
     }
 
+    /// Runs a change of a worker that holds its lease, or of an engine that has the store alone.
+    fn write_held<T>(&self, change: impl FnOnce(&mut Tables, Option<WorkerId>) -> Result<T>) -> Result<T> {
+        let worker = self.seat.as_ref().map(Seat::id);
+        self.write(|tables| {
+            if let Some(worker) = worker {
+                tables.workers.check(worker)?;
+            }
+            change(tables, worker)
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Tables> {
         // No change panics half way, so what a poisoned lock guards is whole.
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -410,9 +435,14 @@ impl TemplateStore for MemoryStore {
 
 #[async_trait]
 impl RunStore for MemoryStore {
+    fn workers(&self) -> Option<&dyn WorkerStore> {
+        self.seat.is_some().then_some(self)
+    }
+
     async fn create(&self, run: NewRun) -> Result<Committed> {
         run.check()?;
-        self.write(|tables| {
+        let is_offered = run.is_offered;
+        let created = self.write_held(|tables, worker| {
             let key = (run.principal.scope(), run.id);
             if tables.runs.contains_key(&key) {
                 return Err(run.already_exists());
@@ -425,17 +455,34 @@ impl RunStore for MemoryStore {
             }
             tables.count(&key.0, &run.tally(), run.created_at);
             let event_head = tables.head;
-            tables.runs.insert(key, Run::new(run, event_head));
+            tables.runs.insert(key, Run::new(run, worker, event_head));
             Ok(Committed { event_head })
-        })
+        });
+        if is_offered {
+            self.tell();
+        }
+        created
     }
 
     async fn commit(&self, commit: RunCommit) -> Result<Committed> {
-        self.write(|tables| tables.commit(commit))
+        let has_letter = commit.letter.is_some();
+        let committed = self.write_held(|tables, worker| tables.commit(worker, commit));
+        if has_letter {
+            self.tell();
+        }
+        committed
     }
 
     async fn admit(&self, lane: &Lane, now: Timestamp) -> Result<Admitted> {
-        Ok(self.write(|tables| tables.admit(lane, now)))
+        let admitted = self.write_held(|tables, worker| {
+            let admitted = tables.admit(lane, now);
+            for run in &admitted.changed {
+                tables.tell_holder(worker, &(lane.scope.clone(), *run));
+            }
+            Ok(admitted)
+        });
+        self.tell();
+        admitted
     }
 
     async fn run(&self, scope: &Scope, id: RunId) -> Result<Option<RunRecord>> {
@@ -539,7 +586,7 @@ impl ApprovalStore for MemoryStore {
 #[async_trait]
 impl EventLog for MemoryStore {
     async fn append(&self, scope: &Scope, event: &CloudEvent) -> Result<Offset> {
-        Ok(self.write(|tables| tables.append(scope, event)))
+        self.write_held(|tables, _| Ok(tables.append(scope, event)))
     }
 
     async fn read(&self, scope: &Scope, after: Offset, limit: usize) -> Result<Vec<LoggedEvent>> {
@@ -566,6 +613,6 @@ impl EventLog for MemoryStore {
     }
 
     fn watch(&self) -> watch::Receiver<Offset> {
-        self.head.subscribe()
+        self.shared.head.subscribe()
     }
 }

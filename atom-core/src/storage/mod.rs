@@ -7,7 +7,9 @@
 //!   runs of other users of its tenant ask it to decide, never those of another tenant. [`RetentionStore::prune`] removes
 //!   what is old of all scopes and shows nothing.
 //! * What a method reports as written is on disk: it survives `kill -9` and a power cut.
-//! * An engine that has lost its place to a newer one can write nothing ([`ErrorCode::Conflict`](crate::ErrorCode)).
+//! * An engine that has lost its place to a newer one, or its lease, can write nothing
+//!   ([`ErrorCode::Conflict`](crate::ErrorCode)). Where engines share a store, see [`WorkerStore`], each writes the steps of
+//!   the runs that it holds and of no others.
 //! * A failed write leaves everything stored before as it was.
 //! * What a store could not give back exactly it refuses: `limit_exceeded` for JSON nested more than 127 levels deep
 //!   or a text of a gigabyte, `invalid_request` for a time outside the years 1678 to 2261. [`MemoryStore`] has no
@@ -26,6 +28,7 @@ mod selection;
 mod statistics;
 mod template;
 mod vault;
+mod worker;
 mod workflow;
 
 pub use admission::{
@@ -58,6 +61,9 @@ pub use statistics::{
 };
 pub use template::{StoredTemplate, TemplateInfo, TemplateStore};
 pub use vault::{MemoryVault, SecretInfo, Vault, validate_secret, validate_secret_name};
+pub use worker::{
+    Delivery, Letter, LetterId, WorkerInfo, WorkerRecord, WorkerState, WorkerStore, held_by_another, lease_lost,
+};
 pub use workflow::{DeployedWorkflow, WorkflowStore, is_latest, rolled_back, select};
 
 use jiff::Timestamp;

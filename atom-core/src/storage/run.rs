@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::{
     Admission, Admitted, ApprovalChange, Lane, Page, PageRequest, RunFilter, RunLabels, RunLimits, RunTally,
-    check_idempotency_key,
+    LetterId, WorkerStore, check_idempotency_key,
 };
-use crate::{CloudEvent, Error, ErrorCode, Offset, Principal, Result, RunId, Scope};
+use crate::{CloudEvent, Error, ErrorCode, Offset, Principal, Result, RunId, Scope, WorkerId};
 
 /// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -155,6 +155,8 @@ pub struct NewRun {
     /// Entries that follow the first, copied from the run that it repeats. When there are any, all entries, the first
     /// one too, keep their `event_head`: what the run listens for goes on where the other one was.
     pub copied: Vec<JournalEntry>,
+    /// Whether any worker may take it, where engines share the store; else who creates it holds it.
+    pub is_offered: bool,
 }
 
 /// A run as stored.
@@ -192,6 +194,8 @@ pub struct RunRecord {
     pub admission: Option<Admission>,
     /// The sequence that its journal begins with: 0, unless the run has continued, see [`RunCommit::continues`].
     pub journal_start: u64,
+    /// The worker that holds it, where engines share the store; the last one, if it is gone or the run has ended.
+    pub worker: Option<WorkerId>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When the last journal entry was written.
@@ -254,6 +258,8 @@ pub struct RunCommit {
     /// Whether the journal begins with the last of these entries from now on. Those before it may be there for a while:
     /// [`trim_journals`](super::RetentionStore::trim_journals) removes them.
     pub continues: bool,
+    /// The letter of another worker that the step does, which is answered with it.
+    pub letter: Option<LetterId>,
 }
 
 impl NewRun {
@@ -378,6 +384,7 @@ impl RunRecord {
             idempotency_key: self.idempotency_key.clone(),
             admission: self.admission.clone(),
             journal_start: self.journal_start,
+            worker: self.worker,
             input: Value::Null,
             status: self.status,
             output: None,
@@ -405,6 +412,11 @@ pub struct Committed {
 /// Keeps runs and their journals.
 #[async_trait]
 pub trait RunStore: Send + Sync + std::fmt::Debug {
+    /// What engines need that share the store; nothing when one engine has it alone.
+    fn workers(&self) -> Option<&dyn WorkerStore> {
+        None
+    }
+
     /// Creates a run together with its first journal entry, and those it has from the run that it repeats.
     ///
     /// # Errors
@@ -416,8 +428,8 @@ pub trait RunStore: Send + Sync + std::fmt::Debug {
     /// Writes one step of a run, atomically. Concurrent commits of different runs may share one transaction.
     ///
     /// # Errors
-    /// `conflict` when the entries do not follow the journal, the run has ended, or a newer engine has taken
-    /// over; `not_found` when the run does not exist; `invalid_request` as [`RunCommit::check`]; `storage_full`
+    /// `conflict` when the entries do not follow the journal, the run has ended, another worker holds it, or a newer
+    /// engine has taken over; `not_found` when the run does not exist; `invalid_request` as [`RunCommit::check`]; `storage_full`
     /// or `storage_failed`. Nothing is written then.
     ///
     /// # Cancel safety
@@ -428,7 +440,7 @@ pub trait RunStore: Send + Sync + std::fmt::Debug {
     /// runs begin and which are cancelled, by [`RunLimits::judge`]. The queue is in order of priority, then of creation;
     /// paused runs are passed over. A run that waits for a place keeps those behind it in its concurrency lane waiting,
     /// and one that waits for its rate those behind it in its rate lane. Runs of which it says that they begin count as
-    /// under way from then on, until they end.
+    /// under way from then on, until they end. A worker that holds one of them, but has not asked, finds a letter.
     ///
     /// # Errors
     /// `conflict` when a newer engine has taken over, `storage_full` or `storage_failed`. Nothing is decided then.

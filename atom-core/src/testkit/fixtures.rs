@@ -103,6 +103,7 @@ pub fn new_run(principal: &Principal, number: u64) -> NewRun {
         idempotency_key: None,
         limits: None,
         copied: Vec::new(),
+        is_offered: false,
     }
 }
 
@@ -146,5 +147,6 @@ pub fn commit(scope: &Scope, run: RunId, sequences: std::ops::Range<u64>) -> Run
         tally: None,
         migrates_to: None,
         continues: false,
+        letter: None,
     }
 }

@@ -143,6 +143,7 @@ pub(super) fn run(row: &impl StoredRow, blobs: &Blobs) -> Decoded<RunRecord> {
         output: data("output", "output_parts")?,
         error: row.optional_json("error")?,
         journal_start: unsigned(row.integer("journal_start")?)?,
+        worker: row.optional_id("worker")?.map(WorkerId::from_bytes),
         created_at: row.moment("created_at")?,
         updated_at: row.moment("updated_at")?,
         ended_at: row.optional_moment("ended_at")?,

@@ -160,6 +160,9 @@ impl Runtime {
         if run.status.has_ended() {
             return Ok(run);
         }
+        if !self.holds(&run) {
+            return Ok(run);
+        }
         let handle = self.drive(&run)?;
         match run.admission.as_ref().map(|admission| admission.state) {
             Some(AdmissionState::Refused) => return self.wait(&scope, run.id).await,
@@ -258,11 +261,15 @@ impl Runtime {
     }
 
     /// Tells the driver of a run that the store has decided about it.
-    async fn announce(&self, scope: &Scope, run: RunId) -> Result<()> {
+    pub(super) async fn announce(&self, scope: &Scope, run: RunId) -> Result<()> {
         let record = self.record(scope, run).await?;
         let Some(admission) = record.admission.as_ref().filter(|_| !record.status.has_ended()) else {
             return Ok(());
         };
+        // The store has told who holds it.
+        if !self.holds(&record) {
+            return Ok(());
+        }
         let event = match admission.state {
             AdmissionState::Superseded => Event::Cancelled {
                 reason: Some(reason(admission)),

@@ -36,10 +36,10 @@ impl Driver<'_> {
         // The child is looked after by a task of its own: it must be cancelled even when the run that
         // started it, and with it this run's actions, has ended.
         tasks.spawn(async move {
-            let shutdown = runtime.inner.shutdown.clone();
+            let tenure = runtime.inner.membership.tenure();
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => {}
+                () = tenure.end.cancelled() => {}
                 result = run_child(&runtime, &principal, parent, command, stop) => {
                     // Nobody waits any more when this fails.
                     let _ = sender.send(result);
@@ -142,7 +142,9 @@ async fn follow_child(runtime: &Runtime, child: &RunKey) -> RunRecord {
             if record.status.has_ended() {
                 return Ok(record);
             }
-            runtime.drive(&record)?;
+            if runtime.holds(&record) {
+                runtime.drive(&record)?;
+            }
             runtime.wait(scope, *id).await
         };
         match Box::pin(followed).await {

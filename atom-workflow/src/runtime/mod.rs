@@ -42,6 +42,7 @@ mod action;
 mod admission;
 mod alert;
 mod approve;
+mod background;
 mod child;
 mod driver;
 mod dry_run;
@@ -61,7 +62,7 @@ mod start;
 mod steps;
 mod stuck;
 mod tally;
-mod worker;
+mod workers;
 
 pub use alert::MINIMUM_STATISTICS;
 pub use approve::{Decide, unknown_approval};
@@ -83,7 +84,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use atom_core::storage::{RunRecord, RunStatus, RunTrigger, Store, Vault};
+use atom_core::storage::{LetterId, RunRecord, RunStatus, RunTrigger, Store, Vault};
 use atom_core::{
     CancellationToken, Clock, CloudEvent, Error, ErrorCode, FunctionRegistry, Offset, RandomSource, Result,
     RunId, Scope,
@@ -239,6 +240,8 @@ struct Inner {
     looks: admission::Looks,
     /// The runs that cannot go on.
     stuck: stuck::StuckRuns,
+    /// Where this engine stands among those that share its store.
+    membership: workers::Membership,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -273,14 +276,20 @@ struct Progress {
 struct Mail {
     /// Boxed, because every run keeps room for some.
     event: Box<Event>,
+    /// The letter of another worker that asks for it.
+    letter: Option<LetterId>,
     answer: oneshot::Sender<Result<()>>,
 }
 
 impl Mail {
     fn new(event: Event) -> (Self, oneshot::Receiver<Result<()>>) {
         let (answer, answered) = oneshot::channel();
-        let event = Box::new(event);
-        (Self { event, answer }, answered)
+        let mail = Self {
+            event: Box::new(event),
+            letter: None,
+            answer,
+        };
+        (mail, answered)
     }
 }
 
@@ -313,6 +322,7 @@ impl Runtime {
     #[must_use]
     pub fn new(parts: RuntimeParts) -> Self {
         let calls = Arc::new(Semaphore::new(parts.limits.concurrent_calls));
+        let shutdown = CancellationToken::new();
         Self {
             inner: Arc::new(Inner {
                 parts,
@@ -328,18 +338,23 @@ impl Runtime {
                 alarm: parking::Alarm::default(),
                 looks: admission::Looks::default(),
                 stuck: stuck::StuckRuns::default(),
+                membership: workers::Membership::new(&shutdown),
                 tasks: TaskTracker::new(),
-                shutdown: CancellationToken::new(),
+                shutdown,
             }),
         }
     }
 
     /// Drives the runs that have not ended and have no driver yet, of one owner or of everybody; returns their
-    /// ids. Call it once after opening a store. Must be called within a tokio runtime.
+    /// ids. Of a store that engines share, it takes the runs of everybody that nobody holds and whose functions this one has,
+    /// and tells those of the owner. Call it once after opening a store. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// `storage_failed`. A single run that cannot be rebuilt does not keep the others from resuming.
     pub async fn resume(&self, owner: Option<&Scope>) -> Result<Vec<RunId>> {
+        if self.workers().is_some() {
+            return self.claim_all(owner).await;
+        }
         let mut resumed = Vec::new();
         for run in self.inner.parts.store.unfinished().await? {
             let scope = run.principal.scope();
@@ -347,22 +362,28 @@ impl Runtime {
             {
                 continue;
             }
-            // Whoever awaited this run is gone: nobody wants its output.
-            let is_orphan = match run.parent {
-                Some(parent) => {
-                    let parent = self.inner.parts.store.run(&scope, parent.run).await?;
-                    parent.is_none_or(|parent| parent.status.has_ended())
-                }
-                None => false,
-            };
-            if is_orphan {
-                self.cancel_later(&run, "the run that started it has ended".to_owned())?;
-            } else {
-                self.drive(&run)?;
-            }
+            self.take_up(&run).await?;
             resumed.push(run.id);
         }
         Ok(resumed)
+    }
+
+    /// Drives a run that was interrupted.
+    async fn take_up(&self, run: &RunRecord) -> Result<()> {
+        // Whoever awaited this run is gone: nobody wants its output.
+        let is_orphan = match run.parent {
+            Some(parent) => {
+                let scope = run.principal.scope();
+                let parent = self.inner.parts.store.run(&scope, parent.run).await?;
+                parent.is_none_or(|parent| parent.status.has_ended())
+            }
+            None => false,
+        };
+        if is_orphan {
+            self.cancel_later(run, "the run that started it has ended".to_owned()).await
+        } else {
+            self.drive(run).map(drop)
+        }
     }
 
     /// Waits until a run has ended.
@@ -374,28 +395,38 @@ impl Runtime {
     /// # Cancel safety
     /// Dropping the future forgets the wait; the run goes on.
     pub async fn wait(&self, scope: &Scope, run: RunId) -> Result<RunRecord> {
-        let handle = match self.driver(scope, run)? {
-            Some(handle) => Some(handle),
-            None => {
-                let record = self.record(scope, run).await?;
-                if record.status.has_ended() {
-                    return Ok(record);
+        loop {
+            let handle = match self.driver(scope, run)? {
+                Some(handle) => Some(handle),
+                None => {
+                    let record = self.record(scope, run).await?;
+                    if record.status.has_ended() {
+                        return Ok(record);
+                    }
+                    self.driver(scope, run)?
                 }
-                self.driver(scope, run)?
-            }
-        };
-        let Some(mut handle) = handle else {
-            return Err(interrupted(run));
-        };
-        {
+            };
+            let Some(mut handle) = handle else {
+                if self.workers().is_none() {
+                    return Err(interrupted(run));
+                }
+                self.wait_elsewhere(scope, run).await?;
+                continue;
+            };
+            let tenure = self.inner.membership.tenure();
             let is_over = |progress: &Progress| progress.has_ended || progress.stopped.is_some();
-            match handle.progress.wait_for(is_over).await {
-                Ok(progress) if progress.has_ended => {}
-                Ok(progress) => return Err(progress.stopped.clone().unwrap_or_else(closed)),
-                Err(_) => return Err(closed()),
+            let stopped = match handle.progress.wait_for(is_over).await {
+                Ok(progress) if progress.has_ended => None,
+                Ok(progress) => Some(progress.stopped.clone().unwrap_or_else(closed)),
+                Err(_) => Some(closed()),
+            };
+            match stopped {
+                None => return self.record(scope, run).await,
+                // Others go on with it.
+                Some(_) if self.has_left(&tenure) => drop(self.wait_elsewhere(scope, run).await?),
+                Some(error) => return Err(error),
             }
         }
-        self.record(scope, run).await
     }
 
     /// Cancels a run: what it waits for is stopped and it ends as `cancelled`. A run that has ended stays as it is.
@@ -480,12 +511,11 @@ impl Runtime {
     pub async fn close(&self, grace: Duration) {
         self.inner.shutdown.cancel();
         self.inner.tasks.close();
-        if tokio::time::timeout(grace, self.inner.tasks.wait())
-            .await
-            .is_err()
-        {
+        let is_over = tokio::time::timeout(grace, self.inner.tasks.wait()).await;
+        if is_over.is_err() {
             tracing::warn!("some runs did not stop in time; they resume when the store is opened again");
         }
+        self.leave_workers().await;
     }
 
     async fn send(&self, scope: &Scope, run: RunId, event: Event) -> Result<()> {
@@ -493,9 +523,26 @@ impl Runtime {
         if record.status.has_ended() {
             return Err(ended());
         }
+        let record = match self.workers() {
+            Some(workers) if !self.holds(&record) => match self.seize(workers, &record).await? {
+                Some(record) => record,
+                None => return self.ask(workers, scope, run, &event).await,
+            },
+            _ => record,
+        };
         let (mail, answered) = Mail::new(event);
+        self.send_mail(&record, mail, answered).await
+    }
+
+    /// Hands mail to the driver of a run that this engine holds, and gives its answer.
+    async fn send_mail(
+        &self,
+        record: &RunRecord,
+        mail: Mail,
+        answered: oneshot::Receiver<Result<()>>,
+    ) -> Result<()> {
         let mut mail = Some(mail);
-        let handle = self.drive_after(&record, &mut mail, None)?;
+        let handle = self.drive_after(record, &mut mail, None)?;
         if let Some(mail) = mail
             && handle.mail.send(mail).await.is_err()
         {
@@ -529,8 +576,18 @@ impl Runtime {
     }
 
     /// Cancels a run without waiting for it.
-    fn cancel_later(&self, run: &RunRecord, reason: String) -> Result<()> {
-        let mut mail = Some(Mail::new(Event::Cancelled { reason: Some(reason) }).0);
+    async fn cancel_later(&self, run: &RunRecord, reason: String) -> Result<()> {
+        let event = Event::Cancelled { reason: Some(reason) };
+        if let Some(workers) = self.workers()
+            && !self.holds(run)
+        {
+            let event = driver::encode(&event)?;
+            return workers
+                .post(&run.principal.scope(), run.id, &event, false)
+                .await
+                .map(drop);
+        }
+        let mut mail = Some(Mail::new(event).0);
         let handle = self.drive_after(run, &mut mail, None)?;
         if let Some(mail) = mail {
             // A driver that has ended, or has more mail than it can take, is asked again at the next resume.
@@ -563,6 +620,7 @@ impl Runtime {
         created: Option<RunRecord>,
     ) -> Result<DriverHandle> {
         self.check_open()?;
+        self.check_tenure()?;
         let (mail, inbox) = mpsc::channel(64);
         if let Some(first) = first {
             mail.try_send(first)
@@ -577,9 +635,17 @@ impl Runtime {
         let seen = drivers.insert(key.clone(), handle.clone());
         let (scope, run) = key;
         let known = driver::Known { created, seen };
-        self.inner
-            .tasks
-            .spawn(driver::drive(self.clone(), scope, run, known, inbox, progress));
+        let tenure = self.inner.membership.tenure();
+        let driver = driver::drive(
+            self.clone(),
+            scope,
+            run,
+            known,
+            inbox,
+            progress,
+            tenure.end.clone(),
+        );
+        self.inner.tasks.spawn(tenure.drivers.track_future(driver));
         Ok(handle)
     }
 

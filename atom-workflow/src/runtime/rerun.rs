@@ -57,7 +57,7 @@ impl Runtime {
         }
         let workflow = self.load(&scope, &first.workflow.hash).await?;
         workflow.check_supported()?;
-        self.check_functions(&workflow)?;
+        self.check_callable(&workflow)?;
         self.check_ready(&scope, &workflow).await?;
         let now = parts.clock.now();
         let limits = admission::limits(&workflow, &first.input)?;
@@ -105,6 +105,7 @@ impl Runtime {
             idempotency_key: None,
             limits,
             copied,
+            is_offered: self.is_for_others(&workflow),
         };
         let (id, entries) = (run.id, 1 + run.copied.len() as u64);
         match parts.store.create(run).await {
@@ -117,6 +118,9 @@ impl Runtime {
         let record = self.record(&scope, id).await?;
         if record.admission.is_some() {
             return self.enter(record, entries, workflow.has_approvals()).await;
+        }
+        if !self.holds(&record) {
+            return Ok(record);
         }
         let handle = self.drive(&record)?;
         if workflow.has_approvals() {
@@ -138,7 +142,7 @@ impl Runtime {
             )
             .with_context("run", id));
         }
-        if !taken.status.has_ended() {
+        if !taken.status.has_ended() && self.holds(&taken) {
             self.drive(&taken)?;
         }
         Ok(Some(taken))

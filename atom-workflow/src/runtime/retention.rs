@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::Runtime;
-use super::worker::Work;
+use super::background::Work;
 use crate::definition::Retention;
 
 /// How often is looked for what has expired.

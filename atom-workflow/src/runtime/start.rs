@@ -43,7 +43,7 @@ impl Runtime {
             .resolve(principal, start.workflow, start.text, start.directory.as_deref())
             .await?;
         (start.workflow, start.text) = (workflow, text);
-        self.check_functions(&start.workflow)?;
+        self.check_callable(&start.workflow)?;
         self.start_as(principal, start, None).await
     }
 
@@ -54,6 +54,15 @@ impl Runtime {
             start.workflow = workflow;
         }
         Ok(())
+    }
+
+    /// Checks that this engine has the functions that a document calls, or another worker that takes its runs.
+    pub(super) fn check_callable(&self, workflow: &Workflow) -> Result<()> {
+        let checked = self.check_functions(workflow);
+        if checked.is_err() && self.has_peer_for(workflow) {
+            return Ok(());
+        }
+        checked
     }
 
     pub(super) fn check_functions(&self, workflow: &Workflow) -> Result<()> {
@@ -109,7 +118,7 @@ impl Runtime {
             )
             .with_context("run", taken.id));
         }
-        if !taken.status.has_ended() {
+        if !taken.status.has_ended() && self.holds(&taken) {
             self.drive(&taken)?;
         }
         Ok(taken)
@@ -158,6 +167,7 @@ impl Runtime {
             idempotency_key: start.idempotency_key.clone(),
             limits,
             copied: Vec::new(),
+            is_offered: self.is_for_others(&workflow),
         };
         // What is cached is stored already.
         if !self.inner.workflows.has(&scope, &start.workflow.hash) {
@@ -178,6 +188,9 @@ impl Runtime {
         let record = self.record(&scope, id).await?;
         if record.admission.is_some() {
             return self.enter(record, 1, asks).await;
+        }
+        if !self.holds(&record) {
+            return Ok(record);
         }
         let handle = self.drive_after(&record, &mut None, Some(record.clone()))?;
         if asks {

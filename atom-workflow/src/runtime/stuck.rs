@@ -114,6 +114,12 @@ impl StuckRuns {
         self.lock().stopped.insert(run, stuck);
     }
 
+    /// Forgets the runs that were given up: others hold them now.
+    pub(super) fn forget(&self) {
+        self.lock().stopped.clear();
+        self.went_on.notify_waiters();
+    }
+
     /// Notes that a run goes on.
     pub(super) fn go_on(&self, run: &RunKey) {
         let was_stopped = self.lock().stopped.remove(run).is_some();
@@ -175,7 +181,8 @@ impl Inner {
 }
 
 impl Runtime {
-    /// The owner's runs that have not been able to go on since `until` or before, and why, the newest first. A page is
+    /// The owner's runs that have not been able to go on since `until` or before, and why, the newest first. What keeps a run
+    /// from going on that another worker holds only that one knows. A page is
     /// made of `page.limit` runs that have not ended, so it can hold fewer that are stuck, or none. A run that waits for its
     /// turn, for time, an event, or an answer that has not come within the limit of its call is not stuck, and neither is one
     /// only because it is paused.
@@ -195,6 +202,7 @@ impl Runtime {
             let key = (scope.clone(), run.id);
             let is_driven = self.drivers().contains(&key);
             let mut stuck = self.inner.stuck.of(&key);
+            let is_driven = is_driven || self.is_held_elsewhere(&run);
             if stuck.is_empty() && !is_driven && run.status == RunStatus::Running {
                 // It may have ended since it was listed.
                 let now = self.record(scope, run.id).await?;

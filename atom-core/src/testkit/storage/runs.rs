@@ -111,6 +111,7 @@ fn record_of(run: &NewRun) -> RunRecord {
         labels: run.labels.clone(),
         idempotency_key: run.idempotency_key.clone(),
         journal_start: 0,
+        worker: None,
         admission: None,
         status: RunStatus::Running,
         output: None,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::MINIMUM_STATISTICS;
 use super::evaluate::LONGEST_BY_MINUTE;
-use crate::runtime::worker::{Work, is_final};
+use crate::runtime::background::{Work, is_final};
 use crate::runtime::{Inner, Runtime};
 
 /// How many rules are read at a time.
@@ -66,6 +66,9 @@ impl Work for Evaluator {
 
     /// Evaluates every rule once. What is wrong with one holds up no other.
     async fn pass(&mut self, runtime: &Runtime) -> Result<()> {
+        if !runtime.leads() {
+            return Ok(());
+        }
         let store = &runtime.inner.parts.store;
         let now = self.clock.now();
         let mut after = None;

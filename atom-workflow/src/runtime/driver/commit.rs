@@ -1,6 +1,6 @@
 //! Makes what a run does durable.
 
-use atom_core::storage::{JournalEntry, RunCommit, RunEnd, RunStatus, WorkflowVersion};
+use atom_core::storage::{JournalEntry, LetterId, RunCommit, RunEnd, RunStatus, WorkflowVersion};
 use atom_core::{Error, Offset, Result, Retry, RunId, Scope};
 use jiff::Timestamp;
 
@@ -17,6 +17,8 @@ pub(super) struct Change {
     pub(super) migrates_to: Option<WorkflowVersion>,
     /// Whether the journal begins anew with the last entry.
     pub(super) continues: bool,
+    /// The letter of another worker that is done with it.
+    pub(super) letter: Option<LetterId>,
 }
 
 impl Driver<'_> {
@@ -50,6 +52,7 @@ impl Driver<'_> {
             is_paused: change.is_paused,
             migrates_to: change.migrates_to,
             continues: change.continues,
+            letter: change.letter,
         };
         let store = &self.runtime.inner.parts.store;
         let committed = self.patiently(|| store.commit(commit.clone())).await?;

@@ -31,7 +31,10 @@ impl Driver<'_> {
             },
             event => event,
         };
+        self.letter = mail.letter;
         let result = self.step(event).await;
+        // What changes nothing is not written.
+        self.letter = None;
         if is_full && result.is_ok() {
             let message = "the journal of the run is full, so that it had to end";
             let full = Error::new(ErrorCode::LimitExceeded, message);

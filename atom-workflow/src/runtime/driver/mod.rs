@@ -16,7 +16,7 @@ pub(super) use task::{Known, drive};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use atom_core::storage::{JournalEntry, RunRecord};
+use atom_core::storage::{JournalEntry, LetterId, RunRecord};
 use atom_core::{CancellationToken, Offset, Result, Scope};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -51,6 +51,8 @@ pub(super) struct Driver<'a> {
     timers: BTreeSet<(Timestamp, ActionId)>,
     /// What each listening action has seen of the event log.
     listening: BTreeMap<ActionId, Offset>,
+    /// The letter of another worker that the next step does.
+    letter: Option<LetterId>,
 }
 
 impl Driver<'_> {
@@ -130,6 +132,7 @@ impl Driver<'_> {
             is_paused: (is_paused != was_paused).then_some(is_paused),
             migrates_to,
             continues: continuation.is_some(),
+            letter: self.letter.take(),
         };
         let entries: Vec<_> = std::iter::once(entry).chain(continuation).collect();
         let (count, continues) = (entries.len() as u64, change.continues);
@@ -154,8 +157,15 @@ impl Driver<'_> {
         Ok(())
     }
 
+    /// Whether what is under way comes to its end and nothing new begins.
+    fn is_draining(&self) -> bool {
+        self.runtime.inner.membership.draining.is_cancelled()
+    }
+
     fn begin(&mut self, action: ActionId, command: Command) {
         match command {
+            // It is pending still for whoever goes on with the run.
+            Command::Call { .. } | Command::Subscribe { .. } | Command::StartRun { .. } if self.is_draining() => {}
             Command::Timer { at } => drop(self.timers.insert((at, action))),
             // Where it starts was noted when its journal entry was written.
             Command::Listen => {}

@@ -46,6 +46,7 @@ impl<'a> Driver<'a> {
             continue_at: record.journal_start + runtime.inner.parts.limits.continue_after,
             timers: BTreeSet::new(),
             listening: BTreeMap::new(),
+            letter: None,
             record,
         };
         let mut last = Transition::default();
@@ -154,7 +155,7 @@ impl<'a> Driver<'a> {
                     .is_some_and(|parent| self.machine.pending().any(|(action, _)| action == parent.action));
                 if !is_wanted {
                     let reason = "the run that started it no longer wants it".to_owned();
-                    runtime.cancel_later(&child, reason)?;
+                    runtime.cancel_later(&child, reason).await?;
                 }
             }
             page.after = children.next;

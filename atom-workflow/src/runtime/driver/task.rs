@@ -2,8 +2,8 @@
 
 use std::panic::AssertUnwindSafe;
 
-use atom_core::storage::RunRecord;
-use atom_core::{Error, ErrorCode, Offset, Result, Retry, RunId, Scope};
+use atom_core::storage::{RunRecord, lease_lost};
+use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result, Retry, RunId, Scope};
 use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -17,7 +17,7 @@ use crate::runtime::patience::Pauses;
 use crate::runtime::stuck::StuckNote;
 use crate::runtime::{Mail, Progress, Runtime, closed, ended};
 
-/// Drives a run until it has ended or the runtime closes.
+/// Drives a run until it has ended, or until `end`: the runtime closes, or has lost its lease on the run.
 ///
 /// A store that cannot be read or written for the moment (a full disk, a busy pool) is an operator's matter: the
 /// run is built again from its journal and goes on. Anything else stops the driver, and the run stays as it is.
@@ -28,8 +28,8 @@ pub(in crate::runtime) async fn drive(
     mut known: Known,
     mut inbox: mpsc::Receiver<Mail>,
     progress: watch::Sender<Progress>,
+    end: CancellationToken,
 ) {
-    let shutdown = runtime.inner.shutdown.clone();
     let mut pauses = Pauses::default();
     let mut stuck = None;
     let result: Result<Departure> = loop {
@@ -46,7 +46,7 @@ pub(in crate::runtime) async fn drive(
         let attempt = AssertUnwindSafe(attempt).catch_unwind();
         let result = tokio::select! {
             biased;
-            () = shutdown.cancelled() => Err(closed()),
+            () = end.cancelled() => Err(over(&runtime)),
             result = attempt => result.unwrap_or_else(|_| Err(Error::internal("the run's driver panicked"))),
         };
         match result {
@@ -54,7 +54,7 @@ pub(in crate::runtime) async fn drive(
                 tracing::warn!(%run, %error, "the run waits for its store");
                 stuck.get_or_insert_with(|| note_store(&runtime, &scope, run, &error));
                 tokio::select! {
-                    () = shutdown.cancelled() => break Err(closed()),
+                    () = end.cancelled() => break Err(over(&runtime)),
                     () = runtime.inner.parts.clock.sleep(pauses.next()) => {}
                 }
             }
@@ -67,6 +67,7 @@ pub(in crate::runtime) async fn drive(
     }
     if let Err(error) = &result
         && error.code() != ErrorCode::Closed
+        && !end.is_cancelled()
     {
         let at = runtime.inner.parts.clock.now();
         runtime.inner.stuck.stop((scope.clone(), run), at, error);
@@ -74,9 +75,10 @@ pub(in crate::runtime) async fn drive(
     // Whoever looks the run up from now on reads its state from the store.
     runtime.drivers().remove(&(scope, run));
     match result {
+        Ok(Departure::Left) => progress.send_modify(|progress| progress.stopped = Some(closed())),
         Ok(_) => progress.send_modify(|progress| progress.has_ended = true),
         Err(error) => {
-            if error.code() != ErrorCode::Closed {
+            if error.code() != ErrorCode::Closed && !end.is_cancelled() {
                 tracing::error!(%run, %error, "the run cannot go on");
             }
             progress.send_modify(|progress| progress.stopped = Some(error));
@@ -90,6 +92,15 @@ pub(in crate::runtime) async fn drive(
         };
         // Nobody waits any more when this fails.
         let _ = mail.answer.send(answer);
+    }
+}
+
+/// Why a driver ends before its run.
+fn over(runtime: &Runtime) -> Error {
+    if runtime.inner.shutdown.is_cancelled() {
+        closed()
+    } else {
+        lease_lost()
     }
 }
 
@@ -108,6 +119,8 @@ enum Departure {
     Ended,
     /// The run waits without a driver.
     Parked,
+    /// The engine drains, and the run is others' to go on with.
+    Left,
 }
 
 async fn run_to_end(
@@ -152,7 +165,11 @@ async fn run_to_end(
     let mut has_news = !driver.listening.is_empty();
     // Since when the run only waits. News that are none of its business leave that as it is.
     let mut idle = (driver.next_sequence, Instant::now());
+    let draining = runtime.inner.membership.draining.clone();
     while driver.machine.outcome().is_none() {
+        if draining.is_cancelled() && driver.actions.is_empty() {
+            return Ok(Departure::Left);
+        }
         if driver.next_sequence != idle.0 || !driver.actions.is_empty() {
             idle = (driver.next_sequence, Instant::now());
         }
@@ -194,6 +211,7 @@ async fn run_to_end(
                     idle.1 = Instant::now();
                 }
             }
+            () = draining.cancelled(), if !draining.is_cancelled() => {}
             changed = head.changed(), if was_listening => {
                 changed.map_err(|_| closed())?;
                 has_news = true;

@@ -18,7 +18,7 @@ use listening::Listening;
 
 use super::driver::EVENT_PAGE;
 use super::stuck::RunKey;
-use super::worker::Work;
+use super::background::Work;
 use super::{DriverHandle, Inner, Mail, Runtime};
 
 /// What a run waits for.
@@ -92,6 +92,13 @@ impl Drivers {
         });
         self.driven.insert(run, driver);
         seen
+    }
+
+    /// Forgets the runs that wait without a driver.
+    pub(super) fn forget(&mut self) {
+        self.parked.clear();
+        self.alarms.clear();
+        self.listening.clear();
     }
 
     pub(super) fn remove(&mut self, run: &RunKey) {

@@ -1,8 +1,9 @@
 //! The scheduler: the task that looks after all schedules.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use atom_core::storage::{ScheduleRecord, ScheduleTrigger};
+use atom_core::storage::{ScheduleRecord, ScheduleTrigger, WorkerStore};
 use atom_core::{Clock, Offset, Result};
 use futures::stream::{self, TryStreamExt};
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use super::Bell;
 use super::events::Ears;
 use super::fire::is_of_the_engine;
 use super::turn::Turn;
-use crate::runtime::worker::Work;
+use crate::runtime::background::Work;
 use crate::runtime::{Inner, Runtime};
 
 /// How many schedules are read at a time.
@@ -33,6 +34,8 @@ pub(super) struct Scheduler {
     is_listening: bool,
     /// The next time at which there is something to do.
     next: Option<Timestamp>,
+    /// After what time others may have changed something, where engines share the store.
+    others_after: Option<Duration>,
 }
 
 impl Scheduler {
@@ -45,6 +48,7 @@ impl Scheduler {
             heard: None,
             is_listening: false,
             next: None,
+            others_after: runtime.parts.store.workers().map(WorkerStore::lease),
         }
     }
 
@@ -122,7 +126,9 @@ impl Work for Scheduler {
 
     async fn wait(&mut self) {
         let (clock, next) = (&self.clock, self.next);
+        let others_after = self.others_after;
         tokio::select! {
+            () = tokio::time::sleep(others_after.unwrap_or_default()), if others_after.is_some() => self.heard = None,
             () = self.bell.rung.notified() => {}
             changed = self.head.changed(), if self.is_listening => {
                 // The store is gone when this fails, and with it the runtime.

@@ -38,13 +38,15 @@ impl Runtime {
             while let Some(inner) = weak.upgrade() {
                 let runtime = Self { inner };
                 let pass = AssertUnwindSafe(work.pass(&runtime)).catch_unwind().await;
+                // A lease that is lost is followed by another.
+                let is_shared = runtime.workers().is_some();
                 drop(runtime);
                 match pass.unwrap_or_else(|_| Err(Error::internal("a background task panicked"))) {
                     Ok(()) => {
                         pauses = Pauses::default();
                         work.wait().await;
                     }
-                    Err(error) if is_final(&error) => {
+                    Err(error) if is_final(&error) && (error.code() == ErrorCode::Closed || !is_shared) => {
                         tracing::error!(worker = W::NAME, %error, "a background task ends");
                         return;
                     }

@@ -1,0 +1,179 @@
+//! Taking runs that nobody holds.
+
+use atom_core::storage::{RunRecord, WorkerStore};
+use atom_core::{Result, Retry, RunId, Scope, WorkerId};
+use tokio::sync::watch;
+
+use super::{BATCH, INTERVAL, key};
+use crate::runtime::Runtime;
+use crate::runtime::background::Work;
+
+/// What takes runs for as long as the engine is open.
+pub(super) struct Claims {
+    identity: watch::Receiver<WorkerId>,
+    news: watch::Receiver<u64>,
+    functions: watch::Receiver<u64>,
+    /// The documents that call functions which this engine lacks, by their hashes.
+    refused: Vec<String>,
+    /// Whether runs may have been taken of which nothing is known here.
+    is_uncertain: bool,
+    /// Whether the functions have changed since the others were told of them.
+    has_changed: bool,
+    /// When the others were last looked at.
+    looked_at: tokio::time::Instant,
+}
+
+impl Claims {
+    pub(super) fn new(runtime: &Runtime) -> Option<Self> {
+        let workers = runtime.workers()?;
+        Some(Self {
+            identity: workers.identity(),
+            news: workers.news(),
+            functions: runtime.inner.parts.functions.watch(),
+            refused: Vec::new(),
+            is_uncertain: false,
+            has_changed: false,
+            looked_at: tokio::time::Instant::now(),
+        })
+    }
+
+    async fn claim(&mut self, runtime: &Runtime, workers: &dyn WorkerStore) -> Result<()> {
+        loop {
+            let runs = workers.claim(&self.refused, BATCH).await?;
+            let is_last = runs.len() < BATCH;
+            let mut unfit = Vec::new();
+            for run in runs {
+                if runtime.can_drive(&run).await? {
+                    runtime.take_up(&run).await?;
+                } else {
+                    unfit.push(key(&run));
+                    self.refused.push(run.workflow.hash);
+                }
+            }
+            if !unfit.is_empty() {
+                workers.release(&unfit).await?;
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Work for Claims {
+    const NAME: &'static str = "what takes runs that nobody holds";
+
+    async fn pass(&mut self, runtime: &Runtime) -> Result<()> {
+        let Some(workers) = runtime.workers() else { return Ok(()) };
+        self.news.mark_unchanged();
+        if self.identity.has_changed().unwrap_or(false) {
+            self.identity.mark_unchanged();
+            tracing::warn!("this engine has lost its lease on the store; it goes on as a new worker");
+            runtime.abandon().await;
+            self.has_changed = true;
+        }
+        if self.functions.has_changed().unwrap_or(false) {
+            self.functions.mark_unchanged();
+            self.refused.clear();
+            self.has_changed = true;
+        }
+        if self.has_changed {
+            runtime.introduce().await?;
+            self.has_changed = false;
+        } else if self.looked_at.elapsed() > workers.lease() / 4 {
+            runtime.learn_peers().await?;
+            self.looked_at = tokio::time::Instant::now();
+        }
+        if std::mem::replace(&mut self.is_uncertain, true) {
+            runtime.take_up_held(workers).await?;
+        }
+        if runtime.takes_runs() {
+            self.claim(runtime, workers).await?;
+        }
+        self.is_uncertain = false;
+        Ok(())
+    }
+
+    async fn wait(&mut self) {
+        let gone = async |changed: std::result::Result<(), watch::error::RecvError>| {
+            // The store or the registry is gone, and with it the runtime.
+            if changed.is_err() {
+                std::future::pending::<()>().await
+            }
+        };
+        tokio::select! {
+            changed = self.news.changed() => gone(changed).await,
+            changed = self.identity.changed() => {
+                // The pass looks at it.
+                self.identity.mark_changed();
+                gone(changed).await
+            }
+            changed = self.functions.changed() => {
+                self.functions.mark_changed();
+                gone(changed).await
+            }
+            () = tokio::time::sleep(INTERVAL) => {}
+        }
+    }
+}
+
+impl Runtime {
+    /// Drives the runs of a store that engines share which nobody holds, as far as this one has their functions.
+    pub(in crate::runtime) async fn claim_all(&self, owner: Option<&Scope>) -> Result<Vec<RunId>> {
+        let Some(workers) = self.workers() else {
+            return Ok(Vec::new());
+        };
+        let mut claimed = Vec::new();
+        let mut refused = Vec::new();
+        loop {
+            let runs = workers.claim(&refused, BATCH).await?;
+            let is_last = runs.len() < BATCH;
+            let mut unfit = Vec::new();
+            for run in runs {
+                if !self.can_drive(&run).await? {
+                    unfit.push(key(&run));
+                    refused.push(run.workflow.hash);
+                    continue;
+                }
+                self.take_up(&run).await?;
+                if owner.is_none_or(|owner| *owner == run.principal.scope()) {
+                    claimed.push(run.id);
+                }
+            }
+            if !unfit.is_empty() {
+                workers.release(&unfit).await?;
+            }
+            if is_last {
+                return Ok(claimed);
+            }
+        }
+    }
+
+    /// Whether this engine has the functions that a run calls. What is wrong with a document shows when the run goes on.
+    async fn can_drive(&self, run: &RunRecord) -> Result<bool> {
+        match self.load(&run.principal.scope(), &run.workflow.hash).await {
+            Ok(workflow) => Ok(self.check_functions(&workflow).is_ok()),
+            Err(error) if error.retry() == Retry::Maybe => Err(error),
+            Err(_) => Ok(true),
+        }
+    }
+
+    /// Drives the runs that this worker holds although nothing here knows of them.
+    async fn take_up_held(&self, workers: &dyn WorkerStore) -> Result<()> {
+        let mut after = None;
+        loop {
+            let held = workers.held(after.as_ref(), BATCH).await?;
+            for (scope, run) in &held {
+                if !self.is_driven(scope, *run)
+                    && let Some(run) = self.inner.parts.store.run(scope, *run).await?
+                {
+                    self.take_up(&run).await?;
+                }
+            }
+            if held.len() < BATCH {
+                return Ok(());
+            }
+            after = held.last().cloned();
+        }
+    }
+}
