@@ -23,7 +23,9 @@ use super::{
 use statistics::StatisticsKey;
 use workers::{Letters, Seat, Workers};
 
-use crate::{ApprovalId, CloudEvent, EventLog, LoggedEvent, Offset, Principal, Result, RunId, Scope, WorkerId};
+use crate::{
+    ApprovalId, CloudEvent, EventLog, LoggedEvent, Offset, Principal, Result, RunId, Scope, WorkerId,
+};
 
 /// Keeps everything in memory.
 ///

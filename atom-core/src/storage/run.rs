@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Admission, Admitted, ApprovalChange, Lane, Page, PageRequest, RunFilter, RunLabels, RunLimits, RunTally,
-    LetterId, WorkerStore, check_idempotency_key,
+    Admission, Admitted, ApprovalChange, Lane, LetterId, Page, PageRequest, RunFilter, RunLabels, RunLimits,
+    RunTally, WorkerStore, check_idempotency_key,
 };
 use crate::{CloudEvent, Error, ErrorCode, Offset, Principal, Result, RunId, Scope, WorkerId};
 

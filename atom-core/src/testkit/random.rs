@@ -17,6 +17,14 @@ use crate::RandomSource;
 #[derive(Debug, Default)]
 pub struct SequenceRandom(AtomicU64);
 
+impl SequenceRandom {
+    /// Counts from a number on, so that it differs from one that counts from 0 until that has come so far.
+    #[must_use]
+    pub fn starting_at(number: u64) -> Self {
+        Self(AtomicU64::new(number))
+    }
+}
+
 impl RandomSource for SequenceRandom {
     fn random_bytes(&self) -> [u8; 16] {
         let number = self.0.fetch_add(1, Ordering::Relaxed);

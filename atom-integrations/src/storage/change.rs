@@ -76,6 +76,8 @@ pub(super) struct RunState {
     /// The sequence of its next journal entry.
     pub(super) next: u64,
     pub(super) has_ended: bool,
+    /// Whether this engine may write its steps; always when it has the store for itself.
+    pub(super) is_held: bool,
 }
 
 /// An owner, and the source and id of an event.

@@ -7,7 +7,7 @@ use atom_core::storage::{
     Admission, AdmissionState, ApprovalRecord, ApprovalStatus, OnDeadline, ParentStep, RunLabels, RunRecord,
     RunStatus, WorkflowKey, WorkflowVersion,
 };
-use atom_core::{ApprovalId, Principal, RunId, Scope};
+use atom_core::{ApprovalId, Principal, RunId, Scope, WorkerId};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use sqlx::error::UnexpectedNullError;

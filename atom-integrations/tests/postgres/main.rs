@@ -12,7 +12,7 @@ mod speed;
 mod vault;
 
 use atom_core::RunId;
-use atom_core::storage::RunStore;
+use atom_core::storage::{RunStore, WorkerStore};
 use atom_core::testkit::{self, fixtures};
 use atom_integrations::storage::postgres_testing::TestPostgres;
 use atom_integrations::storage::{PostgresConfig, PostgresStore};
@@ -40,6 +40,22 @@ async fn number(server: &TestPostgres, database: &PostgresConfig, query: &str) -
     let mut connection = server.connect(&server.as_superuser(database)).await.unwrap();
     let query = sqlx::query(AssertSqlSafe(query.to_owned()));
     query.fetch_one(&mut connection).await.unwrap().get(0)
+}
+
+/// Has the lease of a store's engine run out.
+async fn lose_lease(server: &TestPostgres, database: &PostgresConfig, store: &PostgresStore) {
+    let worker = *store.identity().borrow();
+    let lose = format!("UPDATE workers SET lease_until = clock_timestamp() WHERE id = '{worker}'");
+    server.execute(database, &lose).await.unwrap();
+}
+
+#[tokio::test]
+async fn it_is_shared() {
+    let Some(server) = server().await else { return };
+    let database = server.database();
+    let (first, second) = (open(&database).await, open(&database).await);
+    let lose = async || lose_lease(server, &database, &first).await;
+    testkit::storage::check_workers(&first, &second, lose).await;
 }
 
 macro_rules! suites {

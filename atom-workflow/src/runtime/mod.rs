@@ -380,7 +380,8 @@ impl Runtime {
             None => false,
         };
         if is_orphan {
-            self.cancel_later(run, "the run that started it has ended".to_owned()).await
+            self.cancel_later(run, "the run that started it has ended".to_owned())
+                .await
         } else {
             self.drive(run).map(drop)
         }

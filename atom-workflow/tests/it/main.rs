@@ -37,3 +37,4 @@ mod subscribe;
 mod support;
 mod sweep;
 mod tasks;
+mod workers;

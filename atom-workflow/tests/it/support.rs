@@ -65,6 +65,27 @@ impl Bench {
         limits: RuntimeLimits,
         settings: RuntimeSettings,
     ) -> Self {
+        Self::build(store, vault, limits, settings, SequenceRandom::default())
+    }
+
+    /// One of the engines that share a store, with ids of its own.
+    pub(crate) fn worker(store: &Arc<MemoryStore>, number: u64) -> Self {
+        Self::build(
+            Arc::clone(store) as _,
+            Arc::new(MemoryVault::default()),
+            RuntimeLimits::default(),
+            RuntimeSettings::default(),
+            SequenceRandom::starting_at(number << 32),
+        )
+    }
+
+    fn build(
+        store: Arc<dyn Store>,
+        vault: Arc<dyn Vault>,
+        limits: RuntimeLimits,
+        settings: RuntimeSettings,
+        random: SequenceRandom,
+    ) -> Self {
         let clock = Arc::new(ManualClock::default());
         let functions = Arc::new(FunctionRegistry::default());
         let calls = Arc::new(Calls::default());
@@ -74,7 +95,7 @@ impl Bench {
             vault: Arc::clone(&vault),
             functions: Arc::clone(&functions),
             clock: Arc::clone(&clock) as _,
-            random: Arc::new(SequenceRandom::default()),
+            random: Arc::new(random),
             limits,
             settings,
         });

@@ -37,7 +37,8 @@ pub(super) struct Workers {
 impl Workers {
     fn join(&mut self) -> WorkerId {
         let id = WorkerId::from_bytes((self.known.len() as u128 + 1).to_be_bytes());
-        self.known.insert(id, (WorkerInfo::default(), WorkerState::Active));
+        self.known
+            .insert(id, (WorkerInfo::default(), WorkerState::Active));
         id
     }
 
@@ -94,7 +95,7 @@ impl Letters {
             return;
         };
         if posted.wants_answer {
-            posted.answer = Some(answer);
+            posted.answer.get_or_insert(answer);
         } else {
             self.known.remove(&id);
         }
@@ -111,7 +112,10 @@ impl Tables {
     }
 
     fn is_free(&self, run: &Run) -> bool {
-        let is_held = run.record.worker.is_some_and(|worker| self.workers.is_there(worker));
+        let is_held = run
+            .record
+            .worker
+            .is_some_and(|worker| self.workers.is_there(worker));
         !run.record.status.has_ended() && !is_held
     }
 }
@@ -220,9 +224,18 @@ impl WorkerStore for MemoryStore {
         self.write_held(|tables, _| {
             let free = tables.runs.values().filter(|run| tables.is_free(run));
             let wanted = free.filter(|run| !refused.contains(&run.record.workflow.hash));
-            let rank = |run: &RunRecord| run.admission.as_ref().map_or(0, |admission| admission.limits.rank());
+            let rank = |run: &RunRecord| {
+                run.admission
+                    .as_ref()
+                    .map_or(0, |admission| admission.limits.rank())
+            };
             let mut wanted: Vec<_> = wanted
-                .map(|run| ((rank(&run.record), run.record.cursor()), run.record.principal.scope()))
+                .map(|run| {
+                    (
+                        (rank(&run.record), run.record.cursor()),
+                        run.record.principal.scope(),
+                    )
+                })
                 .collect();
             wanted.sort();
             // The first of every tenant come before the second of any.
@@ -295,8 +308,8 @@ impl WorkerStore for MemoryStore {
 
     async fn post(&self, scope: &Scope, run: RunId, event: &str, wants_answer: bool) -> Result<LetterId> {
         let key = (scope.clone(), run);
-        let id = self
-            .write_held(|tables, _| Ok(tables.letters.post(&key, Some(event.to_owned()), wants_answer)))?;
+        let id =
+            self.write_held(|tables, _| Ok(tables.letters.post(&key, Some(event.to_owned()), wants_answer)))?;
         self.tell();
         Ok(id)
     }
@@ -337,7 +350,10 @@ impl WorkerStore for MemoryStore {
             };
             let delivery = match posted.answer.take() {
                 Some(answer) => Delivery::Answered(answer),
-                None if posted.taken_by.is_some_and(|worker| tables.workers.is_there(worker)) => {
+                None if posted
+                    .taken_by
+                    .is_some_and(|worker| tables.workers.is_there(worker)) =>
+                {
                     Delivery::Taken
                 }
                 None => Delivery::Waiting,

@@ -24,6 +24,7 @@ mod selection;
 mod statistics;
 mod templates;
 mod texts;
+mod workers;
 mod workflows;
 
 pub use admission::check_admission;
@@ -39,6 +40,7 @@ pub use selection::check_selection;
 pub use statistics::check_statistics;
 pub use templates::check_templates;
 pub use texts::check_texts;
+pub use workers::check_workers;
 pub use workflows::check_workflows;
 
 use crate::ErrorCode;
@@ -77,5 +79,13 @@ mod tests {
     #[tokio::test]
     async fn the_memory_store_keeps_the_rules() {
         super::check_all(async || MemoryStore::default()).await;
+    }
+
+    #[tokio::test]
+    async fn the_memory_store_can_be_shared() {
+        let first = MemoryStore::default().join();
+        let second = first.join();
+        super::check_all(async || MemoryStore::default().join()).await;
+        super::check_workers(&first, &second, async || first.lose_lease()).await;
     }
 }

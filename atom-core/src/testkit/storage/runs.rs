@@ -39,7 +39,7 @@ async fn creation(store: &dyn Store, scope: &Scope) {
     run.created_at = "2026-01-01T00:00:01.123456789Z".parse().unwrap();
     store.create(run.clone()).await.unwrap();
     let stored = store.run(scope, run.id).await.unwrap().unwrap();
-    assert_eq!(stored, record_of(&run));
+    assert_eq!(stored, record_of(store, &run));
     assert_eq!(store.journal(scope, run.id, 0, 10).await.unwrap(), [entry(0)]);
 
     assert_eq!(
@@ -97,7 +97,7 @@ async fn copies(store: &dyn Store) {
     store.commit(last).await.unwrap();
 }
 
-fn record_of(run: &NewRun) -> RunRecord {
+fn record_of(store: &dyn Store, run: &NewRun) -> RunRecord {
     RunRecord {
         id: run.id,
         principal: run.principal.clone(),
@@ -111,7 +111,7 @@ fn record_of(run: &NewRun) -> RunRecord {
         labels: run.labels.clone(),
         idempotency_key: run.idempotency_key.clone(),
         journal_start: 0,
-        worker: None,
+        worker: store.workers().map(|workers| *workers.identity().borrow()),
         admission: None,
         status: RunStatus::Running,
         output: None,
@@ -298,7 +298,10 @@ async fn started_runs(store: &dyn Store, scope: &Scope) {
     ] {
         assert_eq!(store.create(run).await.unwrap(), committed);
     }
-    assert_eq!(store.run(scope, child.id).await.unwrap(), Some(record_of(&child)));
+    assert_eq!(
+        store.run(scope, child.id).await.unwrap(),
+        Some(record_of(store, &child))
+    );
     let journal = store.journal(scope, child.id, 0, 9).await.unwrap();
     assert_eq!(journal.len(), 1);
     assert_eq!(journal[0].event_head, committed.event_head);

@@ -1,8 +1,8 @@
 //! Who may begin.
 
 use async_trait::async_trait;
-use atom_core::RunId;
 use atom_core::storage::{Admitted, ConcurrencyLimit, Lane, LaneKey, OnLimit, RateLimit, Traffic};
+use atom_core::{RunId, WorkerId};
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::database::{Query, Write};
 use super::rows::{Decoded, moment, nanoseconds, unsigned, value};
 use super::text::stored;
-use super::values::{execute, run_id, uuid_of_run};
+use super::values::{execute, run_id, uuid_of_run, uuid_of_worker};
 use crate::storage::admission::{Look, PAGE, Place, Queued, admit};
 use crate::storage::refusal::WriteResult;
 
@@ -21,6 +21,8 @@ pub(super) const IS_QUEUED: &str = "(admission IS NOT NULL AND begun_at IS NULL)
 pub(super) struct Admit<'a> {
     pub(super) lane: &'a Lane,
     pub(super) now: Timestamp,
+    /// Who asks.
+    pub(super) worker: WorkerId,
 }
 
 #[async_trait]
@@ -28,7 +30,7 @@ impl Write for Admit<'_> {
     type Answer = Admitted;
 
     async fn apply(&self, connection: &mut PgConnection) -> WriteResult<Admitted> {
-        let Self { lane, now } = *self;
+        let Self { lane, now, worker } = *self;
         // Looks at the lanes of one workflow come one after the other: a run stands in two of them.
         let lock = "SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(E'\\n', $1::text, $2::text, $3::text, $4::text), 2))";
         let lock = sqlx::query(lock)
@@ -41,10 +43,34 @@ impl Write for Admit<'_> {
             lane,
             now,
             at: nanoseconds(now)?,
-            connection,
+            connection: &mut *connection,
         };
-        Ok(admit(&mut look, lane).await?)
+        let admitted = admit(&mut look, lane).await?;
+        tell_holders(connection, lane, worker, &admitted.changed).await?;
+        Ok(admitted)
     }
+}
+
+/// Leaves letters for the workers of runs of which something was decided, but for the one who asked.
+async fn tell_holders(
+    connection: &mut PgConnection,
+    lane: &Lane,
+    worker: WorkerId,
+    runs: &[RunId],
+) -> Decoded<()> {
+    if runs.is_empty() {
+        return Ok(());
+    }
+    let runs: Vec<_> = runs.iter().copied().map(uuid_of_run).collect();
+    let sql = "WITH told AS (INSERT INTO letters (tenant, owner, run, wants_answer) \
+         SELECT tenant, owner, id, false FROM runs WHERE tenant = $1 AND owner = $2 AND id = ANY($3) AND worker <> $4 RETURNING 1) \
+         SELECT tell('work') WHERE EXISTS (SELECT FROM told)";
+    let query = sqlx::query(sql)
+        .bind(stored(&lane.scope.tenant))
+        .bind(stored(&lane.scope.user))
+        .bind(runs)
+        .bind(uuid_of_worker(worker));
+    execute(connection, query).await.map(drop)
 }
 
 struct PostgresLook<'a> {

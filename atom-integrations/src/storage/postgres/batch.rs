@@ -10,8 +10,8 @@ mod parts;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use atom_core::storage::{ApprovalChange, NewRun, RunCommit, WorkflowVersion};
-use atom_core::{ApprovalId, CloudEvent, Offset, Result, Scope};
+use atom_core::storage::{ApprovalChange, NewRun, RunCommit, WorkflowVersion, held_by_another};
+use atom_core::{ApprovalId, CloudEvent, Offset, Result, Scope, WorkerId};
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
@@ -30,6 +30,8 @@ use parts::{End, entry_row, event_row, run_row};
 /// The rows that a transaction will write.
 #[derive(Debug)]
 pub(super) struct Batch<'a> {
+    /// Which worker writes.
+    worker: WorkerId,
     /// The runs that exist among those that the changes name.
     states: &'a mut HashMap<RunKey, RunState>,
     /// The idempotency keys that are taken among those that the changes name.
@@ -51,6 +53,10 @@ pub(super) struct Batch<'a> {
     /// What is closed that was there before, and what the batch itself has opened.
     closes: [BTreeMap<(Scope, ApprovalId), [Argument; 7]>; 2],
     statistics: Additions,
+    /// The letters that are done.
+    letters: Rows,
+    /// Whether there is something that others take.
+    has_offers: bool,
 }
 
 /// What becomes of the row of a run.
@@ -102,15 +108,17 @@ impl<'a> Batch<'a> {
     /// Looks up what the changes need to know and the states do not hold yet.
     pub(super) async fn prepare(
         connection: &mut PgConnection,
+        worker: WorkerId,
         states: &'a mut HashMap<RunKey, RunState>,
         changes: impl Iterator<Item = &Change> + Clone,
     ) -> Decoded<Self> {
         let named = changes.clone().filter_map(named_run);
         let unknown: Vec<_> = named.filter(|key| !states.contains_key(key)).collect();
-        lookups::load_states(connection, states, &unknown).await?;
+        lookups::load_states(connection, worker, states, &unknown).await?;
         let keys: Vec<_> = changes.filter_map(named_key).collect();
         let taken_keys = lookups::load_keys(connection, &keys).await?;
         Ok(Self {
+            worker,
             states,
             taken_keys,
             places: HashMap::new(),
@@ -126,6 +134,8 @@ impl<'a> Batch<'a> {
             updates: BTreeMap::new(),
             closes: Default::default(),
             statistics: Additions::default(),
+            letters: Rows::new(parts::LETTERS),
+            has_offers: false,
         })
     }
 
@@ -144,7 +154,7 @@ impl<'a> Batch<'a> {
     fn create(&mut self, run: &NewRun) -> Result<Promise> {
         let (key, start_key) = check_new(run, self.states, &self.taken_keys)?;
         let mut blobs = Vec::new();
-        let row = run_row(run, &mut blobs)?;
+        let row = run_row(run, self.worker, &mut blobs)?;
         let mut labels = Rows::new(parts::LABELS);
         for (kind, name, value) in label_values(&run.labels)? {
             labels.push(parts::label_row(run, kind, name, &value)?);
@@ -163,15 +173,24 @@ impl<'a> Batch<'a> {
         self.taken_keys.extend(start_key);
         self.created.insert(key.clone());
         let next = 1 + run.copied.len() as u64;
-        let has_ended = false;
-        self.states.insert(key, RunState { next, has_ended });
+        self.has_offers |= run.is_offered;
+        let state = RunState {
+            next,
+            has_ended: false,
+            is_held: !run.is_offered,
+        };
+        self.states.insert(key, state);
         Ok(Promise::Head(self.place()))
     }
 
     fn commit(&mut self, commit: &RunCommit) -> Result<Promise> {
         let key = (commit.scope.clone(), commit.run);
         let state = *self.states.get(&key).ok_or_else(|| commit.unknown_run())?;
+        if !state.is_held {
+            return Err(held_by_another(commit.run));
+        }
         commit.check(state.next, state.has_ended)?;
+        let letter = commit.letter.map(integer).transpose()?;
 
         // Everything that can fail comes before the first change of the batch.
         let events: Vec<_> = commit.events.iter().map(json).collect::<Result<_>>()?;
@@ -209,7 +228,15 @@ impl<'a> Batch<'a> {
             update.end = end;
         }
         let next = state.next + commit.entries.len() as u64;
-        self.states.insert(key, RunState { next, has_ended });
+        if let Some(letter) = letter {
+            self.letters.push([Argument::Integer(letter)]);
+        }
+        let state = RunState {
+            next,
+            has_ended,
+            is_held: true,
+        };
+        self.states.insert(key, state);
         Ok(Promise::Head(self.place()))
     }
 
@@ -286,8 +313,8 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Writes all rows in one transaction of the engine with this epoch.
-    pub(super) async fn write(self, connection: &mut PgConnection, epoch: i64) -> Decoded<Written> {
+    /// Writes all rows in one transaction.
+    pub(super) async fn write(self, connection: &mut PgConnection) -> Decoded<Written> {
         let Self {
             created,
             updates,
@@ -321,8 +348,16 @@ impl<'a> Batch<'a> {
         parts::update_runs(&mut script, updates)?;
         parts::close_approvals(&mut script, closes.into_values())?;
         statistics::write(&self.statistics, &mut script)?;
-        let hold = fence::hold(epoch);
-        let query = format!("SELECT base, {offsets}, {hold} FROM log");
+        let has_news = self.has_offers || !self.letters.is_empty();
+        parts::answer_letters(&mut script, self.letters)?;
+        let mut query = format!("SELECT base, {offsets}, {}", fence::hold(self.worker));
+        if has_events {
+            query.push_str(", tell('events')");
+        }
+        if has_news {
+            query.push_str(", tell('work')");
+        }
+        query.push_str(" FROM log");
 
         if late_updates.is_empty() && late_closes.is_empty() {
             return Written::read(script.run(connection, &query).await?);

@@ -41,7 +41,8 @@ const MAX_SCHEMA: usize = 63;
 pub struct PostgresConfig {
     pub(super) options: PgConnectOptions,
     pub(super) schema: String,
-    /// How many connections the store has at most, from 2: one writes the steps of runs, the others serve everything else.
+    /// How many connections the store has at most, from 3: one writes the steps of runs, one renews the lease and hears what
+    /// others do, the rest serve everything else.
     /// 8 by default.
     pub max_connections: u32,
     /// How long a caller waits for a connection. 10 seconds by default.
@@ -51,8 +52,11 @@ pub struct PostgresConfig {
     /// How long a statement waits for what another transaction holds. 10 seconds by default.
     pub lock_timeout: Duration,
     /// How long a transaction may do nothing before the database ends it, which frees what an engine that stopped holds.
-    /// 30 seconds by default.
+    /// No longer than half the lease, whatever is said here. 5 seconds by default.
     pub idle_in_transaction_timeout: Duration,
+    /// How long the lease of this engine lasts when it is not renewed, from a second; it is renewed after a third of that.
+    /// What an engine drives that has died is taken over once its lease has run out. 15 seconds by default.
+    pub lease: Duration,
     /// Whether the role may be one that row-level security does not hold for: a superuser, or one with `BYPASSRLS`. The
     /// store keeps tenants apart all the same, but without the database's second wall. `false` by default.
     pub may_bypass_row_security: bool,
@@ -61,7 +65,8 @@ pub struct PostgresConfig {
 impl PostgresConfig {
     /// The database at a URL: `postgres://user:password@host:port/database?parameter=value`.
     ///
-    /// `schema` names the schema that holds all tables; it is `atom` unless given, and is created when there is none. The
+    /// `schema` names the schema that holds all tables; it is `atom` unless given, and is created when there is none. `lease` is
+    /// [`lease`](Self::lease) in seconds, `max_connections` [`max_connections`](Self::max_connections). The
     /// other parameters are those of `libpq`: `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `application_name`, `host` (a
     /// path for a Unix socket), `port`, `dbname` and `user`. With `sslmode=verify-full` the server must prove who it is;
     /// without a `sslmode` the connection is encrypted if the server offers it. A password may stand in a password file as
@@ -80,9 +85,14 @@ impl PostgresConfig {
             })?;
         let mut schema = "atom".to_owned();
         let mut others = Vec::new();
+        let (mut lease, mut max_connections) = (None, None);
         for (name, value) in url.query_pairs().into_owned() {
             if name == "schema" {
                 schema = value;
+            } else if name == "lease" {
+                lease = Some(Duration::from_secs(number(&name, &value)?.into()));
+            } else if name == "max_connections" {
+                max_connections = Some(number(&name, &value)?);
             } else if PARAMETERS.contains(&name.as_str()) {
                 others.push((name, value));
             } else {
@@ -105,7 +115,10 @@ impl PostgresConfig {
             Some(_) => options,
             None => options.application_name("atom"),
         };
-        Ok(Self::of(options.disable_statement_logging(), schema))
+        let mut config = Self::of(options.disable_statement_logging(), schema);
+        config.lease = lease.unwrap_or(config.lease);
+        config.max_connections = max_connections.unwrap_or(config.max_connections);
+        Ok(config)
     }
 
     /// These options with the usual limits.
@@ -117,7 +130,8 @@ impl PostgresConfig {
             acquire_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
-            idle_in_transaction_timeout: Duration::from_secs(30),
+            idle_in_transaction_timeout: Duration::from_secs(5),
+            lease: Duration::from_secs(15),
             may_bypass_row_security: false,
         }
     }
@@ -148,7 +162,7 @@ impl PostgresConfig {
             ("lock_timeout", milliseconds(self.lock_timeout)),
             (
                 "idle_in_transaction_session_timeout",
-                milliseconds(self.idle_in_transaction_timeout),
+                milliseconds(self.idle_in_transaction_timeout.min(self.lease / 2)),
             ),
             ("client_min_messages", "warning".to_owned()),
             // Statements are short: compiling one takes longer than it.
@@ -178,6 +192,14 @@ impl fmt::Debug for PostgresConfig {
             .field("max_connections", &self.max_connections)
             .finish_non_exhaustive()
     }
+}
+
+fn number(name: &str, value: &str) -> Result<u32> {
+    value.parse().map_err(|_| {
+        Error::invalid_request(format!(
+            "the parameter '{name}' of the URL of the database must be a whole number"
+        ))
+    })
 }
 
 /// The name stands in statements as it is.
@@ -211,6 +233,11 @@ mod tests {
             ("postgres://ada:pass-7@localhost/app?schema=a\"b", false),
             ("postgres://ada:pass-7@localhost/app?schema=pg_own", false),
             ("postgres://ada:pass-7@localhost/app?schema=", false),
+            (
+                "postgres://ada:pass-7@localhost/app?lease=5&max_connections=4",
+                true,
+            ),
+            ("postgres://ada:pass-7@localhost/app?lease=pass-7", false),
             ("postgres://ada:pass-7@localhost/app?sslmode=maybe", false),
             ("postgres://ada:pass-7@localhost/app?sslpassword=pass-7", false),
             ("mysql://ada:pass-7@localhost/app", false),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atom_core::{Error, Result, Scope};
+use atom_core::{Error, Result, Scope, WorkerId};
 use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
+use tokio::sync::watch;
 
 use super::config::PostgresConfig;
 use super::error::{is_lost, may_be_repeated, storage_error, uncertain};
@@ -67,16 +68,16 @@ pub(crate) trait Write: Send + Sync {
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
     pool: PgPool,
-    epoch: i64,
+    worker: watch::Receiver<WorkerId>,
     name: Arc<str>,
     /// How long the database may say nothing.
     patience: Duration,
 }
 
 impl Database {
-    pub(super) fn new(config: &PostgresConfig, epoch: i64) -> Self {
+    pub(super) fn new(config: &PostgresConfig, worker: watch::Receiver<WorkerId>) -> Self {
         let pool = PgPoolOptions::new()
-            .max_connections(config.max_connections - 1)
+            .max_connections(config.max_connections - 2)
             .acquire_timeout(config.acquire_timeout)
             // Beginning a transaction shows whether it is still there.
             .test_before_acquire(false)
@@ -85,15 +86,15 @@ impl Database {
             .connect_lazy_with(config.connection());
         Self {
             pool,
-            epoch,
+            worker,
             name: config.name().into(),
             patience: patience(config),
         }
     }
 
-    /// The number that tells this engine from those that held the database before.
-    pub(super) fn epoch(&self) -> i64 {
-        self.epoch
+    /// Which worker this engine is.
+    pub(super) fn worker(&self) -> WorkerId {
+        *self.worker.borrow()
     }
 
     /// What a failure of the database means to a user.
@@ -165,7 +166,7 @@ impl Database {
     async fn try_write<W: Write>(&self, begin: &str, write: &W) -> std::result::Result<W::Answer, Failure> {
         let begun = self.begin(begin.to_owned()).await;
         let mut transaction = begun.map_err(Failure::Undone)?;
-        let hold = AssertSqlSafe(format!("SELECT {}", hold(self.epoch)));
+        let hold = AssertSqlSafe(format!("SELECT {}", hold(self.worker())));
         let held = sqlx::query(hold).execute(&mut *transaction).await;
         held.map_err(Failure::Undone)?;
         let answer = write

@@ -2,12 +2,12 @@
 
 use atom_core::{Error, ErrorCode, Retry};
 
-use super::fence::taken_over;
+use super::fence::lease_lost;
 
 /// The error for a failure of the database with this name.
 pub(super) fn storage_error(database: &str, error: sqlx::Error) -> Error {
-    if let Some(taken_over) = taken_over(&error) {
-        return taken_over;
+    if let Some(lost) = lease_lost(&error) {
+        return lost;
     }
     let (code, message) = match &error {
         sqlx::Error::PoolClosed => (ErrorCode::Closed, "the store was closed; open it again"),

@@ -1,36 +1,21 @@
-//! Keeps an engine from writing once another one has taken the database over.
+//! Keeps an engine from writing once its lease is lost.
 //!
-//! Every transaction that writes calls the function `hold` with the epoch of its engine. It ends the transaction unless that
-//! is still the epoch of the database, and otherwise locks the epoch until the transaction has ended: so who takes over
-//! waits for what is under way, and nothing of an older engine is written after that.
+//! Every transaction that writes calls the function `hold` with the worker that its engine is. It ends the transaction unless the
+//! worker holds its lease, and otherwise locks the worker until the transaction has ended: so who declares it gone waits
+//! for what is under way, and nothing of it is written after that.
 
-use atom_core::{Error, ErrorCode};
-use sqlx::Row;
-use sqlx::postgres::PgConnection;
-
-use super::rows::Decoded;
+use atom_core::{Error, WorkerId, storage};
 
 /// The code of the error of `hold`.
-const TAKEN_OVER: &str = "AT001";
+const LOST: &str = "AT001";
 
-/// Raises the epoch, which shuts out every engine that held the database before.
-pub(super) async fn take_over(connection: &mut PgConnection) -> Decoded<i64> {
-    let query = "UPDATE engine SET epoch = epoch + 1 RETURNING epoch";
-    sqlx::query(query).fetch_one(connection).await?.try_get(0)
+/// The call that a statement or transaction of a worker makes.
+pub(super) fn hold(worker: WorkerId) -> String {
+    format!("hold('{worker}')")
 }
 
-/// The call that a statement or transaction of an engine makes.
-pub(super) fn hold(epoch: i64) -> String {
-    format!("hold({epoch})")
-}
-
-/// The error of an engine that another one has shut out, if that is why a statement failed.
-pub(super) fn taken_over(error: &sqlx::Error) -> Option<Error> {
+/// The error of an engine whose lease is lost, if that is why a statement failed.
+pub(super) fn lease_lost(error: &sqlx::Error) -> Option<Error> {
     let code = error.as_database_error()?.code()?;
-    (code == TAKEN_OVER).then(|| {
-        Error::new(
-            ErrorCode::Conflict,
-            "a newer engine has taken over the database; this one can write nothing any more",
-        )
-    })
+    (code == LOST).then(storage::lease_lost)
 }

@@ -2,25 +2,28 @@
 
 use std::time::Duration;
 
-use atom_core::{Error, ErrorCode, Offset, Result};
+use atom_core::{Error, ErrorCode, Offset, Result, WorkerId};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Row};
 
 use super::config::PostgresConfig;
 use super::error::storage_error;
 use super::rows::{Decoded, unsigned};
-use super::{fence, migrations};
+use super::{lease, migrations};
 
 /// The oldest version of PostgreSQL, as `server_version_num` has it.
 const OLDEST: i32 = 150_000;
 
-/// A database that is held by this engine.
+/// The shortest lease: it must not run out because the machine is busy for a moment.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+
+/// A database that this engine has joined.
 #[derive(Debug)]
 pub(super) struct Opened {
     /// The connection that writes.
     pub(super) connection: PgConnection,
-    /// The number that tells this engine from those that held the database before.
-    pub(super) epoch: i64,
+    /// Which worker this engine is.
+    pub(super) worker: WorkerId,
     /// The last offset that was given out.
     pub(super) head: Offset,
 }
@@ -28,8 +31,11 @@ pub(super) struct Opened {
 pub(super) async fn open(config: &PostgresConfig) -> Result<Opened> {
     let database = config.name();
     let fail = |error| storage_error(&database, error);
-    if config.max_connections < 2 {
-        return Err(Error::invalid_request("'max_connections' must be at least 2"));
+    if config.max_connections < 3 {
+        return Err(Error::invalid_request("'max_connections' must be at least 3"));
+    }
+    if config.lease < SHORTEST_LEASE {
+        return Err(Error::invalid_request("'lease' must be at least a second"));
     }
     let connected = connect(&config.writer(), config.acquire_timeout).await;
     let mut connection = connected.map_err(fail)?;
@@ -38,11 +44,13 @@ pub(super) async fn open(config: &PostgresConfig) -> Result<Opened> {
         .check(config)
         .map_err(|error| error.with_context("database", &database))?;
     migrations::migrate(&mut connection, config.schema(), &database).await?;
-    let epoch = fence::take_over(&mut connection).await.map_err(fail)?;
+    let worker = lease::join(&mut connection, config.lease, None)
+        .await
+        .map_err(fail)?;
     let head = head(&mut connection).await.map_err(fail)?;
     Ok(Opened {
         connection,
-        epoch,
+        worker,
         head,
     })
 }

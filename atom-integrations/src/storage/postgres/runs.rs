@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use atom_core::storage::{
     Admitted, Committed, JournalEntry, Lane, NewRun, Page, PageRequest, RunCommit, RunFilter, RunRecord,
-    RunStore,
+    RunStore, WorkerStore,
 };
 use atom_core::{Result, RunId, Scope};
 use jiff::Timestamp;
@@ -23,19 +23,23 @@ use crate::storage::record::{self, StoredRow, whole};
 /// What [`record::run`] reads, but for the two columns that can be large.
 const WHOLE: &str = "SELECT input, input_parts, output, output_parts, ";
 /// The same for a list, which shows neither.
-const LISTED: &str =
-    "SELECT 'null' AS input, NULL::text AS input_parts, NULL::text AS output, NULL::text AS output_parts, ";
+pub(super) const LISTED: &str =
+    "'null' AS input, NULL::text AS input_parts, NULL::text AS output, NULL::text AS output_parts, ";
 /// When a run was last written to stands in the last entry of its journal.
-const COLUMNS: &str = "runs.tenant, runs.owner, runs.id, roles, namespace, runs.name, version, hash, started_version, \
+pub(super) const COLUMNS: &str = "runs.tenant, runs.owner, runs.id, roles, namespace, runs.name, version, hash, started_version, \
      started_hash, parent_run, parent_action, directory, rerun_of, started_by, idempotency_key, tags, fields, \
      CASE WHEN status <> 'running' THEN status WHEN is_paused THEN 'paused' \
      WHEN admission IS NOT NULL AND begun_at IS NULL THEN 'queued' ELSE status END AS status, \
-     admission, begun_at, is_unwanted, error, runs.created_at, ended_at, journal_start, \
+     admission, begun_at, is_unwanted, error, runs.created_at, ended_at, journal_start, runs.worker, \
      (SELECT at FROM journal WHERE journal.tenant = runs.tenant AND journal.owner = runs.owner \
       AND journal.run = runs.id ORDER BY sequence DESC LIMIT 1) AS updated_at";
 
 #[async_trait]
 impl RunStore for PostgresStore {
+    fn workers(&self) -> Option<&dyn WorkerStore> {
+        Some(self)
+    }
+
     async fn create(&self, run: NewRun) -> Result<Committed> {
         let event_head = self.writer.change(Change::Create(run)).await?;
         Ok(Committed { event_head })
@@ -47,7 +51,8 @@ impl RunStore for PostgresStore {
     }
 
     async fn admit(&self, lane: &Lane, now: Timestamp) -> Result<Admitted> {
-        let admit = Admit { lane, now };
+        let worker = self.database.worker();
+        let admit = Admit { lane, now, worker };
         self.database.write(Sight::of(&lane.scope), admit).await
     }
 
@@ -96,7 +101,7 @@ impl RunStore for PostgresStore {
     async fn runs(&self, scope: &Scope, filter: &RunFilter, page: &PageRequest) -> Result<Page<RunRecord>> {
         let size = page.size()?;
         let after: Option<(Timestamp, RunId)> = page.cursor()?;
-        let mut query = selection::list(&format!("{LISTED}{COLUMNS}"), scope, filter, after)?;
+        let mut query = selection::list(&format!("SELECT {LISTED}{COLUMNS}"), scope, filter, after)?;
         // One more than wanted tells whether the list goes on.
         query.push(" LIMIT ").push_bind(row_limit(size + 1));
         let records = self.records(Sight::of(scope), query.build()).await?;
@@ -125,13 +130,14 @@ impl RunStore for PostgresStore {
     }
 
     async fn unfinished(&self) -> Result<Vec<RunRecord>> {
-        let sql = format!("{LISTED}{COLUMNS} FROM runs WHERE status = 'running' ORDER BY created_at, id");
+        let sql =
+            format!("SELECT {LISTED}{COLUMNS} FROM runs WHERE status = 'running' ORDER BY created_at, id");
         self.records(Sight::All, sqlx::query(AssertSqlSafe(sql))).await
     }
 }
 
 impl PostgresStore {
-    async fn records(&self, sight: Sight<'_>, query: Query<'_>) -> Result<Vec<RunRecord>> {
+    pub(super) async fn records(&self, sight: Sight<'_>, query: Query<'_>) -> Result<Vec<RunRecord>> {
         let rows = self.database.rows(sight, query).await;
         let blobs = Blobs::default();
         rows.and_then(|rows| {

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use atom_core::{ApprovalId, Result, RunId};
+use atom_core::{ApprovalId, Result, RunId, WorkerId};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::{Arguments, AssertSqlSafe, Encode, Postgres, Type};
 use uuid::Uuid;
 
 use super::rows::Decoded;
 use super::text::stored;
-use super::values::{uuid_of_approval, uuid_of_run};
+use super::values::{uuid_of_approval, uuid_of_run, uuid_of_worker};
 
 /// A value of a row.
 #[derive(Clone, Debug)]
@@ -34,6 +34,10 @@ impl Argument {
 
     pub(super) fn approval(id: ApprovalId) -> Self {
         Self::Id(uuid_of_approval(id))
+    }
+
+    pub(super) fn worker(id: WorkerId) -> Self {
+        Self::Id(uuid_of_worker(id))
     }
 
     pub(super) fn optional<T>(value: Option<T>, argument: impl FnOnce(T) -> Result<Self>) -> Result<Self> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use atom_core::{ApprovalId, RunId};
+use atom_core::{ApprovalId, RunId, WorkerId};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{ColumnIndex, Row};
 use uuid::Uuid;
@@ -17,6 +17,14 @@ pub(super) fn uuid_of_run(id: RunId) -> Uuid {
 
 pub(super) fn uuid_of_approval(id: ApprovalId) -> Uuid {
     Uuid::from_bytes(*id.as_bytes())
+}
+
+pub(super) fn uuid_of_worker(id: WorkerId) -> Uuid {
+    Uuid::from_bytes(*id.as_bytes())
+}
+
+pub(super) fn worker_id(id: Uuid) -> WorkerId {
+    WorkerId::from_bytes(id.into_bytes())
 }
 
 pub(super) fn run_id(id: Uuid) -> RunId {

@@ -5,9 +5,11 @@
 //! because of what it holds, its changes are tried again one by one, so that one of them cannot hurt the others.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result, Retry};
+use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result, Retry, WorkerId};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::sync::{oneshot, watch};
@@ -62,9 +64,13 @@ pub(super) struct Writer {
     /// How long connecting may take, and how long the database may say nothing.
     connect_within: Duration,
     patience: Duration,
-    head: watch::Sender<Offset>,
+    head: Arc<watch::Sender<Offset>>,
     /// What is known of runs that have not ended. Those that have may be removed at any time, by others.
     states: HashMap<RunKey, RunState>,
+    /// As which worker, and after how many changes of what it holds, that is known.
+    known_as: (WorkerId, u64),
+    /// Changes when this worker takes or releases runs.
+    holdings: Arc<AtomicU64>,
     /// The runs of which nobody knows whether the last change was written. Who asks for the same again is told so if it was.
     uncertain: HashSet<RunKey>,
 }
@@ -74,9 +80,12 @@ impl Writer {
         config: &PostgresConfig,
         connection: PgConnection,
         database: Database,
-        head: watch::Sender<Offset>,
+        head: Arc<watch::Sender<Offset>>,
+        holdings: Arc<AtomicU64>,
     ) -> Self {
         Self {
+            known_as: (database.worker(), 0),
+            holdings,
             connection: Some(connection),
             options: config.writer(),
             database,
@@ -185,16 +194,8 @@ impl Writer {
         let mut connection = connect(&self.options, self.connect_within).await?;
         // What was committed while nobody heard of it is published, too.
         let head = within(self.patience, head(&mut connection)).await?;
-        self.publish(head);
+        publish(&self.head, head);
         Ok(connection)
-    }
-
-    fn publish(&self, head: Offset) {
-        self.head.send_if_modified(|known| {
-            let is_new = head > *known;
-            *known = head.max(*known);
-            is_new
-        });
     }
 
     async fn try_transact(
@@ -202,16 +203,22 @@ impl Writer {
         connection: &mut PgConnection,
         changes: &[Change],
     ) -> Decoded<(Vec<Result<u64>>, Written)> {
-        if self.states.len() > REMEMBERED_RUNS {
+        let known_as = (self.database.worker(), self.holdings.load(Ordering::Acquire));
+        if self.states.len() > REMEMBERED_RUNS || known_as != self.known_as {
             self.states.clear();
         }
+        if known_as.0 != self.known_as.0 {
+            self.uncertain.clear();
+        }
+        self.known_as = known_as;
         let mut written_before = vec![None; changes.len()];
         if !self.uncertain.is_empty() {
             let looked_up = written_before_by_us(connection, &self.uncertain, changes);
             written_before = within(self.patience, looked_up).await?;
         }
-        // What is looked up before the transaction begins stays true: nobody else writes, or the transaction fails.
-        let prepared = Batch::prepare(connection, &mut self.states, changes.iter());
+        // What is looked up before the transaction begins stays true: nobody else writes these runs, or the transaction fails,
+        // as one does that creates what somebody else has created meanwhile.
+        let prepared = Batch::prepare(connection, known_as.0, &mut self.states, changes.iter());
         let mut batch = within(self.patience, prepared).await?;
         let promises: Vec<_> = changes
             .iter()
@@ -221,7 +228,7 @@ impl Writer {
                 None => Answer::Promised(batch.add(change)),
             })
             .collect();
-        let written = within(self.patience, batch.write(connection, self.database.epoch())).await?;
+        let written = within(self.patience, batch.write(connection)).await?;
         let answers = promises.into_iter().map(|answer| match answer {
             Answer::Known(head) => Ok(head),
             Answer::Promised(promise) => promise.map(|promise| written.answer(promise)),
@@ -232,12 +239,22 @@ impl Writer {
     fn remember(&mut self, changes: &[Change], written: &Written) {
         for key in changes.iter().filter_map(named_run) {
             self.uncertain.remove(&key);
-            if self.states.get(&key).is_some_and(|state| state.has_ended) {
+            let is_others = |state: &RunState| state.has_ended || !state.is_held;
+            if self.states.get(&key).is_some_and(is_others) {
                 self.states.remove(&key);
             }
         }
-        self.publish(written.head());
+        publish(&self.head, written.head());
     }
+}
+
+/// Tells those who follow the log how far it reaches.
+pub(super) fn publish(follow: &watch::Sender<Offset>, head: Offset) {
+    follow.send_if_modified(|known| {
+        let is_new = head > *known;
+        *known = head.max(*known);
+        is_new
+    });
 }
 
 /// What is known of the answer to a change before it is written.

@@ -133,6 +133,7 @@ impl<'a> Batch<'a> {
             RunState {
                 next: 1 + run.copied.len() as u64,
                 has_ended: false,
+                is_held: true,
             },
         );
         Ok(self.head)
@@ -196,6 +197,7 @@ impl<'a> Batch<'a> {
             RunState {
                 next,
                 has_ended: commit.end.is_some(),
+                is_held: true,
             },
         );
         Ok(self.head)
@@ -441,6 +443,7 @@ async fn load_states(
                 RunState {
                     next,
                     has_ended: row.try_get(3)?,
+                    is_held: true,
                 },
             );
         }

@@ -29,7 +29,7 @@ const COLUMNS: &str = "runs.tenant, runs.user AS owner, runs.id, roles, namespac
      CASE WHEN status <> 'running' THEN status WHEN is_paused THEN 'paused' \
      WHEN admission IS NOT NULL AND begun_at IS NULL THEN 'queued' ELSE status END AS status, \
      admission, begun_at, is_unwanted, error, runs.created_at, \
-     ended_at, journal_start, \
+     ended_at, journal_start, NULL AS worker, \
      (SELECT at FROM journal WHERE journal.tenant = runs.tenant AND journal.user = runs.user \
       AND journal.run = runs.id ORDER BY sequence DESC LIMIT 1) AS updated_at";
 

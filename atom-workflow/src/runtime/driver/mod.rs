@@ -165,7 +165,8 @@ impl Driver<'_> {
     fn begin(&mut self, action: ActionId, command: Command) {
         match command {
             // It is pending still for whoever goes on with the run.
-            Command::Call { .. } | Command::Subscribe { .. } | Command::StartRun { .. } if self.is_draining() => {}
+            Command::Call { .. } | Command::Subscribe { .. } | Command::StartRun { .. }
+                if self.is_draining() => {}
             Command::Timer { at } => drop(self.timers.insert((at, action))),
             // Where it starts was noted when its journal entry was written.
             Command::Listen => {}

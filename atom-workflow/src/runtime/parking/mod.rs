@@ -16,9 +16,9 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use listening::Listening;
 
+use super::background::Work;
 use super::driver::EVENT_PAGE;
 use super::stuck::RunKey;
-use super::background::Work;
 use super::{DriverHandle, Inner, Mail, Runtime};
 
 /// What a run waits for.

@@ -64,7 +64,9 @@ impl Work for Claims {
     const NAME: &'static str = "what takes runs that nobody holds";
 
     async fn pass(&mut self, runtime: &Runtime) -> Result<()> {
-        let Some(workers) = runtime.workers() else { return Ok(()) };
+        let Some(workers) = runtime.workers() else {
+            return Ok(());
+        };
         self.news.mark_unchanged();
         if self.identity.has_changed().unwrap_or(false) {
             self.identity.mark_unchanged();

@@ -30,7 +30,9 @@ impl Work for Letters {
     const NAME: &'static str = "what takes in what other workers ask";
 
     async fn pass(&mut self, runtime: &Runtime) -> Result<()> {
-        let Some(workers) = runtime.workers() else { return Ok(()) };
+        let Some(workers) = runtime.workers() else {
+            return Ok(());
+        };
         self.news.mark_unchanged();
         loop {
             let letters = workers.letters(BATCH).await?;

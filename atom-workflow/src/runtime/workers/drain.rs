@@ -23,7 +23,9 @@ impl Runtime {
         let drivers = &membership.tenure().drivers;
         drivers.close();
         if tokio::time::timeout(grace, drivers.wait()).await.is_err() {
-            tracing::warn!("some calls have not come to their end in time; they are made again by whoever goes on");
+            tracing::warn!(
+                "some calls have not come to their end in time; they are made again by whoever goes on"
+            );
         }
         told
     }

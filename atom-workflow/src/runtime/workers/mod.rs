@@ -153,7 +153,9 @@ impl Runtime {
 
     /// Tells the others about this worker, and learns who they are.
     async fn introduce(&self) -> Result<()> {
-        let Some(workers) = self.workers() else { return Ok(()) };
+        let Some(workers) = self.workers() else {
+            return Ok(());
+        };
         let functions = self.inner.parts.functions.list();
         let functions = functions.into_iter().map(|function| function.name).collect();
         workers.introduce(&self.inner.membership.info(functions)).await?;
@@ -196,7 +198,9 @@ impl Runtime {
 
     /// Whether this engine sees to what one of those that share a store is enough for.
     pub(super) fn leads(&self) -> bool {
-        let Some(workers) = self.workers() else { return true };
+        let Some(workers) = self.workers() else {
+            return true;
+        };
         let me = *workers.identity().borrow();
         let peers = self.peers();
         let mut able = peers

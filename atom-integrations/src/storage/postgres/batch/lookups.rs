@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use atom_core::Offset;
 use atom_core::storage::{JournalEntry, RunEnd};
+use atom_core::{Offset, WorkerId};
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
@@ -33,6 +33,7 @@ const START_KEYS: Columns = &[
 /// Adds the states of those of the runs that exist.
 pub(super) async fn load_states(
     connection: &mut PgConnection,
+    worker: WorkerId,
     states: &mut HashMap<RunKey, RunState>,
     keys: &[RunKey],
 ) -> Decoded<()> {
@@ -47,17 +48,22 @@ pub(super) async fn load_states(
     let mut script = Script::default();
     let wanted = script.given("wanted", wanted)?;
     let query = format!(
-        "SELECT place, status <> 'running', (SELECT sequence FROM journal WHERE journal.tenant = runs.tenant \
+        "SELECT place, status <> 'running', worker IS NOT DISTINCT FROM '{worker}', (SELECT sequence FROM journal WHERE journal.tenant = runs.tenant \
          AND journal.owner = runs.owner AND journal.run = runs.id ORDER BY sequence DESC LIMIT 1) \
          FROM {wanted} JOIN runs USING (tenant, owner, id)"
     );
     for row in script.run(connection, &query).await? {
         let next = row
-            .try_get::<Option<i64>, _>(2)?
+            .try_get::<Option<i64>, _>(3)?
             .map_or(Ok(0), |last| unsigned(last).map(|last| last + 1))?;
-        let has_ended = row.try_get(1)?;
+        let (has_ended, is_held) = (row.try_get(1)?, row.try_get(2)?);
         if let Some(key) = at(keys, row.try_get(0)?) {
-            states.insert(key.clone(), RunState { next, has_ended });
+            let state = RunState {
+                next,
+                has_ended,
+                is_held,
+            };
+            states.insert(key.clone(), state);
         }
     }
     Ok(())
@@ -90,7 +96,7 @@ pub(super) async fn load_keys(
 }
 
 /// The head after those of the changes that were written before: the changes of these runs whose first journal entry, or
-/// else whose end, is there already as it is here. Only one engine writes, and it writes a change as a whole or not at all.
+/// else whose end, is there already as it is here. Only this worker writes, and it writes a change as a whole or not at all.
 pub(in super::super) async fn written_before_by_us(
     connection: &mut PgConnection,
     uncertain: &HashSet<RunKey>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use atom_core::storage::{JournalEntry, NewRun, OnLimit, RunEnd, RunLabels};
-use atom_core::{Error, Offset, Result};
+use atom_core::{Error, Offset, Result, WorkerId};
 use sha2::{Digest, Sha256};
 
 use super::super::approvals;
@@ -47,6 +47,7 @@ pub(super) const RUNS: Columns = &[
     ("input", Kind::Text),
     ("input_parts", Kind::Text),
     ("created_at", Kind::Integer),
+    ("worker", Kind::Id),
 ];
 pub(super) const LABELS: Columns = &[
     ("tenant", Kind::Text),
@@ -69,6 +70,7 @@ pub(super) const JOURNAL: Columns = &[
     ("event_head", Kind::Integer),
     ("place", Kind::Integer),
 ];
+pub(super) const LETTERS: Columns = &[("id", Kind::Integer)];
 const UPDATES: Columns = &[
     ("tenant", Kind::Text),
     ("owner", Kind::Text),
@@ -86,7 +88,7 @@ const UPDATES: Columns = &[
     ("expires_at", Kind::Integer),
 ];
 
-pub(super) fn run_row(run: &NewRun, blobs: &mut Vec<Blob>) -> Result<[Argument; 24]> {
+pub(super) fn run_row(run: &NewRun, worker: WorkerId, blobs: &mut Vec<Blob>) -> Result<[Argument; 25]> {
     let RunLabels { tags, fields } = &run.labels;
     let [tenant, owner, id] = key_arguments(&(run.principal.scope(), run.id));
     let directory = run.directory.as_ref().map(|directory| {
@@ -130,6 +132,11 @@ pub(super) fn run_row(run: &NewRun, blobs: &mut Vec<Blob>) -> Result<[Argument; 
         input,
         input_parts,
         Argument::Integer(nanoseconds(run.created_at)?),
+        if run.is_offered {
+            Argument::Null
+        } else {
+            Argument::worker(worker)
+        },
     ])
 }
 
@@ -272,6 +279,24 @@ pub(super) fn append_entries(script: &mut Script, entries: Rows, has_events: boo
              SELECT tenant, owner, run, sequence, at, payload, payload_parts, coalesce(event_head, {head}) \
              FROM {given}, log"
         ),
+    );
+    Ok(())
+}
+
+/// Answers letters that are done.
+pub(super) fn answer_letters(script: &mut Script, letters: Rows) -> Decoded<()> {
+    if letters.is_empty() {
+        return Ok(());
+    }
+    let given = script.given("given", letters)?;
+    script.part("done", &format!("SELECT id FROM {given}"));
+    script.part(
+        "answered",
+        "UPDATE letters SET answer = 'null' FROM done WHERE letters.id = done.id AND wants_answer",
+    );
+    script.part(
+        "dropped",
+        "DELETE FROM letters USING done WHERE letters.id = done.id AND NOT wants_answer",
     );
     Ok(())
 }

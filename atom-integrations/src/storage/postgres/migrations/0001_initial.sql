@@ -2,22 +2,36 @@
 -- jsonb orders keys anew and changes numbers. Texts compare by their bytes (COLLATE "C"), as they do in Rust.
 -- Every table of users' data starts its key with who owns it: the tenant, and the user as `owner`, as `user` is a word of SQL.
 
--- The engine that holds the database: whoever opens it raises the epoch, and a writer with another one is out.
-CREATE TABLE engine (
-    id smallint PRIMARY KEY CHECK (id = 1),
-    epoch bigint NOT NULL
-);
+-- The engines that share the database. Each renews its lease, by the clock of the database; whoever finds that one has run
+-- out declares its worker gone, for good, and then takes its runs. A row stays until nobody's runs refer to it.
+CREATE TABLE workers (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    number bigint GENERATED ALWAYS AS IDENTITY,
+    name text COLLATE "C" NOT NULL DEFAULT '',
+    takes_runs boolean NOT NULL DEFAULT false,
+    -- As JSON.
+    functions text COLLATE "C" NOT NULL DEFAULT '[]',
+    is_draining boolean NOT NULL DEFAULT false,
+    is_gone boolean NOT NULL DEFAULT false,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    renewed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    lease_until timestamptz NOT NULL
+) WITH (fillfactor = 20);
 
-INSERT INTO engine (id, epoch) VALUES (1, 0);
-
--- Ends a transaction of an engine that does not hold the database. Its lock has who takes over wait for the transaction.
-CREATE FUNCTION hold(held bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- Ends a transaction of a worker that does not hold its lease. Its lock, which lets the lease be renewed, has whoever declares the
+-- worker gone wait for the transaction.
+CREATE FUNCTION hold(worker uuid) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM 1 FROM engine WHERE epoch = held FOR SHARE;
+    PERFORM 1 FROM workers WHERE id = worker AND NOT is_gone AND lease_until > clock_timestamp() FOR KEY SHARE;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'another engine has taken over' USING ERRCODE = 'AT001';
+        RAISE EXCEPTION 'the lease is lost' USING ERRCODE = 'AT001';
     END IF;
 END
+$$;
+
+-- Tells all workers, once the transaction is committed.
+CREATE FUNCTION tell(what text) RETURNS void LANGUAGE sql AS $$
+    SELECT pg_notify('atom_' || md5(current_schema()), what)
 $$;
 
 -- What row-level security lets a statement see and write: the rows of the tenant that its transaction has named, or those
@@ -146,6 +160,8 @@ CREATE TABLE runs (
     error text COLLATE "C",
     -- A column of its own, as an error may hold what the database cannot take out of JSON.
     error_type text COLLATE "C",
+    -- Which worker drives it, or has last.
+    worker uuid,
     input text COLLATE "C" NOT NULL,
     input_parts text COLLATE "C",
     output text COLLATE "C",
@@ -157,6 +173,8 @@ CREATE TABLE runs (
 CREATE INDEX runs_by_age ON runs (tenant, owner, created_at, id);
 -- What runs now is few among what ever ran: an engine that starts asks for it, and so do lists of running runs.
 CREATE INDEX runs_running ON runs (tenant, owner, created_at, id) WHERE status = 'running';
+-- What a worker holds, and what nobody does.
+CREATE INDEX runs_by_worker ON runs (worker, tenant, owner, id) WHERE status = 'running';
 -- What failed is few among what ever ran, and the most looked for.
 CREATE INDEX runs_faulted ON runs (tenant, owner, created_at, id) WHERE status = 'faulted';
 -- The runs of one workflow among those of many.
@@ -290,6 +308,25 @@ CREATE TABLE approval_viewers (
 
 -- The viewers of one approval, to be removed with it.
 CREATE INDEX approval_viewers_by_approval ON approval_viewers (tenant, owner, id);
+
+-- What is asked of runs through workers that do not drive them. A letter goes when it is answered, or its answer was read.
+CREATE TABLE letters (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant text COLLATE "C" NOT NULL,
+    owner text COLLATE "C" NOT NULL,
+    run uuid NOT NULL,
+    -- As JSON; none when something was decided that stands with the run.
+    event text COLLATE "C",
+    wants_answer boolean NOT NULL,
+    -- The worker of the run that has it.
+    taken_by uuid,
+    -- As JSON: null, or an error.
+    answer text COLLATE "C",
+    posted_at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 50);
+
+-- Few letters wait at any time: a worker looks through them for those to its runs.
+CREATE INDEX letters_waiting ON letters (id) WHERE answer IS NULL;
 
 -- How many runs there were, how they ended and what they took, added up as they come: a row for each bucket of
 -- durations (see atom-core) within an hour. What has no duration stands in the row of the first bucket, or of -1 when
@@ -469,7 +506,7 @@ DECLARE
 BEGIN
     FOREACH of_users IN ARRAY ARRAY[
         'documents', 'workflows', 'templates', 'schedules', 'alerts', 'runs', 'journal', 'run_labels', 'events', 'approvals',
-        'approval_viewers', 'statistics', 'recent_statistics', 'blobs', 'blob_uses', 'tenant_keys', 'secrets', 'secret_versions'
+        'approval_viewers', 'letters', 'statistics', 'recent_statistics', 'blobs', 'blob_uses', 'tenant_keys', 'secrets', 'secret_versions'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', of_users);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', of_users);
