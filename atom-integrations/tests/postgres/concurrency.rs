@@ -12,7 +12,7 @@ use serde_json::json;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
-use super::{open, sequences, server};
+use super::{open, sequences, server, take_over};
 
 fn step(run: u64, sequence: u64) -> RunCommit {
     let mut step = commit(&scope(), run_id(run), sequence..sequence + 1);
@@ -47,8 +47,8 @@ async fn commits_of_many_runs_land_without_a_gap() {
     assert_eq!(events.len(), 64 * 20);
     assert_eq!(store.head().await.unwrap(), 64 * 20, "offsets are not wasted");
     // What is committed is what the writer believes.
-    drop(store);
-    let store = open(&database).await;
+    store.close().await.unwrap();
+    let store = take_over(server, &database).await;
     assert_eq!(store.head().await.unwrap(), 64 * 20);
     store.commit(step(3, 21)).await.unwrap();
 }

@@ -44,7 +44,7 @@ async fn a_store_goes_on_when_its_connections_were_ended() {
 async fn callers_wait_for_a_connection_only_so_long() {
     let Some(server) = server().await else { return };
     let mut database = server.database();
-    database.max_connections = 2;
+    database.max_connections = 3;
     database.acquire_timeout = Duration::from_millis(300);
     let store = open(&database).await;
     // Another has the only connection for longer than they wait.

@@ -3,12 +3,13 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use atom_core::storage::{ApprovalChange, ApprovalStore, RunCommit, RunStore};
+use atom_core::storage::{ApprovalChange, ApprovalStore, RunCommit, RunStore, WorkerStore};
 use atom_core::testkit::fixtures::{approval, commit, new_run, principal, run_id, scope};
 use atom_core::{CloudEvent, EventLog, Secret};
 use atom_integrations::storage::PostgresConfig;
+use atom_integrations::storage::postgres_testing::TestPostgres;
 
-use super::{open, sequences, server};
+use super::{open, sequences, server, take_over};
 
 /// A step that leaves a trace in every table, so that a torn one shows.
 fn step(sequence: u64) -> RunCommit {
@@ -20,8 +21,8 @@ fn step(sequence: u64) -> RunCommit {
 }
 
 /// Checks that a store holds the first so many steps, each of them whole, and returns how many.
-async fn whole_steps(database: &PostgresConfig) -> u64 {
-    let store = open(database).await;
+async fn whole_steps(server: &TestPostgres, database: &PostgresConfig) -> u64 {
+    let store = take_over(server, database).await;
     let written = sequences(&store, run_id(0)).await.len() as u64;
     assert_eq!(
         sequences(&store, run_id(0)).await,
@@ -81,7 +82,7 @@ async fn a_killed_process_loses_nothing_it_reported() {
         reported = steps.take(round * 13).last().unwrap_or(reported);
         child.kill().unwrap();
         child.wait().unwrap();
-        let steps = whole_steps(&database).await;
+        let steps = whole_steps(server, &database).await;
         assert!(
             steps >= reported,
             "{steps} steps are there, {reported} were reported"
@@ -98,6 +99,7 @@ async fn child() {
         return;
     };
     let store = open(&PostgresConfig::new(&Secret::new(url)).unwrap()).await;
+    store.claim(&[], 10).await.unwrap();
     let mut next = sequences(&store, run_id(0)).await.len() as u64;
     println!();
     loop {

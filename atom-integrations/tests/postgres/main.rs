@@ -49,6 +49,15 @@ async fn lose_lease(server: &TestPostgres, database: &PostgresConfig, store: &Po
     server.execute(database, &lose).await.unwrap();
 }
 
+/// Opens a database after all engines that have shared it are dead, and takes over what they held.
+async fn take_over(server: &TestPostgres, database: &PostgresConfig) -> PostgresStore {
+    let bury = "UPDATE workers SET lease_until = clock_timestamp()";
+    server.execute(database, bury).await.unwrap();
+    let store = open(database).await;
+    store.claim(&[], 1000).await.unwrap();
+    store
+}
+
 #[tokio::test]
 async fn it_is_shared() {
     let Some(server) = server().await else { return };

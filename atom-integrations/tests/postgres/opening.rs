@@ -1,12 +1,12 @@
 //! Opening databases of every kind.
 
-use atom_core::storage::{PageRequest, RunFilter, RunStore, TemplateStore, WorkflowStore};
+use atom_core::storage::{PageRequest, RunFilter, RunStore, TemplateStore, WorkerStore, WorkflowStore};
 use atom_core::testkit::fixtures::{commit, new_run, principal, run_id, scope};
 use atom_core::{ErrorCode, EventLog, Retry, Secret};
 use atom_integrations::storage::{PostgresConfig, PostgresStore};
 use futures::future::join_all;
 
-use super::{number, open, sequences, server};
+use super::{lose_lease, number, open, sequences, server};
 
 #[tokio::test]
 async fn what_was_written_is_there_when_the_database_is_opened_again() {
@@ -23,6 +23,8 @@ async fn what_was_written_is_there_when_the_database_is_opened_again() {
     assert_eq!(closed.code(), ErrorCode::Closed);
     let store = open(&database).await;
     assert_eq!(sequences(&store, run_id(1)).await, [0, 1, 2]);
+    // Who closes leaves its runs to others at once.
+    assert_eq!(store.claim(&[], 10).await.unwrap().len(), 1);
     store.commit(commit(&scope(), run_id(1), 3..4)).await.unwrap();
 }
 
@@ -32,7 +34,6 @@ async fn a_database_that_is_opened_many_times_at_once_is_made_once() {
     let database = server.database();
     let stores = join_all((0..5).map(|_| PostgresStore::open(&database))).await;
     let stores: Vec<_> = stores.into_iter().map(Result::unwrap).collect();
-    // The last one holds it; which one that is nobody knows.
     let created = join_all(stores.iter().map(|store| store.create(new_run(&principal(), 1)))).await;
     let codes: Vec<_> = created
         .into_iter()
@@ -40,19 +41,23 @@ async fn a_database_that_is_opened_many_times_at_once_is_made_once() {
         .collect();
     assert_eq!(codes.iter().filter(|code| code.is_none()).count(), 1, "{codes:?}");
     assert!(
-        codes.iter().flatten().all(|code| *code == ErrorCode::Conflict),
+        codes
+            .iter()
+            .flatten()
+            .all(|code| *code == ErrorCode::AlreadyExists),
         "{codes:?}"
     );
 }
 
 #[tokio::test]
-async fn an_engine_that_was_shut_out_can_write_nothing_any_more() {
+async fn an_engine_whose_lease_was_lost_can_write_nothing() {
     let Some(server) = server().await else { return };
     let database = server.database();
     let old = open(&database).await;
     old.create(new_run(&principal(), 1)).await.unwrap();
     old.put_document(&scope(), "h1", "old").await.unwrap();
     let new = open(&database).await;
+    lose_lease(server, &database, &old).await;
 
     let step = old.commit(commit(&scope(), run_id(1), 1..2)).await;
     let created = old.create(new_run(&principal(), 2)).await;
@@ -67,33 +72,30 @@ async fn an_engine_that_was_shut_out_can_write_nothing_any_more() {
     assert_eq!(codes, [ErrorCode::Conflict; 4]);
     assert_eq!(sequences(&old, run_id(1)).await, [0], "it can read still");
     assert_eq!(new.document(&scope(), "h2").await.unwrap(), None);
+    assert_eq!(new.claim(&[], 10).await.unwrap().len(), 1);
     new.commit(commit(&scope(), run_id(1), 1..2)).await.unwrap();
     old.close().await.unwrap();
     assert_eq!(sequences(&new, run_id(1)).await, [0, 1]);
 }
 
 #[tokio::test]
-async fn who_takes_over_waits_for_what_is_being_written() {
+async fn a_worker_is_not_gone_while_it_writes() {
     let Some(server) = server().await else { return };
     let database = server.database();
     let old = open(&database).await;
     let mut writing = server.connect(&database).await.unwrap();
-    let begin = "BEGIN; SELECT hold((SELECT epoch FROM engine)); SELECT set_config('atom.tenant', 'acme', true); \
+    old.create(new_run(&principal(), 1)).await.unwrap();
+    let begin = "BEGIN; SELECT hold(id) FROM workers; SELECT set_config('atom.tenant', 'acme', true); \
          INSERT INTO documents VALUES ('acme', 'ada', 'h1', 'text')";
     sqlx::raw_sql(begin).execute(&mut writing).await.unwrap();
-    let mut impatient = database.clone();
-    impatient.lock_timeout = std::time::Duration::from_millis(100);
-    let error = PostgresStore::open(&impatient).await.unwrap_err();
-    assert_eq!(
-        (error.code(), error.retry()),
-        (ErrorCode::Locked, Retry::Maybe),
-        "{error}"
-    );
-    let (new, ()) = tokio::join!(open(&database), async {
-        sqlx::raw_sql("COMMIT").execute(&mut writing).await.unwrap();
-    });
+    let new = open(&database).await;
+    // Its lease can be renewed meanwhile, and does run out.
+    lose_lease(server, &database, &old).await;
+    assert_eq!(new.claim(&[], 10).await.unwrap(), []);
+    sqlx::raw_sql("COMMIT").execute(&mut writing).await.unwrap();
     assert!(new.document(&scope(), "h1").await.unwrap().is_some());
-    assert!(old.create(new_run(&principal(), 1)).await.is_err());
+    assert_eq!(new.claim(&[], 10).await.unwrap().len(), 1);
+    assert!(old.create(new_run(&principal(), 2)).await.is_err());
 }
 
 #[tokio::test]
@@ -123,7 +125,7 @@ async fn a_schema_of_a_newer_engine_is_refused_and_left_alone() {
     let error = PostgresStore::open(&database).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::VersionMismatch);
     assert_eq!(error.context()["database_version"], "1000", "{error}");
-    assert_eq!(number(server, &database, "SELECT epoch FROM engine").await, 1);
+    assert_eq!(number(server, &database, "SELECT count(*) FROM workers").await, 1);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use super::{number, open, server};
 
 /// The tables that have no tenant.
-const OF_NOBODY: [&str; 4] = ["engine", "event_ages", "event_log", "migrations"];
+const OF_NOBODY: [&str; 4] = ["event_ages", "event_log", "migrations", "workers"];
 
 async fn tables(connection: &mut PgConnection, condition: &str) -> Vec<String> {
     let query = format!(
