@@ -1,5 +1,7 @@
 //! Engines that share a store.
 
+#![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
+
 use super::code;
 use crate::storage::{Delivery, NewRun, RunEnd, RunStatus, Store, WorkerInfo, WorkerState, WorkerStore};
 use crate::testkit::fixtures::{commit, new_run, principal, run_id, scope, second};
@@ -18,7 +20,7 @@ pub async fn check_workers(first: &dyn Store, other: &dyn Store, lose: impl Asyn
 }
 
 fn workers(store: &dyn Store) -> &dyn WorkerStore {
-    store.workers().expect("the store is shared")
+    store.workers().unwrap()
 }
 
 fn id(store: &dyn Store) -> WorkerId {

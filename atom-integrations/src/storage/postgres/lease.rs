@@ -179,8 +179,8 @@ impl Keeper {
         .await?;
         if !is_held {
             let rejoined = within(self.patience(), async {
-                let mut connection = listener.acquire().await?;
-                join(&mut connection, lease, Some(worker)).await
+                let connection = listener.acquire().await?;
+                join(connection, lease, Some(worker)).await
             });
             let worker = rejoined.await?;
             tracing::warn!("the lease on the database was lost; this engine goes on as another worker");
