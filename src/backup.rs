@@ -23,7 +23,7 @@ use std::path::Path;
 
 pub use atom_integrations::storage::backup::Backup;
 
-use crate::{EngineConfig, Error, Result, StorageKind};
+use crate::{EngineConfig, Error, Result, Storage};
 
 /// Copies what an engine with this configuration keeps into a folder, while it may be at work. With `with_root_key` the
 /// key that opens its secrets is copied, too: the copy is as secret as they are.
@@ -55,9 +55,12 @@ pub async fn restore(folder: &Path, config: &EngineConfig) -> Result<Backup> {
 
 fn check(config: &EngineConfig) -> Result<()> {
     match config.storage {
-        StorageKind::Sqlite => Ok(()),
-        StorageKind::Memory => Err(Error::invalid_request(
+        Storage::Sqlite => Ok(()),
+        Storage::Memory => Err(Error::invalid_request(
             "an engine in memory keeps nothing; choose another 'storage'",
+        )),
+        Storage::Postgres(_) => Err(Error::invalid_request(
+            "a PostgreSQL database is backed up with its own tools, such as pg_dump",
         )),
     }
 }

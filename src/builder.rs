@@ -1,19 +1,16 @@
 //! Puts an engine together.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use atom_core::storage::{MemoryStore, MemoryVault, Store, Vault};
 use atom_core::{Clock, Function, FunctionRegistry, RandomSource, Result};
 use atom_integrations::http::HttpClient;
 use atom_integrations::process::Processes;
-use atom_integrations::storage::SqliteStore;
 use atom_integrations::system::{SystemClock, SystemRandom};
-use atom_integrations::vault::SqliteVault;
 use atom_integrations::{a2a, http, local, text};
 
 use crate::engine::Assembly;
-use crate::{Engine, EngineConfig, StorageKind};
+use crate::storage::OpenStorage;
+use crate::{Engine, EngineConfig, Storage};
 
 /// Puts an engine together from a configuration and, for tests and special hosts, parts of one's own.
 ///
@@ -39,16 +36,6 @@ pub struct EngineBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn RandomSource>,
     functions: Vec<Arc<dyn Function>>,
-}
-
-/// Where an engine keeps what it is given.
-pub(crate) struct Storage {
-    pub(crate) kind: StorageKind,
-    pub(crate) folder: Option<PathBuf>,
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) vault: Arc<dyn Vault>,
-    /// The store again, when it must be closed.
-    pub(crate) sqlite: Option<Arc<SqliteStore>>,
 }
 
 impl EngineBuilder {
@@ -90,9 +77,12 @@ impl EngineBuilder {
     pub async fn open(self) -> Result<Engine> {
         let functions = Arc::new(FunctionRegistry::default());
         let mut access = self.config.file_roots.access()?;
-        if self.config.storage == StorageKind::Sqlite {
+        match (&self.config.storage, self.config.data_folder()) {
+            (Storage::Memory, _) => {}
+            // No folder, no key in it.
+            (Storage::Postgres(_), Err(_)) => {}
             // Below a root or not, the root key and the database are nobody's files.
-            access = access.without(self.config.data_folder()?)?;
+            (_, folder) => access = access.without(folder?)?,
         }
         let client = HttpClient::new(self.config.http.clone())?;
         let processes = Processes::new(&self.config.processes, &client, access.clone());
@@ -122,7 +112,7 @@ impl EngineBuilder {
         let alert_interval = self.config.alert_interval()?;
         let retention = self.config.retention.settings()?;
         let settings = self.config.runtime_settings()?;
-        let storage = open_storage(&self.config).await?;
+        let storage = OpenStorage::open(&self.config).await?;
         client.keep_tokens_in(Arc::clone(&storage.vault));
         let close_grace = self.config.close_grace();
         let engine = Engine::assemble(Assembly {
@@ -150,30 +140,6 @@ impl EngineBuilder {
             engine.start_retention();
         }
         Ok(engine)
-    }
-}
-
-async fn open_storage(config: &EngineConfig) -> Result<Storage> {
-    match config.storage {
-        StorageKind::Memory => Ok(Storage {
-            kind: StorageKind::Memory,
-            folder: None,
-            store: Arc::new(MemoryStore::default()),
-            vault: Arc::new(MemoryVault::default()),
-            sqlite: None,
-        }),
-        StorageKind::Sqlite => {
-            let folder = config.data_folder()?;
-            let store = Arc::new(SqliteStore::open(&folder).await?);
-            let vault = SqliteVault::open(&store).await?;
-            Ok(Storage {
-                kind: StorageKind::Sqlite,
-                folder: Some(folder),
-                store: Arc::clone(&store) as Arc<dyn Store>,
-                vault: Arc::new(vault),
-                sqlite: Some(store),
-            })
-        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! What an engine is told when it is opened.
 
 mod retention;
+mod storage;
 
 pub use retention::RetentionConfig;
+pub use storage::{Storage, StorageKind};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,22 +25,23 @@ use crate::api::{Permission, PermissionTable, read_value};
 /// What an engine is told when it is opened. Every field has a default; unknown keys are refused.
 ///
 /// ```
-/// use atom_engine::{EngineConfig, StorageKind};
+/// use atom_engine::{EngineConfig, Storage};
 ///
 /// let config = EngineConfig::from_json(r#"{ "storage": "memory", "user": "ada" }"#)?;
-/// assert_eq!(config.storage, StorageKind::Memory);
+/// assert_eq!(config.storage, Storage::Memory);
 /// assert_eq!(config.user, "ada");
 /// # Ok::<(), atom_engine::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineConfig {
-    /// The folder that holds the store and its key; one engine at a time has it open. Absent: the platform's
-    /// folder for application data, e.g. `~/.local/share/atom`.
+    /// The folder that holds the store and its key, or on PostgreSQL the key only; one engine at a time has a store open.
+    /// Absent: the platform's folder for application data, e.g. `~/.local/share/atom`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,
-    /// Where workflows, runs, events and secrets are kept.
-    pub storage: StorageKind,
+    /// Where workflows, runs, events and secrets are kept: `sqlite`, `memory`, or a URL
+    /// `postgres://user:password@host:port/database`.
+    pub storage: Storage,
     /// The tenant of calls that name no principal.
     pub tenant: String,
     /// The user of calls that name no principal.
@@ -79,7 +82,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             data_dir: None,
-            storage: StorageKind::default(),
+            storage: Storage::default(),
             tenant: "default".to_owned(),
             user: "default".to_owned(),
             roles: Vec::new(),
@@ -103,7 +106,7 @@ impl EngineConfig {
     #[must_use]
     pub fn in_memory() -> Self {
         Self {
-            storage: StorageKind::Memory,
+            storage: Storage::Memory,
             ..Self::default()
         }
     }
@@ -205,17 +208,6 @@ fn platform_folder() -> Option<PathBuf> {
     Some(base.join("atom"))
 }
 
-/// Where an engine keeps what it is given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum StorageKind {
-    /// In an SQLite database in the data folder.
-    #[default]
-    Sqlite,
-    /// In memory: closing the engine forgets everything.
-    Memory,
-}
-
 /// The folders that local connectors may read and write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileRoots {
@@ -307,7 +299,7 @@ mod tests {
     fn what_does_not_fit_is_refused_by_name() {
         for (text, named) in [
             (r#"{ "datadir": "/x" }"#, "datadir"),
-            (r#"{ "storage": "paper" }"#, "paper"),
+            (r#"{ "storage": "paper" }"#, "'storage' must be"),
             (r#"{ "file_roots": "somewhere" }"#, "file_roots"),
             (r#"{ "permissions": { "operator": ["runs.fly"] } }"#, "runs.fly"),
             (

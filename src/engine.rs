@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use atom_core::{CancellationToken, Clock, Error, FunctionRegistry, Principal, RandomSource, Result, RunId};
 use atom_integrations::http::HttpClient;
 use atom_integrations::process::Processes;
-use atom_integrations::storage::SqliteStore;
 use atom_workflow::runtime::{RetentionSettings, Runtime, RuntimeLimits, RuntimeParts, RuntimeSettings};
 use futures::FutureExt;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
@@ -20,7 +19,7 @@ use crate::api::{
     Context, Handler, OperationInfo, Parts, Permission, PermissionTable, Request, StreamRequest, closed,
     find, infos,
 };
-use crate::builder::Storage;
+use crate::storage::{HeldStore, OpenStorage};
 use crate::{EngineBuilder, EngineConfig};
 
 /// How long closing waits for a refresh of a token at least: one that is cut short may cost what a person agreed to.
@@ -58,7 +57,7 @@ pub struct Engine {
 struct Inner {
     parts: Arc<Parts>,
     principal: Principal,
-    sqlite: Option<Arc<SqliteStore>>,
+    store: HeldStore,
     http: HttpClient,
     processes: Processes,
     retention: RetentionSettings,
@@ -72,7 +71,7 @@ struct Inner {
 
 /// What an engine is put together from.
 pub(crate) struct Assembly {
-    pub(crate) storage: Storage,
+    pub(crate) storage: OpenStorage,
     pub(crate) functions: Arc<FunctionRegistry>,
     pub(crate) http: HttpClient,
     pub(crate) processes: Processes,
@@ -141,7 +140,7 @@ impl Engine {
             inner: Arc::new(Inner {
                 parts: Arc::new(parts),
                 principal,
-                sqlite: storage.sqlite,
+                store: storage.held,
                 http,
                 processes,
                 retention,
@@ -289,7 +288,7 @@ impl Engine {
     }
 
     /// Closes the engine: waits end at once, other calls have the configured grace to finish, and runs stop where
-    /// they are, to go on when the store is opened again. The data folder is free when this returns. Closing again
+    /// they are, to go on when the store is opened again. The store is free when this returns. Closing again
     /// waits for the first time to finish and gives its result.
     ///
     /// # Errors
@@ -328,10 +327,7 @@ impl Engine {
         self.inner.processes.close().await;
         let patience = grace.saturating_sub(began.elapsed()).max(REFRESH_GRACE);
         self.inner.http.close(patience).await;
-        match &self.inner.sqlite {
-            Some(store) => store.close().await,
-            None => Ok(()),
-        }
+        self.inner.store.close().await
     }
 
     fn enter(&self, permission: Permission, principal: &Principal) -> Result<Context> {

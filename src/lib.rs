@@ -34,6 +34,7 @@ mod builder;
 mod config;
 mod engine;
 pub mod schema;
+mod storage;
 mod templates;
 
 pub use atom_core::{
@@ -43,5 +44,5 @@ pub use atom_core::{
 pub use atom_integrations::http::{HttpConfig, PrivateAddresses};
 pub use atom_integrations::process::ProcessConfig;
 pub use builder::EngineBuilder;
-pub use config::{EngineConfig, FileRoots, RetentionConfig, StorageKind};
+pub use config::{EngineConfig, FileRoots, RetentionConfig, Storage, StorageKind};
 pub use engine::Engine;

@@ -58,12 +58,15 @@ export interface RetentionOptions {
 /** What an engine is told when it is opened. */
 export interface OpenOptions {
   /**
-   * The folder that holds the store and its key; one engine at a time has it open. The platform's folder for
-   * application data unless given.
+   * The folder that holds the store and its key, or on PostgreSQL the key only; one engine at a time has a store open.
+   * The platform's folder for application data unless given.
    */
   dataDir?: string;
-  /** Where workflows, runs, events and secrets are kept; `sqlite` unless given. */
-  storage?: "sqlite" | "memory";
+  /**
+   * Where workflows, runs, events and secrets are kept: `sqlite` unless given, `memory`, or the URL of a PostgreSQL
+   * database, `postgres://user:password@host/database`.
+   */
+  storage?: "sqlite" | "memory" | (string & {});
   /** The tenant of calls that name no principal. */
   tenant?: string;
   /** The user of calls that name no principal. */

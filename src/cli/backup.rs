@@ -28,7 +28,7 @@ pub(super) async fn back_up(
     arguments: &BackupArguments,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, CommandError> {
-    let made = backup::create(&session.config(), &arguments.folder, !arguments.without_key).await?;
+    let made = backup::create(&session.config()?, &arguments.folder, !arguments.without_key).await?;
     let key = if made.has_root_key {
         "with the vault's root key"
     } else {
@@ -56,7 +56,7 @@ pub(super) async fn restore(
     arguments: &RestoreArguments,
     terminal: &mut Terminal,
 ) -> Result<ExitCode, CommandError> {
-    let restored = backup::restore(&arguments.folder, &session.config()).await?;
+    let restored = backup::restore(&arguments.folder, &session.config()?).await?;
     let key = if restored.has_root_key {
         ""
     } else {

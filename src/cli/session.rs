@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use atom_engine::{Engine, EngineConfig, FileRoots, PrivateAddresses, RetentionConfig};
+use atom_engine::{Engine, EngineConfig, FileRoots, PrivateAddresses, RetentionConfig, Secret};
 use clap::{Args, ValueEnum};
 
 use super::error::CommandError;
+
+/// The environment variable that names the storage.
+const STORAGE: &str = "ATOM_STORAGE";
 
 /// Whose data a command works on.
 #[derive(Debug, Args)]
@@ -20,6 +23,17 @@ pub(super) struct SessionOptions {
         value_name = "FOLDER"
     )]
     data_dir: Option<PathBuf>,
+    /// Where everything is kept: 'sqlite' (in the data folder), 'memory', or the URL of a PostgreSQL database,
+    /// postgres://user@host/database. A URL with a password belongs into the environment variable, as others see arguments
+    #[arg(
+        long,
+        global = true,
+        env = STORAGE,
+        hide_env_values = true,
+        value_name = "STORAGE",
+        value_parser = secret
+    )]
+    storage: Option<Secret>,
     /// The tenant to act in ('default' unless given)
     #[arg(long, global = true, env = "ATOM_TENANT", hide_env_values = true)]
     tenant: Option<String>,
@@ -64,6 +78,7 @@ impl SessionOptions {
         });
         for (name, value) in [
             ("--data-dir", data_dir),
+            ("--storage", self.storage_argument()),
             ("--tenant", self.tenant.clone()),
             ("--user", self.user.clone()),
             ("--catalog", self.catalog.clone()),
@@ -83,7 +98,19 @@ impl SessionOptions {
         command
     }
 
-    pub(super) fn config(&self) -> EngineConfig {
+    /// The storage as an argument of the next command: not what stands in the environment, and never a URL, which may hold a
+    /// password.
+    fn storage_argument(&self) -> Option<String> {
+        let storage = self.storage.as_ref()?.expose();
+        let is_given = std::env::var(STORAGE).as_deref() != Ok(storage);
+        is_given.then(|| match storage.split_once("://") {
+            Some(_) => "URL".to_owned(),
+            None => storage.to_owned(),
+        })
+    }
+
+    /// The configuration of an engine for a command.
+    pub(super) fn config(&self) -> Result<EngineConfig, CommandError> {
         // What was interrupted goes on when somebody asks for it: asking a question must not set off effects.
         let mut config = EngineConfig {
             data_dir: self.data_dir.clone(),
@@ -97,6 +124,9 @@ impl SessionOptions {
         if let Some(user) = &self.user {
             config.user.clone_from(user);
         }
+        if let Some(storage) = &self.storage {
+            config.storage = storage.expose().parse()?;
+        }
         config.default_catalog.clone_from(&self.catalog);
         if self.allow_private_network {
             config.http.private_addresses = PrivateAddresses::Allow;
@@ -105,7 +135,7 @@ impl SessionOptions {
         config.processes.script = self.allow.contains(&ProcessKind::Script);
         config.processes.container = self.allow.contains(&ProcessKind::Container);
         config.processes.mcp = self.allow.contains(&ProcessKind::Mcp);
-        config
+        Ok(config)
     }
 
     /// Opens the engine, works with it until the work is done or Ctrl-C is pressed, and closes it.
@@ -113,7 +143,7 @@ impl SessionOptions {
         &self,
         work: impl AsyncFnOnce(&Engine) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        Self::with_engine_of(self.config(), work).await
+        Self::with_engine_of(self.config()?, work).await
     }
 
     /// Does the same with an engine that goes on with the runs and schedules of every tenant and user, and removes what has
@@ -123,7 +153,7 @@ impl SessionOptions {
         retention: RetentionConfig,
         work: impl AsyncFnOnce(&Engine) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        let mut config = self.config();
+        let mut config = self.config()?;
         config.resume = true;
         config.retention = retention;
         Self::with_engine_of(config, work).await
@@ -147,6 +177,11 @@ impl SessionOptions {
         closed?;
         Ok(value)
     }
+}
+
+/// A value that is checked later, by what does not show it.
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
 }
 
 /// A word as a shell takes it.

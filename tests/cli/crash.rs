@@ -45,12 +45,23 @@ fn check_history(sandbox: &Sandbox) -> Value {
     last["output"].clone()
 }
 
-/// The process dies while a step waits for its answer: at that moment the steps before it are complete, and the
-/// ones after it have not begun. Only the step that was under way is done again.
 #[test]
 fn a_killed_run_repeats_nothing_that_was_complete() {
+    kill_at_every_step(|| Some(Sandbox::new()));
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn a_killed_run_on_postgres_repeats_nothing_that_was_complete() {
+    kill_at_every_step(Sandbox::on_postgres);
+}
+
+/// The process dies while a step waits for its answer: at that moment the steps before it are complete, and the
+/// ones after it have not begun. Only the step that was under way is done again.
+fn kill_at_every_step(sandbox: impl Fn() -> Option<Sandbox>) {
     for (killed_at, path) in STEPS.into_iter().enumerate() {
-        let (sandbox, server) = (Sandbox::new(), Server::start(path));
+        let Some(sandbox) = sandbox() else { return };
+        let server = Server::start(path);
         sandbox.write("ask.yaml", asking(&server));
         let mut child = sandbox
             .command(&["run", "ask.yaml", "--allow-private-network", "--id", ID])

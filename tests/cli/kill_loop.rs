@@ -16,9 +16,21 @@ const STEPS_PER_KILL: usize = 3;
 
 #[test]
 fn a_process_that_is_killed_again_and_again_finishes_every_run() {
+    kill_again_and_again(&Sandbox::new());
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn a_process_that_is_killed_again_and_again_finishes_every_run_on_postgres() {
+    if let Some(sandbox) = Sandbox::on_postgres() {
+        kill_again_and_again(&sandbox);
+    }
+}
+
+fn kill_again_and_again(sandbox: &Sandbox) {
     let kills = std::env::var("KILLS").map_or(10, |kills| kills.parse().unwrap());
     let steps = (kills + 1) * STEPS_PER_KILL;
-    let (sandbox, server) = (Sandbox::new(), Server::start("nowhere"));
+    let server = Server::start("nowhere");
     let child = format!(
         "document: {{ dsl: 1.0.3, namespace: tests, name: child, version: 1.0.0 }}
 do:

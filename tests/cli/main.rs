@@ -9,5 +9,6 @@ mod documents;
 mod full_disk;
 mod kill_loop;
 mod run;
+mod storage;
 mod support;
 mod work;

@@ -13,12 +13,24 @@ use tempfile::TempDir;
 /// A folder with a store and whatever files a test writes.
 pub(crate) struct Sandbox {
     folder: TempDir,
+    storage: String,
 }
 
 impl Sandbox {
     pub(crate) fn new() -> Self {
+        Self::on("sqlite".to_owned())
+    }
+
+    /// None where PostgreSQL is not installed.
+    #[cfg(all(unix, feature = "postgres"))]
+    pub(crate) fn on_postgres() -> Option<Self> {
+        Some(Self::on(postgres()?))
+    }
+
+    fn on(storage: String) -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
+            storage,
         }
     }
 
@@ -41,6 +53,7 @@ impl Sandbox {
             .args(arguments)
             .current_dir(self.path(""))
             .env("ATOM_DATA_DIR", self.path("data"))
+            .env("ATOM_STORAGE", &self.storage)
             .env_remove("ATOM_TENANT")
             .env_remove("ATOM_USER")
             .stdin(Stdio::null())
@@ -65,6 +78,15 @@ impl Sandbox {
             .succeeded()
             .json()
     }
+}
+
+/// The URL of a place in a PostgreSQL database that no other test has; none where PostgreSQL is not installed.
+#[cfg(all(unix, feature = "postgres"))]
+pub(crate) fn postgres() -> Option<String> {
+    use atom_integrations::storage::postgres_testing::TestPostgres;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(TestPostgres::shared()).unwrap()?;
+    Some(format!("{}&max_connections=4", server.url(&server.database())))
 }
 
 /// How a command ended.

@@ -195,6 +195,40 @@ fn stream(surface: &mut dyn Surface, step: &StreamStep, names: &mut Names) -> Re
     }
 }
 
+/// Carries out the cases of a file, whatever they keep, through an engine that keeps it in a PostgreSQL database, and those
+/// of the command line with such a one.
+#[cfg(all(unix, feature = "postgres"))]
+fn carry_out_on_postgres(file: &str) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let postgres = || runtime.block_on(crate::support::postgres());
+    if postgres().is_none() {
+        return;
+    }
+    let is_about_another = |case: &Case| {
+        let mut answers = case.steps.iter().filter_map(|step| match step {
+            Step::Call(step) => step.expect.as_ref(),
+            _ => None,
+        });
+        case.config.get("storage") == Some(&json!("memory"))
+            || answers.any(|answer| answer.get("storage").is_some_and(Value::is_string))
+    };
+    carry_out(
+        file,
+        |case| !is_about_another(case),
+        |mut config, functions, folder| {
+            config["storage"] = json!(postgres());
+            config["data_dir"] = json!(folder.join("data"));
+            RustSurface::new(config, functions)
+        },
+    );
+    #[cfg(feature = "cli")]
+    carry_out(
+        file,
+        |case| case.cli,
+        |_, _, folder| command::CommandSurface::new(folder, &postgres().unwrap()),
+    );
+}
+
 /// A test of every file on every surface.
 macro_rules! on_every_surface {
     ($($file:ident),* $(,)?) => {
@@ -218,12 +252,20 @@ macro_rules! on_every_surface {
             })*
         }
 
+        #[cfg(all(unix, feature = "postgres"))]
+        mod postgres {
+            $(#[test]
+            fn $file() {
+                super::carry_out_on_postgres(stringify!($file));
+            })*
+        }
+
         #[cfg(feature = "cli")]
         mod cli {
             $(#[test]
             fn $file() {
                 super::carry_out(stringify!($file), |case| case.cli, |_, _, folder| {
-                    super::command::CommandSurface::new(folder)
+                    super::command::CommandSurface::new(folder, "sqlite")
                 });
             })*
         }

@@ -235,7 +235,7 @@ async fn a_process_that_was_interrupted_runs_again_with_the_same_key() {
     let folder = tempfile::tempdir().unwrap();
     let (keys, go) = (folder.path().join("keys"), folder.path().join("go"));
     let mut config = config();
-    config.storage = atom_engine::StorageKind::Sqlite;
+    config.storage = atom_engine::Storage::Sqlite;
     config.data_dir = Some(folder.path().join("data"));
     let command = format!(
         "echo $ATOM_IDEMPOTENCY_KEY >> {}; while ! [ -e {} ]; do sleep 0.01; done; echo done",

@@ -59,6 +59,18 @@ impl Fixture {
         Self::new(EngineConfig::in_folder(folder.path()), Some(folder)).await
     }
 
+    /// None where PostgreSQL is not installed.
+    #[cfg(all(unix, feature = "postgres"))]
+    pub(crate) async fn postgres() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let config = EngineConfig {
+            data_dir: Some(folder.path().to_owned()),
+            storage: postgres().await?.parse().unwrap(),
+            ..EngineConfig::default()
+        };
+        Some(Self::new(config, Some(folder)).await)
+    }
+
     async fn new(config: EngineConfig, folder: Option<TempDir>) -> Self {
         let engine = Engine::open(config).await.unwrap();
         Self {
@@ -116,6 +128,14 @@ impl Fixture {
     }
 }
 
+/// The URL of a place in a PostgreSQL database that no other test has; none where PostgreSQL is not installed.
+#[cfg(all(unix, feature = "postgres"))]
+pub(crate) async fn postgres() -> Option<String> {
+    let server = atom_integrations::storage::postgres_testing::TestPostgres::shared();
+    let server = server.await.unwrap()?;
+    Some(format!("{}&max_connections=4", server.url(&server.database())))
+}
+
 /// Runs each test on every storage.
 macro_rules! on_every_storage {
     ($($test:ident),* $(,)?) => {
@@ -129,6 +149,15 @@ macro_rules! on_every_storage {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
                 super::$test($crate::support::Fixture::sqlite().await).await;
+            })*
+        }
+        #[cfg(all(unix, feature = "postgres"))]
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                if let Some(fixture) = $crate::support::Fixture::postgres().await {
+                    super::$test(fixture).await;
+                }
             })*
         }
     };

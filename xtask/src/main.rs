@@ -16,7 +16,7 @@ use process::Outcome;
 const USAGE: &str = "usage: cargo xtask <command>
 
   test [PART...]   runs every test of every language, or only the parts named:
-                   rust, postgres, generated, python, node, kotlin, swift, examples
+                   postgres, rust, generated, python, node, kotlin, swift, examples
   codegen          writes schema/ and the hosts' generated types anew
   soak             the tests that crash the engine at random, many times over; about an hour
   check            formatting, lints and licences
@@ -33,15 +33,16 @@ struct Part {
 }
 
 const PARTS: [Part; 8] = [
-    Part {
-        name: "rust",
-        is_required: true,
-        run: rust::test,
-    },
+    // First, as it installs the server where it can.
     Part {
         name: "postgres",
         is_required: true,
         run: rust::postgres,
+    },
+    Part {
+        name: "rust",
+        is_required: true,
+        run: rust::test,
     },
     Part {
         name: "generated",

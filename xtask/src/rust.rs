@@ -27,7 +27,8 @@ pub(crate) fn test(root: &Path) -> Outcome {
     cargo(root, &["test", "--locked", "--no-fail-fast"], &[])
 }
 
-/// The store in PostgreSQL, against a server that the tests start for themselves.
+/// The store in PostgreSQL and the engine on it, against servers that the tests start for themselves. The part `rust` has these tests,
+/// too, and leaves them out where there is no server.
 pub(crate) fn postgres(root: &Path) -> Outcome {
     if !has_postgres() && !install_postgres(root) {
         return Outcome::Skipped(
@@ -35,12 +36,14 @@ pub(crate) fn postgres(root: &Path) -> Outcome {
         );
     }
     let tests = |which: &[&str]| {
-        let features = ["-p", "atom-integrations", "--features", "postgres,testkit"];
+        let features = ["-p", "atom-integrations", "-p", "atom-engine"];
         let command = ["test", "--locked", "--no-fail-fast"];
         let arguments: Vec<_> = command.iter().chain(&features).chain(which).copied().collect();
         run(root, "cargo", &arguments)
     };
-    tests(&["--test", "postgres"]).then(|| tests(&["--lib", "storage::postgres"]))
+    tests(&["--test", "postgres"])
+        .then(|| tests(&["--lib", "postgres"]))
+        .then(|| tests(&["--test", "it", "--test", "cli", "postgres"]))
 }
 
 /// Installs the server on a machine that is there to check changes, where Debian's packages can be had. Nobody's own machine is

@@ -1,10 +1,11 @@
 //! A vault in the database of a [`PostgresStore`].
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use atom_core::storage::{SecretInfo, Vault, validate_secret, validate_secret_name};
-use atom_core::{Error, ErrorCode, Result, Scope, Secret};
+use atom_core::{Result, Scope, Secret};
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -27,20 +28,16 @@ pub struct PostgresVault {
 }
 
 impl PostgresVault {
-    /// Opens the vault with the root key from the environment variable `ATOM_ROOT_KEY`. Every engine that uses the database
-    /// has the same.
+    /// Opens the vault with the root key from the environment variable `ATOM_ROOT_KEY` or else from the file `root.key` in a
+    /// directory, which is made, with the directory, for a vault without secrets. Every engine that uses the database needs
+    /// the same key, so engines on several machines take it from the variable, or are given the file.
     ///
     /// # Errors
-    /// `invalid_request` when the variable is not set or malformed, `invalid_data` when the key is not the one that the
-    /// vault was made with, and those of the store.
-    pub async fn open(store: &PostgresStore) -> Result<Self> {
-        let root = RootKey::from_environment()?.ok_or_else(|| {
-            Error::new(
-                ErrorCode::InvalidRequest,
-                "a vault in PostgreSQL takes its root key from the environment variable ATOM_ROOT_KEY; set it to \
-                 base64 of 32 random bytes",
-            )
-        })?;
+    /// `invalid_data` when the key is not the one that the vault was made with or is gone, `permission_denied` when others
+    /// than its owner can read the file, `invalid_request` when the key is malformed, and those of the store.
+    pub async fn open(store: &PostgresStore, directory: &Path) -> Result<Self> {
+        let has_keys = first_key(store.database()).await?.is_some();
+        let root = RootKey::of_vault(directory, has_keys).await?;
         Self::open_with(store, root).await
     }
 
@@ -49,26 +46,29 @@ impl PostgresVault {
     /// # Errors
     /// `invalid_data` when the key is not the one that the vault was made with, and those of the store.
     pub async fn open_with(store: &PostgresStore, root: RootKey) -> Result<Self> {
-        let vault = Self {
+        if let Some(key) = first_key(store.database()).await? {
+            unwrap(&root, &key)?;
+        }
+        Ok(Self {
             database: store.database().clone(),
             root: Arc::new(root),
-        };
-        let query = sqlx::query("SELECT tenant, version, wrapped FROM tenant_keys LIMIT 1");
-        if let Some(key) = vault.key(Sight::All, query).await? {
-            unwrap(&vault.root, &key)?;
-        }
-        Ok(vault)
+        })
     }
+}
 
-    async fn key(
-        &self,
-        sight: Sight<'_>,
-        query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
-    ) -> Result<Option<WrappedKey>> {
-        let row = self.database.row(sight, query).await;
-        row.and_then(|row| row.as_ref().map(wrapped_key).transpose())
-            .map_err(|error| self.database.error(error))
-    }
+async fn first_key(database: &Database) -> Result<Option<WrappedKey>> {
+    let query = sqlx::query("SELECT tenant, version, wrapped FROM tenant_keys LIMIT 1");
+    key(database, Sight::All, query).await
+}
+
+async fn key(
+    database: &Database,
+    sight: Sight<'_>,
+    query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
+) -> Result<Option<WrappedKey>> {
+    let row = database.row(sight, query).await;
+    row.and_then(|row| row.as_ref().map(wrapped_key).transpose())
+        .map_err(|error| database.error(error))
 }
 
 fn wrapped_key(row: &PgRow) -> Decoded<WrappedKey> {
@@ -118,7 +118,7 @@ impl Vault for PostgresVault {
         let key_version = secret.key_version(name)?;
         let query = "SELECT tenant, version, wrapped FROM tenant_keys WHERE tenant = $1 AND version = $2";
         let query = sqlx::query(query).bind(stored(&scope.tenant)).bind(key_version);
-        let key = self.key(Sight::of(scope), query).await?;
+        let key = key(&self.database, Sight::of(scope), query).await?;
         let key = key.ok_or_else(|| altered(name))?;
         secret.open(&self.root, &key, scope, name).map(Some)
     }

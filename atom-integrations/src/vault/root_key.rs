@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::envelope::{Key, random};
-use crate::storage::sqlite::{file_error, private_file, sync_directory};
+use crate::storage::sqlite::{blocking, create_directory, file_error, private_file, sync_directory};
 
 /// The name of the file of a data directory that holds the root key.
 pub(crate) const ROOT_KEY: &str = "root.key";
@@ -104,6 +104,29 @@ impl RootKey {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(file_error(&path, error)),
         }
+    }
+
+    /// The key of a vault: from the environment variable `ATOM_ROOT_KEY`, or else from the file `root.key` of a directory,
+    /// which is made, with the directory, for a vault without keys.
+    pub(super) async fn of_vault(directory: &Path, has_keys: bool) -> Result<Self> {
+        let directory = directory.to_owned();
+        let find = move || {
+            if let Some(key) = Self::from_environment()? {
+                return Ok(key);
+            }
+            if let Some(key) = Self::from_directory(&directory)? {
+                return Ok(key);
+            }
+            if has_keys {
+                // A new key would open nothing, and hide that the old one is missing.
+                let message = "the vault's root key is gone; restore the file root.key or set ATOM_ROOT_KEY";
+                return Err(Error::new(ErrorCode::InvalidData, message)
+                    .with_context("path", file(&directory).display()));
+            }
+            create_directory(&directory).map_err(|error| file_error(&directory, error))?;
+            Self::find_or_create(&directory)
+        };
+        blocking("opening the vault", find).await
     }
 
     /// The key in the file `root.key` of a data directory, which is made when there is none.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use atom_core::storage::{SecretInfo, Vault, validate_secret, validate_secret_name};
-use atom_core::{Error, ErrorCode, Result, Scope, Secret};
+use atom_core::{Result, Scope, Secret};
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -14,7 +14,7 @@ use super::envelope::Key;
 use super::keys::{StoredSecret, WrappedKey, altered, new_key, seal, unwrap};
 use crate::storage::SqliteStore;
 use crate::storage::rows::{Decoded, integer, moment, nanoseconds, unsigned};
-use crate::storage::sqlite::{Database, Write, WriteResult, blocking};
+use crate::storage::sqlite::{Database, Write, WriteResult};
 
 /// Keeps secrets encrypted in the database of a store, and works as long as the store is open.
 ///
@@ -35,26 +35,9 @@ impl SqliteVault {
     /// the store.
     pub async fn open(store: &SqliteStore) -> Result<Self> {
         let has_keys = first_key(store.database()).await?.is_some();
-        let directory = store
-            .database()
-            .path()
-            .parent()
-            .map(ToOwned::to_owned)
-            .unwrap_or_default();
-        let find = move || match RootKey::from_environment()? {
-            Some(key) => Ok(key),
-            None => match RootKey::from_directory(&directory)? {
-                Some(key) => Ok(key),
-                // A new key would open nothing, and hide that the old one is missing.
-                None if has_keys => Err(Error::new(
-                    ErrorCode::InvalidData,
-                    "the vault's root key is gone; restore the file root.key or set ATOM_ROOT_KEY",
-                )
-                .with_context("path", directory.join("root.key").display())),
-                None => RootKey::find_or_create(&directory),
-            },
-        };
-        let root = blocking("opening the vault", find).await?;
+        let path = store.database().path();
+        let directory = path.parent().unwrap_or(path);
+        let root = RootKey::of_vault(directory, has_keys).await?;
         Self::open_with(store, root).await
     }
 

@@ -63,7 +63,7 @@ class Engine(Actor):
         cls,
         *,
         data_dir: StrPath | None = None,
-        storage: Literal["sqlite", "memory"] | None = None,
+        storage: str | None = None,
         tenant: str | None = None,
         user: str | None = None,
         roles: Sequence[str] | None = None,
@@ -82,9 +82,10 @@ class Engine(Actor):
         """Opens an engine.
 
         Args:
-            data_dir: The folder that holds the store and its key; one engine at a time has it open. The
-                platform's folder for application data unless given.
-            storage: Where workflows, runs, events and secrets are kept: `sqlite` unless given, or `memory`.
+            data_dir: The folder that holds the store and its key, or on PostgreSQL the key only; one engine at a
+                time has a store open. The platform's folder for application data unless given.
+            storage: Where workflows, runs, events and secrets are kept: `sqlite` unless given, `memory`, or the URL
+                of a PostgreSQL database, `postgres://user:password@host/database`.
             tenant: The tenant of calls that name no principal.
             user: The user of calls that name no principal.
             roles: The roles of calls that name no principal; none means every permission.

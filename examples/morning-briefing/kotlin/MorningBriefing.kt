@@ -5,7 +5,7 @@ import dev.atom.engine.EngineConfig
 import dev.atom.engine.FileRoots
 import dev.atom.engine.RunStatus
 import dev.atom.engine.StartRunRequest
-import dev.atom.engine.StorageKind
+import dev.atom.engine.Storage
 import java.nio.file.Path
 import kotlin.io.path.absolute
 import kotlin.io.path.readText
@@ -18,7 +18,7 @@ import kotlinx.serialization.json.jsonPrimitive
 /** Writes the morning briefing of the folder named first, and shows it. */
 fun main(arguments: Array<String>) = runBlocking {
     val folder = Path.of(arguments.firstOrNull() ?: "examples/morning-briefing").absolute()
-    val config = EngineConfig(storage = StorageKind.MEMORY, fileRoots = FileRoots.below("$folder"))
+    val config = EngineConfig(storage = Storage.MEMORY, fileRoots = FileRoots.below("$folder"))
     Engine.open(config).use { engine ->
         val run = engine.runs.start(
             StartRunRequest(

@@ -11,14 +11,16 @@ use super::surface::{Items, Surface};
 /// `atom call`, a process for each step, over one data folder.
 pub(crate) struct CommandSurface {
     folder: PathBuf,
+    storage: String,
     streams: Vec<Command>,
     requests: Vec<Value>,
 }
 
 impl CommandSurface {
-    pub(crate) fn new(folder: PathBuf) -> Self {
+    pub(crate) fn new(folder: PathBuf, storage: &str) -> Self {
         Self {
             folder,
+            storage: storage.to_owned(),
             streams: Vec::new(),
             requests: Vec::new(),
         }
@@ -30,6 +32,7 @@ impl CommandSurface {
             .arg("--data-dir")
             .arg(self.folder.join("data"))
             .args(["call", operation, "--with", "-"])
+            .env("ATOM_STORAGE", &self.storage)
             .env_remove("ATOM_TENANT")
             .env_remove("ATOM_USER")
             .stdin(Stdio::piped())

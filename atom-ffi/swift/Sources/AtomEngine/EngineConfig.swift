@@ -1,9 +1,10 @@
 /// What an engine is told when it is opened. What is nil is the engine's default.
 public struct EngineConfig: Encodable, Sendable {
-    /// The folder that holds the store and its key; the platform's folder for application data when absent.
+    /// The folder that holds the store and its key, or on PostgreSQL the key only; the platform's folder for application data
+    /// when absent.
     public var dataDir: String?
     /// Where workflows, runs, events and secrets are kept.
-    public var storage: StorageKind?
+    public var storage: Storage?
     /// The tenant of calls that name no principal.
     public var tenant: String?
     /// The user of calls that name no principal.
@@ -53,6 +54,36 @@ public struct EngineConfig: Encodable, Sendable {
         case alertIntervalMs = "alert_interval_ms"
         case hostCallTimeoutMs = "host_call_timeout_ms"
         case closeGraceMs = "close_grace_ms"
+    }
+}
+
+/// Where an engine keeps what it is given.
+public enum Storage: Encodable, Sendable, CustomStringConvertible, CustomDebugStringConvertible {
+    /// In an SQLite database in the data folder.
+    case sqlite
+    /// In memory: closing the engine forgets everything.
+    case memory
+    /// In the PostgreSQL database with this URL, `postgres://user:password@host/database`. Not on iOS.
+    case postgres(String)
+
+    /// Shows no URL, which may hold a password.
+    public var description: String {
+        switch self {
+        case .sqlite: "sqlite"
+        case .memory: "memory"
+        case .postgres: "postgres(***)"
+        }
+    }
+
+    public var debugDescription: String { description }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .sqlite: try container.encode("sqlite")
+        case .memory: try container.encode("memory")
+        case .postgres(let url): try container.encode(url)
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! How a database is reached.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use atom_core::{Error, Result, Secret};
@@ -8,7 +9,7 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-/// The parameters that a URL may have, beside `schema`.
+/// The parameters that a URL may have of those of `libpq`.
 const PARAMETERS: [&str; 9] = [
     "application_name",
     "dbname",
@@ -65,9 +66,9 @@ pub struct PostgresConfig {
 impl PostgresConfig {
     /// The database at a URL: `postgres://user:password@host:port/database?parameter=value`.
     ///
-    /// `schema` names the schema that holds all tables; it is `atom` unless given, and is created when there is none. `lease` is
-    /// [`lease`](Self::lease) in seconds, `max_connections` [`max_connections`](Self::max_connections). The
-    /// other parameters are those of `libpq`: `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `application_name`, `host` (a
+    /// `schema` names the schema that holds all tables; it is `atom` unless given, and is created when there is none.
+    /// `max_connections`, `acquire_timeout_ms`, `statement_timeout_ms`, `lock_timeout_ms`, `idle_in_transaction_timeout_ms`,
+    /// `lease_ms` and `may_bypass_row_security` (`true` or `false`) set the fields of these names. The other parameters are those of `libpq`: `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `application_name`, `host` (a
     /// path for a Unix socket), `port`, `dbname` and `user`. With `sslmode=verify-full` the server must prove who it is;
     /// without a `sslmode` the connection is encrypted if the server offers it. A password may stand in a password file as
     /// `libpq` has it. Connections have settings of their own, so they do not go through a pooler that shares them.
@@ -83,25 +84,10 @@ impl PostgresConfig {
                     "the URL of the database must be 'postgres://user:password@host:port/database'",
                 )
             })?;
-        let mut schema = "atom".to_owned();
-        let mut others = Vec::new();
-        let (mut lease, mut max_connections) = (None, None);
-        for (name, value) in url.query_pairs().into_owned() {
-            if name == "schema" {
-                schema = value;
-            } else if name == "lease" {
-                lease = Some(Duration::from_secs(number(&name, &value)?.into()));
-            } else if name == "max_connections" {
-                max_connections = Some(number(&name, &value)?);
-            } else if PARAMETERS.contains(&name.as_str()) {
-                others.push((name, value));
-            } else {
-                return Err(Error::invalid_request(format!(
-                    "the URL of the database has an unknown parameter '{name}'; remove it"
-                )));
-            }
-        }
-        check_schema(&schema)?;
+        let (others, own): (Vec<_>, Vec<_>) = url
+            .query_pairs()
+            .into_owned()
+            .partition(|(name, _)| PARAMETERS.contains(&name.as_str()));
         if others.is_empty() {
             url.set_query(None);
         } else {
@@ -115,10 +101,35 @@ impl PostgresConfig {
             Some(_) => options,
             None => options.application_name("atom"),
         };
-        let mut config = Self::of(options.disable_statement_logging(), schema);
-        config.lease = lease.unwrap_or(config.lease);
-        config.max_connections = max_connections.unwrap_or(config.max_connections);
+        let mut config = Self::of(options.disable_statement_logging(), "atom".to_owned());
+        for (name, value) in own {
+            config.set(&name, value)?;
+        }
         Ok(config)
+    }
+
+    /// Sets what a parameter of a URL names.
+    fn set(&mut self, name: &str, value: String) -> Result<()> {
+        let time = || parameter(name, &value).map(Duration::from_millis);
+        match name {
+            "schema" => {
+                check_schema(&value)?;
+                self.schema = value;
+            }
+            "max_connections" => self.max_connections = parameter(name, &value)?,
+            "acquire_timeout_ms" => self.acquire_timeout = time()?,
+            "statement_timeout_ms" => self.statement_timeout = time()?,
+            "lock_timeout_ms" => self.lock_timeout = time()?,
+            "idle_in_transaction_timeout_ms" => self.idle_in_transaction_timeout = time()?,
+            "lease_ms" => self.lease = time()?,
+            "may_bypass_row_security" => self.may_bypass_row_security = parameter(name, &value)?,
+            _ => {
+                return Err(Error::invalid_request(format!(
+                    "the URL of the database has an unknown parameter '{name}'; remove it"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// These options with the usual limits.
@@ -194,10 +205,11 @@ impl fmt::Debug for PostgresConfig {
     }
 }
 
-fn number(name: &str, value: &str) -> Result<u32> {
+/// The value of a parameter that is a number or a flag.
+fn parameter<T: FromStr>(name: &str, value: &str) -> Result<T> {
     value.parse().map_err(|_| {
         Error::invalid_request(format!(
-            "the parameter '{name}' of the URL of the database must be a whole number"
+            "the parameter '{name}' of the URL of the database has an impossible value; correct it"
         ))
     })
 }
@@ -234,11 +246,16 @@ mod tests {
             ("postgres://ada:pass-7@localhost/app?schema=pg_own", false),
             ("postgres://ada:pass-7@localhost/app?schema=", false),
             (
-                "postgres://ada:pass-7@localhost/app?lease=5&max_connections=4",
+                "postgres://ada:pass-7@localhost/app?lease_ms=5000&max_connections=4",
                 true,
             ),
-            ("postgres://ada:pass-7@localhost/app?lease=pass-7", false),
+            ("postgres://ada:pass-7@localhost/app?lease_ms=pass-7", false),
             ("postgres://ada:pass-7@localhost/app?sslmode=maybe", false),
+            (
+                "postgres://ada:pass-7@localhost/app?max_connections=pass-7",
+                false,
+            ),
+            ("postgres://ada:pass-7@localhost/app?lock_timeout_ms=-1", false),
             ("postgres://ada:pass-7@localhost/app?sslpassword=pass-7", false),
             ("mysql://ada:pass-7@localhost/app", false),
             ("pass-7", false),
@@ -247,5 +264,21 @@ mod tests {
             assert_eq!(config.is_ok(), is_accepted, "{config:?}");
             assert!(!format!("{config:?}").contains("pass-7"), "{config:?}");
         }
+    }
+
+    #[test]
+    fn a_url_can_set_every_limit() {
+        let url = "postgres://ada@localhost/app?schema=own&max_connections=3&acquire_timeout_ms=1&statement_timeout_ms=2\
+             &lock_timeout_ms=3&idle_in_transaction_timeout_ms=4&may_bypass_row_security=true&sslmode=disable";
+        let config = PostgresConfig::new(&Secret::new(url)).unwrap();
+        assert_eq!((config.schema(), config.max_connections), ("own", 3));
+        let times = [
+            config.acquire_timeout,
+            config.statement_timeout,
+            config.lock_timeout,
+            config.idle_in_transaction_timeout,
+        ];
+        assert_eq!(times, [1, 2, 3, 4].map(Duration::from_millis));
+        assert!(config.may_bypass_row_security);
     }
 }

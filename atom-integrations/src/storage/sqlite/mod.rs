@@ -32,7 +32,7 @@ mod writer;
 
 pub(crate) use super::refusal::WriteResult;
 pub(crate) use error::file_error;
-pub(crate) use open::{blocking, private_file, sync_directory};
+pub(crate) use open::{blocking, create_directory, private_file, sync_directory};
 pub(crate) use writer::Write;
 
 use std::path::Path;

@@ -101,7 +101,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// Creates the directory for its owner alone. One that is there keeps its permissions.
-pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
+pub(crate) fn create_directory(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }

@@ -9,11 +9,14 @@ import kotlinx.serialization.json.JsonPrimitive
 /** What an engine is told when it is opened. What is null is the engine's default. */
 @Serializable
 data class EngineConfig(
-    /** The folder that holds the store and its key; the platform's folder for application data when absent. */
+    /**
+     * The folder that holds the store and its key, or on PostgreSQL the key only; the platform's folder for application
+     * data when absent.
+     */
     @SerialName("data_dir")
     val dataDir: String? = null,
     /** Where workflows, runs, events and secrets are kept. */
-    val storage: StorageKind? = null,
+    val storage: Storage? = null,
     /** The tenant of calls that name no principal. */
     val tenant: String? = null,
     /** The user of calls that name no principal. */
@@ -49,6 +52,25 @@ data class EngineConfig(
     @SerialName("close_grace_ms")
     val closeGraceMs: Long? = null,
 )
+
+/** Where an engine keeps what it is given. */
+@JvmInline
+@Serializable
+value class Storage private constructor(private val text: String) {
+    /** Shows no URL, which may hold a password. */
+    override fun toString(): String = if (text.contains("://")) "Storage.postgres(***)" else "Storage($text)"
+
+    companion object {
+        /** In an SQLite database in the data folder. */
+        val SQLITE: Storage = Storage("sqlite")
+
+        /** In memory: closing the engine forgets everything. */
+        val MEMORY: Storage = Storage("memory")
+
+        /** In the PostgreSQL database with this URL, `postgres://user:password@host/database`. Not on Android. */
+        fun postgres(url: String): Storage = Storage(url)
+    }
+}
 
 /** The folders that local connectors may read and write. */
 @JvmInline

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test
 class BridgeBench {
     @Test
     fun `one call`() = runBlocking {
-        Engine.open(EngineConfig(storage = StorageKind.MEMORY)).use { engine ->
+        Engine.open(EngineConfig(storage = Storage.MEMORY)).use { engine ->
             repeat(WARM_UP) { engine.engine.info() }
             val one = List(ROUNDS) {
                 measure { repeat(CALLS) { engine.engine.info() } }

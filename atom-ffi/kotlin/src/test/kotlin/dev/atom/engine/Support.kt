@@ -10,7 +10,7 @@ import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 import org.junit.jupiter.api.Assertions.fail
 
-internal val IN_MEMORY = EngineConfig(storage = StorageKind.MEMORY, closeGraceMs = 500)
+internal val IN_MEMORY = EngineConfig(storage = Storage.MEMORY, closeGraceMs = 500)
 
 /** A workflow that calls the function `app.ask` of the application. */
 internal val ASKING = """
