@@ -128,9 +128,14 @@ impl EngineBuilder {
             close_grace,
             settings,
         });
-        if self.config.resume
-            && let Err(error) = engine.resume().await
-        {
+        let begun = async {
+            engine.join_workers(self.config.resume).await?;
+            if self.config.resume {
+                engine.resume().await?;
+            }
+            Ok(())
+        };
+        if let Err(error) = begun.await {
             engine.close().await?;
             return Err(error);
         }

@@ -169,6 +169,29 @@ impl Engine {
         self.inner.parts.runtime.resume(Some(&principal.scope())).await
     }
 
+    /// Takes the engine's place among those that share its storage, if they can.
+    pub(crate) async fn join_workers(&self, takes_runs: bool) -> Result<()> {
+        // A container's host name is that of its pod.
+        let host = ["HOSTNAME", "COMPUTERNAME"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok());
+        let name = format!("{}/{}", host.as_deref().unwrap_or("engine"), std::process::id());
+        self.inner.parts.runtime.join_workers(name, takes_runs).await
+    }
+
+    /// Finishes what runs have begun and begins nothing new: calls that are under way come to their end, and what follows is
+    /// done by other engines that share the storage, or when it is opened again. Waits at most `grace`; operations still
+    /// work. [`close`](Self::close) comes next.
+    ///
+    /// # Errors
+    /// `storage_failed`, `conflict` when the others could not be told; it drains all the same.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the wait, nothing else.
+    pub async fn drain(&self, grace: Duration) -> Result<()> {
+        self.inner.parts.runtime.drain(grace).await
+    }
+
     /// Lets schedules start runs, those of every tenant and user, until the engine is closed. [`open`](Self::open) has
     /// done so already unless the configuration says `resume: false`. Doing it again changes nothing.
     pub fn start_schedules(&self) {

@@ -26,6 +26,7 @@ mod secrets;
 mod table;
 mod templates;
 mod versions;
+mod workers;
 mod workflows;
 
 pub use alerts::{
@@ -68,6 +69,7 @@ pub use templates::{
     InstantiatedTemplate, ListTemplatesRequest, SaveTemplateRequest, TemplateDetails,
 };
 pub use versions::{DiffWorkflowsRequest, RollBackWorkflowRequest, RolledBackWorkflow, WorkflowComparison};
+pub use workers::{ListWorkersRequest, Worker, WorkerList};
 pub use workflows::{
     DeleteWorkflowRequest, DeletedWorkflows, DeployWorkflowRequest, DryRunWorkflowRequest,
     GetWorkflowRequest, ListWorkflowsRequest, ValidateWorkflowRequest, ValidatedWorkflow, WorkflowDocument,

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::json::read_request;
 use super::{
     Context, Permission, alerts, analytics, approvals, engine, events, functions, runs, schedules, secrets,
-    templates, versions, workflows,
+    templates, versions, workers, workflows,
 };
 
 /// A request with one answer.
@@ -100,6 +100,7 @@ static TABLE: [&[Operation]; 12] = [
     functions::OPERATIONS,
     workflows::OPERATIONS,
     versions::OPERATIONS,
+    workers::OPERATIONS,
     templates::OPERATIONS,
     runs::OPERATIONS,
     schedules::OPERATIONS,

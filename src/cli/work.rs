@@ -1,6 +1,7 @@
 //! `atom work`: keeps an engine open.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use atom_engine::RetentionConfig;
 use clap::Args;
@@ -12,7 +13,9 @@ use super::terminal::Terminal;
 /// Start runs by their schedules, finish those that were interrupted, and remove what has expired, until Ctrl-C is pressed
 ///
 /// Schedules start runs only while an engine is open: this keeps one open, for every tenant and user of the data folder. Meanwhile no
-/// other command has the folder. What is under way when it ends goes on the next time.
+/// other command has the folder. What is under way when it ends goes on the next time. On PostgreSQL many can work at once: each
+/// takes runs that no other drives, also those of one that died. When the system asks it to end (SIGTERM), calls that are under
+/// way come to their end, and the others take the rest.
 #[derive(Debug, Args)]
 pub(super) struct WorkArguments {
     /// How long runs that completed are kept where their documents say nothing, e.g. P30D; for ever unless given
@@ -27,6 +30,9 @@ pub(super) struct WorkArguments {
     /// How long statistics are kept, P31D or more; P400D unless given
     #[arg(long, value_name = "DURATION")]
     keep_statistics: Option<String>,
+    /// How many seconds calls that are under way have to come to their end when the system asks it to end
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    grace: u64,
 }
 
 pub(super) async fn work(
@@ -42,9 +48,11 @@ pub(super) async fn work(
         statistics: arguments.keep_statistics.unwrap_or(defaults.statistics),
     };
     let outcome = session
-        .with_working_engine(retention, async |_engine| {
+        .with_working_engine(retention, async |engine| {
             terminal.complain("working; Ctrl-C ends");
             terminated().await.map_err(CommandError::System)?;
+            terminal.complain("finishing the calls that are under way; Ctrl-C stops them");
+            engine.drain(Duration::from_secs(arguments.grace)).await?;
             Ok(ExitCode::SUCCESS)
         })
         .await;

@@ -1,6 +1,6 @@
 //! Taking runs that nobody holds.
 
-use atom_core::storage::{RunRecord, WorkerStore};
+use atom_core::storage::{MAX_PAGE, PageRequest, RunFilter, RunRecord, RunStatus, WorkerStore};
 use atom_core::{Result, Retry, RunId, Scope, WorkerId};
 use tokio::sync::watch;
 
@@ -120,11 +120,36 @@ impl Work for Claims {
 }
 
 impl Runtime {
-    /// Drives the runs of a store that engines share which nobody holds, as far as this one has their functions.
-    pub(in crate::runtime) async fn claim_all(&self, owner: Option<&Scope>) -> Result<Vec<RunId>> {
-        let Some(workers) = self.workers() else {
-            return Ok(Vec::new());
-        };
+    /// Drives the runs of one owner that nobody holds.
+    pub(in crate::runtime) async fn claim_of(
+        &self,
+        workers: &dyn WorkerStore,
+        owner: &Scope,
+    ) -> Result<Vec<RunId>> {
+        let store = &self.inner.parts.store;
+        let filter = RunFilter::in_states([RunStatus::Running, RunStatus::Queued, RunStatus::Paused]);
+        let mut page = PageRequest::new(None, Some(MAX_PAGE));
+        let mut claimed = Vec::new();
+        loop {
+            let unfinished = store.runs(owner, &filter, &page).await?;
+            for run in unfinished.items {
+                if !self.is_driven(owner, run.id)
+                    && workers.claim_run(owner, run.id).await?
+                    && let Some(run) = store.run(owner, run.id).await?
+                {
+                    self.take_up(&run).await?;
+                    claimed.push(run.id);
+                }
+            }
+            page.after = unfinished.next;
+            if page.after.is_none() {
+                return Ok(claimed);
+            }
+        }
+    }
+
+    /// Drives the runs of everybody that nobody holds, as far as this engine has their functions.
+    pub(in crate::runtime) async fn claim_all(&self, workers: &dyn WorkerStore) -> Result<Vec<RunId>> {
         let mut claimed = Vec::new();
         let mut refused = Vec::new();
         loop {
@@ -138,9 +163,7 @@ impl Runtime {
                     continue;
                 }
                 self.take_up(&run).await?;
-                if owner.is_none_or(|owner| *owner == run.principal.scope()) {
-                    claimed.push(run.id);
-                }
+                claimed.push(run.id);
             }
             if !unfit.is_empty() {
                 workers.release(&unfit).await?;

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use atom_core::storage::{RunRecord, WorkerInfo, WorkerRecord, WorkerState, WorkerStore, lease_lost};
-use atom_core::{CancellationToken, Result, RunId, Scope};
+use atom_core::{CancellationToken, Result, RunId, Scope, WorkerId};
 use tokio_util::task::TaskTracker;
 
 use super::Runtime;
@@ -118,6 +118,12 @@ impl Runtime {
         Ok(())
     }
 
+    /// Which of the engines that share the store this one is; nothing when it has the store for itself.
+    #[must_use]
+    pub fn worker_id(&self) -> Option<WorkerId> {
+        self.workers().map(|workers| *workers.identity().borrow())
+    }
+
     /// The engines that share the store, this one among them, the oldest first; none when it has the store for itself.
     ///
     /// # Errors
@@ -131,8 +137,7 @@ impl Runtime {
 
     /// Whether this engine drives a run, or is to.
     pub(super) fn holds(&self, run: &RunRecord) -> bool {
-        self.workers()
-            .is_none_or(|workers| run.worker == Some(*workers.identity().borrow()))
+        self.worker_id().is_none_or(|me| run.worker == Some(me))
     }
 
     /// Whether another worker that is there drives a run.
@@ -176,7 +181,7 @@ impl Runtime {
     /// Whether another worker takes runs of a document, and has the functions that it calls.
     pub(super) fn has_peer_for(&self, workflow: &Workflow) -> bool {
         let functions = workflow.called_functions();
-        let me = self.workers().map(|workers| *workers.identity().borrow());
+        let me = self.worker_id();
         self.peers().iter().any(|peer| {
             Some(peer.id) != me
                 && peer.state == WorkerState::Active
@@ -198,10 +203,7 @@ impl Runtime {
 
     /// Whether this engine sees to what one of those that share a store is enough for.
     pub(super) fn leads(&self) -> bool {
-        let Some(workers) = self.workers() else {
-            return true;
-        };
-        let me = *workers.identity().borrow();
+        let Some(me) = self.worker_id() else { return true };
         let peers = self.peers();
         let mut able = peers
             .iter()
