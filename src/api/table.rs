@@ -95,7 +95,7 @@ pub(crate) enum Handler {
     Stream(fn(Context, Value) -> Result<BoxStream<'static, Result<Value>>>),
 }
 
-static TABLE: [&[Operation]; 12] = [
+static TABLE: [&[Operation]; 13] = [
     engine::OPERATIONS,
     functions::OPERATIONS,
     workflows::OPERATIONS,

@@ -86,7 +86,10 @@ pub(crate) fn postgres() -> Option<String> {
     use atom_integrations::storage::postgres_testing::TestPostgres;
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(TestPostgres::shared()).unwrap()?;
-    Some(format!("{}&max_connections=4", server.url(&server.database())))
+    Some(format!(
+        "{}&max_connections=4&lease_ms=1000",
+        server.url(&server.database())
+    ))
 }
 
 /// How a command ended.

@@ -133,7 +133,10 @@ impl Fixture {
 pub(crate) async fn postgres() -> Option<String> {
     let server = atom_integrations::storage::postgres_testing::TestPostgres::shared();
     let server = server.await.unwrap()?;
-    Some(format!("{}&max_connections=4", server.url(&server.database())))
+    Some(format!(
+        "{}&max_connections=4&lease_ms=1000",
+        server.url(&server.database())
+    ))
 }
 
 /// Runs each test on every storage.

@@ -346,14 +346,15 @@ impl Runtime {
     }
 
     /// Drives the runs that have not ended and have no driver yet, of one owner or of everybody; returns their
-    /// ids. Of a store that engines share, it takes those that nobody holds; of everybody's those whose functions it has. Call it once after opening a store. Must be called within a tokio runtime.
+    /// ids. Of a store that engines share, it takes those that nobody holds; of everybody's
+    /// those whose functions it has. Once it has joined the workers it goes on to take those that others leave behind. Call it once after opening a store. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// `storage_failed`. A single run that cannot be rebuilt does not keep the others from resuming.
     pub async fn resume(&self, owner: Option<&Scope>) -> Result<Vec<RunId>> {
         if let Some(workers) = self.workers() {
             return match owner {
-                Some(owner) => self.claim_of(workers, owner).await,
+                Some(owner) => self.resume_of(workers, owner).await,
                 None => self.claim_all(workers).await,
             };
         }

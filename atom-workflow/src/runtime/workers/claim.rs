@@ -91,6 +91,11 @@ impl Work for Claims {
         }
         if runtime.takes_runs() {
             self.claim(runtime, workers).await?;
+        } else {
+            let resumed = runtime.inner.membership.resumed().clone();
+            for owner in resumed {
+                runtime.claim_of(workers, &owner).await?;
+            }
         }
         self.is_uncertain = false;
         Ok(())
@@ -120,12 +125,19 @@ impl Work for Claims {
 }
 
 impl Runtime {
-    /// Drives the runs of one owner that nobody holds.
-    pub(in crate::runtime) async fn claim_of(
+    /// Drives the runs of one owner that nobody holds, and from now on those that others leave behind.
+    pub(in crate::runtime) async fn resume_of(
         &self,
         workers: &dyn WorkerStore,
         owner: &Scope,
     ) -> Result<Vec<RunId>> {
+        let claimed = self.claim_of(workers, owner).await?;
+        self.inner.membership.resumed().insert(owner.clone());
+        Ok(claimed)
+    }
+
+    /// Drives the runs of one owner that nobody holds.
+    async fn claim_of(&self, workers: &dyn WorkerStore, owner: &Scope) -> Result<Vec<RunId>> {
         let store = &self.inner.parts.store;
         let filter = RunFilter::in_states([RunStatus::Running, RunStatus::Queued, RunStatus::Paused]);
         let mut page = PageRequest::new(None, Some(MAX_PAGE));

@@ -9,8 +9,9 @@ mod claim;
 mod deliver;
 mod drain;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atom_core::storage::{RunRecord, WorkerInfo, WorkerRecord, WorkerState, WorkerStore, lease_lost};
@@ -53,6 +54,8 @@ pub(super) struct Membership {
     /// What the others are told of this engine.
     name: Mutex<String>,
     takes_runs: AtomicBool,
+    /// Whose runs it takes even if it takes no others.
+    resumed: Mutex<BTreeSet<Scope>>,
     /// Whether it has begun to look after its place.
     is_attended: AtomicBool,
     /// Cancelled when nothing new is to begin.
@@ -67,6 +70,7 @@ impl Membership {
             tenure: Mutex::new(Tenure::new(shutdown)),
             name: Mutex::default(),
             takes_runs: AtomicBool::new(false),
+            resumed: Mutex::default(),
             is_attended: AtomicBool::new(false),
             draining: CancellationToken::new(),
             peers: Mutex::default(),
@@ -75,6 +79,10 @@ impl Membership {
 
     pub(super) fn tenure(&self) -> Arc<Tenure> {
         Arc::clone(&self.tenure.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn resumed(&self) -> MutexGuard<'_, BTreeSet<Scope>> {
+        self.resumed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn takes_runs(&self) -> bool {
