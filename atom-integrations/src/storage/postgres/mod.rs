@@ -11,6 +11,7 @@ mod approvals;
 mod batch;
 mod blobs;
 mod config;
+pub(super) mod copy;
 mod database;
 mod error;
 mod events;
@@ -33,8 +34,10 @@ mod values;
 mod workflows;
 mod writer;
 
+pub(super) use batch::event_key;
 pub use config::PostgresConfig;
 pub(crate) use database::{Database, Sight, Write};
+pub(super) use script::{Columns, Kind};
 pub(crate) use text::stored;
 pub(crate) use values::{execute, text};
 
