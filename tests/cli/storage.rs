@@ -37,12 +37,15 @@ fn what_one_command_keeps_in_a_database_the_next_one_finds() {
     let Some(sandbox) = Sandbox::on_postgres() else {
         return;
     };
-    let info = sandbox.call("engine.info", &json!({}));
+    let info = ["call", "engine.info", "--data-dir", "data"];
+    let info = sandbox.atom(&info).succeeded().json();
     assert_eq!(
         (&info["storage"], &info["data_dir"]),
         (&json!("postgres"), &json!(null))
     );
-    sandbox.call("secrets.set", &json!({ "name": "token", "value": "s3cr3t" }));
+    let secret = json!({ "name": "token", "value": "s3cr3t" }).to_string();
+    let set = ["call", "secrets.set", "--with", &secret, "--data-dir", "data"];
+    sandbox.atom(&set).succeeded();
     let names: Vec<_> = std::fs::read_dir(sandbox.path("data")).unwrap().collect();
     assert_eq!(
         names.len(),

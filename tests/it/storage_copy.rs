@@ -1,5 +1,7 @@
 //! Whole stores are copied from one database to the other, and everything goes on there.
 
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -35,6 +35,8 @@ mod viewers;
 
 #[cfg(feature = "postgres")]
 pub use copy::{CopiedTable, StoreCopy, StorePlace, copy};
+#[cfg(feature = "postgres")]
+pub use postgres::backup as postgres_backup;
 #[cfg(all(feature = "postgres", unix, any(test, feature = "testkit")))]
 pub use postgres::testing as postgres_testing;
 #[cfg(feature = "postgres")]

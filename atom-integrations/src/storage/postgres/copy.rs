@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, Row as _};
 use uuid::Uuid;
 
 use super::approvals::viewer_names;
+use super::backup::is_there;
 use super::config::PostgresConfig;
 use super::error::storage_error;
 use super::open::{connect, open};
@@ -30,10 +31,7 @@ impl PostgresTables {
     /// Takes a database over as an engine does, and keeps others from writing, to read from it.
     pub(in crate::storage) async fn hold(config: &PostgresConfig) -> Result<Self> {
         let mut tables = Self::connect(config).await?;
-        let exists = "SELECT to_regclass(quote_ident($1) || '.migrations') IS NOT NULL";
-        let exists = sqlx::query(exists).bind(config.schema());
-        let exists = exists.fetch_one(&mut tables.connection).await;
-        let exists = exists.and_then(|row| row.try_get::<bool, _>(0));
+        let exists = is_there(&mut tables.connection, config.schema()).await;
         if !exists.map_err(|error| tables.error(error))? {
             let message = "the schema of the database has no store to copy; correct the URL";
             return Err(Error::not_found(message)

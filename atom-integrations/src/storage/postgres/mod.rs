@@ -8,6 +8,7 @@
 mod admission;
 mod alerts;
 mod approvals;
+pub mod backup;
 mod batch;
 mod blobs;
 mod config;

@@ -120,7 +120,7 @@ async fn copy(from: &Path, to: &Path, with_root_key: bool) -> Result<Backup> {
 }
 
 /// Puts a database that was written aside in its place; gives its size in bytes.
-pub(super) fn put(draft: &Path, target: &Path, directory: &Path) -> io::Result<u64> {
+pub(in crate::storage) fn put(draft: &Path, target: &Path, directory: &Path) -> io::Result<u64> {
     let file = File::open(draft)?;
     file.sync_all()?;
     std::fs::rename(draft, target)?;
@@ -194,7 +194,7 @@ impl RootKeyCopy {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(file_error(path, error)),
         };
-        let target = to.join(ROOT_KEY);
+        let target = absolute(to)?.join(ROOT_KEY);
         let key = read(&from.join(ROOT_KEY))?;
         let other = if key.is_some() { read(&target)? } else { None };
         if other.is_some() && other != key {
@@ -227,6 +227,6 @@ impl RootKeyCopy {
     }
 }
 
-pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
+pub(in crate::storage) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| file_error(path, error))
 }
