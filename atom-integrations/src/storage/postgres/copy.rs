@@ -66,12 +66,12 @@ impl PostgresTables {
 
     /// Shuts out the engine that had the database, and begins a transaction that locks all tables.
     async fn take(&mut self, config: &PostgresConfig, mode: &str) -> Result<()> {
-        // Its connection ends here: the locks of this transaction keep others out.
+        // Its connection ends here: the locks of this transaction keep others out, and who opens the database waiting.
         drop(open(config).await?);
         let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
         // What is read is from after all locks were taken.
         let begin = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE {}, event_log IN {mode} MODE",
+            "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE engine, event_log, {} IN {mode} MODE",
             names.join(", ")
         );
         self.execute(begin).await.map_err(|error| self.error(error))
