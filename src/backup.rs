@@ -21,23 +21,37 @@
 
 use std::path::Path;
 
+use atom_integrations::storage::backup;
+#[cfg(feature = "postgres")]
+use atom_integrations::storage::postgres_backup;
+
 pub use atom_integrations::storage::backup::Backup;
 
 use crate::{EngineConfig, Error, Result, Storage};
 
 /// Copies what an engine with this configuration keeps into a folder, while it may be at work. With `with_root_key` the
-/// key that opens its secrets is copied, too: the copy is as secret as they are.
+/// key that opens its secrets is copied, too, if it lies in the data folder: the copy is as secret as they are. A PostgreSQL
+/// database is copied by `pg_dump`, and put back by `pg_restore`, which must be installed.
 ///
 /// # Errors
 /// `not_found` when there is nothing to copy, `already_exists` when the folder has a backup, `invalid_request` for an
-/// engine in memory, `invalid_data` when what it keeps is damaged, `version_mismatch` when a newer engine has written
+/// engine in memory, `unsupported` when the tools of PostgreSQL are missing, `invalid_data` when what it keeps is damaged, `version_mismatch` when a newer engine has written
 /// it, `permission_denied`, `storage_full` or `storage_failed`. There is no backup then.
 ///
 /// # Cancel safety
 /// Dropping the future leaves a folder that is no backup.
 pub async fn create(config: &EngineConfig, folder: &Path, with_root_key: bool) -> Result<Backup> {
-    check(config)?;
-    atom_integrations::storage::backup::create(&config.data_folder()?, folder, with_root_key).await
+    match &config.storage {
+        Storage::Sqlite => backup::create(&config.data_folder()?, folder, with_root_key).await,
+        Storage::Memory => Err(nothing_kept()),
+        #[cfg(feature = "postgres")]
+        Storage::Postgres(url) => {
+            let key_directory = config.data_folder().ok().filter(|_| with_root_key);
+            postgres_backup::create(url, folder, key_directory.as_deref()).await
+        }
+        #[cfg(not(feature = "postgres"))]
+        Storage::Postgres(_) => Err(crate::storage::without_postgres()),
+    }
 }
 
 /// Puts a backup where an engine with this configuration finds it, and where there is nothing yet. Runs that were under
@@ -49,18 +63,19 @@ pub async fn create(config: &EngineConfig, folder: &Path, with_root_key: bool) -
 /// # Cancel safety
 /// Dropping the future leaves what an engine finds empty.
 pub async fn restore(folder: &Path, config: &EngineConfig) -> Result<Backup> {
-    check(config)?;
-    atom_integrations::storage::backup::restore(folder, &config.data_folder()?).await
+    match &config.storage {
+        Storage::Sqlite => backup::restore(folder, &config.data_folder()?).await,
+        Storage::Memory => Err(nothing_kept()),
+        #[cfg(feature = "postgres")]
+        Storage::Postgres(url) => {
+            let key_directory = config.data_folder().ok();
+            postgres_backup::restore(url, folder, key_directory.as_deref()).await
+        }
+        #[cfg(not(feature = "postgres"))]
+        Storage::Postgres(_) => Err(crate::storage::without_postgres()),
+    }
 }
 
-fn check(config: &EngineConfig) -> Result<()> {
-    match config.storage {
-        Storage::Sqlite => Ok(()),
-        Storage::Memory => Err(Error::invalid_request(
-            "an engine in memory keeps nothing; choose another 'storage'",
-        )),
-        Storage::Postgres(_) => Err(Error::invalid_request(
-            "a PostgreSQL database is backed up with its own tools, such as pg_dump",
-        )),
-    }
+fn nothing_kept() -> Error {
+    Error::invalid_request("an engine in memory keeps nothing; choose another 'storage'")
 }

@@ -34,7 +34,7 @@ mod builder;
 mod config;
 mod engine;
 pub mod schema;
-mod storage;
+pub mod storage;
 mod templates;
 
 pub use atom_core::{

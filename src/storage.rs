@@ -1,4 +1,10 @@
-//! Opens what an engine keeps everything in.
+//! Where engines keep everything.
+
+#[cfg(feature = "postgres")]
+mod copy;
+
+#[cfg(feature = "postgres")]
+pub use copy::{CopiedTable, StoreCopy, copy};
 
 use std::path::PathBuf;
 use std::sync::Arc;

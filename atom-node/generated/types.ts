@@ -1744,8 +1744,8 @@ export interface StorageHealth {
   error?: ErrorReport | null;
 }
 
-/** Where an engine keeps what it is given. */
-export type StorageKind = "sqlite" | "memory";
+/** The kind of place where an engine keeps what it is given. */
+export type StorageKind = "sqlite" | "memory" | "postgres";
 
 /** Since when a run cannot go on, and why. */
 export type Stuck = {

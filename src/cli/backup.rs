@@ -12,7 +12,8 @@ use super::terminal::Terminal;
 
 /// Copy everything that is kept into a new folder
 ///
-/// The copy is of one moment, whole and checked; an engine that has the data folder open goes on meanwhile. It holds the key that opens
+/// The copy is of one moment, whole and checked; an engine at work goes on meanwhile. A PostgreSQL database is copied by pg_dump and put
+/// back by pg_restore, which must be installed. The copy holds the key that opens
 /// the secrets of the vault, unless that stands in ATOM_ROOT_KEY: keep it as safe as they are.
 #[derive(Debug, Args)]
 pub(super) struct BackupArguments {
@@ -42,7 +43,7 @@ pub(super) async fn back_up(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Put a backup into a data folder that keeps nothing yet
+/// Put a backup into a data folder or database that keeps nothing yet
 ///
 /// Runs that were under way when the backup was made go on from there with `atom resume`: what they have called since is called again.
 #[derive(Debug, Args)]

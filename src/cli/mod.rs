@@ -14,6 +14,7 @@ mod replay;
 mod resume;
 mod run;
 mod session;
+mod storage;
 mod terminal;
 mod validate;
 mod work;
@@ -54,6 +55,7 @@ enum Command {
     Replay(replay::ReplayArguments),
     Backup(backup::BackupArguments),
     Restore(backup::RestoreArguments),
+    Storage(storage::StorageArguments),
     Completions(completions::CompletionsArguments),
 }
 
@@ -102,6 +104,7 @@ fn carry_out(cli: Cli, terminal: &mut Terminal) -> Result<ExitCode, CommandError
             Command::Replay(arguments) => replay::replay(&arguments, terminal),
             Command::Backup(arguments) => backup::back_up(&session, &arguments, terminal).await,
             Command::Restore(arguments) => backup::restore(&session, &arguments, terminal).await,
+            Command::Storage(arguments) => storage::storage(&session, &arguments, terminal).await,
             Command::Completions(arguments) => completions::write(&arguments, terminal),
         }
     });

@@ -180,7 +180,7 @@ impl SessionOptions {
 }
 
 /// A value that is checked later, by what does not show it.
-fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+pub(super) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text))
 }
 

@@ -10,7 +10,33 @@ const ID: &str = "0192f0c1-0000-7000-8000-000000000001";
 
 #[test]
 fn a_backup_of_an_engine_at_work_goes_on_elsewhere_with_its_secrets() {
-    let sandbox = Sandbox::new();
+    let elsewhere = Place {
+        storage: "sqlite".to_owned(),
+        data_dir: "restored",
+    };
+    back_up_at_work(&Sandbox::new(), &elsewhere);
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn a_backup_of_an_engine_at_work_on_postgres_goes_on_elsewhere_with_its_secrets() {
+    let Some(sandbox) = Sandbox::on_postgres() else {
+        return;
+    };
+    let elsewhere = Place {
+        storage: crate::support::another_postgres(&sandbox.storage),
+        data_dir: "restored",
+    };
+    back_up_at_work(&sandbox, &elsewhere);
+}
+
+/// Where a backup is put back.
+struct Place {
+    storage: String,
+    data_dir: &'static str,
+}
+
+fn back_up_at_work(sandbox: &Sandbox, place: &Place) {
     let server = Server::start("/ask");
     let document = workflow(&format!(
         "  - first: {{ call: http, with: {{ method: get, endpoint: '{}' }} }}
@@ -29,7 +55,8 @@ fn a_backup_of_an_engine_at_work_goes_on_elsewhere_with_its_secrets() {
     child.kill().unwrap();
     child.wait().unwrap();
 
-    let elsewhere = |words: &[&str]| sandbox.atom(&[words, &["--data-dir", "restored"]].concat());
+    let place = ["--data-dir", place.data_dir, "--storage", &place.storage];
+    let elsewhere = |words: &[&str]| sandbox.atom(&[words, &place[..]].concat());
     elsewhere(&["restore", "copy"]).succeeded();
     let resumed = elsewhere(&["resume", "--json", "--allow-private-network"])
         .succeeded()
@@ -110,4 +137,64 @@ fn a_backup_is_for_its_owner_alone() {
         let mode = std::fs::metadata(sandbox.path(name)).unwrap().mode();
         assert_eq!(mode & 0o077, 0, "{name}");
     }
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn a_backup_of_a_database_is_put_back_where_there_is_none() {
+    let Some(sandbox) = Sandbox::on_postgres() else {
+        return;
+    };
+    let code = |words: &[&str]| sandbox.atom(words).ended_with(1).error()["code"].clone();
+    assert_eq!(code(&["backup", "copy"]), "not_found");
+    assert!(!sandbox.path("copy").exists());
+    sandbox.call("secrets.set", &json!({ "name": "token", "value": "s3cr3t" }));
+    sandbox.atom(&["backup", "copy"]).succeeded();
+    assert_eq!(code(&["backup", "copy"]), "already_exists");
+    assert_eq!(code(&["restore", "copy"]), "already_exists");
+    assert_eq!(code(&["restore", "absent"]), "not_found");
+    for name in ["copy", "copy/atom.dump", "copy/root.key"] {
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(sandbox.path(name)).unwrap());
+        assert_eq!(mode & 0o077, 0, "{name}");
+    }
+
+    let other_schema = crate::support::postgres().unwrap();
+    assert_eq!(
+        code(&["restore", "copy", "--storage", &other_schema]),
+        "invalid_request"
+    );
+    let elsewhere = crate::support::another_postgres(&sandbox.storage);
+    let empty = ["restore", "absent", "--storage", &elsewhere];
+    assert_eq!(code(&empty), "not_found");
+    // What breaks off half-way leaves nothing that an engine would take for a store.
+    let dump = std::fs::read(sandbox.path("copy/atom.dump")).unwrap();
+    sandbox.write("cut/atom.dump", &dump[..dump.len() * 3 / 4]);
+    let cut = ["restore", "cut", "--storage", &elsewhere];
+    assert_eq!(code(&cut), "storage_failed");
+    let whole = ["restore", "copy", "--storage", &elsewhere];
+    sandbox.atom(&whole).succeeded();
+    let listed = sandbox.atom(&["call", "secrets.list", "--storage", &elsewhere]);
+    assert_eq!(listed.succeeded().json()["secrets"][0]["name"], "token");
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn the_tools_of_postgres_must_be_there_to_back_up() {
+    let Some(sandbox) = Sandbox::on_postgres() else {
+        return;
+    };
+    sandbox.call("secrets.set", &json!({ "name": "token", "value": "s3cr3t" }));
+    let outcome = sandbox
+        .command(&["backup", "copy"])
+        .env("PATH", "/nowhere")
+        .output();
+    let outcome = crate::support::Outcome::new(outcome.unwrap()).ended_with(1);
+    let error = outcome.error();
+    assert_eq!(error["code"], "unsupported");
+    assert!(
+        error["message"].as_str().unwrap().contains("'pg_dump'"),
+        "{error}"
+    );
+    let left: Vec<_> = std::fs::read_dir(sandbox.path("copy")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
 }

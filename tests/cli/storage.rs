@@ -4,6 +4,9 @@ use serde_json::json;
 
 use crate::support::Sandbox;
 
+#[cfg(all(unix, feature = "postgres"))]
+const ID: &str = "0192f0c1-0000-7000-8000-000000000001";
+
 #[test]
 fn a_storage_that_there_is_not_is_refused_and_not_shown() {
     let sandbox = Sandbox::new();
@@ -34,12 +37,15 @@ fn what_one_command_keeps_in_a_database_the_next_one_finds() {
     let Some(sandbox) = Sandbox::on_postgres() else {
         return;
     };
-    let info = sandbox.call("engine.info", &json!({}));
+    let info = ["call", "engine.info", "--data-dir", "data"];
+    let info = sandbox.atom(&info).succeeded().json();
     assert_eq!(
         (&info["storage"], &info["data_dir"]),
         (&json!("postgres"), &json!(null))
     );
-    sandbox.call("secrets.set", &json!({ "name": "token", "value": "s3cr3t" }));
+    let secret = json!({ "name": "token", "value": "s3cr3t" }).to_string();
+    let set = ["call", "secrets.set", "--with", &secret, "--data-dir", "data"];
+    sandbox.atom(&set).succeeded();
     let names: Vec<_> = std::fs::read_dir(sandbox.path("data")).unwrap().collect();
     assert_eq!(
         names.len(),
@@ -61,4 +67,54 @@ fn what_one_command_keeps_in_a_database_the_next_one_finds() {
         .output()
         .unwrap();
     assert!(listed.status.success());
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn a_copy_goes_on_in_a_database_and_back_in_a_folder() {
+    let Some(sandbox) = Sandbox::on_postgres() else {
+        return;
+    };
+    let database = crate::support::postgres().unwrap();
+    let old = sandbox.path("old").display().to_string();
+    let new = sandbox.path("new").display().to_string();
+    let on_old =
+        |words: &[&str]| sandbox.atom(&[words, &["--data-dir", &old, "--storage", "sqlite"]].concat());
+    let secret = json!({ "name": "token", "value": "s3cr3t" }).to_string();
+    on_old(&["call", "secrets.set", "--with", &secret]).succeeded();
+    let document =
+        crate::support::workflow("  - hear: { listen: { to: { one: { with: { type: com.example.go } } } } }");
+    let start = json!({ "document": document, "id": ID }).to_string();
+    on_old(&["call", "runs.start", "--with", &start]).succeeded();
+
+    let copied = sandbox.atom(&["storage", "copy", &old, &database]).succeeded();
+    assert!(copied.output.contains("runs "), "{copied:?}");
+    assert!(
+        copied.output.ends_with("with the vault's root key\n"),
+        "{copied:?}"
+    );
+    let again = sandbox.atom(&["storage", "copy", &old, &database]).ended_with(1);
+    assert_eq!(again.error()["code"], "already_exists");
+    let wrong = ["storage", "copy", &old, "postgers://ada:pass-7@localhost/app"];
+    let refused = sandbox.atom(&wrong).ended_with(1);
+    assert!(!refused.remarks.contains("pass-7"), "{refused:?}");
+
+    sandbox.atom(&["storage", "copy", &database, &new]).succeeded();
+    for place in [
+        ["--storage", &database, "--data-dir", "data"],
+        ["--storage", "sqlite", "--data-dir", &new],
+    ] {
+        let call = |operation: &str, request: &serde_json::Value| {
+            let request = request.to_string();
+            let words = [&["call", operation, "--with", &request], &place[..]].concat();
+            sandbox.atom(&words).succeeded().json()
+        };
+        assert_eq!(call("secrets.list", &json!({}))["secrets"][0]["name"], "token");
+        call(
+            "runs.signal",
+            &json!({ "id": ID, "type": "com.example.go", "data": 7 }),
+        );
+        let run = call("runs.get", &json!({ "id": ID, "wait": true }));
+        assert_eq!(run["output"], json!([7]));
+    }
 }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// A folder with a store and whatever files a test writes.
 pub(crate) struct Sandbox {
     folder: TempDir,
-    storage: String,
+    pub(crate) storage: String,
 }
 
 impl Sandbox {
@@ -90,6 +90,22 @@ pub(crate) fn postgres() -> Option<String> {
         "{}&max_connections=4&lease_ms=1000",
         server.url(&server.database())
     ))
+}
+
+/// The URL of the same place in another database, which is empty.
+#[cfg(all(unix, feature = "postgres"))]
+pub(crate) fn another_postgres(url: &str) -> String {
+    use atom_integrations::storage::postgres_testing::TestPostgres;
+    let (_, schema) = url.rsplit_once("schema=").unwrap();
+    let name = format!("copy_of_{}", schema.split('&').next().unwrap());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let server = TestPostgres::shared().await.unwrap().unwrap();
+        let create = format!("CREATE DATABASE {name} OWNER atom");
+        let administrator = server.as_superuser(&server.database());
+        server.execute(&administrator, &create).await.unwrap();
+    });
+    url.replace("///atom?", &format!("///{name}?"))
 }
 
 /// How a command ended.

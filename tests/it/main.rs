@@ -20,5 +20,7 @@ mod resources;
 mod retention;
 mod schedules;
 mod schema;
+#[cfg(all(unix, feature = "postgres"))]
+mod storage_copy;
 mod support;
 mod templates;

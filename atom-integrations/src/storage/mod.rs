@@ -19,6 +19,8 @@
 mod admission;
 mod blobs;
 mod change;
+#[cfg(feature = "postgres")]
+mod copy;
 mod labels;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
@@ -31,6 +33,10 @@ pub(crate) mod sqlite;
 mod statistics;
 mod viewers;
 
+#[cfg(feature = "postgres")]
+pub use copy::{CopiedTable, StoreCopy, StorePlace, copy};
+#[cfg(feature = "postgres")]
+pub use postgres::backup as postgres_backup;
 #[cfg(all(feature = "postgres", unix, any(test, feature = "testkit")))]
 pub use postgres::testing as postgres_testing;
 #[cfg(feature = "postgres")]

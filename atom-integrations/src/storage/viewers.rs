@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use atom_core::Principal;
-use atom_core::storage::ApprovalRecord;
+use atom_core::storage::{ApprovalRecord, Assignees};
 
 use super::rows::{Decoded, decode_error};
 
@@ -19,10 +19,14 @@ pub(super) fn viewers_of(principal: &Principal, is_assigned: bool) -> Vec<String
 
 /// Who sees an approval.
 pub(super) fn viewers(approval: &ApprovalRecord) -> BTreeSet<String> {
-    let (owner, assignees) = (&approval.owner, &approval.assignees);
-    let mut viewers = BTreeSet::from([format!("owner:{}", owner.user)]);
+    viewers_among(&approval.owner.user, &approval.assignees)
+}
+
+/// Who sees an approval that a user's run asks these for.
+pub(super) fn viewers_among(owner: &str, assignees: &Assignees) -> BTreeSet<String> {
+    let mut viewers = BTreeSet::from([format!("owner:{owner}")]);
     if assignees.is_empty() {
-        viewers.insert(format!("user:{}", owner.user));
+        viewers.insert(format!("user:{owner}"));
     }
     viewers.extend(assignees.users.iter().map(|user| format!("user:{user}")));
     viewers.extend(assignees.roles.iter().map(|role| format!("role:{role}")));

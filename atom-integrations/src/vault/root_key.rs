@@ -109,7 +109,7 @@ impl RootKey {
     /// The key of a vault: from the environment variable `ATOM_ROOT_KEY`, or else from the file `root.key` of a directory,
     /// which is made, with the directory, for a vault without keys.
     pub(super) async fn of_vault(directory: &Path, has_keys: bool) -> Result<Self> {
-        let directory = directory.to_owned();
+        let directory = std::path::absolute(directory).map_err(|error| file_error(directory, error))?;
         let find = move || {
             if let Some(key) = Self::from_environment()? {
                 return Ok(key);

@@ -1996,8 +1996,8 @@ class StorageHealth(TypedDict):
     """Why they did not work."""
 
 
-StorageKind: TypeAlias = "Literal['sqlite', 'memory']"
-"""Where an engine keeps what it is given."""
+StorageKind: TypeAlias = "Literal['sqlite', 'memory', 'postgres']"
+"""The kind of place where an engine keeps what it is given."""
 
 
 class FunctionMissing(TypedDict):

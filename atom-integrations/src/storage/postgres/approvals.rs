@@ -139,7 +139,7 @@ impl PostgresStore {
 }
 
 /// The names of viewers as they stand in rows.
-fn viewer_names(viewers: impl IntoIterator<Item = String>) -> Vec<String> {
+pub(super) fn viewer_names(viewers: impl IntoIterator<Item = String>) -> Vec<String> {
     let names = viewers.into_iter().map(|viewer| {
         if viewer.len() <= LONGEST_VIEWER {
             return stored(&viewer).into_owned();

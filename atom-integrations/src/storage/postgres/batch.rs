@@ -25,6 +25,7 @@ use crate::storage::change::{Change, EventKey, RunKey, RunState, StartKey, check
 use crate::storage::labels::label_values;
 use crate::storage::statistics::Additions;
 pub(super) use lookups::written_before_by_us;
+pub(in crate::storage) use parts::event_key;
 use parts::{End, entry_row, event_row, run_row};
 
 /// The rows that a transaction will write.

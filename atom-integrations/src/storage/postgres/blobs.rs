@@ -53,7 +53,11 @@ impl Database {
 }
 
 /// Reads blobs, and those that they need themselves.
-async fn load(connection: &mut PgConnection, owner: &Scope, mut wanted: Vec<String>) -> Decoded<Blobs> {
+pub(super) async fn load(
+    connection: &mut PgConnection,
+    owner: &Scope,
+    mut wanted: Vec<String>,
+) -> Decoded<Blobs> {
     let mut blobs = Blobs::default();
     loop {
         wanted = blobs.missing(wanted);

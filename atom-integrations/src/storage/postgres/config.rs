@@ -159,9 +159,13 @@ impl PostgresConfig {
             Some(socket) => socket.display().to_string(),
             None => self.options.get_host().to_owned(),
         };
+        format!("{host}:{}/{}", self.options.get_port(), self.database())
+    }
+
+    /// The name of the database.
+    pub(super) fn database(&self) -> &str {
         let database = self.options.get_database();
-        let database = database.unwrap_or_else(|| self.options.get_username());
-        format!("{host}:{}/{database}", self.options.get_port())
+        database.unwrap_or_else(|| self.options.get_username())
     }
 
     /// The options of a connection.

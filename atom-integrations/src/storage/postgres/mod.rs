@@ -8,9 +8,11 @@
 mod admission;
 mod alerts;
 mod approvals;
+pub mod backup;
 mod batch;
 mod blobs;
 mod config;
+pub(super) mod copy;
 mod database;
 mod error;
 mod events;
@@ -35,8 +37,10 @@ mod workers;
 mod workflows;
 mod writer;
 
+pub(super) use batch::event_key;
 pub use config::PostgresConfig;
 pub(crate) use database::{Database, Sight, Write};
+pub(super) use script::{Columns, Kind};
 pub(crate) use text::stored;
 pub(crate) use values::{execute, text};
 

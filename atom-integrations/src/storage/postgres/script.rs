@@ -47,7 +47,7 @@ impl Argument {
 
 /// What the values of a column are.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(in crate::storage) enum Kind {
     Integer,
     Text,
     Id,
@@ -56,7 +56,7 @@ pub(super) enum Kind {
 }
 
 /// The columns of rows, in their order.
-pub(super) type Columns = &'static [(&'static str, Kind)];
+pub(in crate::storage) type Columns = &'static [(&'static str, Kind)];
 
 /// Rows that are written together.
 #[derive(Debug)]
@@ -75,6 +75,12 @@ impl Rows {
     pub(super) fn push<const N: usize>(&mut self, row: [Argument; N]) {
         debug_assert_eq!(N, self.columns.len());
         self.arguments.extend(row);
+    }
+
+    /// Adds a row of as many values as there are columns.
+    pub(super) fn extend(&mut self, row: impl IntoIterator<Item = Argument>) {
+        self.arguments.extend(row);
+        debug_assert_eq!(self.arguments.len() % self.columns.len(), 0);
     }
 
     pub(super) fn append(&mut self, other: Self) {

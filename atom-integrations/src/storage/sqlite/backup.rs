@@ -89,13 +89,10 @@ async fn copy(from: &Path, to: &Path, with_root_key: bool) -> Result<Backup> {
         move || {
             check_header(&source)?;
             if !source.metadata().is_ok_and(|file| file.len() > 0) {
-                let message = "there is no database to copy; choose the folder that has the file atom.db";
-                return Err(Error::not_found(message).with_context("path", source.display()));
+                return Err(no_database(&source));
             }
             if target.exists() {
-                let message = "there is a database already, which stays as it is; choose an empty folder";
-                let error = Error::new(ErrorCode::AlreadyExists, message);
-                return Err(error.with_context("path", target.display()));
+                return Err(taken(&target));
             }
             create_directory(&to).map_err(|error| file_error(&to, error))?;
             // SQLite takes an empty file, and would let everybody read one that it makes.
@@ -114,19 +111,33 @@ async fn copy(from: &Path, to: &Path, with_root_key: bool) -> Result<Backup> {
         return Err(error);
     }
     blocking("copying the store", move || {
-        let has_root_key = with_root_key && copy_root_key(&from.join(ROOT_KEY), &to.join(ROOT_KEY))?;
+        let has_root_key = with_root_key && RootKeyCopy::prepare(&from, &to)?.place()?;
         // The database comes last: where it stands, the backup is whole.
-        let finish = || {
-            let file = File::open(&draft)?;
-            file.sync_all()?;
-            std::fs::rename(&draft, &target)?;
-            sync_directory(&to)?;
-            Ok(file.metadata()?.len())
-        };
-        let bytes = finish().map_err(|error| file_error(&target, error))?;
+        let bytes = put(&draft, &target, &to).map_err(|error| file_error(&target, error))?;
         Ok(Backup { bytes, has_root_key })
     })
     .await
+}
+
+/// Puts a database that was written aside in its place; gives its size in bytes.
+pub(in crate::storage) fn put(draft: &Path, target: &Path, directory: &Path) -> io::Result<u64> {
+    let file = File::open(draft)?;
+    file.sync_all()?;
+    std::fs::rename(draft, target)?;
+    sync_directory(directory)?;
+    Ok(file.metadata()?.len())
+}
+
+/// The error of a directory without a database.
+pub(super) fn no_database(path: &Path) -> Error {
+    let message = "there is no database to copy; choose the folder that has the file atom.db";
+    Error::not_found(message).with_context("path", path.display())
+}
+
+/// The error of a directory that has a database.
+pub(super) fn taken(path: &Path) -> Error {
+    let message = "there is a database already, which stays as it is; choose an empty folder";
+    Error::new(ErrorCode::AlreadyExists, message).with_context("path", path.display())
 }
 
 /// Writes what a database holds at one moment into an empty file, and checks it.
@@ -159,7 +170,7 @@ async fn connect(path: &Path) -> Result<SqliteConnection> {
 }
 
 /// Whether a copy is whole. One file is all of it afterwards: it can be read from where nothing can be written.
-async fn check(copy: &mut SqliteConnection) -> sqlx::Result<bool> {
+pub(super) async fn check(copy: &mut SqliteConnection) -> sqlx::Result<bool> {
     sqlx::query("PRAGMA journal_mode = DELETE")
         .execute(&mut *copy)
         .await?;
@@ -167,31 +178,55 @@ async fn check(copy: &mut SqliteConnection) -> sqlx::Result<bool> {
     Ok(found.try_get::<String, _>(0)? == "ok")
 }
 
-/// Copies the root key, if there is one; tells whether. Another key that is there may be all that opens some database.
-fn copy_root_key(from: &Path, to: &Path) -> Result<bool> {
-    let read = |path: &Path| match std::fs::read(path).map(Zeroizing::new) {
-        Ok(key) => Ok(Some(key)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(file_error(path, error)),
-    };
-    let Some(key) = read(from)? else { return Ok(false) };
-    match read(to)? {
-        Some(other) if other == key => return Ok(true),
-        Some(_) => {
-            let message = "there is another root key already, which stays as it is; choose an empty folder";
-            return Err(Error::new(ErrorCode::AlreadyExists, message).with_context("path", to.display()));
-        }
-        None => {}
-    }
-    let write = || {
-        let mut file = private_file().create_new(true).write(true).open(to)?;
-        file.write_all(&key)?;
-        file.sync_all()
-    };
-    write().map_err(|error| file_error(to, error))?;
-    Ok(true)
+/// The root key of a directory, on its way to another one.
+pub(in crate::storage) struct RootKeyCopy {
+    key: Option<Zeroizing<Vec<u8>>>,
+    target: PathBuf,
+    is_there: bool,
 }
 
-fn absolute(path: &Path) -> Result<PathBuf> {
+impl RootKeyCopy {
+    /// Reads the root key of a directory, if there is one. Another key that is in the target may be all that opens some
+    /// database: it stays, and is an error.
+    pub(in crate::storage) fn prepare(from: &Path, to: &Path) -> Result<Self> {
+        let read = |path: &Path| match std::fs::read(path).map(Zeroizing::new) {
+            Ok(key) => Ok(Some(key)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(file_error(path, error)),
+        };
+        let target = absolute(to)?.join(ROOT_KEY);
+        let key = read(&from.join(ROOT_KEY))?;
+        let other = if key.is_some() { read(&target)? } else { None };
+        if other.is_some() && other != key {
+            let message = "there is another root key already, which stays as it is; choose an empty folder";
+            return Err(Error::new(ErrorCode::AlreadyExists, message).with_context("path", target.display()));
+        }
+        let is_there = other.is_some();
+        Ok(Self {
+            key,
+            target,
+            is_there,
+        })
+    }
+
+    /// Writes the key; tells whether there is one.
+    pub(in crate::storage) fn place(self) -> Result<bool> {
+        let Some(key) = self.key else { return Ok(false) };
+        let write = || {
+            if let Some(directory) = self.target.parent() {
+                create_directory(directory)?;
+            }
+            let mut file = private_file().create_new(true).write(true).open(&self.target)?;
+            file.write_all(&key)?;
+            file.sync_all()
+        };
+        if !self.is_there {
+            write().map_err(|error| file_error(&self.target, error))?;
+        }
+        Ok(true)
+    }
+}
+
+pub(in crate::storage) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| file_error(path, error))
 }

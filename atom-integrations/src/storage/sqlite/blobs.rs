@@ -47,7 +47,11 @@ pub(super) fn blob_rows(blobs: Vec<(Scope, Blob)>) -> Rows {
 }
 
 /// Reads blobs, and those that they need themselves.
-async fn load(connection: &mut SqliteConnection, owner: &Scope, mut wanted: Vec<String>) -> Decoded<Blobs> {
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    owner: &Scope,
+    mut wanted: Vec<String>,
+) -> Decoded<Blobs> {
     let mut blobs = Blobs::default();
     loop {
         wanted = blobs.missing(wanted);

@@ -10,6 +10,8 @@ mod approvals;
 pub mod backup;
 mod batch;
 mod blobs;
+#[cfg(feature = "postgres")]
+pub(super) mod copy;
 mod error;
 mod events;
 mod fence;

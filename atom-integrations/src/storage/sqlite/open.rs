@@ -82,7 +82,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     })?
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
@@ -233,9 +233,14 @@ async fn take_over(connection: &mut SqliteConnection) -> rows::Decoded<(i64, Off
     let epoch = sqlx::query("SELECT epoch FROM engine")
         .fetch_one(&mut *connection)
         .await?;
+    let head = head(connection).await?;
+    Ok((epoch.try_get(0)?, rows::unsigned(head)?))
+}
+
+/// The last offset that was given out.
+pub(super) async fn head(connection: &mut SqliteConnection) -> rows::Decoded<i64> {
     let head = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)";
-    let head = sqlx::query(head).fetch_one(connection).await?;
-    Ok((epoch.try_get(0)?, rows::unsigned(head.try_get(0)?)?))
+    sqlx::query(head).fetch_one(connection).await?.try_get(0)
 }
 
 #[cfg(test)]

@@ -4450,12 +4450,14 @@ public struct StorageHealth: Codable, Sendable, Equatable {
     }
 }
 
-/// Where an engine keeps what it is given.
+/// The kind of place where an engine keeps what it is given.
 public enum StorageKind: String, Codable, Sendable, CaseIterable {
-    /// In an SQLite database in the data folder.
+    /// An SQLite database in the data folder.
     case sqlite = "sqlite"
-    /// In memory: closing the engine forgets everything.
+    /// Memory: closing the engine forgets everything.
     case memory = "memory"
+    /// A PostgreSQL database.
+    case postgres = "postgres"
 }
 
 /// Since when a run cannot go on, and why.

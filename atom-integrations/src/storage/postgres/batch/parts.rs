@@ -175,22 +175,27 @@ pub(super) fn entry_row(
     ])
 }
 
+/// The hash that tells an event from all others of its owner.
+pub(in crate::storage) fn event_key(source: &str, id: &str) -> Vec<u8> {
+    let mut key = Sha256::new();
+    // The length tells where the source ends.
+    key.update((source.len() as u64).to_be_bytes());
+    key.update(source);
+    key.update(id);
+    key.finalize().to_vec()
+}
+
 pub(super) fn event_row(
     (owner, source, id): &EventKey,
     text: String,
     place: i64,
     blobs: &mut Vec<Blob>,
 ) -> [Argument; 6] {
-    let mut key = Sha256::new();
-    // The length tells where the source ends.
-    key.update((source.len() as u64).to_be_bytes());
-    key.update(source);
-    key.update(id);
     let [event, event_parts] = cut(text, blobs);
     [
         Argument::text(&owner.tenant),
         Argument::text(&owner.user),
-        Argument::Bytes(key.finalize().to_vec()),
+        Argument::Bytes(event_key(source, id)),
         event,
         event_parts,
         Argument::Integer(place),

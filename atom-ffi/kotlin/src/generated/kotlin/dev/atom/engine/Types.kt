@@ -2584,16 +2584,20 @@ data class StorageHealth(
     val error: ErrorReport? = null,
 )
 
-/** Where an engine keeps what it is given. */
+/** The kind of place where an engine keeps what it is given. */
 @Serializable
 enum class StorageKind {
-    /** In an SQLite database in the data folder. */
+    /** An SQLite database in the data folder. */
     @SerialName("sqlite")
     SQLITE,
 
-    /** In memory: closing the engine forgets everything. */
+    /** Memory: closing the engine forgets everything. */
     @SerialName("memory")
     MEMORY,
+
+    /** A PostgreSQL database. */
+    @SerialName("postgres")
+    POSTGRES,
 }
 
 /** Since when a run cannot go on, and why. */

@@ -1,0 +1,237 @@
+//! The tables of a PostgreSQL database, for copies of whole stores.
+
+use async_trait::async_trait;
+use atom_core::{Error, ErrorCode, Result};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Connection, Row as _};
+use uuid::Uuid;
+
+use super::approvals::viewer_names;
+use super::backup::is_there;
+use super::config::PostgresConfig;
+use super::error::storage_error;
+use super::open::{connect, open};
+use super::rows::{Decoded, decode_error};
+use super::script::{Argument, Kind, Rows, Script};
+use super::values::optional_text;
+use super::{approvals, blobs};
+use crate::storage::blobs::hashes;
+use crate::storage::copy::tables::{TABLES, Table};
+use crate::storage::copy::{Row, Tables, Value};
+
+/// The tables of a database, in a transaction.
+pub(in crate::storage) struct PostgresTables {
+    connection: PgConnection,
+    database: String,
+}
+
+impl PostgresTables {
+    /// Takes a database over as an engine does, and keeps others from writing, to read from it.
+    pub(in crate::storage) async fn hold(config: &PostgresConfig) -> Result<Self> {
+        let mut tables = Self::connect(config).await?;
+        let exists = is_there(&mut tables.connection, config.schema()).await;
+        if !exists.map_err(|error| tables.error(error))? {
+            let message = "the schema of the database has no store to copy; correct the URL";
+            return Err(Error::not_found(message)
+                .with_context("database", &tables.database)
+                .with_context("schema", config.schema()));
+        }
+        tables.take(config, "SHARE").await?;
+        Ok(tables)
+    }
+
+    /// Takes a database over that has nothing in it, to write to it; makes what is missing.
+    pub(in crate::storage) async fn create(config: &PostgresConfig) -> Result<Self> {
+        let mut tables = Self::connect(config).await?;
+        tables.take(config, "EXCLUSIVE").await?;
+        let used = tables.is_used().await;
+        if used.map_err(|error| tables.error(error))? {
+            let message = "the schema of the database has a store already, which stays as it is; choose another 'schema' in the URL";
+            return Err(Error::new(ErrorCode::AlreadyExists, message)
+                .with_context("database", &tables.database)
+                .with_context("schema", config.schema()));
+        }
+        Ok(tables)
+    }
+
+    async fn connect(config: &PostgresConfig) -> Result<Self> {
+        let database = config.name();
+        let options = unhurried(config.connection());
+        let connected = connect(&options, config.acquire_timeout).await;
+        let connection = connected.map_err(|error| storage_error(&database, error))?;
+        Ok(Self { connection, database })
+    }
+
+    /// Shuts out the engine that had the database, and begins a transaction that locks all tables.
+    async fn take(&mut self, config: &PostgresConfig, mode: &str) -> Result<()> {
+        // Its connection ends here: the locks of this transaction keep others out, and who opens the database waiting.
+        drop(open(config).await?);
+        let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
+        // What is read is from after all locks were taken.
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE engine, event_log, {} IN {mode} MODE",
+            names.join(", ")
+        );
+        self.execute(begin).await.map_err(|error| self.error(error))
+    }
+
+    /// Whether there is more than what an engine leaves that was given nothing.
+    async fn is_used(&mut self) -> Decoded<bool> {
+        self.execute("DELETE FROM event_ages".to_owned()).await?;
+        let used = TABLES
+            .iter()
+            .map(|table| format!("EXISTS (SELECT FROM {})", table.name));
+        let query = format!("SELECT {}", used.collect::<Vec<_>>().join(" OR "));
+        let row = sqlx::query(AssertSqlSafe(query)).fetch_one(&mut self.connection);
+        Ok(row.await?.try_get::<bool, _>(0)? || self.head().await? > 0)
+    }
+
+    /// Commits what was written.
+    pub(in crate::storage) async fn finish(mut self) -> Result<()> {
+        let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
+        // Otherwise statements would be planned for empty tables, until the database looks by itself.
+        let analyze = self.execute(format!("ANALYZE {}", names.join(", "))).await;
+        analyze.map_err(|error| self.error(error))?;
+        let committed = self.execute("COMMIT".to_owned()).await;
+        committed.map_err(|error| self.error(error))?;
+        let closed = self.connection.close().await;
+        closed.map_err(|error| storage_error(&self.database, error))
+    }
+
+    async fn execute(&mut self, statement: String) -> Decoded<()> {
+        sqlx::raw_sql(AssertSqlSafe(statement))
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
+    }
+
+    /// The whole text of an event, whose large parts are here already.
+    async fn event(&mut self, row: &Row) -> Decoded<Option<String>> {
+        if row.table.name != "events" {
+            return Ok(None);
+        }
+        let (text, parts) = (row.text("event")?, row.optional_text("event_parts")?);
+        let wanted = parts.map(hashes).transpose()?.into_iter().flatten().collect();
+        let blobs = blobs::load(&mut self.connection, &row.owner()?, wanted).await?;
+        Ok(Some(blobs.join(text, parts)?.into_owned()))
+    }
+}
+
+/// A copy takes its time, and sees all tenants.
+fn unhurried(options: PgConnectOptions) -> PgConnectOptions {
+    options.options([
+        ("atom.all_tenants", "on"),
+        ("statement_timeout", "0"),
+        ("idle_in_transaction_session_timeout", "0"),
+    ])
+}
+
+#[async_trait]
+impl Tables for PostgresTables {
+    fn rows<'c>(&'c mut self, table: &'static Table) -> BoxStream<'c, Decoded<Row>> {
+        let columns: Vec<_> = table
+            .shared()
+            .iter()
+            .map(|(name, _)| format!("\"{name}\""))
+            .collect();
+        let order: Vec<_> = table.order.iter().map(|name| format!("\"{name}\"")).collect();
+        let select = format!(
+            "SELECT {} FROM {} ORDER BY {}",
+            columns.join(", "),
+            table.name,
+            order.join(", ")
+        );
+        sqlx::query(AssertSqlSafe(select))
+            .fetch(&mut self.connection)
+            .map(move |row| {
+                let row = row?;
+                let columns = table.shared().iter().enumerate();
+                let values = columns.map(|(place, (_, kind))| value(&row, place, *kind));
+                let values = values.collect::<Decoded<_>>()?;
+                Ok(Row { table, values })
+            })
+            .boxed()
+    }
+
+    async fn write(&mut self, rows: Vec<Row>) -> Decoded<()> {
+        let Some(table) = rows.first().map(|row| row.table) else {
+            return Ok(());
+        };
+        let mut written = Rows::new(table.columns);
+        let mut viewers = Rows::new(approvals::VIEWERS);
+        for row in rows {
+            let event = self.event(&row).await?;
+            let own = row.only_in_postgres(event.as_deref())?;
+            for (approval, viewer) in row.viewer_rows()? {
+                let [tenant, owner, id] = approval;
+                for viewer in viewer_names([viewer]) {
+                    viewers.push([
+                        argument(tenant.clone(), Kind::Text)?,
+                        Argument::Text(viewer),
+                        argument(id.clone(), Kind::Id)?,
+                        argument(owner.clone(), Kind::Text)?,
+                    ]);
+                }
+            }
+            let values = row.values.into_iter().chain(own).zip(table.columns);
+            let arguments = values.map(|(value, (_, kind))| argument(value, *kind));
+            written.extend(arguments.collect::<Decoded<Vec<_>>>()?);
+        }
+        let mut script = Script::default();
+        script.insert(table.name, written, "")?;
+        script.insert("approval_viewers", viewers, "")?;
+        script.run(&mut self.connection, "SELECT 1").await?;
+        Ok(())
+    }
+
+    async fn forget_uses(&mut self) -> Decoded<()> {
+        self.execute("DELETE FROM blob_uses".to_owned()).await
+    }
+
+    async fn head(&mut self) -> Decoded<i64> {
+        let head = sqlx::query("SELECT head FROM event_log");
+        head.fetch_one(&mut self.connection).await?.try_get(0)
+    }
+
+    async fn set_head(&mut self, head: i64) -> Decoded<()> {
+        sqlx::query("UPDATE event_log SET head = $1")
+            .bind(head)
+            .execute(&mut self.connection)
+            .await?;
+        Ok(())
+    }
+
+    fn error(&self, error: sqlx::Error) -> Error {
+        storage_error(&self.database, error)
+    }
+}
+
+/// A value of a column.
+fn value(row: &PgRow, column: usize, kind: Kind) -> Decoded<Value> {
+    let value = match kind {
+        Kind::Integer => row.try_get::<Option<i64>, _>(column)?.map(Value::Integer),
+        Kind::Text => optional_text(row, column)?.map(Value::Text),
+        Kind::Id => row
+            .try_get::<Option<Uuid>, _>(column)?
+            .map(|id| Value::Bytes(id.into_bytes().to_vec())),
+        Kind::Boolean => row
+            .try_get::<Option<bool>, _>(column)?
+            .map(|flag| Value::Integer(i64::from(flag))),
+        Kind::Bytes => row.try_get::<Option<Vec<u8>>, _>(column)?.map(Value::Bytes),
+    };
+    Ok(value.unwrap_or(Value::Null))
+}
+
+/// A value as a column takes it.
+fn argument(value: Value, kind: Kind) -> Decoded<Argument> {
+    Ok(match (value, kind) {
+        (Value::Null, _) => Argument::Null,
+        (Value::Integer(integer), Kind::Boolean) => Argument::Boolean(integer != 0),
+        (Value::Integer(integer), _) => Argument::Integer(integer),
+        (Value::Text(text), _) => Argument::text(&text),
+        (Value::Bytes(bytes), Kind::Id) => Argument::Id(Uuid::from_slice(&bytes).map_err(decode_error)?),
+        (Value::Bytes(bytes), _) => Argument::Bytes(bytes),
+    })
+}
