@@ -75,14 +75,13 @@ pub struct CopiedTable {
 /// way with their journals, approvals, events, schedules, statistics, alert rules, templates and secrets, which stay encrypted
 /// with the same root key. The file of the key is copied, too, where both places have a directory for it.
 ///
-/// No engine works on the source meanwhile: one that has a directory open keeps it from being copied, and one that has a database is
-/// shut out from it. What was copied is read again and compared before it counts.
+/// No engine works on the source meanwhile: one that does keeps it from being copied, and none comes in before the copy is done. What was copied is read again and compared before it counts.
 ///
 /// Runs that were under way go on from there when an engine opens the copy. Open one of the two only: runs that go on in both
 /// places do everything twice.
 ///
 /// # Errors
-/// `not_found` when there is no store to copy, `already_exists` when the other place has one, `invalid_data` when what was written
+/// `not_found` when there is no store to copy, `locked` when an engine is at work on one of the places, `already_exists` when the other place has one, `invalid_data` when what was written
 /// is not what was read, and those of opening a store. The other place keeps nothing then.
 ///
 /// # Cancel safety

@@ -55,7 +55,7 @@ pub(in crate::storage) const BLOB_USES: &str = "blob_uses";
 /// Who sees an approval follows from the approval.
 pub(in crate::storage) const VIEWERS: &str = "approval_viewers";
 
-/// All tables, each after those that it refers to. Not among them: the engine that holds a database, and how far its log of
+/// All tables, each after those that it refers to. Not among them: the engines that use a database, and how far its log of
 /// events reaches, which is one number and kept in other ways.
 pub(in crate::storage) const TABLES: &[Table] = &[
     table(

@@ -12,10 +12,10 @@ use super::approvals::viewer_names;
 use super::backup::is_there;
 use super::config::PostgresConfig;
 use super::error::storage_error;
-use super::open::{connect, open};
+use super::open::{Opened, connect, open};
 use super::rows::{Decoded, decode_error};
 use super::script::{Argument, Kind, Rows, Script};
-use super::values::optional_text;
+use super::values::{optional_text, uuid_of_worker};
 use super::{approvals, blobs};
 use crate::storage::blobs::hashes;
 use crate::storage::copy::tables::{TABLES, Table};
@@ -28,7 +28,7 @@ pub(in crate::storage) struct PostgresTables {
 }
 
 impl PostgresTables {
-    /// Takes a database over as an engine does, and keeps others from writing, to read from it.
+    /// Keeps engines from a database that none is at work on, to read from it.
     pub(in crate::storage) async fn hold(config: &PostgresConfig) -> Result<Self> {
         let mut tables = Self::connect(config).await?;
         let exists = is_there(&mut tables.connection, config.schema()).await;
@@ -42,7 +42,7 @@ impl PostgresTables {
         Ok(tables)
     }
 
-    /// Takes a database over that has nothing in it, to write to it; makes what is missing.
+    /// Keeps engines from a database that has nothing in it, to write to it; makes what is missing.
     pub(in crate::storage) async fn create(config: &PostgresConfig) -> Result<Self> {
         let mut tables = Self::connect(config).await?;
         tables.take(config, "EXCLUSIVE").await?;
@@ -64,17 +64,42 @@ impl PostgresTables {
         Ok(Self { connection, database })
     }
 
-    /// Shuts out the engine that had the database, and begins a transaction that locks all tables.
+    /// Begins a transaction that locks all tables, so that no engine comes in; refuses while one is at work.
     async fn take(&mut self, config: &PostgresConfig, mode: &str) -> Result<()> {
-        // Its connection ends here: the locks of this transaction keep others out, and who opens the database waiting.
-        drop(open(config).await?);
+        // It only makes what is missing.
+        let Opened {
+            mut connection,
+            worker,
+            ..
+        } = open(config).await?;
+        let leave = sqlx::query("DELETE FROM workers WHERE id = $1").bind(uuid_of_worker(worker));
+        let left = leave.execute(&mut connection).await;
+        left.map_err(|error| self.error(error))?;
+        drop(connection);
         let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
         // What is read is from after all locks were taken.
         let begin = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE engine, event_log, {} IN {mode} MODE",
+            "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE workers, event_log, {} IN {mode} MODE",
             names.join(", ")
         );
-        self.execute(begin).await.map_err(|error| self.error(error))
+        self.execute(begin).await.map_err(|error| self.error(error))?;
+        let at_work = self.at_work().await.map_err(|error| self.error(error))?;
+        if at_work == 0 {
+            return Ok(());
+        }
+        let message = "engines are at work on the database; stop them first. The lease of one that died runs out by itself";
+        Err(Error::new(ErrorCode::Locked, message)
+            .with_context("database", &self.database)
+            .with_context("engines", at_work))
+    }
+
+    /// How many engines hold a lease.
+    async fn at_work(&mut self) -> Decoded<i64> {
+        let query = "SELECT count(*) FROM workers WHERE NOT is_gone AND lease_until > clock_timestamp()";
+        sqlx::query(query)
+            .fetch_one(&mut self.connection)
+            .await?
+            .try_get(0)
     }
 
     /// Whether there is more than what an engine leaves that was given nothing.
