@@ -35,7 +35,7 @@ use crate::api::{Permission, PermissionTable, read_value};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineConfig {
-    /// The folder that holds the store and its key, or on PostgreSQL the key only; one engine at a time has a store open.
+    /// The folder that holds the store and its key, or on PostgreSQL the key only; one engine at a time has a folder's store open.
     /// Absent: the platform's folder for application data, e.g. `~/.local/share/atom`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_dir: Option<PathBuf>,

@@ -39,6 +39,7 @@ def test_every_operation_answers_through_its_method(tmp_path: Path) -> None:
             operations = Operations(recorder)  # type: ignore[arg-type]
             assert (await operations.engine.info())["operations"] == len(index["operations"])
             assert (await operations.engine.health())["status"] == "ok"
+            assert (await operations.workers.list())["workers"] == []
 
             functions = (await operations.functions.list(prefix="template."))["functions"]
             assert [function["name"] for function in functions] == ["template.render"]

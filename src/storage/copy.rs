@@ -10,8 +10,7 @@ use crate::{EngineConfig, Error, Result, Storage};
 /// or a PostgreSQL database that keeps nothing yet, and is made where it is missing. The file `root.key` is copied from one
 /// `data_dir` to the other, as secrets stay encrypted with it.
 ///
-/// No engine works on the first one meanwhile: one that has a folder open keeps it from being copied, and one that has a database
-/// is shut out from it. What was copied is read again and compared before it counts. Runs that were under way go on when
+/// No engine works on the first one meanwhile: one that has it open keeps it from being copied. What was copied is read again and compared before it counts. Runs that were under way go on when
 /// an engine opens the copy; open one of the two only, as runs that go on in both do everything twice.
 ///
 /// ```
