@@ -1,6 +1,7 @@
 //! Numbers of the engine beside this machine's own floor, measured side by side in one run.
 //!
-//! Run with `cargo xtask bench`, or `cargo xtask bench peers` for other engines side by side. Disks and neighbours make single numbers noisy: the ratios and medians count.
+//! Run with `cargo xtask bench`, `cargo xtask bench peers` for other engines side by side, or `cargo xtask bench scale`
+//! for many engines on PostgreSQL. Disks and neighbours make single numbers noisy: the ratios and medians count.
 
 #![allow(missing_docs, reason = "a program for people")]
 #![expect(
@@ -11,6 +12,8 @@
 
 mod parked;
 mod peers;
+#[cfg(all(unix, feature = "postgres"))]
+mod scale;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -39,6 +42,10 @@ fn main() {
     if let Some(folder) = std::env::var_os(parked::FOLDER) {
         return parked::measure(Path::new(&folder));
     }
+    #[cfg(all(unix, feature = "postgres"))]
+    if let Ok(place) = std::env::var(scale::WORKER) {
+        return scale::work(&place);
+    }
     let arguments: Vec<String> = std::env::args()
         .skip(1)
         .filter(|argument| argument != "--bench")
@@ -46,6 +53,8 @@ fn main() {
     println!("{:<52} {:>14}", "what", "median");
     match arguments.split_first() {
         Some((first, peers)) if first == "peers" => return peers::compare(peers),
+        #[cfg(all(unix, feature = "postgres"))]
+        Some((first, peers)) if first == "scale" => return scale::compare(peers),
         Some((first, _)) if first == "steps" => return steps(),
         Some((first, _)) if first == "many" => return many(),
         Some((first, _)) if first == "long" => return long_run(),

@@ -9,8 +9,8 @@ use crate::{CONCURRENT_STEPS, ROUNDS, STEPS, deploy, median, open, run, run_many
 const RUNS: usize = 256;
 
 /// A program that does the work of a line that it reads, and prints the seconds it took.
-struct Peer {
-    name: String,
+pub(crate) struct Peer {
+    pub(crate) name: String,
     process: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -21,23 +21,45 @@ struct Peer {
 }
 
 impl Peer {
-    /// `words` is a name, a program and its first arguments. A program that does not get ready is told and left out.
+    /// `words` is a name, a program and its first arguments; it keeps its data in a folder of its own. A program that does not
+    /// get ready is told and left out.
     fn start(words: &[String]) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().display().to_string();
+        Self::start_at(words, &place, RUNS, folder)
+    }
+
+    /// The same for a program that keeps its data at a place.
+    pub(crate) fn start_at(
+        words: &[String],
+        place: &str,
+        runs: usize,
+        folder: tempfile::TempDir,
+    ) -> Option<Self> {
         let [name, program, arguments @ ..] = words else {
             return None;
         };
-        let folder = tempfile::tempdir().unwrap();
-        let numbers = [STEPS, RUNS, CONCURRENT_STEPS].map(|number| number.to_string());
-        let mut process = Command::new(program)
-            .args(arguments)
-            .arg(folder.path())
-            .args(numbers)
+        let numbers = [STEPS, runs, CONCURRENT_STEPS].map(|number| number.to_string());
+        let mut command = Command::new(program);
+        command.args(arguments).arg(place).args(numbers);
+        Self::begin(name, command, folder)
+    }
+
+    /// This program again, told by a variable of its environment what to be.
+    pub(crate) fn of_this_program(name: &str, variable: &str, value: &str) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.env(variable, value);
+        Self::begin(name, command, tempfile::tempdir().unwrap()).unwrap()
+    }
+
+    fn begin(name: &str, mut command: Command, folder: tempfile::TempDir) -> Option<Self> {
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut peer = Self {
-            name: name.clone(),
+            name: name.to_owned(),
             input: process.stdin.take().unwrap(),
             output: BufReader::new(process.stdout.take().unwrap()),
             process,
@@ -52,15 +74,37 @@ impl Peer {
         None
     }
 
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         line.trim().to_owned()
     }
 
-    fn seconds(&mut self, work: &str) -> f64 {
+    pub(crate) fn ask(&mut self, work: &str) {
         writeln!(self.input, "{work}").unwrap();
+    }
+
+    fn seconds(&mut self, work: &str) -> f64 {
+        self.ask(work);
         self.line().parse().unwrap_or(f64::NAN)
+    }
+
+    /// Does both kinds of work once.
+    pub(crate) fn take_turn(&mut self, counts: bool) {
+        let (one, many) = (self.seconds("sequential"), self.seconds("concurrent"));
+        if counts {
+            self.sequential.push(one);
+            self.concurrent.push(many);
+        }
+    }
+
+    /// Steps a second of one run, and of so many at once.
+    pub(crate) fn rates(&self, runs: usize) -> (f64, f64) {
+        let rate = |steps: usize, seconds: &[f64]| steps as f64 / median(seconds.to_vec());
+        (
+            rate(STEPS, &self.sequential),
+            rate(runs * CONCURRENT_STEPS, &self.concurrent),
+        )
     }
 }
 
@@ -93,11 +137,7 @@ pub(crate) fn compare(commands: &[String]) {
             concurrent.push(many);
         }
         for peer in &mut peers {
-            let (one, many) = (peer.seconds("sequential"), peer.seconds("concurrent"));
-            if round > 0 {
-                peer.sequential.push(one);
-                peer.concurrent.push(many);
-            }
+            peer.take_turn(round > 0);
         }
     }
     runtime.block_on(engine.close()).unwrap();

@@ -22,6 +22,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   check            formatting, lints and licences
   bench            prints the numbers of benches/ beside this machine's own floor
   bench peers      installs other engines below target/ and does the same work with them and with this one, in turns
+  bench scale      the same for one, two and four engines on one PostgreSQL, beside pgbench and DBOS on the same server
 ";
 
 /// One part of the tests.
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         ["soak"] => rust::soak(&root),
         ["check"] => rust::check(&root),
         ["bench", "peers"] => peers::bench(&root),
+        ["bench", "scale"] => peers::scale(&root),
         ["bench", rest @ ..] => rust::bench(&root, rest),
         _ => {
             eprint!("{USAGE}");

@@ -9,11 +9,10 @@ const NODE_PACKAGES: [&str; 2] = ["@restatedev/restate-server", "@restatedev/res
 
 /// Does the same work with every engine that can be installed here, and with this one.
 pub(crate) fn bench(root: &Path) -> Outcome {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let folder = target.join("peers");
-    if let Err(error) = std::fs::create_dir_all(&folder) {
-        return Outcome::Failed(format!("{} cannot be created: {error}", folder.display()));
-    }
+    let folder = match folder(root) {
+        Ok(folder) => folder,
+        Err(why) => return Outcome::Failed(why),
+    };
     let script = |name: &str| root.join("benches/peers").join(name).display().to_string();
     let mut commands: Vec<String> = Vec::new();
     let mut add = |words: [String; 4]| {
@@ -44,6 +43,31 @@ pub(crate) fn bench(root: &Path) -> Outcome {
     let mut arguments = vec!["bench", "--locked", "-p", "atom-engine", "--", "peers"];
     arguments.extend(commands.iter().map(String::as_str));
     run(root, "cargo", &arguments)
+}
+
+/// Measures many engines on one PostgreSQL, beside DBOS on the same server where it can be installed.
+pub(crate) fn scale(root: &Path) -> Outcome {
+    let folder = match folder(root) {
+        Ok(folder) => folder,
+        Err(why) => return Outcome::Failed(why),
+    };
+    let script = root.join("benches/peers/dbos_postgres.py").display().to_string();
+    let mut arguments = vec!["bench", "--locked", "-p", "atom-engine", "--", "scale"];
+    let python = python(root, &folder);
+    match &python {
+        Ok(python) => arguments.extend(["DBOS", python, &script]),
+        Err(why) => println!("DBOS was not measured: {why}"),
+    }
+    run(root, "cargo", &arguments)
+}
+
+/// Where other engines are installed.
+fn folder(root: &Path) -> Result<PathBuf, String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let folder = target.join("peers");
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| format!("{} cannot be created: {error}", folder.display()))?;
+    Ok(folder)
 }
 
 /// A Python that has the packages.

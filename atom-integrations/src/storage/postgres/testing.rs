@@ -59,6 +59,8 @@ const MISSING: &str = "PostgreSQL 15 or later is not installed (on Debian it is 
 #[derive(Debug)]
 pub struct TestPostgres {
     directory: PathBuf,
+    /// Where its programs are.
+    programs: PathBuf,
     shell: Shell,
     databases: AtomicU32,
 }
@@ -154,6 +156,16 @@ impl TestPostgres {
             "postgres:///{ROLE}?host={directory}&user={ROLE}&schema={}",
             database.schema
         )
+    }
+
+    /// One of the server's own programs, such as `pgbench`, which finds it by its environment.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.programs.join(program));
+        command
+            .env("PGHOST", &self.directory)
+            .env("PGUSER", ROLE)
+            .env("PGDATABASE", ROLE);
+        command
     }
 
     /// Stops the server in the middle of what it does, as a crash would. Only for one that is not shared.
@@ -272,6 +284,7 @@ fn start(programs: &Path) -> io::Result<TestPostgres> {
     }
     Ok(TestPostgres {
         directory,
+        programs: programs.to_owned(),
         shell: Shell(Arc::new(Mutex::new(pipes))),
         databases: AtomicU32::new(0),
     })

@@ -63,6 +63,7 @@ pub(in crate::runtime) async fn drive(
     };
     drop(stuck);
     if matches!(result, Ok(Departure::Parked)) {
+        runtime.note_room();
         return;
     }
     if let Err(error) = &result
@@ -74,6 +75,7 @@ pub(in crate::runtime) async fn drive(
     }
     // Whoever looks the run up from now on reads its state from the store.
     runtime.drivers().remove(&(scope, run));
+    runtime.note_room();
     match result {
         Ok(Departure::Left) => progress.send_modify(|progress| progress.stopped = Some(closed())),
         Ok(_) => progress.send_modify(|progress| progress.has_ended = true),

@@ -1,8 +1,10 @@
 //! Taking runs that nobody holds.
 
+use std::sync::Arc;
+
 use atom_core::storage::{MAX_PAGE, PageRequest, RunFilter, RunRecord, RunStatus, WorkerStore};
 use atom_core::{Result, Retry, RunId, Scope, WorkerId};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{BATCH, INTERVAL, key};
 use crate::runtime::Runtime;
@@ -21,6 +23,8 @@ pub(super) struct Claims {
     has_changed: bool,
     /// When the others were last looked at.
     looked_at: tokio::time::Instant,
+    /// Told when this engine has room for more runs.
+    room: Arc<Notify>,
 }
 
 impl Claims {
@@ -34,13 +38,19 @@ impl Claims {
             is_uncertain: false,
             has_changed: false,
             looked_at: tokio::time::Instant::now(),
+            room: Arc::clone(&runtime.inner.membership.room),
         })
     }
 
     async fn claim(&mut self, runtime: &Runtime, workers: &dyn WorkerStore) -> Result<()> {
         loop {
-            let runs = workers.claim(&self.refused, BATCH).await?;
-            let is_last = runs.len() < BATCH;
+            // What others could begin with at once is not left to wait here.
+            let wanted = runtime.room().min(BATCH);
+            if wanted == 0 {
+                return Ok(());
+            }
+            let runs = workers.claim(&self.refused, wanted).await?;
+            let is_last = runs.len() < wanted;
             let mut unfit = Vec::new();
             for run in runs {
                 if runtime.can_drive(&run).await? {
@@ -110,6 +120,7 @@ impl Work for Claims {
         };
         tokio::select! {
             changed = self.news.changed() => gone(changed).await,
+            () = self.room.notified() => {}
             changed = self.identity.changed() => {
                 // The pass looks at it.
                 self.identity.mark_changed();
@@ -183,6 +194,21 @@ impl Runtime {
             if is_last {
                 return Ok(claimed);
             }
+        }
+    }
+
+    /// How many more runs this engine takes from others: it drives no more of them than it makes calls at once.
+    fn room(&self) -> usize {
+        let limits = &self.inner.parts.limits;
+        let most = limits.concurrent_calls.min(limits.concurrent_runs);
+        most.saturating_sub(self.drivers().driven())
+    }
+
+    /// Notes that a driver has ended: there may be room for other runs.
+    pub(in crate::runtime) fn note_room(&self) {
+        // Asking for one run at a time would cost more than driving it.
+        if self.workers().is_some() && self.room() >= BATCH {
+            self.inner.membership.room.notify_one();
         }
     }
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use atom_core::storage::{RunRecord, WorkerInfo, WorkerRecord, WorkerState, WorkerStore, lease_lost};
 use atom_core::{CancellationToken, Result, RunId, Scope, WorkerId};
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use super::Runtime;
@@ -60,6 +61,8 @@ pub(super) struct Membership {
     is_attended: AtomicBool,
     /// Cancelled when nothing new is to begin.
     pub(super) draining: CancellationToken,
+    /// Told when this engine may take more runs.
+    room: Arc<Notify>,
     /// Who was there when it was last looked.
     peers: Mutex<Vec<WorkerRecord>>,
 }
@@ -73,6 +76,7 @@ impl Membership {
             resumed: Mutex::default(),
             is_attended: AtomicBool::new(false),
             draining: CancellationToken::new(),
+            room: Arc::default(),
             peers: Mutex::default(),
         }
     }
