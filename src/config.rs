@@ -299,7 +299,7 @@ mod tests {
     fn what_does_not_fit_is_refused_by_name() {
         for (text, named) in [
             (r#"{ "datadir": "/x" }"#, "datadir"),
-            (r#"{ "storage": "paper" }"#, "'storage' must be"),
+            (r#"{ "storage": "paper" }"#, "'storage' does not fit: it must be"),
             (r#"{ "file_roots": "somewhere" }"#, "file_roots"),
             (r#"{ "permissions": { "operator": ["runs.fly"] } }"#, "runs.fly"),
             (

@@ -29,9 +29,18 @@ test("a folder that is in use is locked until its engine is closed", async (t) =
 });
 
 test("a configuration that does not fit is refused by name", async () => {
-  await assert.rejects(open({ storage: "paper" }), { code: "invalid_request", message: /paper/ });
+  await assert.rejects(open({ storage: "paper" }), { code: "invalid_request", message: /storage/ });
   await assert.rejects(open({ dataDirectory: "x" }), { code: "invalid_request", message: /data_directory/ });
   await assert.rejects(open({ http: { timeoutSeconds: 0 } }), { code: "invalid_request", message: /timeout/ });
+});
+
+test("a database that cannot be reached is told without its password", async (t) => {
+  const options = { dataDir: folderFor(t), storage: "postgres://ada:pass-7@127.0.0.1:1/app" };
+  await assert.rejects(open(options), (error) => {
+    assert.equal(error.code, "unavailable");
+    assert.ok(!`${error.stack} ${JSON.stringify(error)}`.includes("pass-7"));
+    return true;
+  });
 });
 
 test("the options reach the engine", async (t) => {

@@ -59,10 +59,19 @@ def test_a_closed_engine_says_so() -> None:
     run(main())
 
 
+def test_a_database_that_cannot_be_reached_is_told_without_its_password(tmp_path: Path) -> None:
+    async def main() -> None:
+        with pytest.raises(errors.UnavailableError) as caught:
+            await atom_engine.open(data_dir=tmp_path, storage="postgres://ada:pass-7@127.0.0.1:1/app")
+        assert "pass-7" not in f"{caught.value!r} {caught.value}"
+
+    run(main())
+
+
 def test_options_are_checked_by_name() -> None:
     async def main() -> None:
-        with pytest.raises(errors.InvalidRequestError, match="paper"):
-            await atom_engine.open(storage="paper")  # type: ignore[arg-type]
+        with pytest.raises(errors.InvalidRequestError, match="storage"):
+            await atom_engine.open(storage="paper")
 
     run(main())
 

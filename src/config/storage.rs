@@ -50,6 +50,9 @@ pub enum StorageKind {
     Postgres,
 }
 
+/// What a text can be that says where an engine keeps what it is given.
+const EXPECTED: &str = "\"sqlite\", \"memory\" or a URL \"postgres://user:password@host/database\"";
+
 /// How the URL of a database begins.
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
@@ -85,9 +88,7 @@ impl FromStr for Storage {
             url if SCHEMES.iter().any(|scheme| url.starts_with(scheme)) => {
                 Ok(Self::Postgres(Secret::new(url)))
             }
-            _ => Err(Error::invalid_request(
-                "'storage' must be \"sqlite\", \"memory\" or a URL \"postgres://user:password@host/database\"",
-            )),
+            _ => Err(Error::invalid_request(format!("'storage' must be {EXPECTED}"))),
         }
     }
 }
@@ -114,11 +115,9 @@ impl Serialize for Storage {
 
 impl<'de> Deserialize<'de> for Storage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Secret::deserialize(deserializer)
-            .map_err(|_| D::Error::custom("invalid type, expected a text"))?;
-        text.expose()
-            .parse()
-            .map_err(|error: Error| D::Error::custom(error.message()))
+        let text = Secret::deserialize(deserializer).ok();
+        let storage = text.and_then(|text| text.expose().parse().ok());
+        storage.ok_or_else(|| D::Error::custom(format!("it must be {EXPECTED}")))
     }
 }
 

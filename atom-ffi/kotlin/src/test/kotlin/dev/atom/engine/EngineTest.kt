@@ -178,6 +178,15 @@ class EngineTest {
         Engine.open(IN_MEMORY.copy(fileRoots = FileRoots.EVERYWHERE)).close()
     }
 
+    @Test
+    fun `a database that cannot be reached is told without its password`(@TempDir folder: Path) = test {
+        val url = "postgres://ada:pass-7@127.0.0.1:1/app"
+        val config = EngineConfig(dataDir = "$folder", storage = Storage.postgres(url))
+        assertFalse("$config".contains("pass-7"), "$config")
+        val failure = assertFails<UnavailableException> { Engine.open(config) }
+        assertFalse(failure.stackTraceToString().contains("pass-7"), "$failure")
+    }
+
     /** What the Kotlin tests show about the library holds for the Swift sources only if they are of the same one. */
     @Test
     fun `the Kotlin and Swift bindings are generated from the same library`() {
