@@ -128,6 +128,25 @@ pub(crate) fn examples(root: &Path) -> Outcome {
             &["run", "--locked", "--quiet", "--example", "morning-briefing"],
         )
     })
+    .then(|| scale_out(root, "sqlite"))
+    .then(|| match has_postgres() {
+        true => scale_out(root, "postgres"),
+        false => Outcome::Passed,
+    })
+}
+
+/// Does the same work wherever the engine keeps its data.
+fn scale_out(root: &Path, place: &str) -> Outcome {
+    let arguments = [
+        "run",
+        "--locked",
+        "--quiet",
+        "--example",
+        "scale-out",
+        "--",
+        place,
+    ];
+    run(root, "cargo", &arguments)
 }
 
 pub(crate) fn check(root: &Path) -> Outcome {
