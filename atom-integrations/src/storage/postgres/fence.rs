@@ -1,7 +1,7 @@
 //! Keeps an engine from writing once its lease is lost.
 //!
 //! Every transaction that writes calls the function `hold` with the worker that its engine is. It ends the transaction unless the
-//! worker holds its lease, and otherwise locks the worker until the transaction has ended: so who declares it gone waits
+//! worker holds its lease, and otherwise shares a lock until the transaction has ended: so who declares the worker gone waits
 //! for what is under way, and nothing of it is written after that.
 
 use atom_core::{Error, WorkerId, storage};

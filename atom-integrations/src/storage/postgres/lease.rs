@@ -31,11 +31,10 @@ pub(super) async fn join(
     before: Option<WorkerId>,
 ) -> Decoded<WorkerId> {
     // It is gone already when its lease was lost to others.
-    let leave = "UPDATE workers SET is_gone = true WHERE id = $1";
-    sqlx::query(leave)
-        .bind(before.map(uuid_of_worker))
-        .execute(&mut *connection)
-        .await?;
+    if let Some(before) = before {
+        let leave = sqlx::query("SELECT bury($1)").bind(uuid_of_worker(before));
+        leave.execute(&mut *connection).await?;
+    }
     let join = "INSERT INTO workers (lease_until) VALUES (clock_timestamp() + $1 * interval '1 millisecond') RETURNING id";
     let row = sqlx::query(join)
         .bind(milliseconds(lease))
@@ -56,6 +55,8 @@ pub(super) struct Keeper {
     head: Arc<watch::Sender<Offset>>,
     /// When the lease was last known to be held.
     renewed_at: Instant,
+    /// Whether the database may not know yet what the tables hold.
+    may_lack_statistics: bool,
 }
 
 impl Keeper {
@@ -73,6 +74,7 @@ impl Keeper {
             news,
             head,
             renewed_at: Instant::now(),
+            may_lack_statistics: true,
         };
         (keeper, is_worker, hears)
     }
@@ -101,7 +103,8 @@ impl Keeper {
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(self.patience())
-            .connect_lazy_with(self.config.connection());
+            // It looks whether there is anything, whoever it belongs to.
+            .connect_lazy_with(self.config.connection().options([("atom.all_tenants", "on")]));
         let mut listener = within(self.patience(), PgListener::connect_with(&pool)).await?;
         // A listener that connects anew by itself would not know for how long it was deaf.
         listener.eager_reconnect(false);
@@ -153,12 +156,15 @@ impl Keeper {
     }
 
     /// Looks how far the log of events reaches.
-    async fn look(&self, listener: &mut PgListener) -> Decoded<()> {
+    async fn look(&mut self, listener: &mut PgListener) -> Decoded<()> {
         let head = within(self.patience(), async {
             let query = sqlx::query("SELECT head FROM event_log");
             unsigned(query.fetch_one(&mut *listener).await?.try_get(0)?)
         });
         publish(&self.head, head.await?);
+        if self.may_lack_statistics {
+            self.may_lack_statistics = within(self.patience(), lacks_statistics(listener)).await?;
+        }
         Ok(())
     }
 
@@ -190,4 +196,19 @@ impl Keeper {
         self.renewed_at = begun_at;
         Ok(())
     }
+}
+
+/// Has the database look at tables that it has never looked at, as soon as they hold anything; tells whether that is to be asked
+/// again. By itself it does so after a minute, in which it takes any index that begins with the owner for as good as the key.
+async fn lacks_statistics(listener: &mut PgListener) -> Decoded<bool> {
+    let query = "SELECT reltuples < 0, EXISTS (SELECT FROM runs) FROM pg_class WHERE oid = 'runs'::regclass";
+    let row = sqlx::query(query).fetch_one(&mut *listener).await?;
+    let (is_unknown, is_used): (bool, bool) = (row.try_get(0)?, row.try_get(1)?);
+    if is_unknown && is_used {
+        sqlx::raw_sql("ANALYZE runs, journal, workflows, documents, events, approvals")
+            .execute(listener)
+            .await?;
+        return Ok(false);
+    }
+    Ok(is_unknown)
 }

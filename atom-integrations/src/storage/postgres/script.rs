@@ -121,11 +121,51 @@ impl Script {
                 array.push(argument);
             }
         }
+        if arrays.iter().all(|array| array.len() == 1) {
+            return self.given_one(name, &names, columns, arrays);
+        }
         let mut places = Vec::with_capacity(columns.len());
         for ((_, kind), array) in columns.iter().zip(arrays) {
             places.push(self.array(*kind, array)?);
         }
         Ok(format!("unnest({}) AS {name} ({names})", places.join(", ")))
+    }
+
+    /// One row, as a step that is alone mostly has: it needs no arrays to be taken apart.
+    fn given_one(
+        &mut self,
+        name: &str,
+        names: &str,
+        columns: Columns,
+        row: Vec<Vec<Argument>>,
+    ) -> Decoded<String> {
+        let mut places = Vec::with_capacity(columns.len());
+        for ((_, kind), value) in columns.iter().zip(row.into_iter().flatten()) {
+            places.push(self.scalar(*kind, value)?);
+        }
+        Ok(format!("(VALUES ({})) AS {name} ({names})", places.join(", ")))
+    }
+
+    fn scalar(&mut self, kind: Kind, value: Argument) -> Decoded<String> {
+        let arguments = &mut self.arguments;
+        let (added, name) = match (kind, value) {
+            (Kind::Integer, Argument::Integer(integer)) => (arguments.add(integer), "bigint"),
+            (Kind::Integer, Argument::Null) => (arguments.add(None::<i64>), "bigint"),
+            (Kind::Text, Argument::Text(text)) => (arguments.add(text), "text"),
+            (Kind::Text, Argument::Null) => (arguments.add(None::<String>), "text"),
+            (Kind::Id, Argument::Id(id)) => (arguments.add(id), "uuid"),
+            (Kind::Id, Argument::Null) => (arguments.add(None::<Uuid>), "uuid"),
+            (Kind::Boolean, Argument::Boolean(boolean)) => (arguments.add(boolean), "boolean"),
+            (Kind::Boolean, Argument::Null) => (arguments.add(None::<bool>), "boolean"),
+            (Kind::Bytes, Argument::Bytes(bytes)) => (arguments.add(bytes), "bytea"),
+            (Kind::Bytes, Argument::Null) => (arguments.add(None::<Vec<u8>>), "bytea"),
+            (kind, _) => {
+                let message = format!("a value of a column of the kind {kind:?} has another type");
+                return Err(sqlx::Error::Encode(message.into()));
+            }
+        };
+        added.map_err(sqlx::Error::Encode)?;
+        Ok(format!("${}::{name}", self.arguments.len()))
     }
 
     /// Inserts rows; `conflict` says what becomes of those that are there already.

@@ -27,8 +27,9 @@ use crate::storage::refusal::WriteResult;
 const IS_FREE: &str = "runs.status = 'running' AND (runs.worker IS NULL \
      OR runs.worker IN (SELECT workers.id FROM workers WHERE is_gone))";
 /// Declares the workers gone whose leases have run out; one that writes at this very moment only later.
-const BURY: &str = "UPDATE workers SET is_gone = true WHERE id IN \
-     (SELECT id FROM workers WHERE NOT is_gone AND lease_until <= clock_timestamp() FOR UPDATE SKIP LOCKED)";
+const BURY: &str = "WITH late AS MATERIALIZED (SELECT id FROM workers WHERE NOT is_gone AND lease_until <= clock_timestamp()), \
+     still AS MATERIALIZED (SELECT id FROM late WHERE pg_try_advisory_xact_lock(lock_of(id))) \
+     UPDATE workers SET is_gone = true FROM still WHERE workers.id = still.id AND lease_until <= clock_timestamp()";
 /// Forgets the workers that are gone and hold nothing, and the answers that nobody will read.
 const FORGET: [&str; 2] = [
     "DELETE FROM workers WHERE is_gone \
@@ -386,7 +387,7 @@ impl Write for Leave {
     type Answer = ();
 
     async fn apply(&self, connection: &mut PgConnection) -> WriteResult<()> {
-        let query = sqlx::query("UPDATE workers SET is_gone = true WHERE id = $1");
+        let query = sqlx::query("SELECT bury($1)");
         execute(&mut *connection, query.bind(uuid_of_worker(self.worker))).await?;
         execute(connection, sqlx::query("SELECT tell('work')")).await?;
         Ok(())

@@ -18,14 +18,27 @@ CREATE TABLE workers (
     lease_until timestamptz NOT NULL
 ) WITH (fillfactor = 20);
 
--- Ends a transaction of a worker that does not hold its lease. Its lock, which lets the lease be renewed, has whoever declares the
--- worker gone wait for the transaction.
+-- The lock that a transaction of a worker shares with its others, and that whoever declares the worker gone has alone. A lock of a row
+-- would be written to disk with every step.
+CREATE FUNCTION lock_of(worker uuid) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT hashtextextended(worker::text, 3) $$;
+
+-- Ends a transaction of a worker that does not hold its lease. Whoever declares the worker gone waits for the transaction.
 CREATE FUNCTION hold(worker uuid) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM 1 FROM workers WHERE id = worker AND NOT is_gone AND lease_until > clock_timestamp() FOR KEY SHARE;
+    PERFORM pg_advisory_xact_lock_shared(lock_of(worker));
+    -- What is read is what is committed by now.
+    PERFORM 1 FROM workers WHERE id = worker AND NOT is_gone AND lease_until > clock_timestamp();
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the lease is lost' USING ERRCODE = 'AT001';
     END IF;
+END
+$$;
+
+-- Declares a worker gone, once nothing of it is under way.
+CREATE FUNCTION bury(worker uuid) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(lock_of(worker));
+    UPDATE workers SET is_gone = true WHERE id = worker;
 END
 $$;
 
