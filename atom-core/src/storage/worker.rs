@@ -40,6 +40,28 @@ pub struct WorkerInfo {
     pub is_draining: bool,
 }
 
+/// Which runs that nobody holds a worker takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// How many at most.
+    pub limit: usize,
+    /// None of the documents with these hashes.
+    pub refused: Vec<String>,
+    /// None of these tenants.
+    pub passed_over: Vec<String>,
+}
+
+impl Claim {
+    /// Any runs, up to so many.
+    #[must_use]
+    pub fn of_any(limit: usize) -> Self {
+        Self {
+            limit,
+            ..Self::default()
+        }
+    }
+}
+
 /// Whether a worker holds its runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -138,16 +160,15 @@ pub trait WorkerStore: Send + Sync {
     /// `storage_failed`.
     async fn list(&self) -> Result<Vec<WorkerRecord>>;
 
-    /// Takes up to `limit` runs that nobody holds and that have not ended, but none of the documents with the hashes in
-    /// `refused`: of all tenants in turn, of each the most urgent, then the oldest first. Gives them without their inputs, as
-    /// [`RunStore::runs`](super::RunStore::runs) does.
+    /// Takes runs that nobody holds and that have not ended: of all tenants in turn, of each the most urgent, then the oldest
+    /// first. Gives them without their inputs, as [`RunStore::runs`](super::RunStore::runs) does.
     ///
     /// # Errors
     /// `conflict` when the lease was lost, `storage_failed`.
     ///
     /// # Cancel safety
     /// A dropped future may have taken runs; [`held`](Self::held) finds them.
-    async fn claim(&self, refused: &[String], limit: usize) -> Result<Vec<RunRecord>>;
+    async fn claim(&self, wanted: &Claim) -> Result<Vec<RunRecord>>;
 
     /// Takes one run that nobody holds; tells whether this worker holds it then.
     ///

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use atom_core::storage::{ApprovalChange, ApprovalStore, RunCommit, RunStore, WorkerStore};
+use atom_core::storage::{ApprovalChange, ApprovalStore, Claim, RunCommit, RunStore, WorkerStore};
 use atom_core::testkit::fixtures::{approval, commit, new_run, principal, run_id, scope};
 use atom_core::{CloudEvent, EventLog, Secret};
 use atom_integrations::storage::PostgresConfig;
@@ -99,7 +99,7 @@ async fn child() {
         return;
     };
     let store = open(&PostgresConfig::new(&Secret::new(url)).unwrap()).await;
-    store.claim(&[], 10).await.unwrap();
+    store.claim(&Claim::of_any(10)).await.unwrap();
     let mut next = sequences(&store, run_id(0)).await.len() as u64;
     println!();
     loop {

@@ -12,7 +12,7 @@ mod speed;
 mod vault;
 
 use atom_core::RunId;
-use atom_core::storage::{RunStore, WorkerStore};
+use atom_core::storage::{Claim, RunStore, WorkerStore};
 use atom_core::testkit::{self, fixtures};
 use atom_integrations::storage::postgres_testing::TestPostgres;
 use atom_integrations::storage::{PostgresConfig, PostgresStore};
@@ -54,7 +54,7 @@ async fn take_over(server: &TestPostgres, database: &PostgresConfig) -> Postgres
     let bury = "UPDATE workers SET lease_until = clock_timestamp()";
     server.execute(database, bury).await.unwrap();
     let store = open(database).await;
-    store.claim(&[], 1000).await.unwrap();
+    store.claim(&Claim::of_any(1000)).await.unwrap();
     store
 }
 

@@ -1,6 +1,8 @@
 //! Opening databases of every kind.
 
-use atom_core::storage::{PageRequest, RunFilter, RunStore, TemplateStore, WorkerStore, WorkflowStore};
+use atom_core::storage::{
+    Claim, PageRequest, RunFilter, RunStore, TemplateStore, WorkerStore, WorkflowStore,
+};
 use atom_core::testkit::fixtures::{commit, new_run, principal, run_id, scope};
 use atom_core::{ErrorCode, EventLog, Retry, Secret};
 use atom_integrations::storage::{PostgresConfig, PostgresStore};
@@ -24,7 +26,7 @@ async fn what_was_written_is_there_when_the_database_is_opened_again() {
     let store = open(&database).await;
     assert_eq!(sequences(&store, run_id(1)).await, [0, 1, 2]);
     // Who closes leaves its runs to others at once.
-    assert_eq!(store.claim(&[], 10).await.unwrap().len(), 1);
+    assert_eq!(store.claim(&Claim::of_any(10)).await.unwrap().len(), 1);
     store.commit(commit(&scope(), run_id(1), 3..4)).await.unwrap();
 }
 
@@ -72,7 +74,7 @@ async fn an_engine_whose_lease_was_lost_can_write_nothing() {
     assert_eq!(codes, [ErrorCode::Conflict; 4]);
     assert_eq!(sequences(&old, run_id(1)).await, [0], "it can read still");
     assert_eq!(new.document(&scope(), "h2").await.unwrap(), None);
-    assert_eq!(new.claim(&[], 10).await.unwrap().len(), 1);
+    assert_eq!(new.claim(&Claim::of_any(10)).await.unwrap().len(), 1);
     new.commit(commit(&scope(), run_id(1), 1..2)).await.unwrap();
     old.close().await.unwrap();
     assert_eq!(sequences(&new, run_id(1)).await, [0, 1]);
@@ -91,10 +93,10 @@ async fn a_worker_is_not_gone_while_it_writes() {
     let new = open(&database).await;
     // Its lease can be renewed meanwhile, and does run out.
     lose_lease(server, &database, &old).await;
-    assert_eq!(new.claim(&[], 10).await.unwrap(), []);
+    assert_eq!(new.claim(&Claim::of_any(10)).await.unwrap(), []);
     sqlx::raw_sql("COMMIT").execute(&mut writing).await.unwrap();
     assert!(new.document(&scope(), "h1").await.unwrap().is_some());
-    assert_eq!(new.claim(&[], 10).await.unwrap().len(), 1);
+    assert_eq!(new.claim(&Claim::of_any(10)).await.unwrap().len(), 1);
     assert!(old.create(new_run(&principal(), 2)).await.is_err());
 }
 

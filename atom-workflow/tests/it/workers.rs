@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use atom_core::function::TypedFunction;
 use atom_core::storage::{
-    ApprovalFilter, ApprovalStore, DecisionKind, MemoryStore, PageRequest, RunRecord, RunStatus, RunStore,
-    WorkerState, WorkerStore,
+    ApprovalFilter, ApprovalStore, Claim, DecisionKind, MemoryStore, PageRequest, RunRecord, RunStatus,
+    RunStore, WorkerState, WorkerStore,
 };
 use atom_core::{CloudEvent, ErrorCode};
 use atom_workflow::definition::Workflow;
@@ -292,7 +292,7 @@ async fn what_nobody_takes_in_is_taken_back() {
     // It stands still: it holds its lease, but takes in no letters.
     crew.benches[0].runtime.close(Duration::ZERO).await;
     crew.stores[0].rejoin();
-    let stalled = crew.stores[0].claim(&[], 10).await.unwrap();
+    let stalled = crew.stores[0].claim(&Claim::of_any(10)).await.unwrap();
     assert_eq!(stalled.len(), 1);
     let error = crew.benches[1]
         .runtime

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 
 use super::{MemoryStore, Run, Tables};
 use crate::storage::{
-    Delivery, Letter, LetterId, RunRecord, WorkerInfo, WorkerRecord, WorkerState, WorkerStore, lease_lost,
+    Claim, Delivery, Letter, LetterId, RunRecord, WorkerInfo, WorkerRecord, WorkerState, WorkerStore,
+    lease_lost,
 };
 use crate::{ErrorReport, Result, RunId, Scope, WorkerId};
 
@@ -219,11 +220,19 @@ impl WorkerStore for MemoryStore {
         }))
     }
 
-    async fn claim(&self, refused: &[String], limit: usize) -> Result<Vec<RunRecord>> {
+    async fn claim(&self, wanted: &Claim) -> Result<Vec<RunRecord>> {
+        let Claim {
+            limit,
+            refused,
+            passed_over,
+        } = wanted;
         let me = self.seat();
         self.write_held(|tables, _| {
             let free = tables.runs.values().filter(|run| tables.is_free(run));
-            let wanted = free.filter(|run| !refused.contains(&run.record.workflow.hash));
+            let wanted = free.filter(|run| {
+                !refused.contains(&run.record.workflow.hash)
+                    && !passed_over.contains(&run.record.principal.tenant)
+            });
             let rank = |run: &RunRecord| {
                 run.admission
                     .as_ref()
@@ -249,7 +258,7 @@ impl WorkerStore for MemoryStore {
                 })
                 .collect();
             in_turn.sort();
-            let taken = in_turn.into_iter().take(limit);
+            let taken = in_turn.into_iter().take(*limit);
             Ok(taken
                 .filter_map(|(_, (_, (_, id)), scope)| {
                     let run = tables.runs.get_mut(&(scope, id))?;

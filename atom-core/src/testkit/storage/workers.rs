@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
 use super::code;
-use crate::storage::{Delivery, NewRun, RunEnd, RunStatus, Store, WorkerInfo, WorkerState, WorkerStore};
+use crate::storage::{
+    Claim, Delivery, NewRun, RunEnd, RunStatus, Store, WorkerInfo, WorkerState, WorkerStore,
+};
 use crate::testkit::fixtures::{commit, new_run, principal, run_id, scope, second};
 use crate::{Error, ErrorCode, Principal, RunId, Scope, WorkerId};
 
@@ -60,7 +62,7 @@ async fn check_ownership(first: &dyn Store, other: &dyn Store) {
     assert_eq!(code(other.commit(step(1)).await), Some(ErrorCode::Conflict));
     first.commit(step(1)).await.unwrap();
     // Who asked too early is not refused for ever.
-    assert_eq!(workers(other).claim(&[], 10).await.unwrap(), []);
+    assert_eq!(workers(other).claim(&Claim::of_any(10)).await.unwrap(), []);
     assert!(!workers(other).claim_run(&scope(), run).await.unwrap());
     workers(first).release(&[(scope(), run)]).await.unwrap();
     assert_eq!(code(first.commit(step(2)).await), Some(ErrorCode::Conflict));
@@ -73,7 +75,7 @@ async fn check_ownership(first: &dyn Store, other: &dyn Store) {
     assert_eq!(workers(other).held(None, 10).await.unwrap(), [(scope(), run)]);
     other.commit(step(2)).await.unwrap();
     workers(other).release(&[(scope(), run)]).await.unwrap();
-    let claimed = workers(first).claim(&[], 10).await.unwrap();
+    let claimed = workers(first).claim(&Claim::of_any(10)).await.unwrap();
     assert_eq!(claimed.iter().map(|run| run.id).collect::<Vec<_>>(), [run]);
     first.commit(step(3)).await.unwrap();
     assert_eq!(code(other.commit(step(4)).await), Some(ErrorCode::Conflict));
@@ -87,9 +89,17 @@ async fn check_ownership(first: &dyn Store, other: &dyn Store) {
     assert_eq!(holder(first, run_id(2)).await, None);
     let step = commit(&scope(), run_id(2), 1..2);
     assert_eq!(code(other.commit(step).await), Some(ErrorCode::Conflict));
-    let hash = new_run(&principal(), 2).workflow.hash;
-    assert_eq!(workers(first).claim(&[hash], 10).await.unwrap(), []);
-    assert_eq!(workers(first).claim(&[], 10).await.unwrap().len(), 1);
+    let refused = Claim {
+        refused: vec![new_run(&principal(), 2).workflow.hash],
+        ..Claim::of_any(10)
+    };
+    let passed_over = Claim {
+        passed_over: vec!["other".to_owned(), principal().tenant],
+        ..Claim::of_any(10)
+    };
+    assert_eq!(workers(first).claim(&passed_over).await.unwrap(), []);
+    assert_eq!(workers(first).claim(&refused).await.unwrap(), []);
+    assert_eq!(workers(first).claim(&Claim::of_any(10)).await.unwrap().len(), 1);
     end(first, &scope(), run_id(2), 1).await;
 }
 
@@ -186,7 +196,7 @@ async fn check_order_of_claims(first: &dyn Store, other: &dyn Store) {
 }
 
 async fn claim(store: &dyn Store, limit: usize) -> Vec<RunId> {
-    let runs = workers(store).claim(&[], limit).await.unwrap();
+    let runs = workers(store).claim(&Claim::of_any(limit)).await.unwrap();
     runs.into_iter().map(|run| run.id).collect()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use atom_core::storage::{
-    Delivery, Letter, LetterId, RunRecord, WorkerInfo, WorkerRecord, WorkerState, WorkerStore,
+    Claim, Delivery, Letter, LetterId, RunRecord, WorkerInfo, WorkerRecord, WorkerState, WorkerStore,
 };
 use atom_core::{ErrorReport, Result, RunId, Scope, WorkerId};
 use jiff::Timestamp;
@@ -78,11 +78,10 @@ impl WorkerStore for PostgresStore {
             .map_err(|error| self.database.error(error))
     }
 
-    async fn claim(&self, refused: &[String], limit: usize) -> Result<Vec<RunRecord>> {
-        let claim = Claim {
+    async fn claim(&self, wanted: &Claim) -> Result<Vec<RunRecord>> {
+        let claim = ClaimRuns {
             worker: self.database.worker(),
-            refused,
-            limit: row_limit(limit),
+            wanted,
         };
         let runs = self.database.write(Sight::All, claim).await?;
         if !runs.is_empty() {
@@ -279,14 +278,13 @@ impl Write for Introduce<'_> {
 }
 
 /// Takes runs that nobody holds.
-struct Claim<'a> {
+struct ClaimRuns<'a> {
     worker: WorkerId,
-    refused: &'a [String],
-    limit: i64,
+    wanted: &'a Claim,
 }
 
 #[async_trait]
-impl Write for Claim<'_> {
+impl Write for ClaimRuns<'_> {
     type Answer = Vec<RunRecord>;
 
     async fn apply(&self, connection: &mut PgConnection) -> WriteResult<Vec<RunRecord>> {
@@ -294,8 +292,8 @@ impl Write for Claim<'_> {
         // Each half is read along its index. Of every tenant the first come before the second of any.
         let sql = format!(
             "WITH free AS (SELECT tenant, owner, id, rank, created_at FROM runs WHERE status = 'running' AND worker IS NULL \
-             AND hash <> ALL($2) UNION ALL SELECT tenant, owner, id, rank, created_at FROM runs WHERE status = 'running' \
-             AND worker = ANY(ARRAY(SELECT workers.id FROM workers WHERE is_gone)) AND hash <> ALL($2)), \
+             AND hash <> ALL($2) AND tenant <> ALL($4) UNION ALL SELECT tenant, owner, id, rank, created_at FROM runs WHERE status = 'running' \
+             AND worker = ANY(ARRAY(SELECT workers.id FROM workers WHERE is_gone)) AND hash <> ALL($2) AND tenant <> ALL($4)), \
              in_turn AS (SELECT *, row_number() OVER (PARTITION BY tenant ORDER BY coalesce(rank, 0), created_at, id) AS turn \
              FROM free), \
              chosen AS MATERIALIZED (SELECT runs.tenant, runs.owner, runs.id FROM in_turn JOIN runs USING (tenant, owner, id) \
@@ -304,10 +302,13 @@ impl Write for Claim<'_> {
              UPDATE runs SET worker = $1 FROM chosen WHERE runs.tenant = chosen.tenant AND runs.owner = chosen.owner \
              AND runs.id = chosen.id RETURNING {LISTED}{COLUMNS}"
         );
+        let passed_over = self.wanted.passed_over.iter();
+        let passed_over: Vec<_> = passed_over.map(|tenant| stored(tenant)).collect();
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(uuid_of_worker(self.worker))
-            .bind(self.refused)
-            .bind(self.limit)
+            .bind(&self.wanted.refused)
+            .bind(row_limit(self.wanted.limit))
+            .bind(passed_over)
             .fetch_all(connection)
             .await?;
         let blobs = Blobs::default();

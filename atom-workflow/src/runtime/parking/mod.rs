@@ -70,6 +70,16 @@ impl Drivers {
         self.driven.len()
     }
 
+    /// The tenants of which so many runs are driven.
+    pub(super) fn tenants_with(&self, runs: usize) -> Vec<String> {
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for (scope, _) in self.driven.keys() {
+            *counts.entry(&scope.tenant).or_default() += 1;
+        }
+        let busy = counts.into_iter().filter(|(_, count)| *count >= runs);
+        busy.map(|(tenant, _)| tenant.to_owned()).collect()
+    }
+
     pub(super) fn parked(&self) -> usize {
         self.parked.len()
     }

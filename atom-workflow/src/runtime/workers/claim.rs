@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use atom_core::storage::{MAX_PAGE, PageRequest, RunFilter, RunRecord, RunStatus, WorkerStore};
+use atom_core::storage::{Claim, MAX_PAGE, PageRequest, RunFilter, RunRecord, RunStatus, WorkerStore};
 use atom_core::{Result, Retry, RunId, Scope, WorkerId};
 use tokio::sync::{Notify, watch};
 
 use super::{BATCH, INTERVAL, key};
 use crate::runtime::Runtime;
 use crate::runtime::background::Work;
+
+/// How many runs of a tenant are driven however many of others are.
+const SHARE: usize = 8;
 
 /// What takes runs for as long as the engine is open.
 pub(super) struct Claims {
@@ -44,13 +47,9 @@ impl Claims {
 
     async fn claim(&mut self, runtime: &Runtime, workers: &dyn WorkerStore) -> Result<()> {
         loop {
-            // What others could begin with at once is not left to wait here.
-            let wanted = runtime.room().min(BATCH);
-            if wanted == 0 {
-                return Ok(());
-            }
-            let runs = workers.claim(&self.refused, wanted).await?;
-            let is_last = runs.len() < wanted;
+            let wanted = runtime.wanted(&self.refused);
+            let runs = workers.claim(&wanted).await?;
+            let is_last = runs.len() < wanted.limit || !wanted.passed_over.is_empty();
             let mut unfit = Vec::new();
             for run in runs {
                 if runtime.can_drive(&run).await? {
@@ -176,7 +175,11 @@ impl Runtime {
         let mut claimed = Vec::new();
         let mut refused = Vec::new();
         loop {
-            let runs = workers.claim(&refused, BATCH).await?;
+            let wanted = Claim {
+                refused: refused.clone(),
+                ..Claim::of_any(BATCH)
+            };
+            let runs = workers.claim(&wanted).await?;
             let is_last = runs.len() < BATCH;
             let mut unfit = Vec::new();
             for run in runs {
@@ -194,6 +197,24 @@ impl Runtime {
             if is_last {
                 return Ok(claimed);
             }
+        }
+    }
+
+    /// What this engine takes from others. When it has enough to do it leaves runs to those who could begin with them at once,
+    /// but for the first ones of tenants that it does little for: nobody waits until all runs of another tenant are done.
+    fn wanted(&self, refused: &[String]) -> Claim {
+        let refused = refused.to_vec();
+        match self.room().min(BATCH) {
+            0 => Claim {
+                limit: SHARE,
+                refused,
+                passed_over: self.drivers().tenants_with(SHARE),
+            },
+            limit => Claim {
+                limit,
+                refused,
+                passed_over: Vec::new(),
+            },
         }
     }
 
