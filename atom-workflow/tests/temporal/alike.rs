@@ -1,0 +1,158 @@
+//! What runs give is the same on Temporal as with the embedded runtime, and calls have the same keys.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, deploy, embedded};
+
+const CHILD: &str = "
+document: { dsl: 1.0.3, namespace: default, name: child, version: 1.0.0 }
+do:
+  - rest: { wait: { milliseconds: 100 } }
+  - give: { set: { answer: '${ .question * 2 }' } }
+";
+
+const FAULTY: &str = "
+document: { dsl: 1.0.3, namespace: default, name: faulty, version: 1.0.0 }
+do:
+  - break: { raise: { error: { type: https://example.com/broken, status: 500, title: Broken, detail: '${ .why }' } } }
+";
+
+/// Documents of all kinds, with an input.
+fn documents() -> Vec<(&'static str, &'static str, Value)> {
+    vec![
+        ("nothing", "- a: { set: { ok: true } }", Value::Null),
+        ("null", "- a: { set: '${ null }' }", json!({})),
+        (
+            "data",
+            r#"
+- first: { input: { from: .user }, set: { name: '${ .first + " " + $input.last }' }, output: { as: '.name' }, export: { as: '{ greeted: . }' } }
+- second: { call: echo, with: { previous: '${ . }', context: '${ $context.greeted }', raw: '${ $workflow.input.user.first }' } }
+- third: { set: { big: 12345678901234567890, float: 0.1, texts: '${ .previous }' } }
+"#,
+            json!({ "user": { "first": "Ada", "last": "Lovelace" } }),
+        ),
+        (
+            "switch",
+            r#"
+- choose: { switch: [{ small: { when: .n < 10, then: small } }, { other: { then: exit } }] }
+- large: { set: { size: large }, then: end }
+- small: { call: echo, with: { size: small } }
+"#,
+            json!({ "n": 1 }),
+        ),
+        (
+            "loops",
+            r#"
+- loop: { for: { each: n, in: '${ [1, 2, 3] }' }, do: [{ one: { call: echo, with: { n: '${ $n }', i: '${ $index }' } } }] }
+- all: { set: { last: '${ . }' } }
+"#,
+            json!({}),
+        ),
+        (
+            "forks",
+            r#"
+- both: { fork: { branches: [{ a: { call: echo, with: { n: 1 } } }, { b: { do: [{ rest: { wait: { milliseconds: 50 } } }, { c: { call: echo, with: { n: 2 } } }] } }] } }
+- race: { fork: { compete: true, branches: [{ slow: { call: hang } }, { fast: { set: { won: fast } } }] } }
+"#,
+            json!({}),
+        ),
+        (
+            "retries",
+            r#"
+- attempt: { try: [{ go: { call: flaky, with: { failures: 2 } } }], catch: { retry: { delay: { milliseconds: 20 }, limit: { attempt: { count: 5 } } } } }
+"#,
+            json!({}),
+        ),
+        (
+            "caught",
+            r#"
+- attempt: { try: [{ go: { call: fail, with: { status: 503 } } }], catch: { as: problem, do: [{ tell: { set: { title: '${ $problem.title }', status: '${ $problem.status }' } } }] } }
+"#,
+            json!({}),
+        ),
+        ("fails", "- go: { call: fail, with: { status: 503 } }", json!({})),
+        ("panics", "- go: { call: panic }", json!({})),
+        (
+            "raises",
+            "- go: { raise: { error: { type: https://example.com/declined, status: 402, title: Declined, detail: '${ .why }' } } }",
+            json!({ "why": "no money" }),
+        ),
+        (
+            "undoes",
+            r#"
+- flight: { call: echo, with: { booked: flight }, metadata: { atom: { compensate: [{ cancelFlight: { call: echo, with: { undone: '${ .output.booked }', because: '${ .error.title }' } } }] } } }
+- hotel: { call: echo, with: { booked: hotel }, metadata: { atom: { compensate: [{ cancelHotel: { call: echo, with: { undone: '${ .output.booked }' } } }] } } }
+- pay: { raise: { error: { type: https://example.com/declined, status: 402, title: Declined } } }
+"#,
+            json!({}),
+        ),
+        (
+            "times out",
+            "timeout: { after: { milliseconds: 200 } }\ndo:\n  - go: { call: hang }\n",
+            json!({}),
+        ),
+        (
+            "a task times out",
+            r#"
+- attempt: { try: [{ go: { call: hang, timeout: { after: { milliseconds: 100 } } } }], catch: { do: [{ tell: { set: { late: true } } }] } }
+"#,
+            json!({}),
+        ),
+        (
+            "checks its input",
+            "input: { schema: { document: { type: object, required: [n] } } }\ndo:\n  - go: { set: { a: 1 } }\n",
+            json!({}),
+        ),
+        (
+            "waits for a run",
+            "- ask: { run: { workflow: { namespace: default, name: child, version: 1.0.0, input: { question: 21 } } } }",
+            json!({}),
+        ),
+        (
+            "starts a run and goes on",
+            "- ask: { run: { await: false, workflow: { namespace: default, name: child, version: 1.0.0, input: { question: 21 } } } }",
+            json!({ "kept": true }),
+        ),
+        (
+            "waits for a run that fails",
+            "- ask: { run: { workflow: { namespace: default, name: faulty, version: 1.0.0, input: { why: 'it is old' } } } }",
+            json!({}),
+        ),
+        (
+            "waits for a run that is not deployed",
+            "- ask: { run: { workflow: { namespace: default, name: nobody, version: 1.0.0 } } }",
+            json!({}),
+        ),
+        (
+            "emits and hears itself",
+            r#"
+- both:
+    fork:
+      branches:
+        - hear: { listen: { to: { one: { with: { type: com.example.said } } } } }
+        - say: { do: [{ rest: { wait: { milliseconds: 500 } } }, { tell: { emit: { event: { with: { id: '1', source: 'https://example.com', time: '2026-03-09T08:00:00Z', type: com.example.said, data: { n: 1 } } } } } }] }
+"#,
+            json!({}),
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_give_the_same_on_temporal_and_call_with_the_same_keys() {
+    let Some(mut world) = World::new("alike").await else {
+        return;
+    };
+    let deployed = [CHILD, FAULTY];
+    deploy(&world.bench, &world.ada, &deployed).await;
+    for (name, tasks, input) in documents() {
+        let known = world.bench.calls.keys().len();
+        let run = world.start(tasks, input.clone()).await;
+        let ended = world.wait(run).await;
+        let mut called = world.bench.calls.keys().split_off(known);
+        called.sort();
+        let (expected, keys) = embedded(&world.ada, run, tasks, input, &deployed).await;
+        assert_eq!(ended, expected, "{name}");
+        assert_eq!(called, keys, "{name}");
+    }
+    world.stop().await;
+}
