@@ -8,6 +8,7 @@ use futures::future::LocalBoxFuture;
 use jiff::Timestamp;
 use serde_json::Value;
 use temporalio_common::error::IncomingError;
+use temporalio_common::search_attributes::SearchAttributes;
 use temporalio_sdk::{
     ActivityExecutionError, ApplicationFailure, ChildWorkflowCancellationType, ChildWorkflowExecutionError,
     ChildWorkflowOptions, ParentClosePolicy, TimerOptions, WorkflowCancellationToken, WorkflowContext,
@@ -15,6 +16,7 @@ use temporalio_sdk::{
 };
 
 use super::activities::Activities;
+use super::client::WORKFLOW;
 use super::driver::{Driver, options};
 use super::interpreter::{Interpreter, now};
 use super::message::{Answer, Begin, Call, Find};
@@ -103,8 +105,11 @@ impl Driver {
             version,
             input,
         };
+        let mut attributes = self.context.search_attributes();
+        attributes.apply(WORKFLOW.value_set(format!("{}/{}", find.namespace, find.name)));
         let child = Child {
             context: self.context.clone(),
+            attributes,
             parent: self.begin.clone(),
             run,
             action,
@@ -118,6 +123,8 @@ impl Driver {
 /// A run that a run starts.
 struct Child {
     context: WorkflowContext<Interpreter>,
+    /// What it is listed by.
+    attributes: SearchAttributes,
     parent: Begin,
     run: RunId,
     action: ActionId,
@@ -195,7 +202,7 @@ impl Child {
             .cancellation_token(self.stop.clone())
             .parent_close_policy(policy)
             .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
-            .maybe_search_attributes(Some(self.context.search_attributes()))
+            .search_attributes(self.attributes.clone())
             .build()
     }
 

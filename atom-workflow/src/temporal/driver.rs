@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 use temporalio_common::RetryPolicy;
 use temporalio_sdk::{
-    ActivityOptions, ApplicationFailure, ContinueAsNewOptions, WaitConditionOptions,
+    ActivityOptions, ApplicationFailure, ContinueAsNewOptions, MemoValue, WaitConditionOptions,
     WorkflowCancellationToken, WorkflowContext, WorkflowResult, WorkflowTermination,
 };
 
 use super::activities::Activities;
+use super::client::{MEMO, Summary};
 use super::hearing::Hearing;
 use super::interpreter::{Interpreter, Step, now};
 use super::message::{Begin, Load, Record};
@@ -81,6 +82,7 @@ impl Driver {
         if let Err(error) = self.context.state_mut(|run| run.begin(begin, loaded, at)) {
             return self.stuck(error.message()).await;
         }
+        self.summarize()?;
         loop {
             if let Carried::Ended(end) = self.carry_out_all().await? {
                 return end;
@@ -106,6 +108,20 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Notes beside the run what it is, where whoever has started it could not.
+    fn summarize(&self) -> Result<(), WorkflowTermination> {
+        if self.context.memo().contains_key(MEMO) {
+            return Ok(());
+        }
+        let begin = &self.begin;
+        let summary = self.context.state(|run| {
+            let workflow = run.machine().map(Machine::workflow);
+            workflow.map(|workflow| Summary::new(begin.run, workflow, &begin.input))
+        });
+        let memo = summary.map(MemoValue::new);
+        Ok(self.context.upsert_memo([(MEMO, memo)])?)
     }
 
     /// The workflow's time, the only one there is.

@@ -8,6 +8,9 @@
 )]
 
 mod alike;
+mod lasting;
+mod messages;
+mod sealed;
 mod server;
 #[expect(dead_code, reason = "the other tests use the rest")]
 #[path = "../it/support.rs"]

@@ -81,19 +81,25 @@ impl TestTemporal {
             std::thread::sleep(Duration::from_millis(100));
         }
         let said = std::fs::read_to_string(log).unwrap_or_default();
-        Err(io::Error::other(format!("the Temporal server does not start: {said}")))
+        Err(io::Error::other(format!(
+            "the Temporal server does not start: {said}"
+        )))
     }
 }
 
 /// The program of the server, built now where it is wanted.
 fn program() -> io::Result<Option<PathBuf>> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tools").join(format!("temporal-{VERSION}"));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("../tools")
+        .join(format!("temporal-{VERSION}"));
     let program = folder.join("temporal");
     if program.is_file() {
         return Ok(Some(program));
     }
     let install = format!("github.com/temporalio/cli/cmd/temporal@{VERSION}");
-    let is_wanted = ["CI", "ATOM_BUILD_TEMPORAL"].iter().any(|name| std::env::var_os(name).is_some());
+    let is_wanted = ["CI", "ATOM_BUILD_TEMPORAL"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some());
     if !is_wanted {
         skipped(&format!(
             "there is no Temporal server; build one with GOBIN='{}' go install {install}",

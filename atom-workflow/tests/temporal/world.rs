@@ -10,8 +10,8 @@ use atom_core::{Clock, CloudEvent, Principal, RunId, Scope, Secret};
 use atom_workflow::definition::Workflow;
 use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts, RuntimeSettings, StartRun};
 use atom_workflow::temporal::{
-    Ended, KEY_NAME, RunView, TemporalConfig, TemporalLimits, TemporalParts, TemporalRuntime, TemporalStart,
-    TemporalWorker,
+    Ended, KEY_NAME, ListedRun, RunView, TemporalConfig, TemporalLimits, TemporalParts, TemporalRuntime,
+    TemporalStart, TemporalWorker,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -115,18 +115,58 @@ impl World {
 
     /// What can be seen of a run once that is as it should be.
     pub(crate) async fn until(&self, run: RunId, is_so: impl Fn(&RunView) -> bool) -> RunView {
-        let looked = async {
-            loop {
-                let view = self.runtime.view(&self.scope(), run).await.unwrap();
-                if is_so(&view) {
-                    return view;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let looked = tokio::time::timeout(Duration::from_secs(60), looked).await;
-        looked.expect("the run comes to where it should")
+        soon(async || {
+            let view = self.runtime.view(&self.scope(), run).await.unwrap();
+            is_so(&view).then_some(view)
+        })
+        .await
     }
+
+    /// Waits until the history of a run has an event of this type, or one that names it.
+    pub(crate) async fn until_event(&self, run: RunId, kind: &str) {
+        soon(async || {
+            let history = self.history(run).await;
+            let has = |event: &Value| event.to_string().contains(kind);
+            history.iter().any(has).then_some(())
+        })
+        .await;
+    }
+
+    /// The events of a run's history.
+    pub(crate) async fn history(&self, run: RunId) -> Vec<Value> {
+        let history = self.runtime.history(&self.scope(), run).await.unwrap();
+        let history: Value = serde_json::from_slice(&history).unwrap();
+        history["events"].as_array().unwrap().clone()
+    }
+
+    /// Waits until a function was called so often.
+    pub(crate) async fn until_calls(&self, name: &str, count: u64) {
+        soon(async || (self.bench.calls.count(name) >= count).then_some(())).await;
+    }
+
+    /// The owner's runs, once the server's lists have so many and all have ended.
+    pub(crate) async fn until_listed(&self, count: usize) -> Vec<ListedRun> {
+        soon(async || {
+            let listed = self.runtime.runs(&self.scope(), 100).await.unwrap();
+            let is_done = listed.len() == count && listed.iter().all(|run| run.status.has_ended());
+            is_done.then_some(listed)
+        })
+        .await
+    }
+}
+
+/// Asks the server until it has come to where it should: it tells nobody.
+pub(crate) async fn soon<T>(look: impl AsyncFn() -> Option<T>) -> T {
+    let looked = async {
+        loop {
+            if let Some(seen) = look().await {
+                return seen;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let looked = tokio::time::timeout(Duration::from_secs(60), looked).await;
+    looked.expect("the server comes to where it should")
 }
 
 pub(crate) fn limits() -> TemporalLimits {
@@ -141,9 +181,18 @@ pub(crate) fn start(tasks: &str, input: Value) -> TemporalStart {
     TemporalStart::new(Arc::new(Workflow::parse(&text).unwrap()), text, input)
 }
 
-pub(crate) async fn connect(bench: &Bench, target: String, name: &str, limits: TemporalLimits) -> TemporalRuntime {
+pub(crate) async fn connect(
+    bench: &Bench,
+    target: String,
+    name: &str,
+    limits: TemporalLimits,
+) -> TemporalRuntime {
     let key = Secret::new(KEY);
-    bench.vault.set(&operator(), KEY_NAME, &key, Timestamp::now()).await.unwrap();
+    bench
+        .vault
+        .set(&operator(), KEY_NAME, &key, Timestamp::now())
+        .await
+        .unwrap();
     let parts = TemporalParts {
         store: Arc::clone(&bench.store),
         vault: Arc::clone(&bench.vault),
@@ -206,7 +255,11 @@ pub(crate) async fn deploy(bench: &Bench, owner: &Principal, documents: &[&str])
     for text in documents {
         let workflow = Workflow::parse(text).unwrap();
         let scope = owner.scope();
-        bench.store.put_document(&scope, &workflow.hash, text).await.unwrap();
+        bench
+            .store
+            .put_document(&scope, &workflow.hash, text)
+            .await
+            .unwrap();
         let deployed = atom_core::storage::DeployedWorkflow {
             namespace: workflow.document.namespace.clone(),
             name: workflow.document.name.clone(),
