@@ -8,6 +8,7 @@
 )]
 
 mod alike;
+mod histories;
 mod lasting;
 mod messages;
 mod sealed;
