@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tokio::sync::Semaphore;
 
 use super::TemporalParts;
 use super::carried::check_carried;
@@ -31,11 +32,16 @@ const MAX_HEARTBEAT: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) struct Activities {
     parts: Arc<TemporalParts>,
+    /// The calls that may be under way at once.
+    calls: Semaphore,
 }
 
 impl Activities {
     pub(super) fn new(parts: Arc<TemporalParts>) -> Self {
-        Self { parts }
+        Self {
+            calls: Semaphore::new(parts.limits.concurrent_calls),
+            parts,
+        }
     }
 }
 
@@ -117,6 +123,8 @@ impl Activities {
     async fn call_function(&self, call: Call, cancellation: CancellationToken) -> atom_core::Result<Value> {
         let limits = &self.parts.limits;
         let function = self.parts.functions.wait_for(&call.function).await;
+        let permit = self.calls.acquire().await;
+        let _permit = permit.map_err(|_| Error::internal("no calls are made any more"))?;
         let deadline = self.parts.clock.now().saturating_add(limits.call_timeout);
         let context = FunctionContext {
             principal: call.principal,

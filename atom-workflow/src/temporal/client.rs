@@ -1,5 +1,6 @@
 //! Starting runs on the server, and what is asked of them.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use temporalio_client::errors::WorkflowGetResultError;
-use temporalio_client::tonic::IntoRequest;
+use temporalio_client::tonic::{Code, IntoRequest};
 use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, QueryRejectCondition, TlsOptions, Url,
     WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowExecuteUpdateOptions, WorkflowExecutionStatus,
@@ -30,7 +31,7 @@ use super::action::fault;
 use super::codec::{Sealer, hex};
 use super::failure;
 use super::interpreter::{Interpreter, RunView};
-use super::message::{Answer, Begin, Decided, Mail};
+use super::message::{Answer, Asked, Begin, Decided, Mail};
 use super::{TemporalConfig, TemporalParts, workflow_id};
 use crate::definition::Workflow;
 use crate::machine::MACHINE_VERSION;
@@ -179,13 +180,11 @@ impl TemporalRuntime {
             namespace: namespace.clone(),
         };
         let known = operator.list_search_attributes(list.into_request()).await;
-        let known = known
-            .map_err(|status| failure::rpc(&status))?
-            .into_inner()
-            .custom_attributes;
+        let known = known.map_err(|status| failure::unregistered(&status))?;
+        let known = known.into_inner().custom_attributes;
         let keys = [&OWNER, &WORKFLOW].into_iter();
         let missing = keys.filter(|key| !known.contains_key(key.name()));
-        let search_attributes: std::collections::HashMap<_, _> = missing
+        let search_attributes: HashMap<_, _> = missing
             .map(|key| (key.name().to_owned(), key.indexed_value_type().into()))
             .collect();
         if search_attributes.is_empty() {
@@ -196,10 +195,8 @@ impl TemporalRuntime {
             namespace,
         };
         match operator.add_search_attributes(add.into_request()).await {
-            Err(status) if status.code() != temporalio_client::tonic::Code::AlreadyExists => {
-                Err(failure::rpc(&status))
-            }
             // Somebody else may have added them at the same time.
+            Err(status) if status.code() != Code::AlreadyExists => Err(failure::unregistered(&status)),
             _ => Ok(()),
         }
     }
@@ -348,7 +345,7 @@ impl TemporalRuntime {
         for data in event.data.iter().chain(event.extensions.values()) {
             super::activities::check_payload("the event", data, self.parts.limits.payload_bytes)?;
         }
-        self.send(scope, run, Mail::Signal(event)).await
+        self.send(scope, run, Mail::Signal(Box::new(event))).await
     }
 
     async fn send(&self, scope: &Scope, run: RunId, mail: Mail) -> Result<()> {
@@ -380,6 +377,20 @@ impl TemporalRuntime {
         viewed.map_err(|error| failure::query(error, run))
     }
 
+    /// What a run of `owner` asks, as far as this principal sees it: the owner, and who may decide. It takes a worker.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown run or one of another tenant, `conflict` when it has ended, `unavailable`.
+    pub async fn asked(&self, principal: &Principal, owner: &Scope, run: RunId) -> Result<Vec<Asked>> {
+        principal.validate()?;
+        if principal.tenant != owner.tenant {
+            return Err(failure::unknown(run));
+        }
+        let mut asked = self.view(owner, run).await?.approvals;
+        asked.retain(|asked| *owner == principal.scope() || asked.may_be_decided_by(owner, principal));
+        Ok(asked)
+    }
+
     /// Decides on an approval that a run of `owner` waits for, as this principal. It takes a worker.
     ///
     /// # Errors
@@ -393,17 +404,13 @@ impl TemporalRuntime {
         run: RunId,
         decide: Decide,
     ) -> Result<()> {
-        principal.validate()?;
-        if principal.tenant != owner.tenant {
-            return Err(crate::runtime::unknown_approval(decide.approval));
-        }
-        let view = self.view(owner, run).await?;
-        let asked = view.approvals.iter().find(|asked| asked.id == decide.approval);
+        let asked = self.asked(principal, owner, run).await?;
+        let asked = asked.into_iter().find(|asked| asked.id == decide.approval);
         let asked = asked.ok_or_else(|| crate::runtime::unknown_approval(decide.approval))?;
         if !asked.may_be_decided_by(owner, principal) {
             return Err(Error::new(
                 ErrorCode::PermissionDenied,
-                "others are to decide on this approval",
+                "others are to decide on this approval; its assignees say who",
             ));
         }
         let decided = Decided {

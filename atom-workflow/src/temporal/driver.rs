@@ -29,6 +29,7 @@ pub(super) struct Driver {
     pub(super) begin: Begin,
     pub(super) underway: Underway,
     hearing: Hearing,
+    /// Whether the machine was told that the run is cancelled.
     is_cancelled: bool,
 }
 
@@ -36,10 +37,8 @@ pub(super) struct Driver {
 enum News {
     /// A message has led to a step.
     Mail,
-    /// Somebody asked the server to cancel the run.
-    Cancelled(Option<String>),
-    /// An action was answered.
-    Answer(Event),
+    /// An action was answered, or somebody asked the server to cancel the run.
+    Event(Box<Event>),
     /// There are events of the log that the run may want.
     Heard,
 }
@@ -82,6 +81,8 @@ impl Driver {
         if let Err(error) = self.context.state_mut(|run| run.begin(begin, loaded, at)) {
             return self.stuck(error.message()).await;
         }
+        // It can be large.
+        self.begin.continued = None;
         self.summarize()?;
         loop {
             if let Carried::Ended(end) = self.carry_out_all().await? {
@@ -89,11 +90,7 @@ impl Driver {
             }
             match self.news().await {
                 News::Mail => {}
-                News::Cancelled(reason) => {
-                    self.is_cancelled = true;
-                    self.take(Event::Cancelled { reason });
-                }
-                News::Answer(event) => self.take(event),
+                News::Event(event) => self.take(*event),
                 News::Heard => {
                     while let Some((action, offset, event)) = self.hear() {
                         self.take(Event::Received {
@@ -274,10 +271,11 @@ impl Driver {
                 return Poll::Ready(News::Mail);
             }
             if !*is_cancelled && let Poll::Ready(reason) = cancelled.as_mut().poll(waker) {
-                return Poll::Ready(News::Cancelled(reason));
+                *is_cancelled = true;
+                return Poll::Ready(News::Event(Box::new(Event::Cancelled { reason })));
             }
             if let Poll::Ready(event) = underway.poll(waker, is_paused) {
-                return Poll::Ready(News::Answer(event));
+                return Poll::Ready(News::Event(Box::new(event)));
             }
             if !is_paused && hearing.poll(waker).is_ready() {
                 return Poll::Ready(News::Heard);

@@ -6,7 +6,7 @@ use temporalio_client::errors::{
     ClientError, WorkflowGetResultError, WorkflowInteractionError, WorkflowQueryError, WorkflowStartError,
     WorkflowUpdateError,
 };
-use temporalio_client::tonic::Status;
+use temporalio_client::tonic::{Code, Status};
 
 /// The server is not reached.
 pub(super) fn unreachable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -18,6 +18,17 @@ pub(super) fn rpc(status: &Status) -> Error {
     unavailable("the Temporal server refused the request")
         .with_context("status", status.code())
         .with_context("detail", status.message())
+}
+
+/// What runs are listed by is not in the namespace.
+pub(super) fn unregistered(status: &Status) -> Error {
+    let message = "the Temporal namespace lacks the search attributes AtomOwner and AtomWorkflow, which could not be added; add them as Keyword";
+    match status.code() {
+        Code::PermissionDenied | Code::Unimplemented => {
+            Error::new(ErrorCode::PermissionDenied, message).with_context("detail", status.message())
+        }
+        _ => rpc(status),
+    }
 }
 
 fn unavailable(message: &str) -> Error {

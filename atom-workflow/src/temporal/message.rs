@@ -135,7 +135,7 @@ pub(crate) struct Find {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Mail {
-    Signal(CloudEvent),
+    Signal(Box<CloudEvent>),
     Pause { reason: Option<String> },
     Resume,
 }
@@ -143,7 +143,7 @@ pub(crate) enum Mail {
 impl From<Mail> for Event {
     fn from(mail: Mail) -> Self {
         match mail {
-            Mail::Signal(event) => Self::Signalled { event },
+            Mail::Signal(event) => Self::Signalled { event: *event },
             Mail::Pause { reason } => Self::Paused { reason },
             Mail::Resume => Self::Resumed,
         }

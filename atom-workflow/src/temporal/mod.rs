@@ -10,11 +10,13 @@
 //! * A call is an activity, with the idempotency key that the embedded runtime would give it. An error of the function is an
 //!   answer; whether to try again is decided by the document. The server repeats a call only when its worker is lost: it is
 //!   made at least once.
-//! * Waits and timeouts are timers. The machine is told the workflow's time and no other.
+//! * Waits and timeouts are timers, which the server fires up to a second late. The machine is told the workflow's time and no
+//!   other.
 //! * Signals, pausing and resuming are Temporal signals; decisions are updates, so that whoever decides learns whether the
 //!   decision fits. Cancelling is a Temporal cancellation, after which the run undoes what it has done.
 //! * Events that runs emit go to the store's log, and tasks that listen hear from there. Where a task begins to listen is read
-//!   just after it began, a moment later than in the embedded runtime.
+//!   just after it began, a moment later than in the embedded runtime. A run that listens for events of any type has all events
+//!   of its owner in its history meanwhile.
 //! * Runs that runs start are child workflows.
 //! * A long history is begun anew (*continue-as-new*) between two tasks of the workflow's own list, as a long journal is. One
 //!   that becomes full all the same ends the run with an error of the type `urn:atom:error:limit`, and what it has done is
@@ -35,7 +37,8 @@
 //! * Documents that limit how many runs go on at once, that compute an idempotency key or that subscribe are refused.
 //! * Runs have no record in the store: reruns, migrations, recordings, dry runs, statistics, alerts, tags and indexed fields,
 //!   retention (the server's namespace has its own) and step by step histories are not there.
-//! * Lifecycle events and events about approvals are not told. Approvals are seen with [`TemporalRuntime::view`].
+//! * Lifecycle events and events about approvals are not told. Approvals are seen one run at a time, with
+//!   [`TemporalRuntime::asked`].
 //! * Schedules start runs of the embedded runtime only.
 //! * A thousand signals wait for tasks that listen; more are dropped, as a Temporal signal cannot be refused.
 
@@ -88,6 +91,8 @@ pub struct TemporalParts {
 pub struct TemporalLimits {
     /// The largest input of a run or output of a call, as JSON text, in bytes.
     pub payload_bytes: usize,
+    /// How many calls are under way at once in a worker; more wait their turn.
+    pub concurrent_calls: usize,
     /// How long one call may take.
     pub call_timeout: Duration,
     /// After how long without a sign of life of its worker a call is made again elsewhere.
@@ -103,6 +108,7 @@ impl Default for TemporalLimits {
     fn default() -> Self {
         Self {
             payload_bytes: 16 * 1024 * 1024,
+            concurrent_calls: 256,
             call_timeout: Duration::from_secs(10 * 60),
             heartbeat: Duration::from_secs(30),
             continue_after: 10_000,

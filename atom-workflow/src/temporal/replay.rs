@@ -8,7 +8,6 @@ use temporalio_client::WorkflowHistory;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 
 use super::codec::Sealer;
-use super::failure;
 use super::interpreter::Interpreter;
 
 /// Replays a history that [`TemporalRuntime::history`](super::TemporalRuntime::history) gave. No server is needed: the vault
@@ -33,7 +32,7 @@ pub async fn replay(
         let options = WorkflowReplayerOptions::new()
             .data_converter(sealer.data_converter())
             .register_workflow::<Interpreter>()
-            .map_err(|error| failure::unreachable(error))?
+            .map_err(diverged)?
             .build();
         let replayer = WorkflowReplayer::new(options).map_err(diverged)?;
         tokio

@@ -4,6 +4,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use atom_core::{Error, ErrorCode, Result};
+use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
 use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tokio::sync::oneshot;
 
@@ -14,6 +15,13 @@ use super::interpreter::Interpreter;
 
 /// How long activities may take to end when a worker stops.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How many steps of runs a worker takes at once.
+const STEPS: usize = 100;
+
+/// How many activities a worker has at once. Most of them only wait: each run that listens has one, and calls wait for their
+/// turn.
+const ACTIVITIES: usize = 10_000;
 
 /// A worker under way. Dropping it stops it without waiting for its end.
 pub struct TemporalWorker {
@@ -103,8 +111,15 @@ fn worker(runtime: &TemporalRuntime) -> Result<(Runtime, Worker)> {
         )
     };
     let sdk = Runtime::from_current_tokio(Default::default()).map_err(|error| refused(&error))?;
+    let tuner = TunerHolder::builder()
+        .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(STEPS))
+        .activity_task_slot_supplier(FixedSizeSlotSupplier::new(ACTIVITIES))
+        .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(STEPS))
+        .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(STEPS))
+        .build();
     let options = WorkerOptions::new(runtime.config.task_queue.clone())
         .graceful_shutdown_period(GRACE)
+        .tuner(tuner)
         .register_activities(Activities::new(runtime.parts.clone()))
         .register_workflow::<Interpreter>()
         .map_err(|error| refused(&error))?

@@ -1,7 +1,6 @@
 //! Runs outlive their workers, and their histories.
 
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use atom_core::CloudEvent;
 use atom_workflow::temporal::TemporalLimits;
@@ -169,5 +168,4 @@ async fn a_full_history_ends_the_run_and_what_it_has_done_is_undone() {
     let last = world.bench.calls.count("echo");
     assert!((3..50).contains(&last), "{last}");
     world.stop().await;
-    tokio::time::sleep(Duration::ZERO).await;
 }

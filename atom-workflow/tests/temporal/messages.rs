@@ -131,9 +131,17 @@ async fn only_who_is_asked_decides_and_only_with_what_fits() {
     let (runtime, owner) = (&world.runtime, world.scope());
     let because = json!({ "why": "it is right" });
     let stranger = Principal::new("other", "bob").unwrap();
+    let colleague = Principal::new("acme", "eve").unwrap();
+    let colleague = Principal {
+        roles: vec!["reader".to_owned()],
+        ..colleague
+    };
+    assert_eq!(runtime.asked(&colleague, &owner, run).await.unwrap(), []);
+    assert_eq!(runtime.asked(&bob, &owner, run).await.unwrap(), view.approvals);
     for (who, form, code) in [
         (&world.ada, Some(because.clone()), ErrorCode::PermissionDenied),
         (&stranger, Some(because.clone()), ErrorCode::NotFound),
+        (&colleague, Some(because.clone()), ErrorCode::NotFound),
         (&bob, None, ErrorCode::InvalidRequest),
         (&bob, Some(json!({ "why": 1 })), ErrorCode::InvalidRequest),
     ] {
