@@ -16,7 +16,7 @@ use process::Outcome;
 const USAGE: &str = "usage: cargo xtask <command>
 
   test [PART...]   runs every test of every language, or only the parts named:
-                   rust, postgres, generated, python, node, kotlin, swift, examples
+                   rust, postgres, temporal, generated, python, node, kotlin, swift, examples
   codegen          writes schema/ and the hosts' generated types anew
   soak             the tests that crash the engine at random, many times over; about an hour
   check            formatting, lints and licences
@@ -32,7 +32,7 @@ struct Part {
     run: fn(&Path) -> Outcome,
 }
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     Part {
         name: "rust",
         is_required: true,
@@ -42,6 +42,11 @@ const PARTS: [Part; 8] = [
         name: "postgres",
         is_required: true,
         run: rust::postgres,
+    },
+    Part {
+        name: "temporal",
+        is_required: false,
+        run: rust::temporal,
     },
     Part {
         name: "generated",

@@ -16,9 +16,9 @@ use temporalio_sdk::{
 };
 
 use super::activities::Activities;
-use super::client::WORKFLOW;
 use super::driver::{Driver, options};
 use super::interpreter::{Interpreter, now};
+use super::listing::WORKFLOW;
 use super::message::{Answer, Begin, Call, Find};
 use super::workflow_id;
 use crate::machine::{ActionId, Command, Event};

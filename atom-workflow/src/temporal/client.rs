@@ -1,50 +1,33 @@
 //! Starting runs on the server, and what is asked of them.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use atom_core::storage::{Decision, RunStatus, WorkflowVersion};
+use atom_core::storage::{Decision, RunStatus};
 use atom_core::{CloudEvent, Error, ErrorCode, Principal, Result, RunId, Scope};
-use futures::StreamExt;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use temporalio_client::errors::WorkflowGetResultError;
-use temporalio_client::tonic::{Code, IntoRequest};
 use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, QueryRejectCondition, TlsOptions, Url,
-    WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowExecuteUpdateOptions, WorkflowExecutionStatus,
+    WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowExecuteUpdateOptions,
     WorkflowFetchHistoryOptions, WorkflowGetResultOptions, WorkflowHandle, WorkflowIdReusePolicy,
-    WorkflowListOptions, WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions,
+    WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions,
 };
 use temporalio_common::MemoValues;
 use temporalio_common::error::IncomingError;
-use temporalio_common::protos::temporal::api::operatorservice::v1::{
-    AddSearchAttributesRequest, ListSearchAttributesRequest,
-};
-use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
+use temporalio_common::search_attributes::SearchAttributes;
 
 use super::action::fault;
-use super::codec::{Sealer, hex};
+use super::codec::Sealer;
 use super::failure;
 use super::interpreter::{Interpreter, RunView};
+use super::listing::{MEMO, OWNER, Summary, WORKFLOW};
 use super::message::{Answer, Asked, Begin, Decided, Mail};
 use super::{TemporalConfig, TemporalParts, workflow_id};
 use crate::definition::Workflow;
 use crate::machine::MACHINE_VERSION;
 use crate::runtime::Decide;
-
-/// What stands for the owner of a run where the server lists it.
-pub(super) const OWNER: SearchAttributeKey<String> = SearchAttributeKey::keyword("AtomOwner");
-
-/// The workflow of a run where the server lists it, as `namespace/name`.
-pub(super) const WORKFLOW: SearchAttributeKey<String> = SearchAttributeKey::keyword("AtomWorkflow");
-
-/// Under which name a run's memo tells what it is.
-pub(super) const MEMO: &str = "atom";
 
 type Handle = WorkflowHandle<Client, Interpreter>;
 
@@ -88,56 +71,13 @@ pub struct Ended {
     pub error: Option<Value>,
 }
 
-/// A run as lists have it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ListedRun {
-    /// Its id.
-    pub id: RunId,
-    /// The namespace of its workflow.
-    pub namespace: String,
-    /// The name of its workflow.
-    pub name: String,
-    /// The version that it follows.
-    pub workflow: WorkflowVersion,
-    /// Its state; a paused run is shown as running.
-    pub status: RunStatus,
-    /// When it was started.
-    pub started_at: Option<Timestamp>,
-}
-
-/// What a run is, sealed beside it.
-#[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Summary {
-    pub(super) run: RunId,
-    pub(super) namespace: String,
-    pub(super) name: String,
-    pub(super) version: WorkflowVersion,
-    /// What tells its input from others.
-    pub(super) input: String,
-}
-
-impl Summary {
-    pub(super) fn new(run: RunId, workflow: &Workflow, input: &Value) -> Self {
-        Self {
-            run,
-            namespace: workflow.document.namespace.clone(),
-            name: workflow.document.name.clone(),
-            version: WorkflowVersion {
-                version: workflow.document.version.clone(),
-                hash: workflow.hash.clone(),
-            },
-            input: hex(&Sha256::digest(input.to_string())),
-        }
-    }
-}
-
 /// Runs on a Temporal server. Clones share the connection.
 #[derive(Clone, Debug)]
 pub struct TemporalRuntime {
     pub(super) parts: Arc<TemporalParts>,
     pub(super) config: TemporalConfig,
     pub(super) client: Client,
-    sealer: Arc<Sealer>,
+    pub(super) sealer: Arc<Sealer>,
 }
 
 impl TemporalRuntime {
@@ -171,34 +111,6 @@ impl TemporalRuntime {
         };
         runtime.register_attributes().await?;
         Ok(runtime)
-    }
-
-    async fn register_attributes(&self) -> Result<()> {
-        let mut operator = self.client.connection().operator_service();
-        let namespace = self.config.namespace.clone();
-        let list = ListSearchAttributesRequest {
-            namespace: namespace.clone(),
-        };
-        let known = operator.list_search_attributes(list.into_request()).await;
-        let known = known.map_err(|status| failure::unregistered(&status))?;
-        let known = known.into_inner().custom_attributes;
-        let keys = [&OWNER, &WORKFLOW].into_iter();
-        let missing = keys.filter(|key| !known.contains_key(key.name()));
-        let search_attributes: HashMap<_, _> = missing
-            .map(|key| (key.name().to_owned(), key.indexed_value_type().into()))
-            .collect();
-        if search_attributes.is_empty() {
-            return Ok(());
-        }
-        let add = AddSearchAttributesRequest {
-            search_attributes,
-            namespace,
-        };
-        match operator.add_search_attributes(add.into_request()).await {
-            // Somebody else may have added them at the same time.
-            Err(status) if status.code() != Code::AlreadyExists => Err(failure::unregistered(&status)),
-            _ => Ok(()),
-        }
     }
 
     /// Starts a run. Once this returns, the server has it; it goes on when there is a worker.
@@ -434,44 +346,6 @@ impl TemporalRuntime {
         }
     }
 
-    /// Runs of an owner, up to so many, in the server's order. A run that began just now may be missing: the server's lists
-    /// lag behind.
-    ///
-    /// # Errors
-    /// `unavailable`.
-    pub async fn runs(&self, scope: &Scope, limit: usize) -> Result<Vec<ListedRun>> {
-        let owner = self.sealer.owner(scope)?;
-        let options = WorkflowListOptions::builder().limit(limit).build();
-        let query = format!(
-            "{} = '{owner}' AND ExecutionStatus != 'ContinuedAsNew'",
-            OWNER.name()
-        );
-        let mut listed = self.client.list_workflows(query, options);
-        let mut runs = Vec::new();
-        while let Some(execution) = listed.next().await {
-            let execution = execution.map_err(failure::list)?;
-            let Ok(Some(Summary {
-                run,
-                namespace,
-                name,
-                version,
-                ..
-            })) = execution.memo().get(MEMO)
-            else {
-                continue;
-            };
-            runs.push(ListedRun {
-                id: run,
-                namespace,
-                name,
-                workflow: version,
-                status: status(execution.status()),
-                started_at: execution.start_time().and_then(|time| time.try_into().ok()),
-            });
-        }
-        Ok(runs)
-    }
-
     /// The history of a run as the server keeps it, sealed: for [`replay`](super::replay).
     ///
     /// # Errors
@@ -488,16 +362,5 @@ impl TemporalRuntime {
 
     fn handle(&self, scope: &Scope, run: RunId) -> Handle {
         self.client.get_workflow_handle(workflow_id(scope, run))
-    }
-}
-
-fn status(status: WorkflowExecutionStatus) -> RunStatus {
-    match status {
-        WorkflowExecutionStatus::Completed => RunStatus::Completed,
-        WorkflowExecutionStatus::Canceled => RunStatus::Cancelled,
-        WorkflowExecutionStatus::Failed
-        | WorkflowExecutionStatus::Terminated
-        | WorkflowExecutionStatus::TimedOut => RunStatus::Faulted,
-        _ => RunStatus::Running,
     }
 }

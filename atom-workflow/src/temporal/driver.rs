@@ -14,9 +14,9 @@ use temporalio_sdk::{
 };
 
 use super::activities::Activities;
-use super::client::{MEMO, Summary};
 use super::hearing::Hearing;
 use super::interpreter::{Interpreter, Step, now};
+use super::listing::{MEMO, Summary};
 use super::message::{Begin, Load, Record};
 use super::underway::Underway;
 use crate::machine::{Command, Event, MACHINE_VERSION, Machine, Outcome};

@@ -51,14 +51,16 @@ mod driver;
 mod failure;
 mod hearing;
 mod interpreter;
+mod listing;
 mod message;
 mod replay;
 mod underway;
 mod worker;
 
-pub use client::{Ended, ListedRun, TemporalRuntime, TemporalStart};
+pub use client::{Ended, TemporalRuntime, TemporalStart};
 pub use codec::KEY_NAME;
 pub use interpreter::RunView;
+pub use listing::ListedRun;
 pub use message::Asked;
 pub use replay::replay;
 pub use worker::TemporalWorker;

@@ -1,8 +1,11 @@
 //! What runs give is the same on Temporal as with the embedded runtime, and calls have the same keys.
 
+use std::sync::Arc;
+
+use atom_workflow::temporal::replay;
 use serde_json::{Value, json};
 
-use crate::world::{World, deploy, embedded};
+use crate::world::{World, deploy, embedded, operator};
 
 const CHILD: &str = "
 document: { dsl: 1.0.3, namespace: default, name: child, version: 1.0.0 }
@@ -67,6 +70,40 @@ fn documents() -> Vec<(&'static str, &'static str, Value)> {
             "caught",
             r#"
 - attempt: { try: [{ go: { call: fail, with: { status: 503 } } }], catch: { as: problem, do: [{ tell: { set: { title: '${ $problem.title }', status: '${ $problem.status }' } } }] } }
+"#,
+            json!({}),
+        ),
+        (
+            "filters what it catches",
+            r#"
+- attempt: { try: [{ inner: { try: [{ go: { call: fail, with: { status: 503 } } }], catch: { errors: { with: { status: 404 } }, do: [{ no: { set: { caught: wrongly } } }] } } }], catch: { do: [{ yes: { call: echo, with: { caught: outside } } }] } }
+"#,
+            json!({}),
+        ),
+        (
+            "extends",
+            r#"
+use: { extensions: [{ log: { extend: call, before: [{ note: { call: echo, with: { before: '${ $task.name }' } } }] } }] }
+do:
+  - go: { call: echo, with: { n: '${ .n }' } }
+"#,
+            json!({ "n": 1 }),
+        ),
+        (
+            "loops while",
+            "- loop: { for: { each: n, in: '${ [range(10)] }' }, while: '${ $n < 3 }', do: [{ one: { call: echo, with: { n: '${ $n }' } } }] }",
+            json!({}),
+        ),
+        (
+            "goes on when nobody decides",
+            "- ask: { call: echo, with: { decided: '${ $approval.by }' }, metadata: { atom: { approve: { title: Go?, deadline: { milliseconds: 200 }, onDeadline: approve } } } }",
+            json!({}),
+        ),
+        (
+            "stops what lost the race",
+            r#"
+- race: { fork: { compete: true, branches: [{ ask: { run: { workflow: { namespace: default, name: child, version: 1.0.0, input: { question: 1 } } } } }, { hear: { listen: { to: { one: { with: { type: never } } } } } }, { fast: { call: echo, with: { won: fast } } }] } }
+- after: { call: echo, with: { n: 2 } }
 "#,
             json!({}),
         ),
@@ -153,6 +190,10 @@ async fn runs_give_the_same_on_temporal_and_call_with_the_same_keys() {
         let (expected, keys) = embedded(&world.ada, run, tasks, input, &deployed).await;
         assert_eq!(ended, expected, "{name}");
         assert_eq!(called, keys, "{name}");
+        let history = world.runtime.history(&world.scope(), run).await.unwrap();
+        let (vault, store) = (world.bench.vault.as_ref(), Arc::clone(&world.bench.store));
+        let replayed = replay(vault, store, &operator(), &history).await;
+        replayed.unwrap_or_else(|error| panic!("{name} is not replayed: {error}"));
     }
     world.stop().await;
 }
