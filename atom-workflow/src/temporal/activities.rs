@@ -51,10 +51,10 @@ impl Activities {
     #[activity(name = "atom.load")]
     pub(crate) async fn load(
         self: Arc<Self>,
-        _context: ActivityContext,
+        context: ActivityContext,
         load: Load,
     ) -> Result<Loaded, ActivityError> {
-        self.load_document(load).await.map_err(again)
+        alive(&context, self.load_document(load)).await?.map_err(again)
     }
 
     /// Calls a function.
@@ -74,10 +74,10 @@ impl Activities {
     #[activity(name = "atom.record")]
     pub(crate) async fn record(
         self: Arc<Self>,
-        _context: ActivityContext,
+        context: ActivityContext,
         record: Record,
     ) -> Result<u64, ActivityError> {
-        self.append(record).await.map_err(again)
+        alive(&context, self.append(record)).await?.map_err(again)
     }
 
     /// Waits for events of the log.
@@ -94,10 +94,10 @@ impl Activities {
     #[activity(name = "atom.find")]
     pub(crate) async fn find(
         self: Arc<Self>,
-        _context: ActivityContext,
+        context: ActivityContext,
         find: Find,
     ) -> Result<Answer<String>, ActivityError> {
-        match self.find_workflow(find).await {
+        match alive(&context, self.find_workflow(find)).await? {
             Err(error) if !is_answer(&error) => Err(again(error)),
             result => Ok(answer(result)),
         }
@@ -238,7 +238,7 @@ impl TemporalParts {
     }
 }
 
-/// Carries out what may take long, while telling the server that it is under way. What the run no longer wants, or a worker
+/// Carries something out, while telling the server that it is under way. What the run no longer wants, or a worker
 /// that stops cannot finish, is dropped.
 async fn alive<T>(context: &ActivityContext, work: impl Future<Output = T>) -> Result<T, ActivityError> {
     let timeout = context.info().heartbeat_timeout.unwrap_or(MAX_HEARTBEAT);

@@ -92,7 +92,6 @@ impl Key {
     }
 
     fn open(&self, data: &[u8]) -> Result<Vec<u8>> {
-        let altered = || Error::new(ErrorCode::InvalidData, "a payload of the server was altered");
         let (salt, sealed) = data.split_at_checked(SALT_BYTES).ok_or_else(altered)?;
         let (cipher, nonce) = self.cipher(salt)?;
         let message = Message {
@@ -193,8 +192,8 @@ impl Sealer {
         let sealed = match payload.metadata.get(ENCODING).map(Vec::as_slice) {
             Some(SEALED) => payload.data,
             Some(REFERENCE) => self.fetch(&payload.data).await?,
-            // Nothing that the driver has written; what reads it will say so.
-            _ => return Ok(payload),
+            // Nobody but the server can have written it.
+            _ => return Err(altered()),
         };
         let id = payload.metadata.get(KEY_ID);
         let key = self.keys.iter().find(|(known, _)| Some(known) == id);
@@ -221,6 +220,10 @@ impl Sealer {
             Error::new(ErrorCode::InvalidData, "a large payload was altered").with_source(error)
         })
     }
+}
+
+fn altered() -> Error {
+    Error::new(ErrorCode::InvalidData, "a payload of the server was altered")
 }
 
 /// Whether a sealed payload of this size goes to the server.

@@ -21,6 +21,10 @@ use super::message::{Begin, Load, Record};
 use super::underway::Underway;
 use crate::machine::{Command, Event, MACHINE_VERSION, Machine, Outcome};
 
+/// How long one attempt of an activity may take: as long as a server can bear. Whether its worker is alive is told by its
+/// heartbeat, how long a call may take is the worker's business.
+const MAX_ATTEMPT: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 60 * 60);
+
 /// The longest pause before an activity is tried again.
 const MAX_RETRY_PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -79,7 +83,10 @@ impl Driver {
         self.ask_for_continuation();
         let begin = &self.begin;
         if let Err(error) = self.context.state_mut(|run| run.begin(begin, loaded, at)) {
-            return self.stuck(error.message()).await;
+            tracing::error!(run = %begin.run, %error, "a run cannot go on with this worker");
+            return self
+                .stuck("this worker cannot read the run's document; its log says why")
+                .await;
         }
         // It can be large.
         self.begin.continued = None;
@@ -296,7 +303,7 @@ impl Driver {
         options(&self.begin, id, stop)
     }
 
-    /// A run that this worker cannot go on with waits for one that can: the server asks again, now and then.
+    /// A run that this worker cannot go on with waits for one that can: the server asks again, now and then. It can read why.
     async fn stuck(&self, why: &str) -> WorkflowResult<Value> {
         self.context.force_task_fail(why.to_owned());
         futures::future::pending().await
@@ -305,7 +312,7 @@ impl Driver {
 
 pub(super) fn options(begin: &Begin, id: String, stop: &WorkflowCancellationToken) -> ActivityOptions {
     let again = RetryPolicy::builder().maximum_interval(MAX_RETRY_PAUSE).build();
-    ActivityOptions::with_start_to_close_timeout(begin.limits.attempt())
+    ActivityOptions::with_start_to_close_timeout(MAX_ATTEMPT)
         .activity_id(id)
         .heartbeat_timeout(begin.limits.heartbeat())
         .cancellation_token(stop.clone())

@@ -5,14 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use atom_core::{CloudEvent, Offset};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-use temporalio_sdk::{
-    ActivityCloseTimeouts, ActivityExecutionError, WorkflowCancellationToken, WorkflowContext,
-};
+use temporalio_sdk::{ActivityExecutionError, WorkflowCancellationToken, WorkflowContext};
 
 use super::activities::Activities;
 use super::driver::options;
@@ -20,9 +17,6 @@ use super::interpreter::Interpreter;
 use super::message::{Begin, Hear, Heard};
 use super::underway::unheard;
 use crate::machine::{ActionId, Command, Machine};
-
-/// How long one reading may take: as long as a server may know it.
-const MAX_SILENCE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 #[derive(Default)]
 pub(super) struct Hearing {
@@ -83,9 +77,7 @@ impl Hearing {
             types,
         };
         let names: Vec<_> = for_whom.iter().map(ActionId::to_string).collect();
-        let mut options = options(begin, format!("hear-{}-{after}", names.join("-")), &stop);
-        // However long nothing comes.
-        options.close_timeouts = ActivityCloseTimeouts::StartToClose(MAX_SILENCE);
+        let options = options(begin, format!("hear-{}-{after}", names.join("-")), &stop);
         let context = context.clone();
         let mut events =
             async move { context.execute_activity(Activities::hear, hear, options).await }.boxed_local();

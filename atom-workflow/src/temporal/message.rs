@@ -43,8 +43,6 @@ impl Begin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limits {
-    /// How long one attempt of an activity may take, in milliseconds.
-    pub(super) attempt_millis: u64,
     /// After how long without a sign of life an activity begins again elsewhere, in milliseconds.
     pub(super) heartbeat_millis: u64,
     /// How many events of its history lead a run to begin it anew.
@@ -54,10 +52,6 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn attempt(&self) -> Duration {
-        Duration::from_millis(self.attempt_millis)
-    }
-
     pub(super) fn heartbeat(&self) -> Duration {
         Duration::from_millis(self.heartbeat_millis)
     }

@@ -25,8 +25,8 @@
 //! # What the server sees
 //!
 //! Inputs, arguments, answers, errors, documents and secrets are sealed with the operator's keys, which are in the vault (see
-//! [`KEY_NAME`]) and which the server has not. It sees names of workflows, how many activities of which kind a run has, and
-//! when. Sealed payloads over 64 KiB stay in the store, among the operator's documents, where they are kept for good. A history
+//! [`KEY_NAME`]) and which the server has not. What it has altered or made up is refused; that it exchanges one sealed payload
+//! for another is not noticed. It sees names of workflows, how many activities of which kind a run has, and when. Sealed payloads over 64 KiB stay in the store, among the operator's documents, where they are kept for good. A history
 //! holds the secrets of its run, sealed, as they were when it began: a replay needs them.
 //!
 //! The first of the keys seals, all of them open, and the last one names owners where runs are listed: put a new one first, and
@@ -95,7 +95,7 @@ pub struct TemporalLimits {
     pub payload_bytes: usize,
     /// How many calls are under way at once in a worker; more wait their turn.
     pub concurrent_calls: usize,
-    /// How long one call may take.
+    /// How long one call may take, once its turn has come.
     pub call_timeout: Duration,
     /// After how long without a sign of life of its worker a call is made again elsewhere.
     pub heartbeat: Duration,
@@ -121,11 +121,8 @@ impl Default for TemporalLimits {
 
 impl TemporalLimits {
     fn pinned(&self) -> message::Limits {
-        let millis = |length: Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         message::Limits {
-            // The call itself tells first that it took too long.
-            attempt_millis: millis(self.call_timeout.saturating_add(Duration::from_secs(60))),
-            heartbeat_millis: millis(self.heartbeat),
+            heartbeat_millis: u64::try_from(self.heartbeat.as_millis()).unwrap_or(u64::MAX),
             continue_after: self.continue_after,
             events: self.history_events,
         }

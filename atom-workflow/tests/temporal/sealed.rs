@@ -6,6 +6,8 @@ use atom_core::function::TypedFunction;
 use atom_core::storage::RunStatus;
 use atom_core::{Error, ErrorCode, Secret};
 use atom_workflow::temporal::{KEY_NAME, replay};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -78,8 +80,7 @@ do:
 fn readable(value: &Value) -> String {
     match value {
         Value::String(text) => {
-            use base64::Engine;
-            let bytes = base64::engine::general_purpose::STANDARD.decode(text);
+            let bytes = BASE64.decode(text);
             let decoded = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
             format!("{text} {}\n", decoded.unwrap_or_default())
         }
@@ -118,6 +119,48 @@ async fn what_is_too_large_for_the_server_stays_in_the_store() {
     let elsewhere = Arc::new(atom_core::storage::MemoryStore::default());
     replay(vault, elsewhere, &operator(), &history).await.unwrap_err();
     world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_has_made_up_is_refused() {
+    let Some(mut world) = World::new("forged").await else {
+        return;
+    };
+    let run = world
+        .start("- go: { call: echo, with: { n: 1 } }", json!({}))
+        .await;
+    world.wait(run).await;
+    let history = world.runtime.history(&world.scope(), run).await.unwrap();
+    world.stop().await;
+    let history: Value = serde_json::from_slice(&history).unwrap();
+    let replayed = async |history: &Value| {
+        let (vault, store) = (world.bench.vault.as_ref(), Arc::clone(&world.bench.store));
+        replay(vault, store, &operator(), history.to_string().as_bytes()).await
+    };
+    replayed(&history).await.unwrap();
+    let answers = "/attributes/ActivityTaskCompletedEventAttributes/result/payloads/0";
+    let is_answer = |event: &Value| event.pointer(answers).is_some();
+    let index = history["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .rposition(is_answer)
+        .unwrap();
+    let mut altered = history.clone();
+    let sealed = altered["events"][index].pointer_mut(answers).unwrap();
+    let mut data = BASE64.decode(sealed["data"].as_str().unwrap()).unwrap();
+    *data.last_mut().unwrap() ^= 1;
+    sealed["data"] = json!(BASE64.encode(data));
+    let mut forged = history.clone();
+    *forged["events"][index].pointer_mut(answers).unwrap() = json!({
+        "metadata": { "encoding": BASE64.encode("json/plain") },
+        "data": BASE64.encode(r#"{"completed":{"n":2}}"#),
+        "external_payloads": [],
+    });
+    for history in [altered, forged] {
+        let refused = replayed(&history).await.unwrap_err();
+        assert!(refused.report().cause.concat().contains("altered"), "{refused:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
