@@ -264,7 +264,7 @@ impl TemporalRuntime {
         let options = WorkflowSignalOptions::default();
         let sent = self
             .handle(scope, run)
-            .signal(Interpreter::mail, mail, options)
+            .signal(Interpreter::mail, Some(mail), options)
             .await;
         match sent.map_err(|error| failure::interaction(error, run)) {
             // The server says the same of a run that has ended.

@@ -66,7 +66,11 @@ impl Interpreter {
     }
 
     #[signal(name = "atom.mail")]
-    pub(crate) fn mail(&mut self, context: &mut SyncWorkflowContext<Self>, mail: Mail) {
+    pub(crate) fn mail(&mut self, context: &mut SyncWorkflowContext<Self>, mail: Option<Mail>) {
+        // Not of the engine.
+        let Some(mail) = mail else {
+            return;
+        };
         let event = Event::from(mail);
         if self.machine.is_some() {
             self.take(event, now(context.workflow_time()));

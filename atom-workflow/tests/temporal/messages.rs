@@ -96,6 +96,40 @@ async fn a_signal_waits_for_its_task_even_without_a_worker() {
     world.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_by_hand_changes_nothing() {
+    let Some(mut world) = World::new("by-hand").await else {
+        return;
+    };
+    let run = world
+        .start(
+            "- hear: { listen: { to: { one: { with: { type: go } } } } }",
+            json!({}),
+        )
+        .await;
+    let started = &world.history(run).await[0];
+    let id = started["attributes"]["WorkflowExecutionStartedEventAttributes"]["workflow_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let server = crate::server::TestTemporal::shared().await.unwrap();
+    for (name, input) in [("atom.mail", r#"{"pause":{"reason":null}}"#), ("nobody", "1")] {
+        server.by_hand(&[
+            "workflow",
+            "signal",
+            "--workflow-id",
+            &id,
+            "--name",
+            name,
+            "--input",
+            input,
+        ]);
+    }
+    world.signal(run, event("1", "go", json!("now"))).await;
+    assert_eq!(world.wait(run).await, completed(json!(["now"])));
+    world.stop().await;
+}
+
 const SEND: &str = r#"
 - send:
     call: echo

@@ -27,6 +27,7 @@ rm -f "$3"
 /// A server that lives as long as the process of the tests.
 #[derive(Debug)]
 pub(crate) struct TestTemporal {
+    program: PathBuf,
     port: u16,
     _shell: Child,
     _pipe: ChildStdin,
@@ -48,6 +49,21 @@ impl TestTemporal {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Does something by hand, as an operator would.
+    pub(crate) fn by_hand(&self, arguments: &[&str]) {
+        let address = format!("127.0.0.1:{}", self.port);
+        let output = Command::new(&self.program)
+            .args(arguments)
+            .args(["--address", &address])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
     fn start() -> io::Result<Option<Self>> {
         let Some(program) = program()? else {
             return Ok(None);
@@ -57,7 +73,7 @@ impl TestTemporal {
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("temporal-{port}.log"));
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT, "sh"])
-            .arg(program)
+            .arg(&program)
             .arg(port.to_string())
             .arg(&log)
             .stdin(Stdio::piped())
@@ -70,6 +86,7 @@ impl TestTemporal {
         let mut answer = String::new();
         BufReader::new(answers.ok_or(io::ErrorKind::BrokenPipe)?).read_line(&mut answer)?;
         let server = Self {
+            program,
             port,
             _shell: shell,
             _pipe: pipe.ok_or(io::ErrorKind::BrokenPipe)?,
@@ -89,9 +106,10 @@ impl TestTemporal {
 
 /// The program of the server, built now where it is wanted.
 fn program() -> io::Result<Option<PathBuf>> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("../tools")
-        .join(format!("temporal-{VERSION}"));
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .unwrap_or(Path::new("."));
+    let folder = target.join("tools").join(format!("temporal-{VERSION}"));
     let program = folder.join("temporal");
     if program.is_file() {
         return Ok(Some(program));
@@ -102,7 +120,7 @@ fn program() -> io::Result<Option<PathBuf>> {
         .any(|name| std::env::var_os(name).is_some());
     if !is_wanted {
         skipped(&format!(
-            "there is no Temporal server; build one with GOBIN='{}' go install {install}",
+            "there is no Temporal server; ATOM_BUILD_TEMPORAL=1 builds one here, or GOBIN='{}' go install {install}",
             folder.display()
         ));
         return Ok(None);
@@ -110,7 +128,7 @@ fn program() -> io::Result<Option<PathBuf>> {
     std::fs::create_dir_all(&folder)?;
     let built = Command::new(go())
         .args(["install", "-trimpath", "-ldflags=-s -w", &install])
-        .env("GOBIN", folder.canonicalize()?)
+        .env("GOBIN", &folder)
         .status()
         .map_err(|error| io::Error::other(format!("Go is needed to build a Temporal server: {error}")))?;
     if built.success() {
