@@ -54,6 +54,7 @@ impl Driver {
                 };
                 let options = self.options(format!("call-{action}"), &stop);
                 let context = self.context.clone();
+                context.state_mut(|run| run.weigh(&call));
                 async move {
                     answered(
                         action,
@@ -105,6 +106,8 @@ impl Driver {
             version,
             input,
         };
+        // Once to find the workflow, once to start the run.
+        (0..2).for_each(|_| self.context.state_mut(|run| run.weigh(&find)));
         let mut attributes = self.context.search_attributes();
         attributes.apply(WORKFLOW.value_set(format!("{}/{}", find.namespace, find.name)));
         let child = Child {

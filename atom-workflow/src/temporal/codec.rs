@@ -28,7 +28,7 @@ use zeroize::Zeroizing;
 pub const KEY_NAME: &str = "temporal.payload-keys";
 
 /// The largest sealed payload that goes to the server, in bytes.
-const MAX_INLINE_BYTES: usize = 64 * 1024;
+pub(super) const MAX_INLINE_BYTES: usize = 64 * 1024;
 
 const KEY_BYTES: usize = 32;
 const SALT_BYTES: usize = 32;

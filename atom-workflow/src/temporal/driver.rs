@@ -65,7 +65,7 @@ impl Driver {
     }
 
     pub(super) async fn drive(mut self) -> WorkflowResult<Value> {
-        if self.begin.machine > MACHINE_VERSION {
+        if self.begin.newest_machine() > MACHINE_VERSION {
             return self
                 .stuck("the run was started by a newer engine; upgrade this worker")
                 .await;
@@ -146,11 +146,13 @@ impl Driver {
     }
 
     fn take(&mut self, mut event: Event) {
-        let limit = self.begin.limits.events;
+        let limits = self.begin.limits;
+        let events = self.context.history_length();
+        let bytes = self.context.state(Interpreter::history_bytes);
         // The server ends a run whose history is full, without undoing what it has done.
-        let is_full = self.context.history_length() >= limit && !self.machine(Machine::is_undoing);
-        if is_full && !matches!(event, Event::Cancelled { .. }) {
-            event = Event::Exhausted { limit: limit.into() };
+        let is_full = events >= limits.events || bytes >= limits.bytes;
+        if is_full && !self.machine(Machine::is_undoing) && !matches!(event, Event::Cancelled { .. }) {
+            event = Event::Exhausted { limit: events.into() };
         }
         let at = self.now();
         self.ask_for_continuation();
@@ -238,6 +240,7 @@ impl Driver {
             scope: self.begin.scope(),
             events,
         };
+        self.context.state_mut(|run| run.weigh(&record));
         let options = self.options("record".to_owned(), &WorkflowCancellationToken::new());
         Ok(self
             .context
@@ -284,7 +287,7 @@ impl Driver {
             if let Poll::Ready(event) = underway.poll(waker, is_paused) {
                 return Poll::Ready(News::Event(Box::new(event)));
             }
-            if !is_paused && hearing.poll(waker).is_ready() {
+            if !is_paused && hearing.poll(waker, context).is_ready() {
                 return Poll::Ready(News::Heard);
             }
             Poll::Pending

@@ -102,19 +102,24 @@ impl Hearing {
     }
 
     /// Waits until there are events to offer.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll(
+        &mut self,
+        waker: &mut Context<'_>,
+        context: &WorkflowContext<Interpreter>,
+    ) -> Poll<()> {
         if !self.heard.events.is_empty() {
             return Poll::Ready(());
         }
         let Some(ear) = &mut self.ear else {
             return Poll::Pending;
         };
-        let Poll::Ready(heard) = ear.events.as_mut().poll(context) else {
+        let Poll::Ready(heard) = ear.events.as_mut().poll(waker) else {
             return Poll::Pending;
         };
         let for_whom = std::mem::take(&mut ear.for_whom);
         self.ear = None;
         if let Ok(heard) = heard {
+            context.state_mut(|run| run.weigh(&heard));
             self.heard = Batch {
                 for_whom,
                 events: heard.events.into(),

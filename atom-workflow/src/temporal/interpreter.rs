@@ -17,6 +17,7 @@ use temporalio_sdk::{SyncWorkflowContext, WorkflowContext, WorkflowContextView, 
 
 use super::driver::Driver;
 use super::message::{Answer, Asked, Begin, Decided, Loaded, Mail};
+use super::weight::weight;
 use crate::definition::Bundle;
 use crate::machine::{ActionId, Command, Event, Machine, RunFacts, Transition, Wait};
 use crate::runtime::Redactor;
@@ -40,6 +41,8 @@ pub(crate) struct Interpreter {
     early: VecDeque<Event>,
     /// What is still to be carried out.
     steps: VecDeque<Step>,
+    /// How large the history is by now, about.
+    bytes: u64,
 }
 
 /// What can be seen of a run.
@@ -119,6 +122,8 @@ impl Interpreter {
 impl Interpreter {
     /// Makes the machine, gives it the first event and what came before.
     pub(super) fn begin(&mut self, begin: &Begin, loaded: Loaded, at: Timestamp) -> Result<()> {
+        self.weigh(begin);
+        self.weigh(&loaded);
         let workflow = Bundle::read(&loaded.text)?.parse()?;
         if workflow.hash != begin.hash {
             return Err(Error::new(
@@ -148,6 +153,7 @@ impl Interpreter {
 
     /// Takes an event through the machine. One that it does not expect changes nothing.
     pub(super) fn take(&mut self, mut event: Event, at: Timestamp) {
+        self.weigh(&event);
         let Some(machine) = &mut self.machine else {
             return;
         };
@@ -181,6 +187,15 @@ impl Interpreter {
 
     pub(super) fn redactor(&self) -> &Redactor {
         &self.redactor
+    }
+
+    /// Notes that something goes to the history.
+    pub(super) fn weigh(&mut self, payload: &impl Serialize) {
+        self.bytes = self.bytes.saturating_add(weight(payload));
+    }
+
+    pub(super) fn history_bytes(&self) -> u64 {
+        self.bytes
     }
 
     pub(super) fn has_steps(&self) -> bool {

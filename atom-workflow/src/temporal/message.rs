@@ -37,6 +37,14 @@ impl Begin {
     pub(super) fn scope(&self) -> Scope {
         self.principal.scope()
     }
+
+    /// The newest version of the machine that has had to do with the run.
+    pub(super) fn newest_machine(&self) -> u32 {
+        match self.continued.as_deref() {
+            Some(Event::Continued { machine, .. }) => self.machine.max(*machine),
+            _ => self.machine,
+        }
+    }
 }
 
 /// Bounds that a run keeps from its start, so that every worker replays it alike.
@@ -49,6 +57,8 @@ pub(crate) struct Limits {
     pub(super) continue_after: u32,
     /// How many events its history may have.
     pub(super) events: u32,
+    /// How large its history may be, in bytes.
+    pub(super) bytes: u64,
 }
 
 impl Limits {

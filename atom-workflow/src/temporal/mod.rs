@@ -55,6 +55,7 @@ mod listing;
 mod message;
 mod replay;
 mod underway;
+mod weight;
 mod worker;
 
 pub use client::{Ended, TemporalRuntime, TemporalStart};
@@ -104,6 +105,8 @@ pub struct TemporalLimits {
     pub continue_after: u32,
     /// How many events the history of a run may have. The server's own limit is 51,200.
     pub history_events: u32,
+    /// How large the history of a run may be, in bytes, as far as the run can tell. The server's own limit is 50 MiB.
+    pub history_bytes: u64,
 }
 
 impl Default for TemporalLimits {
@@ -115,6 +118,7 @@ impl Default for TemporalLimits {
             heartbeat: Duration::from_secs(30),
             continue_after: 10_000,
             history_events: 45_000,
+            history_bytes: 40 * 1024 * 1024,
         }
     }
 }
@@ -125,6 +129,7 @@ impl TemporalLimits {
             heartbeat_millis: u64::try_from(self.heartbeat.as_millis()).unwrap_or(u64::MAX),
             continue_after: self.continue_after,
             events: self.history_events,
+            bytes: self.history_bytes,
         }
     }
 }

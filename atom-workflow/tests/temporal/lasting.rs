@@ -156,16 +156,29 @@ async fn a_full_history_ends_the_run_and_what_it_has_done_is_undone() {
         history_events: 40,
         ..limits()
     };
-    let Some(mut world) = World::with("full", limits).await else {
-        return;
+    assert!(fills("full", limits).await < 50);
+    let limits = TemporalLimits {
+        history_bytes: 100_000,
+        ..crate::world::limits()
+    };
+    assert!(fills("large-history", limits).await < 50);
+}
+
+/// Runs what does not fit, and tells how much it called.
+async fn fills(name: &str, limits: TemporalLimits) -> u64 {
+    let Some(mut world) = World::with(name, limits).await else {
+        return 0;
     };
     let tasks = r#"
-- book: { call: echo, with: { booked: true }, metadata: { atom: { compensate: [{ undo: { call: echo, with: { undone: true } } }] } } }
-- loop: { for: { each: n, in: '${ [range(100)] }' }, do: [{ one: { call: echo, with: { n: '${ $n }' } } }] }
+- book: { call: echo, with: { booked: true }, metadata: { atom: { compensate: [{ undo: { call: flaky, with: { failures: 0 } } }] } } }
+- loop: { for: { each: n, in: '${ [range(100)] }' }, do: [{ one: { call: echo, with: { n: '${ $n }', text: '${ $workflow.input.text }' } } }] }
 "#;
-    let ended = world.run(tasks, json!({})).await;
+    let run = world.start(tasks, json!({ "text": "a".repeat(5000) })).await;
+    let ended = world.wait(run).await;
     assert_eq!(ended.error.unwrap()["type"], "urn:atom:error:limit");
-    let last = world.bench.calls.count("echo");
-    assert!((3..50).contains(&last), "{last}");
+    assert_eq!(world.bench.calls.count("flaky"), 1, "the booking is undone");
+    let count = world.bench.calls.count("echo");
+    assert!(count > 2, "{count}");
     world.stop().await;
+    count
 }

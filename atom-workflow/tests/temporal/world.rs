@@ -104,11 +104,6 @@ impl World {
             .unwrap()
     }
 
-    pub(crate) async fn run(&self, tasks: &str, input: Value) -> Ended {
-        let run = self.start(tasks, input).await;
-        self.wait(run).await
-    }
-
     pub(crate) async fn signal(&self, run: RunId, event: CloudEvent) {
         self.runtime.signal(&self.scope(), run, event).await.unwrap();
     }
