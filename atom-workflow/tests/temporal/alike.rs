@@ -1,6 +1,7 @@
 //! What runs give is the same on Temporal as with the embedded runtime, and calls have the same keys.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use atom_workflow::temporal::replay;
 use serde_json::{Value, json};
@@ -194,6 +195,42 @@ async fn runs_give_the_same_on_temporal_and_call_with_the_same_keys() {
         let (vault, store) = (world.bench.vault.as_ref(), Arc::clone(&world.bench.store));
         let replayed = replay(vault, store, &operator(), &history).await;
         replayed.unwrap_or_else(|error| panic!("{name} is not replayed: {error}"));
+    }
+    world.stop().await;
+}
+
+/// Each worker builds the runs that it finds from their histories, wherever they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_give_the_same_with_workers_that_come_and_go() {
+    let Some(mut world) = World::new("come-and-go").await else {
+        return;
+    };
+    let deployed = [CHILD, FAULTY];
+    deploy(&world.bench, &world.ada, &deployed).await;
+    // A worker that stops waits for calls that hang, and a call that is made again counts twice.
+    let lasting = documents().into_iter();
+    let lasting = lasting.filter(|(_, tasks, _)| !tasks.contains("hang") && !tasks.contains("flaky"));
+    let mut runs = Vec::new();
+    for (name, tasks, input) in lasting {
+        let run = world.start(tasks, input.clone()).await;
+        runs.push((name, tasks, input, run));
+    }
+    let (runtime, scope) = (world.runtime.clone(), world.scope());
+    let ended = futures::future::join_all(runs.iter().map(|(_, _, _, run)| runtime.wait(&scope, *run)));
+    let changes = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            world.stop().await;
+            world.work().await;
+        }
+    };
+    let ended = tokio::select! {
+        ended = tokio::time::timeout(Duration::from_secs(120), ended) => ended.expect("the runs go on"),
+        () = changes => unreachable!("workers come and go for ever"),
+    };
+    for ((name, tasks, input, run), ended) in runs.into_iter().zip(ended) {
+        let (expected, _) = embedded(&world.ada, run, tasks, input, &deployed).await;
+        assert_eq!(ended.unwrap(), expected, "{name}");
     }
     world.stop().await;
 }
