@@ -20,6 +20,7 @@ use super::listing::{MEMO, Summary};
 use super::message::{Begin, Load, Record};
 use super::underway::Underway;
 use crate::machine::{Command, Event, MACHINE_VERSION, Machine, Outcome};
+use crate::runtime::Redactor;
 
 /// How long one attempt of an activity may take: as long as a server can bear. Whether its worker is alive is told by its
 /// heartbeat, how long a call may take is the worker's business.
@@ -176,9 +177,6 @@ impl Driver {
 
     async fn carry_out(&mut self, step: Step) -> Result<Carried, WorkflowTermination> {
         let mut transition = step.transition;
-        if step.is_first {
-            transition.begin = self.machine_pending();
-        }
         for action in std::mem::take(&mut transition.stop) {
             self.underway.stop(action);
             self.hearing.stop(action);
@@ -194,7 +192,8 @@ impl Driver {
         }
         if let Some(outcome) = transition.outcome {
             self.hearing.close();
-            return Ok(Carried::Ended(ended(outcome)));
+            let end = self.context.state(|run| ended(outcome, run.redactor()));
+            return Ok(Carried::Ended(end));
         }
         // What came meanwhile is not part of it.
         let is_latest = !self.context.state(Interpreter::has_steps);
@@ -219,15 +218,6 @@ impl Driver {
             }
         }
         Ok(Carried::On)
-    }
-
-    fn machine_pending(&self) -> Vec<(u64, Command)> {
-        self.machine(|machine| {
-            let pending = machine.pending();
-            pending
-                .map(|(action, command)| (action, command.clone()))
-                .collect()
-        })
     }
 
     /// Appends events to the owner's log, and tells where it ends then. What follows waits for that.
@@ -329,12 +319,17 @@ fn is_readable(event: &Event) -> bool {
     serde_json::from_str::<Event>(&text).is_ok_and(|read| read == *event)
 }
 
-fn ended(outcome: Outcome) -> WorkflowResult<Value> {
+/// How the workflow ends. Secrets are masked, as whoever started the run may see the end.
+fn ended(outcome: Outcome, redactor: &Redactor) -> WorkflowResult<Value> {
     match outcome {
-        Outcome::Completed(output) => Ok(output),
+        Outcome::Completed(mut output) => {
+            redactor.value(&mut output);
+            Ok(output)
+        }
         Outcome::Cancelled => Err(WorkflowTermination::cancelled()),
         Outcome::Faulted(error) => {
-            let details = serde_json::to_value(&error).unwrap_or_default();
+            let mut details = serde_json::to_value(&error).unwrap_or_default();
+            redactor.value(&mut details);
             let failure =
                 ApplicationFailure::builder(Error::new(ErrorCode::RunFaulted, "the run ended in an error"))
                     .type_name("atom.fault".to_owned())

@@ -27,8 +27,6 @@ pub(super) struct Step {
     pub(super) transition: Transition,
     /// Where in the log tasks begin to listen that the step leads to; at its end when absent.
     pub(super) after: Option<Offset>,
-    /// Whether the run begins with it: then all that is pending begins.
-    pub(super) is_first: bool,
 }
 
 /// A run, as its messages find it.
@@ -142,8 +140,12 @@ impl Interpreter {
             },
         };
         self.take(first, at);
-        if let Some(step) = self.steps.back_mut() {
-            step.is_first = true;
+        // What a run goes on with begins again.
+        if let (Some(machine), Some(step)) = (&self.machine, self.steps.back_mut()) {
+            let pending = machine.pending();
+            step.transition.begin = pending
+                .map(|(action, command)| (action, command.clone()))
+                .collect();
         }
         while let Some(event) = self.early.pop_front() {
             self.take(event, at);
@@ -174,11 +176,7 @@ impl Interpreter {
             _ => None,
         };
         let transition = machine.advance(event, at);
-        self.steps.push_back(Step {
-            transition,
-            after,
-            is_first: false,
-        });
+        self.steps.push_back(Step { transition, after });
     }
 
     pub(super) fn machine(&self) -> Option<&Machine> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use atom_workflow::temporal::replay;
 use serde_json::{Value, json};
 
-use crate::world::{World, deploy, embedded, operator};
+use crate::world::{World, deploy, embedded, keep_secret, operator};
 
 const CHILD: &str = "
 document: { dsl: 1.0.3, namespace: default, name: child, version: 1.0.0 }
@@ -108,6 +108,21 @@ do:
 "#,
             json!({}),
         ),
+        (
+            "masks its secrets",
+            "use: { secrets: [token] }\ndo:\n  - go: { call: echo, with: { bearer: '${ $secrets.token }' } }\n  - give: { set: { token: '${ $secrets.token }', answer: '${ .bearer }', text: '${ \"is \" + $secrets.token }' } }\n",
+            json!({}),
+        ),
+        (
+            "masks its secrets in errors",
+            "use: { secrets: [token] }\ndo:\n  - go: { raise: { error: { type: https://example.com/declined, status: 402, title: '${ $secrets.token }' } } }\n",
+            json!({}),
+        ),
+        (
+            "passes no secret on to another run",
+            "use: { secrets: [token] }\ndo:\n  - go: { run: { workflow: { namespace: default, name: child, version: 1.0.0, input: { question: '${ $secrets.token }' } } } }\n",
+            json!({}),
+        ),
         ("fails", "- go: { call: fail, with: { status: 503 } }", json!({})),
         ("panics", "- go: { call: panic }", json!({})),
         (
@@ -182,6 +197,7 @@ async fn runs_give_the_same_on_temporal_and_call_with_the_same_keys() {
     };
     let deployed = [CHILD, FAULTY];
     deploy(&world.bench, &world.ada, &deployed).await;
+    keep_secret(&world.bench, &world.ada).await;
     for (name, tasks, input) in documents() {
         let known = world.bench.calls.keys().len();
         let run = world.start(tasks, input.clone()).await;
@@ -207,6 +223,7 @@ async fn runs_give_the_same_with_workers_that_come_and_go() {
     };
     let deployed = [CHILD, FAULTY];
     deploy(&world.bench, &world.ada, &deployed).await;
+    keep_secret(&world.bench, &world.ada).await;
     // A worker that stops waits for calls that hang, and a call that is made again counts twice.
     let lasting = documents().into_iter();
     let lasting = lasting.filter(|(_, tasks, _)| !tasks.contains("hang") && !tasks.contains("flaky"));

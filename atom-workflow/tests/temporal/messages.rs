@@ -2,7 +2,7 @@
 
 use atom_core::storage::{DecisionKind, RunStatus};
 use atom_core::{CloudEvent, ErrorCode, Principal, RunId};
-use atom_workflow::machine::WaitKind;
+use atom_workflow::machine::{Wait, WaitKind};
 use atom_workflow::runtime::Decide;
 use atom_workflow::temporal::{Asked, RunView, TemporalStart};
 use serde_json::{Value, json};
@@ -82,6 +82,15 @@ async fn a_signal_waits_for_its_task_even_without_a_worker() {
     world.signal(run, event("1", "go", json!("now"))).await;
     world.work().await;
     assert_eq!(world.wait(run).await, completed(json!(["now"])));
+    // One that its first task takes leads on at once.
+    world.stop().await;
+    let heard = "- hear: { listen: { to: { one: { with: { type: go } } } } }\n- last: { call: echo, with: { n: '${ .[0] }' } }";
+    let before = world.bench.calls.count("echo");
+    let eager = world.start(heard, json!({})).await;
+    world.signal(eager, event("1", "go", json!(1))).await;
+    world.work().await;
+    assert_eq!(world.wait(eager).await, completed(json!({ "n": 1 })));
+    assert_eq!(world.bench.calls.count("echo"), before + 1);
     let late = world
         .runtime
         .signal(&world.scope(), run, event("2", "go", json!("late")))
@@ -237,7 +246,25 @@ do:
             json!({}),
         )
         .await;
-    world.until_calls("hang", 2).await;
+    let child_of = |view: &RunView| {
+        let mut waits = view.waits.iter();
+        waits.find_map(|wait| match wait.what {
+            WaitKind::Run { run } => Some(run),
+            _ => None,
+        })
+    };
+    let child = child_of(&world.until(run, |view| child_of(view).is_some()).await).unwrap();
+    let hangs = |wait: &Wait| matches!(&wait.what, WaitKind::Call { function } if function == "hang");
+    // A child that was not started yet is unknown.
+    crate::world::soon(async || {
+        let view = world
+            .runtime
+            .view(&world.scope(), child)
+            .await
+            .unwrap_or_default();
+        view.waits.iter().any(hangs).then_some(())
+    })
+    .await;
     let (runtime, owner) = (world.runtime.clone(), world.scope());
     runtime
         .cancel(&owner, run, Some("no time".to_owned()))

@@ -166,7 +166,7 @@ pub(crate) async fn soon<T>(look: impl AsyncFn() -> Option<T>) -> T {
 
 pub(crate) fn limits() -> TemporalLimits {
     TemporalLimits {
-        heartbeat: Duration::from_secs(2),
+        heartbeat: Duration::from_secs(5),
         ..TemporalLimits::default()
     }
 }
@@ -216,6 +216,7 @@ pub(crate) async fn embedded(
 ) -> (Ended, Vec<String>) {
     let bench = Bench::new();
     deploy(&bench, ada, deployed).await;
+    keep_secret(&bench, ada).await;
     let runtime = Runtime::new(RuntimeParts {
         store: Arc::clone(&bench.store),
         vault: Arc::clone(&bench.vault),
@@ -237,6 +238,16 @@ pub(crate) async fn embedded(
         error: record.error,
     };
     (ended, keys(&bench))
+}
+
+/// Keeps the secret `token`.
+pub(crate) async fn keep_secret(bench: &Bench, owner: &Principal) {
+    let secret = Secret::new("tok-0123456789");
+    let kept = bench
+        .vault
+        .set(&owner.scope(), "token", &secret, Timestamp::now())
+        .await;
+    kept.unwrap();
 }
 
 /// The keys of the calls so far, in any order.
