@@ -53,17 +53,15 @@ pub(crate) fn temporal(root: &Path) -> Outcome {
             "atom-workflow",
             "--features",
             "temporal",
-            "--test",
-            "temporal",
         ];
         let arguments: Vec<_> = package.iter().chain(which).copied().collect();
         run(root, "cargo", &arguments)
     };
     if has_temporal(root) {
-        return test(&[]);
+        return test(&["--test", "temporal"]).then(|| test(&["--doc", "temporal"]));
     }
     let why = "there is no Temporal server; ATOM_BUILD_TEMPORAL=1 builds one, once, with Go, in some minutes";
-    test(&["histories"]).then(|| Outcome::Skipped(why.to_owned()))
+    test(&["--test", "temporal", "histories"]).then(|| Outcome::Skipped(why.to_owned()))
 }
 
 /// Whether there is a server, or the tests build one.

@@ -4,6 +4,37 @@
 //! machines as share the store, the vault and the functions. The server keeps their histories, which take the place of
 //! journals.
 //!
+//! ```no_run
+//! use std::sync::Arc;
+//! use atom_core::{Principal, Scope};
+//! use atom_workflow::definition::Workflow;
+//! use atom_workflow::temporal::{TemporalConfig, TemporalParts, TemporalRuntime, TemporalStart, TemporalWorker};
+//! use serde_json::json;
+//!
+//! # async fn example(parts: TemporalParts, operator: Scope) -> atom_core::Result<()> {
+//! let config = TemporalConfig {
+//!     target: "http://127.0.0.1:7233".to_owned(),
+//!     namespace: "default".to_owned(),
+//!     task_queue: "atom".to_owned(),
+//!     operator,
+//!     api_key: None,
+//! };
+//! let runtime = TemporalRuntime::connect(Arc::new(parts), config).await?;
+//! let worker = TemporalWorker::start(runtime.clone()).await?;
+//! let text = "
+//! document: { dsl: 1.0.3, namespace: default, name: hello, version: 0.1.0 }
+//! do:
+//!   - greet: { set: { greeting: '${ \"Hello \" + .name }' } }
+//! ";
+//! let ada = Principal::new("acme", "ada")?;
+//! let start = TemporalStart::new(Arc::new(Workflow::parse(text)?), text, json!({ "name": "Ada" }));
+//! let run = runtime.start(&ada, start).await?;
+//! let ended = runtime.wait(&ada.scope(), run).await?;
+//! assert_eq!(ended.output, Some(json!({ "greeting": "Hello Ada" })));
+//! worker.stop().await
+//! # }
+//! ```
+//!
 //! # How it is carried over
 //!
 //! * A document is pinned by its hash when the run starts. The first activity loads it from the store with its secrets.
@@ -27,7 +58,8 @@
 //! Inputs, arguments, answers, errors, documents and secrets are sealed with the operator's keys, which are in the vault (see
 //! [`KEY_NAME`]) and which the server has not. What it has altered or made up is refused; that it exchanges one sealed payload
 //! for another is not noticed. It sees names of workflows, how many activities of which kind a run has, and when. Sealed payloads over 64 KiB stay in the store, among the operator's documents, where they are kept for good. A history
-//! holds the secrets of its run, sealed, as they were when it began: a replay needs them.
+//! holds the secrets of its run, sealed, as they were when it began: a replay needs them. So a run goes on with them until it has
+//! ended or goes on with a new history.
 //!
 //! The first of the keys seals, all of them open, and the last one names owners where runs are listed: put a new one first, and
 //! remove an old one when no history needs it.
