@@ -3,11 +3,11 @@
 use std::process::{Child, Command, Stdio};
 
 use atom_core::CloudEvent;
-use atom_workflow::temporal::TemporalLimits;
+use atom_workflow::temporal::{TemporalLimits, TemporalRuntime, TemporalWorker};
 use serde_json::{Value, json};
 
 use crate::support::document;
-use crate::world::{World, completed, connect, deploy, limits};
+use crate::world::{World, completed, config, deploy, limits, parts};
 
 /// Where a worker in a process of its own finds the server.
 const TARGET: &str = "ATOM_TEST_TEMPORAL_TARGET";
@@ -30,10 +30,11 @@ async fn worker_of_another_process() {
     let ada = atom_core::Principal::new("acme", "killed").unwrap();
     let text = document(LONG);
     deploy(&bench, &ada, &[&text]).await;
-    let runtime = connect(&bench, target, "killed", limits()).await;
-    let _worker = atom_workflow::temporal::TemporalWorker::start(runtime)
+    let parts = parts(&bench, limits()).await;
+    let runtime = TemporalRuntime::connect(parts, config(target, "killed"))
         .await
         .unwrap();
+    let _worker = TemporalWorker::start(runtime).await.unwrap();
     std::future::pending::<()>().await;
 }
 
@@ -101,6 +102,37 @@ async fn a_call_whose_worker_is_lost_is_made_again_with_the_same_key() {
     assert_eq!(keys[0], keys[1]);
     world.runtime.cancel(&world.scope(), run, None).await.unwrap();
     world.wait(run).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_runs_that_listen_leave_room_for_calls() {
+    let Some(mut world) = World::new("many").await else {
+        return;
+    };
+    // More than a worker of the SDK takes at once unless it is told to.
+    let starts = (0..105).map(|_| {
+        world.start(
+            "- hear: { listen: { to: { one: { with: { type: go } } } } }",
+            json!({}),
+        )
+    });
+    let runs = futures::future::join_all(starts).await;
+    for run in &runs {
+        world.until_event(*run, "atom.hear").await;
+    }
+    let called = world
+        .start("- go: { call: echo, with: { n: 1 } }", json!({}))
+        .await;
+    assert_eq!(world.wait(called).await, completed(json!({ "n": 1 })));
+    let go = CloudEvent {
+        data: Some(json!("now")),
+        ..CloudEvent::new("1", "https://example.com", "go")
+    };
+    world.bench.store.append(&world.scope(), &go).await.unwrap();
+    for run in runs {
+        assert_eq!(world.wait(run).await, completed(json!(["now"])));
+    }
     world.stop().await;
 }
 

@@ -1,10 +1,12 @@
 //! What others tell runs: events, signals, decisions, pauses, cancellation.
 
+use std::sync::Arc;
+
 use atom_core::storage::{DecisionKind, RunStatus};
 use atom_core::{CloudEvent, ErrorCode, Principal, RunId};
 use atom_workflow::machine::{Wait, WaitKind};
 use atom_workflow::runtime::Decide;
-use atom_workflow::temporal::{Asked, RunView, TemporalStart};
+use atom_workflow::temporal::{Asked, RunView, TemporalConfig, TemporalRuntime, TemporalStart};
 use serde_json::{Value, json};
 
 use crate::world::{World, completed, start};
@@ -318,6 +320,40 @@ async fn a_start_with_the_same_id_is_the_same_run() {
     );
     assert_eq!(world.wait(id).await, completed(json!({ "n": 1 })));
     world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_told_when_connecting() {
+    let Some(world) = World::idle("connecting", crate::world::limits()).await else {
+        return;
+    };
+    let parts = &world.parts;
+    let config = crate::world::config(world.target.clone(), "connecting");
+    let nowhere = TemporalConfig {
+        target: "http://127.0.0.1:1".to_owned(),
+        ..config.clone()
+    };
+    let nonsense = TemporalConfig {
+        target: "nonsense".to_owned(),
+        ..config.clone()
+    };
+    let nobody = TemporalConfig {
+        namespace: "nobody".to_owned(),
+        ..config.clone()
+    };
+    let keyless = TemporalConfig {
+        operator: world.scope(),
+        ..config
+    };
+    for (config, code) in [
+        (nowhere, ErrorCode::Unavailable),
+        (nonsense, ErrorCode::InvalidRequest),
+        (nobody, ErrorCode::Unavailable),
+        (keyless, ErrorCode::NotFound),
+    ] {
+        let refused = TemporalRuntime::connect(Arc::clone(parts), config.clone()).await;
+        assert_eq!(refused.unwrap_err().code(), code, "{config:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

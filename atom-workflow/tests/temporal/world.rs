@@ -46,6 +46,8 @@ pub(crate) fn operator() -> Scope {
 
 pub(crate) struct World {
     pub(crate) bench: Bench,
+    pub(crate) target: String,
+    pub(crate) parts: Arc<TemporalParts>,
     pub(crate) runtime: TemporalRuntime,
     pub(crate) worker: Option<TemporalWorker>,
     pub(crate) ada: Principal,
@@ -67,9 +69,14 @@ impl World {
     pub(crate) async fn idle(name: &str, limits: TemporalLimits) -> Option<Self> {
         let server = TestTemporal::shared().await?;
         let bench = Bench::new();
-        let runtime = connect(&bench, server.target(), name, limits).await;
+        let parts = parts(&bench, limits).await;
+        let target = server.target();
+        let runtime = TemporalRuntime::connect(Arc::clone(&parts), config(target.clone(), name)).await;
+        let runtime = runtime.unwrap();
         Some(Self {
             bench,
+            target,
+            parts,
             runtime,
             worker: None,
             ada: Principal::new("acme", name).unwrap(),
@@ -176,34 +183,32 @@ pub(crate) fn start(tasks: &str, input: Value) -> TemporalStart {
     TemporalStart::new(Arc::new(Workflow::parse(&text).unwrap()), text, input)
 }
 
-pub(crate) async fn connect(
-    bench: &Bench,
-    target: String,
-    name: &str,
-    limits: TemporalLimits,
-) -> TemporalRuntime {
+/// What an engine is made of that works with what a bench has.
+pub(crate) async fn parts(bench: &Bench, limits: TemporalLimits) -> Arc<TemporalParts> {
     let key = Secret::new(KEY);
-    bench
+    let kept = bench
         .vault
         .set(&operator(), KEY_NAME, &key, Timestamp::now())
-        .await
-        .unwrap();
-    let parts = TemporalParts {
+        .await;
+    kept.unwrap();
+    Arc::new(TemporalParts {
         store: Arc::clone(&bench.store),
         vault: Arc::clone(&bench.vault),
         functions: Arc::clone(&bench.functions),
         clock: Arc::new(WallClock),
         random: Arc::new(SequenceRandom::default()),
         limits,
-    };
-    let config = TemporalConfig {
+    })
+}
+
+pub(crate) fn config(target: String, task_queue: &str) -> TemporalConfig {
+    TemporalConfig {
         target,
         namespace: "default".to_owned(),
-        task_queue: name.to_owned(),
+        task_queue: task_queue.to_owned(),
         operator: operator(),
         api_key: None,
-    };
-    TemporalRuntime::connect(Arc::new(parts), config).await.unwrap()
+    }
 }
 
 /// The same run with the embedded runtime: how it ended, and the keys of its calls.
