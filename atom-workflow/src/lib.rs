@@ -4,6 +4,7 @@
 //! * [`expression`] evaluates jq within limits.
 //! * [`machine`] decides what a run does next, without doing it.
 //! * [`runtime`] does it, and keeps the journal.
+//! * `temporal` does it on a Temporal server (feature `temporal`).
 
 #![forbid(unsafe_code)]
 
@@ -12,3 +13,5 @@ pub mod definition;
 pub mod expression;
 pub mod machine;
 pub mod runtime;
+#[cfg(feature = "temporal")]
+pub mod temporal;

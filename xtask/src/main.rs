@@ -16,7 +16,7 @@ use process::Outcome;
 const USAGE: &str = "usage: cargo xtask <command>
 
   test [PART...]   runs every test of every language, or only the parts named:
-                   postgres, rust, generated, python, node, kotlin, swift, examples
+                   postgres, rust, temporal, generated, python, node, kotlin, swift, examples
   codegen          writes schema/ and the hosts' generated types anew
   soak             the tests that crash the engine at random, many times over; about an hour
   check            formatting, lints and licences
@@ -33,7 +33,7 @@ struct Part {
     run: fn(&Path) -> Outcome,
 }
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     // First, as it installs the server where it can.
     Part {
         name: "postgres",
@@ -44,6 +44,11 @@ const PARTS: [Part; 8] = [
         name: "rust",
         is_required: true,
         run: rust::test,
+    },
+    Part {
+        name: "temporal",
+        is_required: false,
+        run: rust::temporal,
     },
     Part {
         name: "generated",

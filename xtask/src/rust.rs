@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::process::{Outcome, run, run_with};
+use crate::process::{Outcome, run, run_with, succeeds, target_folder};
 
 /// The packages with Rust tests. The hosts are libraries for other languages and are tested from there.
 pub(crate) const PACKAGES: [&str; 10] = [
@@ -44,6 +44,45 @@ pub(crate) fn postgres(root: &Path) -> Outcome {
     tests(&["--test", "postgres"])
         .then(|| tests(&["--lib", "postgres"]))
         .then(|| tests(&["--test", "it", "--test", "cli", "postgres"]))
+}
+
+/// Runs on a Temporal server, which the tests start for themselves. What was recorded is replayed without one.
+pub(crate) fn temporal(root: &Path) -> Outcome {
+    let test = |which: &[&str]| {
+        let package = [
+            "test",
+            "--locked",
+            "-p",
+            "atom-workflow",
+            "--features",
+            "temporal",
+        ];
+        let arguments: Vec<_> = package.iter().chain(which).copied().collect();
+        run(root, "cargo", &arguments)
+    };
+    if has_temporal(root) {
+        return test(&["--test", "temporal"]).then(|| test(&["--doc", "temporal"]));
+    }
+    let why = "there is no Temporal server; ATOM_BUILD_TEMPORAL=1 builds one, once, with Go, in some minutes";
+    test(&["--test", "temporal", "histories"]).then(|| Outcome::Skipped(why.to_owned()))
+}
+
+/// Whether there is a server, or the tests build one.
+fn has_temporal(root: &Path) -> bool {
+    let is_wanted = ["CI", "ATOM_BUILD_TEMPORAL"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some());
+    let has_go = || {
+        ["go", "/usr/local/go/bin/go"]
+            .iter()
+            .any(|go| succeeds(root, go, &["version"]))
+    };
+    let tools = target_folder(root)
+        .ok()
+        .and_then(|target| std::fs::read_dir(target.join("tools")).ok());
+    let mut tools = tools.into_iter().flatten().flatten();
+    let is_built = tools.any(|tool| tool.file_name().to_string_lossy().starts_with("temporal-"));
+    is_built || (is_wanted && has_go())
 }
 
 /// Installs the server on a machine that is there to check changes, where Debian's packages can be had. Nobody's own machine is
@@ -160,7 +199,7 @@ pub(crate) fn check(root: &Path) -> Outcome {
                     "--locked",
                     "--workspace",
                     "--features",
-                    "postgres",
+                    "postgres,temporal",
                     "--all-targets",
                     "--",
                     "-D",
@@ -177,7 +216,7 @@ pub(crate) fn check(root: &Path) -> Outcome {
                     "--locked",
                     "--workspace",
                     "--features",
-                    "postgres",
+                    "postgres,temporal",
                     "--no-deps",
                 ],
                 &[("RUSTDOCFLAGS", "-D warnings")],

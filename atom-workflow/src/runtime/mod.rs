@@ -77,6 +77,8 @@ pub use retention::RetentionSettings;
 pub use schedule::upcoming;
 pub use steps::{Step, StepStatus};
 pub use stuck::{Stuck, StuckCause};
+#[cfg(feature = "temporal")]
+pub(crate) use {parking::may_be, redact::Redactor};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -10,7 +10,7 @@ const SHORTEST_SECRET: usize = 4;
 
 /// Replaces the texts of a run's secrets wherever they occur in JSON.
 #[derive(Clone, Default)]
-pub(super) struct Redactor {
+pub(crate) struct Redactor {
     secrets: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ impl std::fmt::Debug for Redactor {
 }
 
 impl Redactor {
-    pub(super) fn new(secrets: &Map<String, Value>) -> Self {
+    pub(crate) fn new(secrets: &Map<String, Value>) -> Self {
         let mut texts = Vec::new();
         for secret in secrets.values().filter_map(Value::as_str) {
             texts.push(secret.to_owned());
@@ -48,7 +48,7 @@ impl Redactor {
         Self { secrets: texts }
     }
 
-    pub(super) fn text(&self, text: &mut String) {
+    pub(crate) fn text(&self, text: &mut String) {
         for secret in &self.secrets {
             if text.contains(secret.as_str()) {
                 *text = text.replace(secret.as_str(), MASK);
@@ -56,7 +56,7 @@ impl Redactor {
         }
     }
 
-    pub(super) fn value(&self, value: &mut Value) {
+    pub(crate) fn value(&self, value: &mut Value) {
         if self.secrets.is_empty() {
             return;
         }
@@ -78,7 +78,7 @@ impl Redactor {
     }
 
     /// Whether a secret occurs in a value.
-    pub(super) fn finds_secret(&self, value: &Value) -> bool {
+    pub(crate) fn finds_secret(&self, value: &Value) -> bool {
         match value {
             Value::String(text) => self.finds(text),
             Value::Array(items) => items.iter().any(|item| self.finds_secret(item)),

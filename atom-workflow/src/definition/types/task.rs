@@ -126,7 +126,7 @@ pub enum TaskKind {
     Run(RunWorkflow),
     /// Runs a process.
     Process(RunProcess),
-    /// Something valid that the engine does not carry out; listed in [`Workflow::unsupported`].
+    /// Something valid that the engine does not carry out; listed in [`Workflow::unsupported`](super::Workflow::unsupported).
     Unsupported,
 }
 

@@ -72,7 +72,7 @@ impl Listening {
 
 /// Whether a text of a filter can be meant to stand for a type. The text may be a pattern, of which only the character
 /// that stands for any other is looked at: others make a filter that listens for any type.
-fn may_be(wanted: &str, kind: &str) -> bool {
+pub(crate) fn may_be(wanted: &str, kind: &str) -> bool {
     let mut characters = kind.chars();
     wanted.chars().all(|wanted| {
         characters

@@ -15,6 +15,8 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 
 use listening::Listening;
+#[cfg(feature = "temporal")]
+pub(crate) use listening::may_be;
 
 use super::background::Work;
 use super::driver::EVENT_PAGE;

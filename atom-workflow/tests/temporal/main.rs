@@ -1,0 +1,19 @@
+//! Runs on a Temporal server, beside the same runs with the embedded runtime.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends when something is not as it should be"
+)]
+
+mod alike;
+mod histories;
+mod lasting;
+mod messages;
+mod sealed;
+mod server;
+#[expect(dead_code, reason = "the other tests use the rest")]
+#[path = "../it/support.rs"]
+mod support;
+mod world;
