@@ -151,6 +151,25 @@ export class WorkflowsOperations {
   }
 }
 
+/** The `workers` operations. */
+export class WorkersOperations {
+  readonly #caller: Caller;
+
+  /** @internal */
+  constructor(caller: Caller) {
+    this.#caller = caller;
+  }
+
+  /**
+   * Lists the engines that share the storage, and how many runs each drives.
+   *
+   * Needs the permission `engine.read`.
+   */
+  list(request: types.ListWorkersRequest = {}, options?: CallOptions): Promise<types.WorkerList> {
+    return this.#caller.call("workers.list", request, options) as Promise<types.WorkerList>;
+  }
+}
+
 /** The `templates` operations. */
 export class TemplatesOperations {
   readonly #caller: Caller;
@@ -650,6 +669,8 @@ export class Operations {
   readonly functions: FunctionsOperations;
   /** The `workflows` operations. */
   readonly workflows: WorkflowsOperations;
+  /** The `workers` operations. */
+  readonly workers: WorkersOperations;
   /** The `templates` operations. */
   readonly templates: TemplatesOperations;
   /** The `runs` operations. */
@@ -672,6 +693,7 @@ export class Operations {
     this.engine = new EngineOperations(caller);
     this.functions = new FunctionsOperations(caller);
     this.workflows = new WorkflowsOperations(caller);
+    this.workers = new WorkersOperations(caller);
     this.templates = new TemplatesOperations(caller);
     this.runs = new RunsOperations(caller);
     this.schedules = new SchedulesOperations(caller);

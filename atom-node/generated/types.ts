@@ -1011,6 +1011,9 @@ export interface ListTemplatesRequest {
   limit?: number | null;
 }
 
+/** Asks which engines share the storage. */
+export type ListWorkersRequest = Record<string, unknown>;
+
 /** Asks which workflows are deployed. */
 export interface ListWorkflowsRequest {
   /** The `next` of the page before; absent for the first page. */
@@ -1916,6 +1919,42 @@ export interface ValidatedWorkflow {
   /** The name people read. */
   title?: string | null;
 }
+
+/** An engine that shares the storage with others. */
+export interface Worker {
+  /** Its id, for as long as it holds its lease. */
+  id: WorkerId;
+  /** The machine and process that it runs in. */
+  name: string;
+  /** Whether it holds its runs. */
+  state: WorkerState;
+  /** Whether it is the engine that was asked. */
+  is_this: boolean;
+  /** Whether it takes runs that no engine drives: those of engines that are gone, and those that others have started for it. */
+  takes_runs: boolean;
+  /** How many runs that have not ended it drives, over all users. */
+  runs: number;
+  /** How many functions it has. */
+  functions: number;
+  /** Since when it is there, by the clock of the storage. */
+  started_at: string;
+  /** When it last renewed its lease, by the clock of the storage. */
+  renewed_at: string;
+  /** When others take over its runs unless it renews its lease, by the clock of the storage. */
+  lease_until: string;
+}
+
+/** The id of one engine among those that share a store, for as long as it holds its lease. */
+export type WorkerId = string;
+
+/** The engines that share the storage. */
+export interface WorkerList {
+  /** The engines, the oldest first; none where one engine has the storage for itself. */
+  workers: Array<Worker>;
+}
+
+/** Whether a worker holds its runs. */
+export type WorkerState = "active" | "draining" | "gone";
 
 /** What differs between two documents. */
 export interface WorkflowComparison {

@@ -32,6 +32,7 @@ KINDS: dict[str, Literal["call", "stream"]] = {
     "workflows.delete": "call",
     "workflows.diff": "call",
     "workflows.rollback": "call",
+    "workers.list": "call",
     "templates.list": "call",
     "templates.get": "call",
     "templates.instantiate": "call",
@@ -308,6 +309,20 @@ class WorkflowsOperations:
         Needs the permission `workflows.write`.
         """
         return cast("types.RolledBackWorkflow", await self._caller.call("workflows.rollback", {"namespace": namespace, "name": name, "version": version}))
+
+
+class WorkersOperations:
+    """The `workers` operations."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def list(self) -> types.WorkerList:
+        """Lists the engines that share the storage, and how many runs each drives.
+
+        Needs the permission `engine.read`.
+        """
+        return cast("types.WorkerList", await self._caller.call("workers.list", {}))
 
 
 class TemplatesOperations:
@@ -1192,6 +1207,7 @@ class Operations:
         self.engine = EngineOperations(caller)
         self.functions = FunctionsOperations(caller)
         self.workflows = WorkflowsOperations(caller)
+        self.workers = WorkersOperations(caller)
         self.templates = TemplatesOperations(caller)
         self.runs = RunsOperations(caller)
         self.schedules = SchedulesOperations(caller)

@@ -2204,6 +2204,55 @@ class ValidatedWorkflow(TypedDict):
     """The name people read."""
 
 
+class Worker(TypedDict):
+    """An engine that shares the storage with others."""
+
+    id: WorkerId
+    """Its id, for as long as it holds its lease."""
+
+    name: str
+    """The machine and process that it runs in."""
+
+    state: WorkerState
+    """Whether it holds its runs."""
+
+    is_this: bool
+    """Whether it is the engine that was asked."""
+
+    takes_runs: bool
+    """Whether it takes runs that no engine drives: those of engines that are gone, and those that others have started for it."""
+
+    runs: int
+    """How many runs that have not ended it drives, over all users."""
+
+    functions: int
+    """How many functions it has."""
+
+    started_at: str
+    """Since when it is there, by the clock of the storage."""
+
+    renewed_at: str
+    """When it last renewed its lease, by the clock of the storage."""
+
+    lease_until: str
+    """When others take over its runs unless it renews its lease, by the clock of the storage."""
+
+
+WorkerId: TypeAlias = "str"
+"""The id of one engine among those that share a store, for as long as it holds its lease."""
+
+
+class WorkerList(TypedDict):
+    """The engines that share the storage."""
+
+    workers: Sequence[Worker]
+    """The engines, the oldest first; none where one engine has the storage for itself."""
+
+
+WorkerState: TypeAlias = "Literal['active', 'draining', 'gone']"
+"""Whether a worker holds its runs."""
+
+
 WorkflowComparison = TypedDict(
     "WorkflowComparison",
     {

@@ -259,6 +259,7 @@ async fn an_engine_that_drains_ends_its_calls_and_leaves_the_rest() {
     let crew = Crew::of(&[true, true]).await;
     let run = crew.benches[0].start(TWO_STEPS, json!({})).await;
     crew.until_called(0, "gate", 1).await;
+    let waiting = crew.benches[0].start("- pause: { wait: P1D }", json!({})).await;
     let drain = crew.benches[0].runtime.drain(Duration::from_secs(60));
     let rest = async {
         loop {
@@ -277,6 +278,9 @@ async fn an_engine_that_drains_ends_its_calls_and_leaves_the_rest() {
     };
     let (drained, ()) = tokio::join!(drain, rest);
     drained.unwrap();
+    // The others need not wait until it has left.
+    crew.until_held_by(&run, 1).await;
+    crew.until_held_by(&waiting, 1).await;
     crew.benches[0].runtime.close(Duration::from_secs(5)).await;
     assert_eq!(crew.benches[1].wait(&run).await.output, Some(json!({ "n": 2 })));
     assert_eq!((crew.calls("gate"), crew.benches[0].calls.count("echo")), (1, 0));

@@ -74,8 +74,11 @@ pub(in crate::runtime) async fn drive(
         runtime.inner.stuck.stop((scope.clone(), run), at, error);
     }
     // Whoever looks the run up from now on reads its state from the store.
-    runtime.drivers().remove(&(scope, run));
+    runtime.drivers().remove(&(scope.clone(), run));
     runtime.note_room();
+    if matches!(result, Ok(Departure::Left)) {
+        runtime.let_go(&scope, run).await;
+    }
     match result {
         Ok(Departure::Left) => progress.send_modify(|progress| progress.stopped = Some(closed())),
         Ok(_) => progress.send_modify(|progress| progress.has_ended = true),

@@ -106,11 +106,12 @@ impl Drivers {
         seen
     }
 
-    /// Forgets the runs that wait without a driver.
-    pub(super) fn forget(&mut self) {
-        self.parked.clear();
+    /// Forgets the runs that wait without a driver, and tells which they were.
+    pub(super) fn forget(&mut self) -> Vec<RunKey> {
+        let parked = self.parked.drain().map(|(run, _)| run).collect();
         self.alarms.clear();
         self.listening.clear();
+        parked
     }
 
     pub(super) fn remove(&mut self, run: &RunKey) {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use atom_core::Result;
+use atom_core::{Result, RunId, Scope};
 
+use super::BATCH;
 use crate::runtime::Runtime;
 
 impl Runtime {
@@ -19,7 +20,11 @@ impl Runtime {
     pub async fn drain(&self, grace: Duration) -> Result<()> {
         let membership = &self.inner.membership;
         membership.draining.cancel();
-        let told = self.introduce().await;
+        let told = async {
+            self.introduce().await?;
+            self.let_go_of_parked().await
+        };
+        let told = told.await;
         let drivers = &membership.tenure().drivers;
         drivers.close();
         if tokio::time::timeout(grace, drivers.wait()).await.is_err() {
@@ -28,6 +33,27 @@ impl Runtime {
             );
         }
         told
+    }
+
+    /// Lets others have the runs that only wait.
+    async fn let_go_of_parked(&self) -> Result<()> {
+        let Some(workers) = self.workers() else {
+            return Ok(());
+        };
+        let parked = self.drivers().forget();
+        for runs in parked.chunks(BATCH) {
+            workers.release(runs).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets others have a run whose driver has left it. When that fails they have it once this engine has left.
+    pub(in crate::runtime) async fn let_go(&self, scope: &Scope, run: RunId) {
+        if let Some(workers) = self.workers()
+            && let Err(error) = workers.release(&[(scope.clone(), run)]).await
+        {
+            tracing::warn!(%run, %error, "a run is left to others only when this engine leaves");
+        }
     }
 
     /// Leaves the runs to others.

@@ -241,7 +241,7 @@ impl Runtime {
         before.end.cancel();
         before.drivers.close();
         before.drivers.wait().await;
-        self.drivers().forget();
+        drop(self.drivers().forget());
         self.inner.stuck.forget();
         *self
             .inner

@@ -87,6 +87,16 @@ public struct WorkflowsOperations: Sendable {
     }
 }
 
+/// The `workers` operations.
+public struct WorkersOperations: Sendable {
+    let caller: Caller
+
+    /// Lists the engines that share the storage, and how many runs each drives. Needs the permission `engine.read`.
+    public func list() async throws -> WorkerList {
+        try await caller.call("workers.list", ListWorkersRequest())
+    }
+}
+
 /// The `templates` operations.
 public struct TemplatesOperations: Sendable {
     let caller: Caller
@@ -379,6 +389,8 @@ public struct Operations: Sendable {
     public let functions: FunctionsOperations
     /// The `workflows` operations.
     public let workflows: WorkflowsOperations
+    /// The `workers` operations.
+    public let workers: WorkersOperations
     /// The `templates` operations.
     public let templates: TemplatesOperations
     /// The `runs` operations.
@@ -400,6 +412,7 @@ public struct Operations: Sendable {
         engine = EngineOperations(caller: caller)
         functions = FunctionsOperations(caller: caller)
         workflows = WorkflowsOperations(caller: caller)
+        workers = WorkersOperations(caller: caller)
         templates = TemplatesOperations(caller: caller)
         runs = RunsOperations(caller: caller)
         schedules = SchedulesOperations(caller: caller)
@@ -418,6 +431,8 @@ extension Engine {
     public var functions: FunctionsOperations { operations.functions }
     /// The `workflows` operations.
     public var workflows: WorkflowsOperations { operations.workflows }
+    /// The `workers` operations.
+    public var workers: WorkersOperations { operations.workers }
     /// The `templates` operations.
     public var templates: TemplatesOperations { operations.templates }
     /// The `runs` operations.

@@ -2556,6 +2556,11 @@ public struct ListTemplatesRequest: Codable, Sendable, Equatable {
     }
 }
 
+/// Asks which engines share the storage.
+public struct ListWorkersRequest: Codable, Sendable, Equatable {
+    public init() {}
+}
+
 /// Asks which workflows are deployed.
 public struct ListWorkflowsRequest: Codable, Sendable, Equatable {
     /// The `next` of the page before; absent for the first page.
@@ -4915,6 +4920,97 @@ public struct ValidatedWorkflow: Codable, Sendable, Equatable {
         case hash = "hash"
         case title = "title"
     }
+}
+
+/// An engine that shares the storage with others.
+public struct Worker: Codable, Sendable, Equatable {
+    /// Its id, for as long as it holds its lease.
+    public var id: WorkerId
+    /// The machine and process that it runs in.
+    public var name: String
+    /// Whether it holds its runs.
+    public var state: WorkerState
+    /// Whether it is the engine that was asked.
+    public var isThis: Bool
+    /// Whether it takes runs that no engine drives: those of engines that are gone, and those that others have
+    /// started for it.
+    public var takesRuns: Bool
+    /// How many runs that have not ended it drives, over all users.
+    public var runs: Int
+    /// How many functions it has.
+    public var functions: Int
+    /// Since when it is there, by the clock of the storage.
+    public var startedAt: String
+    /// When it last renewed its lease, by the clock of the storage.
+    public var renewedAt: String
+    /// When others take over its runs unless it renews its lease, by the clock of the storage.
+    public var leaseUntil: String
+
+    public init(
+        id: WorkerId,
+        name: String,
+        state: WorkerState,
+        isThis: Bool,
+        takesRuns: Bool,
+        runs: Int,
+        functions: Int,
+        startedAt: String,
+        renewedAt: String,
+        leaseUntil: String
+    ) {
+        self.id = id
+        self.name = name
+        self.state = state
+        self.isThis = isThis
+        self.takesRuns = takesRuns
+        self.runs = runs
+        self.functions = functions
+        self.startedAt = startedAt
+        self.renewedAt = renewedAt
+        self.leaseUntil = leaseUntil
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id = "id"
+        case name = "name"
+        case state = "state"
+        case isThis = "is_this"
+        case takesRuns = "takes_runs"
+        case runs = "runs"
+        case functions = "functions"
+        case startedAt = "started_at"
+        case renewedAt = "renewed_at"
+        case leaseUntil = "lease_until"
+    }
+}
+
+/// The id of one engine among those that share a store, for as long as it holds its lease.
+public typealias WorkerId = String
+
+/// The engines that share the storage.
+public struct WorkerList: Codable, Sendable, Equatable {
+    /// The engines, the oldest first; none where one engine has the storage for itself.
+    public var workers: [Worker]
+
+    public init(
+        workers: [Worker]
+    ) {
+        self.workers = workers
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case workers = "workers"
+    }
+}
+
+/// Whether a worker holds its runs.
+public enum WorkerState: String, Codable, Sendable, CaseIterable {
+    /// It renews its lease and drives runs.
+    case active = "active"
+    /// It finishes what it has begun and leaves.
+    case draining = "draining"
+    /// Its lease has run out, or it has left: others take its runs.
+    case gone = "gone"
 }
 
 /// What differs between two documents.

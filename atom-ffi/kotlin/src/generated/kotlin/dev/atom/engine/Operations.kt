@@ -86,6 +86,13 @@ class WorkflowsOperations internal constructor(private val caller: Caller) {
         caller.call("workflows.rollback", request)
 }
 
+/** The `workers` operations. */
+class WorkersOperations internal constructor(private val caller: Caller) {
+    /** Lists the engines that share the storage, and how many runs each drives. Needs the permission `engine.read`. */
+    suspend fun list(): WorkerList =
+        caller.call("workers.list", ListWorkersRequest)
+}
+
 /** The `templates` operations. */
 class TemplatesOperations internal constructor(private val caller: Caller) {
     /**
@@ -354,6 +361,9 @@ open class Operations internal constructor(caller: Caller) {
 
     /** The `workflows` operations. */
     val workflows: WorkflowsOperations = WorkflowsOperations(caller)
+
+    /** The `workers` operations. */
+    val workers: WorkersOperations = WorkersOperations(caller)
 
     /** The `templates` operations. */
     val templates: TemplatesOperations = TemplatesOperations(caller)

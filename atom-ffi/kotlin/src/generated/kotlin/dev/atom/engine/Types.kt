@@ -1558,6 +1558,10 @@ data class ListTemplatesRequest(
     val limit: Long? = null,
 )
 
+/** Asks which engines share the storage. */
+@Serializable
+data object ListWorkersRequest
+
 /** Asks which workflows are deployed. */
 @Serializable
 data class ListWorkflowsRequest(
@@ -2806,6 +2810,65 @@ data class ValidatedWorkflow(
     /** The name people read. */
     val title: String? = null,
 )
+
+/** An engine that shares the storage with others. */
+@Serializable
+data class Worker(
+    /** Its id, for as long as it holds its lease. */
+    val id: WorkerId,
+    /** The machine and process that it runs in. */
+    val name: String,
+    /** Whether it holds its runs. */
+    val state: WorkerState,
+    /** Whether it is the engine that was asked. */
+    @SerialName("is_this")
+    val isThis: Boolean,
+    /**
+     * Whether it takes runs that no engine drives: those of engines that are gone, and those that others have
+     * started for it.
+     */
+    @SerialName("takes_runs")
+    val takesRuns: Boolean,
+    /** How many runs that have not ended it drives, over all users. */
+    val runs: Long,
+    /** How many functions it has. */
+    val functions: Long,
+    /** Since when it is there, by the clock of the storage. */
+    @SerialName("started_at")
+    val startedAt: String,
+    /** When it last renewed its lease, by the clock of the storage. */
+    @SerialName("renewed_at")
+    val renewedAt: String,
+    /** When others take over its runs unless it renews its lease, by the clock of the storage. */
+    @SerialName("lease_until")
+    val leaseUntil: String,
+)
+
+/** The id of one engine among those that share a store, for as long as it holds its lease. */
+typealias WorkerId = String
+
+/** The engines that share the storage. */
+@Serializable
+data class WorkerList(
+    /** The engines, the oldest first; none where one engine has the storage for itself. */
+    val workers: List<Worker>,
+)
+
+/** Whether a worker holds its runs. */
+@Serializable
+enum class WorkerState {
+    /** It renews its lease and drives runs. */
+    @SerialName("active")
+    ACTIVE,
+
+    /** It finishes what it has begun and leaves. */
+    @SerialName("draining")
+    DRAINING,
+
+    /** Its lease has run out, or it has left: others take its runs. */
+    @SerialName("gone")
+    GONE,
+}
 
 /** What differs between two documents. */
 @Serializable
