@@ -12,6 +12,8 @@ mod continuation;
 mod cut_log;
 mod engine;
 mod histories;
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres_workers;
 #[cfg(unix)]
 mod processes;
 mod protocols;

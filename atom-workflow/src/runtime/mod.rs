@@ -402,14 +402,14 @@ impl Runtime {
     /// Dropping the future forgets the wait; the run goes on.
     pub async fn wait(&self, scope: &Scope, run: RunId) -> Result<RunRecord> {
         loop {
-            let handle = match self.driver(scope, run)? {
+            let handle = match self.driver_if_held(scope, run)? {
                 Some(handle) => Some(handle),
                 None => {
                     let record = self.record(scope, run).await?;
                     if record.status.has_ended() {
                         return Ok(record);
                     }
-                    self.driver(scope, run)?
+                    self.driver_if_held(scope, run)?
                 }
             };
             let Some(mut handle) = handle else {
@@ -428,8 +428,10 @@ impl Runtime {
             };
             match stopped {
                 None => return self.record(scope, run).await,
-                // Others go on with it.
-                Some(_) if self.has_left(&tenure) => drop(self.wait_elsewhere(scope, run).await?),
+                // Others go on with it, or this engine as another worker.
+                Some(error) if self.has_left(&tenure) || self.is_lost_to_others(&error) => {
+                    drop(self.wait_elsewhere(scope, run).await?)
+                }
                 Some(error) => return Err(error),
             }
         }
@@ -573,6 +575,14 @@ impl Runtime {
         match drivers.get(&key) {
             None if drivers.is_parked(&key) => self.begin_driver(&mut drivers, key, None, None).map(Some),
             driver => Ok(driver),
+        }
+    }
+
+    /// The same, and none while this engine has lost its lease.
+    fn driver_if_held(&self, scope: &Scope, run: RunId) -> Result<Option<DriverHandle>> {
+        match self.driver(scope, run) {
+            Err(error) if self.is_lost_to_others(&error) => Ok(None),
+            driver => driver,
         }
     }
 

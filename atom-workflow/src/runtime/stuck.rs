@@ -114,6 +114,16 @@ impl StuckRuns {
         self.lock().stopped.insert(run, stuck);
     }
 
+    /// Whether a run was given up.
+    pub(super) fn is_stopped(&self, run: &RunKey) -> bool {
+        self.lock().stopped.contains_key(run)
+    }
+
+    /// How many runs were given up.
+    pub(super) fn stopped(&self) -> usize {
+        self.lock().stopped.len()
+    }
+
     /// Forgets the runs that were given up: others hold them now.
     pub(super) fn forget(&self) {
         self.lock().stopped.clear();

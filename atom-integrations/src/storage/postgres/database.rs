@@ -125,15 +125,21 @@ impl Database {
         self.begin(begin).await
     }
 
+    /// Begins a transaction, in a task of its own: were it dropped half-way with who asks for it, its connection would go back to
+    /// the pool with a transaction that is open, which whoever gets it next would be in without knowing.
     async fn begin(&self, statement: String) -> Decoded<Transaction<'static, Postgres>> {
-        let mut left = self.pool.options().get_max_connections();
-        loop {
-            match self.pool.begin_with(AssertSqlSafe(statement.clone())).await {
-                // A connection that was lost while nobody used it says nothing of the others.
-                Err(error) if left > 0 && (is_lost(&error) || may_be_repeated(&error)) => left -= 1,
-                begun => return begun,
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move {
+            let mut left = pool.options().get_max_connections();
+            loop {
+                match pool.begin_with(AssertSqlSafe(statement.clone())).await {
+                    // A connection that was lost while nobody used it says nothing of the others.
+                    Err(error) if left > 0 && (is_lost(&error) || may_be_repeated(&error)) => left -= 1,
+                    begun => return begun,
+                }
             }
-        }
+        });
+        begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
 
     /// Reads the rows of a query.

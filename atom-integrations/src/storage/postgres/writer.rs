@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result, Retry, WorkerId};
+use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result, Retry, WorkerId, storage};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::sync::{oneshot, watch};
@@ -35,6 +35,7 @@ const LARGEST: usize = 512 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub(super) struct WriterHandle {
     queue: Sender<Job>,
+    database: Database,
 }
 
 impl WriterHandle {
@@ -46,14 +47,30 @@ impl WriterHandle {
             return Err(Error::new(ErrorCode::LimitExceeded, message));
         }
         let (reply, answer) = oneshot::channel();
-        self.queue.send(Job { change, reply }, bytes).await?;
+        let worker = self.database.worker();
+        let job = Job {
+            change,
+            worker,
+            reply,
+        };
+        self.queue.send(job, bytes).await?;
         answer.await.map_err(|_| closed())?
     }
 }
 
 struct Job {
     change: Change,
+    /// Which worker this engine was when it asked.
+    worker: WorkerId,
     reply: oneshot::Sender<Result<u64>>,
+}
+
+impl Job {
+    /// Whether it is a step of a worker that this engine is no more. Whoever holds the run by then, perhaps this engine anew, has
+    /// begun where the journal ended.
+    fn is_late(&self, worker: WorkerId) -> bool {
+        self.worker != worker && matches!(self.change, Change::Commit(_))
+    }
 }
 
 /// The state of the writing task.
@@ -99,18 +116,25 @@ impl Writer {
 
     /// Starts the task. It ends, after what is queued by then, when `closing` is cancelled.
     pub(super) fn start(self, closing: CancellationToken) -> (WriterHandle, tokio::task::JoinHandle<()>) {
-        let (sender, receiver) = queue::queue();
+        let (queue, receiver) = queue::queue();
+        let database = self.database.clone();
         (
-            WriterHandle { queue: sender },
+            WriterHandle { queue, database },
             tokio::spawn(self.run(receiver, closing)),
         )
     }
 
     async fn run(mut self, mut queue: Receiver<Job>, closing: CancellationToken) {
         while let Some(Group { jobs, space }) = queue.group(&closing).await {
+            // Everything is written as this one, or not at all when the engine is another meanwhile.
+            let worker = self.database.worker();
+            let (late, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.is_late(worker));
+            for job in late {
+                let _ = job.reply.send(Err(storage::lease_lost()));
+            }
             let (changes, replies): (Vec<_>, Vec<_>) =
                 jobs.into_iter().map(|job| (job.change, job.reply)).unzip();
-            for (answer, reply) in self.apply(&changes).await.into_iter().zip(replies) {
+            for (answer, reply) in self.apply(worker, &changes).await.into_iter().zip(replies) {
                 // The caller may have gone away meanwhile.
                 let _ = reply.send(answer);
             }
@@ -122,8 +146,8 @@ impl Writer {
         }
     }
 
-    async fn apply(&mut self, changes: &[Change]) -> Vec<Result<u64>> {
-        match self.transact(changes).await {
+    async fn apply(&mut self, worker: WorkerId, changes: &[Change]) -> Vec<Result<u64>> {
+        match self.transact(worker, changes).await {
             Ok(answers) => answers,
             Err(error) if changes.len() == 1 || is_of_all(&error) => {
                 changes.iter().map(|_| Err(error.clone())).collect()
@@ -131,7 +155,7 @@ impl Writer {
             Err(_) => {
                 let mut answers = Vec::with_capacity(changes.len());
                 for change in changes {
-                    let alone = self.transact(std::slice::from_ref(change)).await;
+                    let alone = self.transact(worker, std::slice::from_ref(change)).await;
                     answers.push(match alone {
                         Ok(answer) => answer.into_iter().next().unwrap_or_else(|| Err(closed())),
                         Err(error) => Err(error),
@@ -143,10 +167,10 @@ impl Writer {
     }
 
     /// Writes the changes in one transaction. On an error nothing of them is written, unless the connection was lost.
-    async fn transact(&mut self, changes: &[Change]) -> Result<Vec<Result<u64>>> {
+    async fn transact(&mut self, worker: WorkerId, changes: &[Change]) -> Result<Vec<Result<u64>>> {
         let mut attempt = 1;
         loop {
-            let error = match self.attempt(changes).await {
+            let error = match self.attempt(worker, changes).await {
                 Ok(answers) => return Ok(answers),
                 Err(error) => error,
             };
@@ -160,12 +184,12 @@ impl Writer {
         }
     }
 
-    async fn attempt(&mut self, changes: &[Change]) -> Decoded<Vec<Result<u64>>> {
+    async fn attempt(&mut self, worker: WorkerId, changes: &[Change]) -> Decoded<Vec<Result<u64>>> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect().await?,
         };
-        match self.try_transact(&mut connection, changes).await {
+        match self.try_transact(&mut connection, worker, changes).await {
             Ok((answers, written)) => {
                 self.connection = Some(connection);
                 self.remember(changes, &written);
@@ -201,9 +225,10 @@ impl Writer {
     async fn try_transact(
         &mut self,
         connection: &mut PgConnection,
+        worker: WorkerId,
         changes: &[Change],
     ) -> Decoded<(Vec<Result<u64>>, Written)> {
-        let known_as = (self.database.worker(), self.holdings.load(Ordering::Acquire));
+        let known_as = (worker, self.holdings.load(Ordering::Acquire));
         if self.states.len() > REMEMBERED_RUNS || known_as != self.known_as {
             self.states.clear();
         }
@@ -218,7 +243,7 @@ impl Writer {
         }
         // What is looked up before the transaction begins stays true: nobody else writes these runs, or the transaction fails,
         // as one does that creates what somebody else has created meanwhile.
-        let prepared = Batch::prepare(connection, known_as.0, &mut self.states, changes.iter());
+        let prepared = Batch::prepare(connection, worker, &mut self.states, changes.iter());
         let mut batch = within(self.patience, prepared).await?;
         let promises: Vec<_> = changes
             .iter()

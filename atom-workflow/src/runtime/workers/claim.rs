@@ -82,6 +82,8 @@ impl Work for Claims {
             tracing::warn!("this engine has lost its lease on the store; it goes on as a new worker");
             runtime.abandon().await;
             self.has_changed = true;
+            // Some may have been taken under the new lease before everything of the old one had ended.
+            self.is_uncertain = true;
         }
         if self.functions.has_changed().unwrap_or(false) {
             self.functions.mark_unchanged();
@@ -95,7 +97,8 @@ impl Work for Claims {
             runtime.learn_peers().await?;
             self.looked_at = tokio::time::Instant::now();
         }
-        if std::mem::replace(&mut self.is_uncertain, true) {
+        let is_uncertain = std::mem::replace(&mut self.is_uncertain, true) || runtime.has_strays();
+        if is_uncertain && !runtime.inner.membership.draining.is_cancelled() {
             runtime.take_up_held(workers).await?;
         }
         if runtime.takes_runs() {
@@ -248,9 +251,9 @@ impl Runtime {
         loop {
             let held = workers.held(after.as_ref(), BATCH).await?;
             for (scope, run) in &held {
-                if !self.is_driven(scope, *run)
-                    && let Some(run) = self.inner.parts.store.run(scope, *run).await?
-                {
+                let is_known =
+                    self.is_driven(scope, *run) || self.inner.stuck.is_stopped(&(scope.clone(), *run));
+                if !is_known && let Some(run) = self.inner.parts.store.run(scope, *run).await? {
                     self.take_up(&run).await?;
                 }
             }

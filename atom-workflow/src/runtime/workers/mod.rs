@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atom_core::storage::{RunRecord, WorkerInfo, WorkerRecord, WorkerState, WorkerStore, lease_lost};
-use atom_core::{CancellationToken, Result, RunId, Scope, WorkerId};
+use atom_core::{CancellationToken, Error, ErrorCode, Result, RunId, Scope, WorkerId};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
@@ -227,6 +227,20 @@ impl Runtime {
     pub(super) fn has_left(&self, tenure: &Tenure) -> bool {
         let is_over = tenure.end.is_cancelled() || self.inner.membership.draining.is_cancelled();
         self.workers().is_some() && is_over && !self.inner.shutdown.is_cancelled()
+    }
+
+    /// Whether an error says that a run, or all of them, are others' by now.
+    pub(super) fn is_lost_to_others(&self, error: &Error) -> bool {
+        self.workers().is_some() && error.code() == ErrorCode::Conflict
+    }
+
+    /// Whether this worker seems to hold runs that nothing here knows of: the connection may be lost just when a run is started or
+    /// taken.
+    fn has_strays(&self) -> bool {
+        let me = self.worker_id();
+        let held = self.peers().into_iter().find(|peer| Some(peer.id) == me);
+        let known = self.running() + self.inner.stuck.stopped();
+        held.is_some_and(|me| me.runs > known as u64)
     }
 
     /// Whether this engine takes runs that nobody holds.
