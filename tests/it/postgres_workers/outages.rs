@@ -54,7 +54,7 @@ async fn no_run_is_stranded_when_the_server_crashes_while_an_engine_recovers_its
     let Some(server) = TestPostgres::start().await.unwrap() else {
         return;
     };
-    let crew = Crew::on(&server, "max_connections=4&lease_ms=60000");
+    let crew = Crew::on(&server, "max_connections=4&lease_ms=20000");
     let tasks = "- wait: { call: gate }\n- step: { call: step, with: { n: 1 } }\n";
     let first = crew.worker().await;
     let mut runs = Vec::new();

@@ -30,18 +30,16 @@ async fn everything_ends_with_the_fewest_connections() {
     let runs = async {
         let start = || worker.start(&document);
         let runs = join_all(std::iter::repeat_with(start).take(RUNS)).await;
-        for run in &runs {
-            crew.assert_whole(&worker, run, 3).await;
-        }
+        join_all(runs.iter().map(|run| crew.assert_whole(&worker, run, 3))).await;
         ended.store(true, Ordering::SeqCst);
     };
     let reads = async || {
         while !ended.load(Ordering::SeqCst) {
-            worker.call("runs.list", json!({})).await;
+            worker.call("runs.list", json!({ "limit": 10 })).await;
             worker.workers().await;
         }
     };
-    tokio::join!(runs, reads(), reads(), reads(), reads());
+    tokio::join!(runs, reads(), reads());
     assert_eq!(crew.calls.repeated(), 0);
     assert_eq!(worker.id().await, id, "the lease was kept");
     worker.close().await;
@@ -163,7 +161,7 @@ async fn runs_obey_engines_that_do_not_drive_them() {
         crew.calls.gate.add_permits(1);
         until("its call ends", async || crew.calls.gate.available_permits() == 0).await;
         assert_eq!(crew.calls.count(), called, "nothing begins in a paused run");
-        assert_eq!(asking.call("runs.resume", id.clone()).await["status"], "running");
+        assert_ne!(asking.call("runs.resume", id.clone()).await["status"], "paused");
         until("it ends", async || driving.status(&run).await == "completed").await;
         let refused = asking.try_call("runs.pause", id).await.unwrap_err();
         assert_eq!(refused.code(), atom_engine::ErrorCode::Conflict, "{refused}");
