@@ -12,3 +12,4 @@ mod run;
 mod storage;
 mod support;
 mod work;
+mod workers;

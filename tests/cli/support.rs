@@ -163,8 +163,12 @@ impl Outcome {
 pub(crate) struct Server {
     port: u16,
     requests: Arc<Mutex<Vec<String>>>,
+    unanswered: Arc<Mutex<Option<TcpStream>>>,
     pub(crate) stuck: Receiver<()>,
 }
+
+const ANSWER: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
 
 impl Server {
     pub(crate) fn start(sticks_at: &str) -> Self {
@@ -172,30 +176,49 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (tell, stuck) = channel();
-        let (seen, sticks_at) = (Arc::clone(&requests), sticks_at.to_owned());
+        let unanswered = Arc::new(Mutex::new(None));
+        let (seen, sticks_at, stuck_there) = (
+            Arc::clone(&requests),
+            sticks_at.to_owned(),
+            Arc::clone(&unanswered),
+        );
         // Ends with the test's process.
         std::thread::spawn(move || {
-            let mut unanswered = None;
+            let mut has_stuck = false;
             for stream in listener.incoming() {
                 let Some((path, mut stream)) = stream.ok().and_then(read_request) else {
                     continue;
                 };
                 seen.lock().unwrap().push(path.clone());
-                if unanswered.is_none() && path == sticks_at {
-                    unanswered = Some(stream);
+                if !has_stuck && path == sticks_at {
+                    has_stuck = true;
+                    *stuck_there.lock().unwrap() = Some(stream);
                     tell.send(()).unwrap();
                     continue;
                 }
-                let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
                 // A client that was killed wants no answer.
-                let _ = stream.write_all(answer.as_bytes());
+                let _ = stream.write_all(ANSWER.as_bytes());
             }
         });
         Self {
             port,
             requests,
+            unanswered,
             stuck,
         }
+    }
+
+    /// Answers the request that was left without an answer.
+    #[cfg(all(unix, feature = "postgres"))]
+    pub(crate) fn answer(&self) {
+        let mut stream = self.unanswered.lock().unwrap().take().unwrap();
+        stream.write_all(ANSWER.as_bytes()).unwrap();
+    }
+
+    /// The paths that were asked for, in order.
+    #[cfg(all(unix, feature = "postgres"))]
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 
     pub(crate) fn uri(&self, path: &str) -> String {

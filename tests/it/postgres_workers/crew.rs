@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use atom_core::Clock;
 use atom_core::function::{FunctionContext, TypedFunction};
-use atom_engine::{Engine, EngineConfig, Principal, Result};
+use atom_engine::{Engine, EngineConfig, ErrorCode, Principal, Result};
 use atom_integrations::storage::postgres_testing::TestPostgres;
 use atom_integrations::system::SystemClock;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
 /// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long the work of a step takes, so that something is under way at any moment.
 const WORK: Duration = Duration::from_millis(5);
@@ -273,7 +273,7 @@ impl Worker {
         let (principal, operation) = (principal.clone(), operation.to_owned());
         let call = async move { engine.call_json(&principal, &operation, request).await };
         let call = self.runtime.as_ref().unwrap().spawn(call);
-        let answer = tokio::time::timeout(PATIENCE * 2, call).await;
+        let answer = tokio::time::timeout(PATIENCE + PATIENCE / 10, call).await;
         answer.expect("a call hangs").unwrap()
     }
 
@@ -291,10 +291,15 @@ impl Worker {
         }
     }
 
-    /// Starts a run and gives its id.
+    /// Starts a run and gives its id. A lease that is lost because the machine is busy is followed by another.
     pub(super) async fn start(&self, document: &str) -> String {
-        let run = self.call("runs.start", json!({ "document": document })).await;
-        run["id"].as_str().unwrap().to_owned()
+        loop {
+            match self.try_call("runs.start", json!({ "document": document })).await {
+                Ok(run) => return run["id"].as_str().unwrap().to_owned(),
+                Err(error) => assert_eq!(error.code(), ErrorCode::Conflict, "{error}"),
+            }
+            tokio::time::sleep(WORK).await;
+        }
     }
 
     pub(super) async fn history(&self, run: &str) -> Vec<Value> {

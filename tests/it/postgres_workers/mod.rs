@@ -4,3 +4,4 @@
 mod crew;
 mod network;
 mod outages;
+mod sharing;

@@ -197,10 +197,10 @@ async fn every_run_ends_over_a_network_that_is_slow_and_loses_connections() {
     }
 }
 
-/// The lease outlasts the test: so nobody else comes to take over what the engine does not know to be its own.
+/// The lease outlasts the failure: so nobody else comes to take over what the engine does not know to be its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_was_started_although_nobody_heard_of_it_goes_on() {
-    let Some(crew) = Crew::new("max_connections=4&lease_ms=60000").await else {
+    let Some(crew) = Crew::new("max_connections=4&lease_ms=8000").await else {
         return;
     };
     let network = Network::new(&crew, 1);

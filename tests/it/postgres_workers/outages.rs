@@ -1,8 +1,12 @@
 //! A server that crashes while runs are under way.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use atom_engine::ErrorCode;
 use atom_integrations::storage::postgres_testing::TestPostgres;
+use atom_integrations::system::SystemClock;
 use serde_json::json;
 
 use super::crew::{Crew, document, steps, until};
@@ -50,7 +54,7 @@ async fn no_run_is_stranded_when_the_server_crashes_while_an_engine_recovers_its
     let Some(server) = TestPostgres::start().await.unwrap() else {
         return;
     };
-    let crew = Crew::on(&server, "max_connections=4&lease_ms=60000");
+    let crew = Crew::on(&server, "max_connections=4&lease_ms=20000");
     let tasks = "- wait: { call: gate }\n- step: { call: step, with: { n: 1 } }\n";
     let first = crew.worker().await;
     let mut runs = Vec::new();
@@ -60,7 +64,7 @@ async fn no_run_is_stranded_when_the_server_crashes_while_an_engine_recovers_its
     until("all have begun", async || crew.calls.count() == RECOVERED).await;
     // One is there when the runs become free, and takes them in the background.
     let second = crew.worker().await;
-    let mut seen = crew.calls.count();
+    let seen = crew.calls.count();
     first.close().await;
     for recovered in [1, 70] {
         until("runs are recovered", async || {
@@ -73,43 +77,53 @@ async fn no_run_is_stranded_when_the_server_crashes_while_an_engine_recovers_its
     until("all are recovered", async || {
         let all = crew.calls.all();
         let of_second = all.iter().filter(|call| call.worker == second.number);
-        of_second
-            .map(|call| &call.run)
-            .collect::<std::collections::BTreeSet<_>>()
-            .len()
-            == RECOVERED
+        of_second.map(|call| &call.run).collect::<BTreeSet<_>>().len() == RECOVERED
     })
     .await;
+    crew.calls.gate.add_permits(RECOVERED * 10);
+    for run in &runs {
+        let get = json!({ "id": run, "wait": true, "wait_timeout_ms": 30_000 });
+        assert_eq!(second.call("runs.get", get).await["status"], "completed");
+    }
     second.close().await;
+}
 
-    // The other takes them as it opens, which a program tries again.
-    seen = crew.calls.count();
+/// A program that cannot open its engine tries again. What the one before has taken is free when its lease has run out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_run_is_stranded_when_the_server_crashes_while_an_engine_opens() {
+    const RECOVERED: usize = 100;
+    let Some(server) = TestPostgres::start().await.unwrap() else {
+        return;
+    };
+    let crew = Crew::on(&server, "max_connections=4&lease_ms=2000");
+    let tasks = "- wait: { call: gate }\n- step: { call: step, with: { n: 1 } }\n";
+    let first = crew.worker().await;
+    let mut runs = Vec::new();
+    for _ in 0..RECOVERED {
+        runs.push(first.start(&document("gated", tasks)).await);
+    }
+    until("all have begun", async || crew.calls.count() == RECOVERED).await;
+    first.close().await;
     let crash = async {
-        until("runs are recovered", async || crew.calls.count() > seen).await;
+        until("runs are recovered", async || crew.calls.count() > RECOVERED).await;
         server.crash().await.unwrap();
         server.restart().await.unwrap();
     };
     let open = async {
         loop {
-            match crew
-                .open(
-                    crew.config(true),
-                    std::sync::Arc::new(atom_integrations::system::SystemClock),
-                )
-                .await
-            {
+            match crew.open(crew.config(true), Arc::new(SystemClock)).await {
                 Ok(worker) => break worker,
-                Err(error) => assert_eq!(error.code(), atom_engine::ErrorCode::Unavailable, "{error}"),
+                Err(error) => assert_eq!(error.code(), ErrorCode::Unavailable, "{error}"),
             }
         }
     };
-    let ((), third) = tokio::join!(crash, open);
+    let ((), second) = tokio::join!(crash, open);
     crew.calls.gate.add_permits(RECOVERED * 10);
     for run in &runs {
         let get = json!({ "id": run, "wait": true, "wait_timeout_ms": 30_000 });
-        assert_eq!(third.call("runs.get", get).await["status"], "completed");
+        assert_eq!(second.call("runs.get", get).await["status"], "completed");
     }
-    third.close().await;
+    second.close().await;
 }
 
 /// A run that is recovered gives its place in the queue back when it ends, like any other.

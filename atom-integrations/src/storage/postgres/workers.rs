@@ -289,16 +289,18 @@ impl Write for ClaimRuns<'_> {
 
     async fn apply(&self, connection: &mut PgConnection) -> WriteResult<Vec<RunRecord>> {
         execute(&mut *connection, sqlx::query(BURY)).await?;
-        // Each half is read along its index. Of every tenant the first come before the second of any.
+        // Each half is read along its index. Of every tenant the first come before the second of any. Those that are taken are
+        // looked up one by one: a join would be planned for the few that are free mostly, and compare all with all when many are.
         let sql = format!(
             "WITH free AS (SELECT tenant, owner, id, rank, created_at FROM runs WHERE status = 'running' AND worker IS NULL \
              AND hash <> ALL($2) AND tenant <> ALL($4) UNION ALL SELECT tenant, owner, id, rank, created_at FROM runs WHERE status = 'running' \
              AND worker = ANY(ARRAY(SELECT workers.id FROM workers WHERE is_gone)) AND hash <> ALL($2) AND tenant <> ALL($4)), \
-             in_turn AS (SELECT *, row_number() OVER (PARTITION BY tenant ORDER BY coalesce(rank, 0), created_at, id) AS turn \
+             numbered AS (SELECT *, row_number() OVER (PARTITION BY tenant ORDER BY coalesce(rank, 0), created_at, id) AS turn \
              FROM free), \
-             chosen AS MATERIALIZED (SELECT runs.tenant, runs.owner, runs.id FROM in_turn JOIN runs USING (tenant, owner, id) \
-             WHERE {IS_FREE} ORDER BY turn, coalesce(in_turn.rank, 0), in_turn.created_at LIMIT $3 \
-             FOR NO KEY UPDATE OF runs SKIP LOCKED) \
+             in_turn AS (SELECT * FROM numbered ORDER BY turn, coalesce(rank, 0), created_at), \
+             chosen AS MATERIALIZED (SELECT locked.* FROM in_turn, LATERAL (SELECT tenant, owner, id FROM runs \
+             WHERE runs.tenant = in_turn.tenant AND runs.owner = in_turn.owner AND runs.id = in_turn.id AND {IS_FREE} \
+             FOR NO KEY UPDATE OF runs SKIP LOCKED) AS locked LIMIT $3) \
              UPDATE runs SET worker = $1 FROM chosen WHERE runs.tenant = chosen.tenant AND runs.owner = chosen.owner \
              AND runs.id = chosen.id RETURNING {LISTED}{COLUMNS}"
         );
