@@ -16,7 +16,7 @@ use temporalio_sdk::{
 use super::activities::Activities;
 use super::hearing::Hearing;
 use super::interpreter::{Interpreter, Step, now};
-use super::listing::{ASKS, MEMO, PAUSED, Summary};
+use super::listing::{ASKS, MEMO, PAUSED, STATE, Summary};
 use super::message::{Begin, Load, Record};
 use super::underway::Underway;
 use crate::machine::{Command, Event, MACHINE_VERSION, Machine, Outcome};
@@ -194,11 +194,11 @@ impl Driver {
                 ASKS.value_set(asks)
             });
         }
-        if shown.get(&PAUSED).unwrap_or_default() != is_paused {
+        if shown.contains_key(&STATE) != is_paused {
             updates.push(if is_paused {
-                PAUSED.value_set(true)
+                STATE.value_set(PAUSED.to_owned())
             } else {
-                PAUSED.value_unset()
+                STATE.value_unset()
             });
         }
         // Runs that began before it was told go on without.

@@ -39,8 +39,10 @@ pub(super) const WORKFLOW: SearchAttributeKey<String> = SearchAttributeKey::keyw
 /// The approvals that a run waits for.
 pub(super) const ASKS: SearchAttributeKey<Vec<String>> = SearchAttributeKey::keyword_list("AtomAsks");
 
-/// There while a run is paused.
-pub(super) const PAUSED: SearchAttributeKey<bool> = SearchAttributeKey::bool("AtomPaused");
+/// [`PAUSED`] while a run is paused. Not a truth value: not every server finds runs by one.
+pub(super) const STATE: SearchAttributeKey<String> = SearchAttributeKey::keyword("AtomState");
+
+pub(super) const PAUSED: &str = "paused";
 
 /// Under which name a run's memo tells what it is.
 pub(super) const MEMO: &str = "atom";
@@ -91,7 +93,7 @@ impl Summary {
 
     fn listed(self, execution: &WorkflowExecutionInfo) -> ListedRun {
         let attributes = execution.search_attributes.as_ref();
-        let is_paused = attributes.and_then(|all| SearchAttributes::from_proto(all).get(&PAUSED));
+        let state = attributes.and_then(|all| SearchAttributes::from_proto(all).get(&STATE));
         let ended_at = execution.close_time.as_ref();
         let ended_at = ended_at.and_then(|at| Timestamp::new(at.seconds, at.nanos).ok());
         ListedRun {
@@ -99,7 +101,7 @@ impl Summary {
             owner: self.owner,
             workflow: self.workflow,
             status: match status(execution.status()) {
-                RunStatus::Running if is_paused == Some(true) => RunStatus::Paused,
+                RunStatus::Running if state.as_deref() == Some(PAUSED) => RunStatus::Paused,
                 status => status,
             },
             created_at: self.created_at,
@@ -124,7 +126,7 @@ impl TemporalRuntime {
             (TENANT.name(), IndexedValueType::Keyword),
             (WORKFLOW.name(), IndexedValueType::Keyword),
             (ASKS.name(), IndexedValueType::KeywordList),
-            (PAUSED.name(), IndexedValueType::Bool),
+            (STATE.name(), IndexedValueType::Keyword),
         ];
         let missing = wanted.into_iter().filter(|(name, _)| !known.contains_key(*name));
         let search_attributes: HashMap<_, _> = missing
@@ -270,10 +272,10 @@ fn conditions(filter: &RunFilter) -> Result<Option<String>> {
     };
     let mut conditions = format!(" AND ExecutionStatus != 'ContinuedAsNew'{workflow}");
     if !statuses.is_empty() {
-        let paused = PAUSED.name();
+        let state = STATE.name();
         let states = statuses.iter().filter_map(|status| match status {
-            RunStatus::Running => Some(format!("(ExecutionStatus = 'Running' AND {paused} IS NULL)")),
-            RunStatus::Paused => Some(format!("(ExecutionStatus = 'Running' AND {paused} = true)")),
+            RunStatus::Running => Some(format!("(ExecutionStatus = 'Running' AND {state} IS NULL)")),
+            RunStatus::Paused => Some(format!("(ExecutionStatus = 'Running' AND {state} = '{PAUSED}')")),
             RunStatus::Completed => Some("ExecutionStatus = 'Completed'".to_owned()),
             RunStatus::Cancelled => Some("ExecutionStatus = 'Canceled'".to_owned()),
             RunStatus::Faulted => Some("ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut')".to_owned()),
