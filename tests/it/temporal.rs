@@ -34,6 +34,7 @@ do:
       set: { sent: true }
       output: { as: '${ { by: $approval.by } }' }
       metadata: { atom: { approve: { title: 'Send it?', data: '${ .letter }', assignees: { roles: [support] } } } }
+  - hear: { listen: { to: { one: { with: { type: go } } } }, input: { from: . }, output: { as: '${ $input }' } }
 ";
 
 /// An engine of Ada's, whose runs have a task queue of their own; nothing where there is no server.
@@ -293,8 +294,17 @@ async fn approvals_are_listed_shown_and_decided() {
     let decided = engine.call_as(&sam, approve).await.unwrap();
     assert_eq!(decided.status, ApprovalStatus::Approved);
     assert_eq!(decided.decision.unwrap().by, "sam");
+    // A run that goes on, or has ended, no longer asks.
+    soon(async || {
+        let listed = engine.call_as(&sam, all.clone()).await.unwrap().items;
+        (listed.len() == 1 && listed[0].run == other).then_some(())
+    })
+    .await;
+    let error = engine.call_as(&sam, get).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::NotFound);
+    let signal: SignalRunRequest = serde_json::from_value(json!({ "id": run, "type": "go" })).unwrap();
+    engine.call(signal).await.unwrap();
     assert_eq!(ended(&engine, run).await, (RunStatus::Completed, Some(json!({ "by": "sam" }))));
-    // A run that no longer goes on asks nothing.
     engine.call(CancelRunRequest { id: other, reason: None }).await.unwrap();
     soon(async || engine.call_as(&sam, all.clone()).await.unwrap().items.is_empty().then_some(())).await;
     let decided = ListApprovalsRequest {

@@ -22,7 +22,7 @@ use super::action::fault;
 use super::codec::Sealer;
 use super::failure;
 use super::interpreter::{Interpreter, RunView};
-use super::listing::{MEMO, OWNER, Summary, TENANT, WORKFLOW};
+use super::listing::{MEMO, OWNER, RUNNING, STATE, Summary, TENANT, WORKFLOW};
 use super::message::{Answer, Asked, Begin, Decided, Mail};
 use super::{TemporalConfig, TemporalParts, workflow_id};
 use crate::definition::Workflow;
@@ -157,6 +157,7 @@ impl TemporalRuntime {
         let attributes = SearchAttributes::new([
             OWNER.value_set(self.sealer.owner(&scope)?),
             TENANT.value_set(self.sealer.tenant(&scope.tenant)?),
+            STATE.value_set(RUNNING.to_owned()),
             WORKFLOW.value_set(format!("{}/{}", summary.workflow.namespace, summary.workflow.name)),
         ]);
         let options = WorkflowStartOptions::new(self.config.task_queue.clone(), workflow_id(&scope, id))

@@ -16,7 +16,7 @@ use temporalio_sdk::{
 use super::activities::Activities;
 use super::hearing::Hearing;
 use super::interpreter::{Interpreter, Step, now};
-use super::listing::{ASKS, MEMO, PAUSED, STATE, Summary};
+use super::listing::{ASKS, MEMO, PAUSED, RUNNING, STATE, Summary};
 use super::message::{Begin, Load, Record};
 use super::underway::Underway;
 use crate::machine::{Command, Event, MACHINE_VERSION, Machine, Outcome};
@@ -188,18 +188,12 @@ impl Driver {
         let shown = self.context.search_attributes();
         let mut updates = Vec::new();
         if shown.get(&ASKS).unwrap_or_default() != asks {
-            updates.push(if asks.is_empty() {
-                ASKS.value_unset()
-            } else {
-                ASKS.value_set(asks)
-            });
+            // The server takes an empty list for none, and refuses to be told to forget it.
+            updates.push(ASKS.value_set(asks));
         }
-        if shown.contains_key(&STATE) != is_paused {
-            updates.push(if is_paused {
-                STATE.value_set(PAUSED.to_owned())
-            } else {
-                STATE.value_unset()
-            });
+        let state = if is_paused { PAUSED } else { RUNNING };
+        if shown.get(&STATE).is_some_and(|shown| shown != state) {
+            updates.push(STATE.value_set(state.to_owned()));
         }
         // Runs that began before it was told go on without.
         if !updates.is_empty() && self.context.patched("shown") {

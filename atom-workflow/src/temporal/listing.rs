@@ -39,10 +39,12 @@ pub(super) const WORKFLOW: SearchAttributeKey<String> = SearchAttributeKey::keyw
 /// The approvals that a run waits for.
 pub(super) const ASKS: SearchAttributeKey<Vec<String>> = SearchAttributeKey::keyword_list("AtomAsks");
 
-/// [`PAUSED`] while a run is paused. Not a truth value: not every server finds runs by one.
+/// Whether a run that goes on is [`PAUSED`] or [`RUNNING`].
 pub(super) const STATE: SearchAttributeKey<String> = SearchAttributeKey::keyword("AtomState");
 
 pub(super) const PAUSED: &str = "paused";
+
+pub(super) const RUNNING: &str = "running";
 
 /// Under which name a run's memo tells what it is.
 pub(super) const MEMO: &str = "atom";
@@ -274,7 +276,7 @@ fn conditions(filter: &RunFilter) -> Result<Option<String>> {
     if !statuses.is_empty() {
         let state = STATE.name();
         let states = statuses.iter().filter_map(|status| match status {
-            RunStatus::Running => Some(format!("(ExecutionStatus = 'Running' AND {state} IS NULL)")),
+            RunStatus::Running => Some(format!("(ExecutionStatus = 'Running' AND {state} = '{RUNNING}')")),
             RunStatus::Paused => Some(format!("(ExecutionStatus = 'Running' AND {state} = '{PAUSED}')")),
             RunStatus::Completed => Some("ExecutionStatus = 'Completed'".to_owned()),
             RunStatus::Cancelled => Some("ExecutionStatus = 'Canceled'".to_owned()),
