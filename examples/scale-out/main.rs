@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use atom_core::storage::DecisionKind;
 use atom_engine::api::{
-    Approval, DecideApprovalRequest, GetRunRequest, ListApprovalsRequest, ListWorkersRequest, Run, StartRunRequest,
+    Approval, DecideApprovalRequest, GetRunRequest, ListApprovalsRequest, ListWorkersRequest, Run,
+    StartRunRequest,
 };
 use atom_engine::{Engine, EngineConfig, Error, FileRoots, Principal, Result, Runs, Storage, StorageKind};
 use serde_json::json;
@@ -130,14 +131,19 @@ impl Server {
         match place {
             "postgres" => {
                 let server = TestPostgres::start().await.map_err(failed)?;
-                let missing = "PostgreSQL 15 or later is not installed (on Debian it is the package postgresql)";
-                server.map(Self::Postgres).ok_or_else(|| Error::not_found(missing))
+                let missing =
+                    "PostgreSQL 15 or later is not installed (on Debian it is the package postgresql)";
+                server
+                    .map(Self::Postgres)
+                    .ok_or_else(|| Error::not_found(missing))
             }
             #[cfg(feature = "temporal")]
             "temporal" => {
                 let missing = "there is no Temporal server; name one: temporal://localhost:7233";
                 let server = temporal::TestTemporal::shared().await;
-                server.map(Self::Temporal).ok_or_else(|| Error::not_found(missing))
+                server
+                    .map(Self::Temporal)
+                    .ok_or_else(|| Error::not_found(missing))
             }
             _ => Ok(Self::None),
         }
@@ -166,6 +172,10 @@ impl Server {
 
 /// The development server that the tests use.
 #[cfg(all(unix, feature = "temporal"))]
-#[expect(dead_code, clippy::unwrap_used, reason = "tests use the rest, and end when it does not start")]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "tests use the rest, and end when it does not start"
+)]
 #[path = "../../atom-workflow/tests/temporal/server.rs"]
 mod temporal;

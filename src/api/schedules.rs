@@ -281,7 +281,10 @@ impl Request for PreviewScheduleRequest {
         let mut times = match (self.namespace, self.name, self.cron) {
             (Some(namespace), Some(name), None) if self.time_zone.is_none() => {
                 let scope = context.scope();
-                let schedule = context.embedded(Self::NAME)?.scheduled(&scope, &namespace, &name).await?;
+                let schedule = context
+                    .embedded(Self::NAME)?
+                    .scheduled(&scope, &namespace, &name)
+                    .await?;
                 let mut triggers = schedule.triggers.iter();
                 if triggers.all(|scheduled| scheduled.trigger == ScheduleTrigger::Events) {
                     return Err(Error::invalid_request(

@@ -108,7 +108,10 @@ impl Plan {
     ///
     /// # Errors
     /// `unavailable` when the server is not reached, `storage_failed`.
-    #[cfg_attr(not(feature = "temporal"), expect(clippy::unused_async, reason = "there is nothing to connect to"))]
+    #[cfg_attr(
+        not(feature = "temporal"),
+        expect(clippy::unused_async, reason = "there is nothing to connect to")
+    )]
     pub(crate) async fn open(self, parts: RunnerParts) -> Result<Arc<dyn Runner>> {
         match self {
             Self::Embedded => Ok(Arc::new(embedded::Embedded::new(parts.runtime, parts.store))),

@@ -99,11 +99,20 @@ async fn runs_are_started_shown_and_listed() {
     assert!(run.ended_at.is_some_and(|ended| ended >= run.created_at));
     assert_eq!(engine.call(GetRunRequest::new(run.id)).await.unwrap(), run);
     // Once more with the same id gives the same run.
-    let again = engine.call(start.clone().with_id(run.id).and_wait()).await.unwrap();
+    let again = engine
+        .call(start.clone().with_id(run.id).and_wait())
+        .await
+        .unwrap();
     assert_eq!(again, run);
 
-    let failing = HELLO.replace("name: hello", "name: fails").replace("do:", "do:\n  - stop: { raise: { error: { type: 'https://example.com/no', status: 400, title: No } } }");
-    let failed = engine.call(StartRunRequest::document(failing).and_wait()).await.unwrap();
+    let failing = HELLO.replace("name: hello", "name: fails").replace(
+        "do:",
+        "do:\n  - stop: { raise: { error: { type: 'https://example.com/no', status: 400, title: No } } }",
+    );
+    let failed = engine
+        .call(StartRunRequest::document(failing).and_wait())
+        .await
+        .unwrap();
     assert_eq!(failed.status, RunStatus::Faulted);
     assert_eq!(failed.error.unwrap()["type"], "https://example.com/no");
 
@@ -148,8 +157,18 @@ async fn runs_are_started_shown_and_listed() {
     assert_eq!(list(odd).await.0, []);
 
     let bob = Principal::new("listed", "bob").unwrap();
-    assert_eq!(engine.call_as(&bob, ListRunsRequest::default()).await.unwrap().items, []);
-    let hidden = engine.call_as(&bob, GetRunRequest::new(run.id)).await.unwrap_err();
+    assert_eq!(
+        engine
+            .call_as(&bob, ListRunsRequest::default())
+            .await
+            .unwrap()
+            .items,
+        []
+    );
+    let hidden = engine
+        .call_as(&bob, GetRunRequest::new(run.id))
+        .await
+        .unwrap_err();
     assert_eq!(hidden.code(), ErrorCode::NotFound);
     // Nobody's list of secrets shows the key that seals.
     assert_eq!(engine.call(ListSecretsRequest {}).await.unwrap().secrets, []);
@@ -170,7 +189,11 @@ async fn runs_go_on_where_an_engine_is_opened_again() {
     let with_secret = HEARS
         .replace("do:", "use: { secrets: [token] }\ndo:")
         .replace("version: 1.0.0", "version: 1.1.0");
-    let run = engine.call(StartRunRequest::document(with_secret)).await.unwrap().id;
+    let run = engine
+        .call(StartRunRequest::document(with_secret))
+        .await
+        .unwrap()
+        .id;
     let other = engine.call(StartRunRequest::document(HEARS)).await.unwrap().id;
     engine.close().await.unwrap();
 
@@ -178,7 +201,10 @@ async fn runs_go_on_where_an_engine_is_opened_again() {
     let signal = json!({ "id": run, "type": "go", "data": { "n": 1 } });
     let signal: SignalRunRequest = serde_json::from_value(signal).unwrap();
     engine.call(signal).await.unwrap();
-    assert_eq!(ended(&engine, run).await, (RunStatus::Completed, Some(json!([{ "n": 1 }]))));
+    assert_eq!(
+        ended(&engine, run).await,
+        (RunStatus::Completed, Some(json!([{ "n": 1 }])))
+    );
     // The other one has heard nothing yet.
     let event = json!({ "event": { "type": "go", "data": { "n": 2 } } });
     let event: PublishEventRequest = serde_json::from_value(event).unwrap();
@@ -188,7 +214,10 @@ async fn runs_go_on_where_an_engine_is_opened_again() {
         run.status.has_ended().then_some(())
     })
     .await;
-    assert_eq!(ended(&engine, other).await, (RunStatus::Completed, Some(json!([{ "n": 2 }]))));
+    assert_eq!(
+        ended(&engine, other).await,
+        (RunStatus::Completed, Some(json!([{ "n": 2 }])))
+    );
     let events = engine.call(ListEventsRequest::default()).await.unwrap();
     assert!(!events.events.is_empty());
     engine.close().await.unwrap();
@@ -249,7 +278,11 @@ async fn approvals_are_listed_shown_and_decided() {
         (listed.len() == 2).then_some(listed)
     })
     .await;
-    assert!(listed.iter().all(|asked| asked.is_assigned && asked.data.is_none()));
+    assert!(
+        listed
+            .iter()
+            .all(|asked| asked.is_assigned && asked.data.is_none())
+    );
     // One at a time they are the same.
     let page = ListApprovalsRequest {
         limit: Some(1),
@@ -270,11 +303,17 @@ async fn approvals_are_listed_shown_and_decided() {
     let [asked] = &of_one[..] else {
         panic!("{of_one:?}");
     };
-    assert_eq!((asked.run, asked.owner.as_str(), asked.title.as_str()), (run, "ada", "Send it?"));
+    assert_eq!(
+        (asked.run, asked.owner.as_str(), asked.title.as_str()),
+        (run, "ada", "Send it?")
+    );
 
     let get = GetApprovalRequest { id: asked.id };
     let shown = engine.call_as(&sam, get.clone()).await.unwrap();
-    assert_eq!((shown.data, shown.status), (Some(json!("Dear Eve")), ApprovalStatus::Pending));
+    assert_eq!(
+        (shown.data, shown.status),
+        (Some(json!("Dear Eve")), ApprovalStatus::Pending)
+    );
     // Whom it is not shown.
     let stranger = Principal::new("asked", "eve").unwrap();
     let foreign = Principal {
@@ -284,7 +323,10 @@ async fn approvals_are_listed_shown_and_decided() {
     for principal in [&stranger, &foreign] {
         let error = engine.call_as(principal, get.clone()).await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::NotFound);
-        let listed = engine.call_as(principal, ListApprovalsRequest::default()).await.unwrap();
+        let listed = engine
+            .call_as(principal, ListApprovalsRequest::default())
+            .await
+            .unwrap();
         assert_eq!(listed.items, []);
     }
     // The owner sees it and decides nothing.
@@ -304,9 +346,27 @@ async fn approvals_are_listed_shown_and_decided() {
     assert_eq!(error.code(), ErrorCode::NotFound);
     let signal: SignalRunRequest = serde_json::from_value(json!({ "id": run, "type": "go" })).unwrap();
     engine.call(signal).await.unwrap();
-    assert_eq!(ended(&engine, run).await, (RunStatus::Completed, Some(json!({ "by": "sam" }))));
-    engine.call(CancelRunRequest { id: other, reason: None }).await.unwrap();
-    soon(async || engine.call_as(&sam, all.clone()).await.unwrap().items.is_empty().then_some(())).await;
+    assert_eq!(
+        ended(&engine, run).await,
+        (RunStatus::Completed, Some(json!({ "by": "sam" })))
+    );
+    engine
+        .call(CancelRunRequest {
+            id: other,
+            reason: None,
+        })
+        .await
+        .unwrap();
+    soon(async || {
+        engine
+            .call_as(&sam, all.clone())
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+            .then_some(())
+    })
+    .await;
     let decided = ListApprovalsRequest {
         status: Some(ApprovalStatus::Approved),
         ..ListApprovalsRequest::default()
@@ -343,8 +403,14 @@ fn unsupported_operations() -> Vec<(&'static str, Value)> {
         ("alerts.get", json!({ "name": "late" })),
         ("alerts.list", json!({})),
         ("alerts.delete", json!({ "name": "late" })),
-        ("analytics.workflows", json!({ "namespace": "default", "name": "hello" })),
-        ("analytics.steps", json!({ "namespace": "default", "name": "hello" })),
+        (
+            "analytics.workflows",
+            json!({ "namespace": "default", "name": "hello" }),
+        ),
+        (
+            "analytics.steps",
+            json!({ "namespace": "default", "name": "hello" }),
+        ),
     ]
 }
 
@@ -362,7 +428,10 @@ async fn what_is_not_there_says_so() {
                 let mut items = engine.subscribe_json(engine.principal(), operation, request);
                 items.next().await.unwrap().unwrap_err()
             }
-            _ => engine.call_json(engine.principal(), operation, request).await.unwrap_err(),
+            _ => engine
+                .call_json(engine.principal(), operation, request)
+                .await
+                .unwrap_err(),
         };
         assert_eq!(error.code(), ErrorCode::Unsupported, "{operation}: {error}");
         assert!(error.message().contains(&format!("'{operation}'")), "{error}");
@@ -413,13 +482,24 @@ async fn a_configuration_that_cannot_be_carried_out_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     for (runs, lifecycle_events, code) in [
         ("temporal://127.0.0.1:1/default", "none", ErrorCode::Unavailable),
-        ("temporal://127.0.0.1:1/default?queue=x", "none", ErrorCode::InvalidRequest),
+        (
+            "temporal://127.0.0.1:1/default?queue=x",
+            "none",
+            ErrorCode::InvalidRequest,
+        ),
         ("temporal://127.0.0.1:1/default", "all", ErrorCode::Unsupported),
     ] {
         let config = json!({ "data_dir": folder.path(), "runs": runs, "lifecycle_events": lifecycle_events });
-        let error = Engine::open(EngineConfig::from_json(&config.to_string()).unwrap()).await.unwrap_err();
+        let error = Engine::open(EngineConfig::from_json(&config.to_string()).unwrap())
+            .await
+            .unwrap_err();
         assert_eq!(error.code(), code, "{runs}: {error}");
     }
     // The folder is free afterwards.
-    Engine::open(EngineConfig::in_folder(folder.path())).await.unwrap().close().await.unwrap();
+    Engine::open(EngineConfig::in_folder(folder.path()))
+        .await
+        .unwrap()
+        .close()
+        .await
+        .unwrap();
 }

@@ -39,7 +39,10 @@ impl TemporalRuntime {
         page: &PageRequest,
     ) -> Result<Page<ApprovalRecord>> {
         principal.validate()?;
-        if filter.status.is_some_and(|status| status != ApprovalStatus::Pending) {
+        if filter
+            .status
+            .is_some_and(|status| status != ApprovalStatus::Pending)
+        {
             return Err(Error::new(
                 ErrorCode::Unsupported,
                 "on Temporal only pending approvals are known; list those with the status 'pending'",

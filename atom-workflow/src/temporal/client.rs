@@ -10,9 +10,9 @@ use serde_json::Value;
 use temporalio_client::errors::WorkflowGetResultError;
 use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, QueryRejectCondition, TlsOptions, Url,
-    WorkflowCancelOptions, WorkflowExecuteUpdateOptions,
-    WorkflowFetchHistoryOptions, WorkflowGetResultOptions, WorkflowHandle, WorkflowIdReusePolicy,
-    WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions,
+    WorkflowCancelOptions, WorkflowExecuteUpdateOptions, WorkflowFetchHistoryOptions,
+    WorkflowGetResultOptions, WorkflowHandle, WorkflowIdReusePolicy, WorkflowQueryOptions,
+    WorkflowSignalOptions, WorkflowStartOptions,
 };
 use temporalio_common::MemoValues;
 use temporalio_common::error::IncomingError;
@@ -158,7 +158,10 @@ impl TemporalRuntime {
             OWNER.value_set(self.sealer.owner(&scope)?),
             TENANT.value_set(self.sealer.tenant(&scope.tenant)?),
             STATE.value_set(RUNNING.to_owned()),
-            WORKFLOW.value_set(format!("{}/{}", summary.workflow.namespace, summary.workflow.name)),
+            WORKFLOW.value_set(format!(
+                "{}/{}",
+                summary.workflow.namespace, summary.workflow.name
+            )),
         ]);
         let options = WorkflowStartOptions::new(self.config.task_queue.clone(), workflow_id(&scope, id))
             .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)

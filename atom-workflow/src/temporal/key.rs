@@ -31,10 +31,15 @@ pub async fn ensure_key(
     getrandom::fill(&mut key[..])
         .map_err(|error| Error::internal("there is no randomness").with_source(error))?;
     let own = format!("{KEY_NAME}.{}", RunId::new(now, random));
-    vault.set(operator, &own, &Secret::new(BASE64.encode(&key[..])), now).await?;
+    vault
+        .set(operator, &own, &Secret::new(BASE64.encode(&key[..])), now)
+        .await?;
     // A vault keeps what was written last, a store of documents what was written first.
     store.put_document(operator, KEY_NAME, &own).await?;
-    let first = store.document(operator, KEY_NAME).await?.unwrap_or_else(|| own.clone());
+    let first = store
+        .document(operator, KEY_NAME)
+        .await?
+        .unwrap_or_else(|| own.clone());
     let key = vault.get(operator, &first).await?;
     let key = key.ok_or_else(|| {
         Error::not_found(format!(

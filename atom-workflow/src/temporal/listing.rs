@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use temporalio_client::tonic::{Code, IntoRequest};
 use temporalio_client::WorkflowDescribeOptions;
+use temporalio_client::tonic::{Code, IntoRequest};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 use temporalio_common::protos::temporal::api::enums::v1::{IndexedValueType, WorkflowExecutionStatus};
 use temporalio_common::protos::temporal::api::operatorservice::v1::{

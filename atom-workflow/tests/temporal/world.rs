@@ -150,7 +150,12 @@ impl World {
     pub(crate) async fn until_listed(&self, count: usize) -> Vec<ListedRun> {
         soon(async || {
             let (filter, page) = (RunFilter::default(), PageRequest::default());
-            let listed = self.runtime.runs(&self.scope(), &filter, &page).await.unwrap().items;
+            let listed = self
+                .runtime
+                .runs(&self.scope(), &filter, &page)
+                .await
+                .unwrap()
+                .items;
             let is_done = listed.len() == count && listed.iter().all(|run| run.status.has_ended());
             is_done.then_some(listed)
         })

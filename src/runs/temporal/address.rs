@@ -54,7 +54,9 @@ impl Address {
             }
         }
         if api_key.is_some() && !is_secure {
-            return Err(invalid("would show its API key to the network; write temporals:// for TLS"));
+            return Err(invalid(
+                "would show its API key to the network; write temporals:// for TLS",
+            ));
         }
         if is_secure && api_key.is_none() {
             api_key = environment().map(Secret::new);

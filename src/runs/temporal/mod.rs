@@ -69,7 +69,6 @@ impl Temporal {
             None => Ok(()),
         }
     }
-
 }
 
 /// Whose key seals what the server keeps: nobody who can call operations, as the name holds a control character. All engines
