@@ -42,9 +42,9 @@ pub async fn ensure_key(
         .unwrap_or_else(|| own.clone());
     let key = vault.get(operator, &first).await?;
     let key = key.ok_or_else(|| {
-        Error::not_found(format!(
-            "the first key for runs on Temporal is no longer in the vault; was another one's store restored?"
-        ))
+        Error::not_found(
+            "the first key for runs on Temporal is no longer in the vault; restore the vault that belongs to this store",
+        )
     })?;
     vault.set(operator, KEY_NAME, &key, now).await?;
     if own != first {
