@@ -9,6 +9,7 @@ use atom_integrations::system::{SystemClock, SystemRandom};
 use atom_integrations::{a2a, http, local, text};
 
 use crate::engine::Assembly;
+use crate::runs::Plan;
 use crate::storage::OpenStorage;
 use crate::{Engine, EngineConfig, Storage};
 
@@ -73,7 +74,8 @@ impl EngineBuilder {
     ///
     /// # Errors
     /// `invalid_request` for a configuration that does not fit, `already_exists` for a function whose name is
-    /// taken, and whatever the store says, e.g. `locked` when another engine has the folder open.
+    /// taken, `unavailable` when a Temporal server is not reached, and whatever the store says, e.g. `locked` when another
+    /// engine has the folder open.
     pub async fn open(self) -> Result<Engine> {
         let functions = Arc::new(FunctionRegistry::default());
         let mut access = self.config.file_roots.access()?;
@@ -112,6 +114,8 @@ impl EngineBuilder {
         let alert_interval = self.config.alert_interval()?;
         let retention = self.config.retention.settings()?;
         let settings = self.config.runtime_settings()?;
+        let runs = Plan::new(&self.config, &settings)?;
+        let is_embedded = runs.is_embedded();
         let storage = OpenStorage::open(&self.config).await?;
         client.keep_tokens_in(Arc::clone(&storage.vault));
         let close_grace = self.config.close_grace();
@@ -127,9 +131,11 @@ impl EngineBuilder {
             retention,
             close_grace,
             settings,
-        });
+            runs,
+        })
+        .await?;
         let begun = async {
-            engine.join_workers(self.config.resume).await?;
+            engine.join_workers(self.config.resume && is_embedded).await?;
             if self.config.resume {
                 engine.resume().await?;
             }
@@ -140,8 +146,10 @@ impl EngineBuilder {
             return Err(error);
         }
         if self.config.resume {
-            engine.start_schedules();
-            engine.start_alerts(alert_interval);
+            if is_embedded {
+                engine.start_schedules();
+                engine.start_alerts(alert_interval);
+            }
             engine.start_retention();
         }
         Ok(engine)

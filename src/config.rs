@@ -1,9 +1,11 @@
 //! What an engine is told when it is opened.
 
 mod retention;
+mod runs;
 mod storage;
 
 pub use retention::RetentionConfig;
+pub use runs::Runs;
 pub use storage::{Storage, StorageKind};
 
 use std::collections::BTreeMap;
@@ -42,6 +44,9 @@ pub struct EngineConfig {
     /// Where workflows, runs, events and secrets are kept: `sqlite`, `memory`, or a URL
     /// `postgres://user:password@host:port/database`.
     pub storage: Storage,
+    /// What carries runs out: `embedded`, the engine itself, or the URL of a Temporal server,
+    /// `temporal://host:port/namespace?task_queue=name`, `temporals` for TLS.
+    pub runs: Runs,
     /// The tenant of calls that name no principal.
     pub tenant: String,
     /// The user of calls that name no principal.
@@ -83,6 +88,7 @@ impl Default for EngineConfig {
         Self {
             data_dir: None,
             storage: Storage::default(),
+            runs: Runs::default(),
             tenant: "default".to_owned(),
             user: "default".to_owned(),
             roles: Vec::new(),

@@ -19,6 +19,7 @@ use crate::api::{
     Context, Handler, OperationInfo, Parts, Permission, PermissionTable, Request, StreamRequest, closed,
     find, infos,
 };
+use crate::runs::{Plan, RunnerParts};
 use crate::storage::{HeldStore, OpenStorage};
 use crate::{EngineBuilder, EngineConfig};
 
@@ -82,6 +83,7 @@ pub(crate) struct Assembly {
     pub(crate) retention: RetentionSettings,
     pub(crate) close_grace: Duration,
     pub(crate) settings: RuntimeSettings,
+    pub(crate) runs: Plan,
 }
 
 impl Engine {
@@ -101,7 +103,7 @@ impl Engine {
         EngineBuilder::new(config)
     }
 
-    pub(crate) fn assemble(assembly: Assembly) -> Self {
+    pub(crate) async fn assemble(assembly: Assembly) -> Result<Self> {
         let Assembly {
             storage,
             functions,
@@ -114,6 +116,7 @@ impl Engine {
             retention,
             close_grace,
             settings,
+            runs,
         } = assembly;
         let runtime = Runtime::new(RuntimeParts {
             store: Arc::clone(&storage.store),
@@ -124,6 +127,25 @@ impl Engine {
             limits: RuntimeLimits::default(),
             settings,
         });
+        let opened = runs.open(RunnerParts {
+            runtime: runtime.clone(),
+            store: Arc::clone(&storage.store),
+            #[cfg(feature = "temporal")]
+            vault: Arc::clone(&storage.vault),
+            #[cfg(feature = "temporal")]
+            functions: Arc::clone(&functions),
+            #[cfg(feature = "temporal")]
+            clock: Arc::clone(&clock),
+            #[cfg(feature = "temporal")]
+            random: Arc::clone(&random),
+        });
+        let runs = match opened.await {
+            Ok(runs) => runs,
+            Err(error) => {
+                storage.held.close().await?;
+                return Err(error);
+            }
+        };
         let parts = Parts {
             storage: storage.kind,
             data_dir: storage.folder,
@@ -133,10 +155,11 @@ impl Engine {
             clock,
             random,
             runtime,
+            runs,
             permissions,
             closing: CancellationToken::new(),
         };
-        Self {
+        Ok(Self {
             inner: Arc::new(Inner {
                 parts: Arc::new(parts),
                 principal,
@@ -149,24 +172,25 @@ impl Engine {
                 overdue: CancellationToken::new(),
                 closed: OnceCell::new(),
             }),
-        }
+        })
     }
 
     /// Lets every run go on that has not ended and returns the runs that were not under way yet.
-    /// [`open`](Self::open) has done so already unless the configuration says `resume: false`.
+    /// [`open`](Self::open) has done so already unless the configuration says `resume: false`. On Temporal this engine begins to
+    /// work, and returns no runs: the server knows which are under way.
     ///
     /// # Errors
-    /// `storage_failed`, `closed`.
+    /// `storage_failed`, `unavailable`, `closed`.
     pub async fn resume(&self) -> Result<Vec<RunId>> {
-        self.inner.parts.runtime.resume(None).await
+        self.inner.parts.runs.go_on(None).await
     }
 
     /// Lets the runs of one owner go on, as [`resume`](Self::resume) does for all.
     ///
     /// # Errors
-    /// As [`resume`](Self::resume).
+    /// As [`resume`](Self::resume); `unsupported` on Temporal, where workers take all runs of their task queue.
     pub async fn resume_as(&self, principal: &Principal) -> Result<Vec<RunId>> {
-        self.inner.parts.runtime.resume(Some(&principal.scope())).await
+        self.inner.parts.runs.go_on(Some(&principal.scope())).await
     }
 
     /// Takes the engine's place among those that share its storage, if they can.
@@ -189,7 +213,7 @@ impl Engine {
     /// # Cancel safety
     /// Dropping the future ends the wait, nothing else.
     pub async fn drain(&self, grace: Duration) -> Result<()> {
-        self.inner.parts.runtime.drain(grace).await
+        self.inner.parts.runs.drain(grace).await
     }
 
     /// Lets schedules start runs, those of every tenant and user, until the engine is closed. [`open`](Self::open) has
@@ -340,17 +364,18 @@ impl Engine {
         self.inner.parts.closing.cancel();
         self.inner.processes.begin_close();
         self.inner.calls.close();
-        let (calls, runtime) = (&self.inner.calls, &self.inner.parts.runtime);
+        let (calls, runs) = (&self.inner.calls, &self.inner.parts.runs);
         let finish_calls = async {
             if tokio::time::timeout(grace, calls.wait()).await.is_err() {
                 self.inner.overdue.cancel();
             }
         };
-        tokio::join!(finish_calls, runtime.close(grace));
+        let ((), stopped) = tokio::join!(finish_calls, runs.close(grace));
         self.inner.processes.close().await;
         let patience = grace.saturating_sub(began.elapsed()).max(REFRESH_GRACE);
         self.inner.http.close(patience).await;
-        self.inner.store.close().await
+        self.inner.store.close().await?;
+        stopped
     }
 
     fn enter(&self, permission: Permission, principal: &Principal) -> Result<Context> {

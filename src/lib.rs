@@ -33,6 +33,7 @@ pub mod bridge;
 mod builder;
 mod config;
 mod engine;
+mod runs;
 pub mod schema;
 pub mod storage;
 mod templates;
@@ -44,5 +45,5 @@ pub use atom_core::{
 pub use atom_integrations::http::{HttpConfig, PrivateAddresses};
 pub use atom_integrations::process::ProcessConfig;
 pub use builder::EngineBuilder;
-pub use config::{EngineConfig, FileRoots, RetentionConfig, Storage, StorageKind};
+pub use config::{EngineConfig, FileRoots, RetentionConfig, Runs, Storage, StorageKind};
 pub use engine::Engine;

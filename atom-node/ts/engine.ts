@@ -67,6 +67,11 @@ export interface OpenOptions {
    * database, `postgres://user:password@host/database`.
    */
   storage?: "sqlite" | "memory" | (string & {});
+  /**
+   * What carries runs out: `embedded`, the engine itself, unless given, or the URL of a Temporal server,
+   * `temporal://host:port/namespace?task_queue=name`, `temporals` for TLS.
+   */
+  runs?: "embedded" | (string & {});
   /** The tenant of calls that name no principal. */
   tenant?: string;
   /** The user of calls that name no principal. */

@@ -1,18 +1,21 @@
-//! The same two workflows wherever an engine keeps its data: in a folder, or in a database that engines share.
+//! The same two workflows wherever an engine keeps its data: in a folder, in a database that engines share, or on a Temporal server.
 //!
 //! `cargo run --example scale-out` keeps everything in SQLite, with one engine. `cargo run --example scale-out -- postgres` begins a
-//! PostgreSQL server of its own and lets two engines share it; instead of `postgres` it takes the URL of a database. Nothing but
-//! the configuration differs.
+//! PostgreSQL server of its own and lets two engines share it; instead of `postgres` it takes the URL of a database.
+//! `cargo run --features temporal --example scale-out -- temporal` has the runs carried out on a Temporal server, a development server
+//! of its own or the one at a URL `temporal://…`. Nothing but the configuration differs.
 
 #![expect(clippy::print_stdout, reason = "an example for people")]
 
 use std::path::Path;
+use std::time::Duration;
 
 use atom_core::storage::DecisionKind;
 use atom_engine::api::{
-    DecideApprovalRequest, GetRunRequest, ListApprovalsRequest, ListWorkersRequest, Run, StartRunRequest,
+    Approval, DecideApprovalRequest, GetRunRequest, ListApprovalsRequest, ListWorkersRequest, Run,
+    StartRunRequest,
 };
-use atom_engine::{Engine, EngineConfig, Error, FileRoots, Principal, Result, Storage, StorageKind};
+use atom_engine::{Engine, EngineConfig, Error, FileRoots, Principal, Result, Runs, Storage, StorageKind};
 use serde_json::json;
 
 #[tokio::main]
@@ -23,9 +26,10 @@ async fn main() -> Result<()> {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
 
     let server = Server::for_place(&place).await?;
-    let storage: Storage = server.url(&place).parse()?;
+    let (storage, runs) = server.places(&place)?;
     let config = |name: &str| EngineConfig {
         storage: storage.clone(),
+        runs: runs.clone(),
         // All engines of a database have one root key, which this folder holds.
         data_dir: Some(folder.path().join("data")),
         file_roots: FileRoots::Below(vec![examples.clone(), folder.path().to_owned()]),
@@ -61,8 +65,7 @@ async fn main() -> Result<()> {
         run: Some(run.id),
         ..ListApprovalsRequest::default()
     };
-    let asked = second.call_as(&support, asked).await?;
-    for approval in &asked.items {
+    for approval in asked_soon(&second, &support, asked).await? {
         println!("{}", approval.title);
         let decide = DecideApprovalRequest {
             form: Some(json!({ "reason": "delay" })),
@@ -81,6 +84,22 @@ async fn main() -> Result<()> {
     first.close().await
 }
 
+/// What is asked, once it is: a Temporal server's lists lag behind.
+async fn asked_soon(
+    engine: &Engine,
+    principal: &Principal,
+    request: ListApprovalsRequest,
+) -> Result<Vec<Approval>> {
+    for _ in 0..100 {
+        let asked = engine.call_as(principal, request.clone()).await?.items;
+        if !asked.is_empty() {
+            return Ok(asked);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(Error::not_found("the letter's run asks nobody"))
+}
+
 fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| {
         Error::not_found("a file of the example is missing")
@@ -95,24 +114,39 @@ fn output(run: &Run) -> Result<&serde_json::Value> {
     })
 }
 
-/// A PostgreSQL server for the example, where none was named.
+/// A server for the example, where none was named.
 enum Server {
     None,
     #[cfg(unix)]
-    Own(atom_integrations::storage::postgres_testing::TestPostgres),
+    Postgres(atom_integrations::storage::postgres_testing::TestPostgres),
+    #[cfg(all(unix, feature = "temporal"))]
+    Temporal(&'static temporal::TestTemporal),
 }
 
 impl Server {
     #[cfg(unix)]
     async fn for_place(place: &str) -> Result<Self> {
         use atom_integrations::storage::postgres_testing::TestPostgres;
-        if place != "postgres" {
-            return Ok(Self::None);
+        let failed = |error| Error::internal("the server does not start").with_source(error);
+        match place {
+            "postgres" => {
+                let server = TestPostgres::start().await.map_err(failed)?;
+                let missing =
+                    "PostgreSQL 15 or later is not installed (on Debian it is the package postgresql)";
+                server
+                    .map(Self::Postgres)
+                    .ok_or_else(|| Error::not_found(missing))
+            }
+            #[cfg(feature = "temporal")]
+            "temporal" => {
+                let missing = "there is no Temporal server; name one: temporal://localhost:7233";
+                let server = temporal::TestTemporal::shared().await;
+                server
+                    .map(Self::Temporal)
+                    .ok_or_else(|| Error::not_found(missing))
+            }
+            _ => Ok(Self::None),
         }
-        let failed = |error| Error::internal("the PostgreSQL server does not start").with_source(error);
-        let server = TestPostgres::start().await.map_err(failed)?;
-        let missing = "PostgreSQL 15 or later is not installed (on Debian it is the package postgresql)";
-        server.map(Self::Own).ok_or_else(|| Error::not_found(missing))
     }
 
     #[cfg(not(unix))]
@@ -120,11 +154,28 @@ impl Server {
         Ok(Self::None)
     }
 
-    fn url(&self, place: &str) -> String {
+    /// Where data is kept, and where runs are carried out.
+    fn places(&self, place: &str) -> Result<(Storage, Runs)> {
         match self {
-            Self::None => place.to_owned(),
+            Self::None if place.starts_with("temporal") => Ok((Storage::Sqlite, place.parse()?)),
+            Self::None => Ok((place.parse()?, Runs::Embedded)),
             #[cfg(unix)]
-            Self::Own(server) => server.url(&server.database()),
+            Self::Postgres(server) => Ok((server.url(&server.database()).parse()?, Runs::Embedded)),
+            #[cfg(all(unix, feature = "temporal"))]
+            Self::Temporal(server) => {
+                let url = server.target().replacen("http", "temporal", 1);
+                Ok((Storage::Sqlite, url.parse()?))
+            }
         }
     }
 }
+
+/// The development server that the tests use.
+#[cfg(all(unix, feature = "temporal"))]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "tests use the rest, and end when it does not start"
+)]
+#[path = "../../atom-workflow/tests/temporal/server.rs"]
+mod temporal;

@@ -60,7 +60,7 @@ impl Request for SetAlertRequest {
     type Response = Alert;
 
     async fn handle(self, context: Context) -> Result<Alert> {
-        let runtime = &context.parts.runtime;
+        let runtime = context.embedded(Self::NAME)?;
         runtime
             .put_alert(&context.scope(), self.rule)
             .await
@@ -83,7 +83,7 @@ impl Request for GetAlertRequest {
     type Response = Alert;
 
     async fn handle(self, context: Context) -> Result<Alert> {
-        let runtime = &context.parts.runtime;
+        let runtime = context.embedded(Self::NAME)?;
         runtime.alert(&context.scope(), &self.name).await.map(Alert::from)
     }
 }
@@ -108,6 +108,7 @@ impl Request for ListAlertsRequest {
 
     async fn handle(self, context: Context) -> Result<Page<Alert>> {
         let page = PageRequest::new(self.after, self.limit);
+        context.embedded(Self::NAME)?;
         let alerts = context.parts.store.alerts(&context.scope(), &page).await?;
         Ok(Page {
             items: alerts.items.into_iter().map(Alert::from).collect(),
@@ -139,7 +140,7 @@ impl Request for DeleteAlertRequest {
     type Response = DeletedAlert;
 
     async fn handle(self, context: Context) -> Result<DeletedAlert> {
-        let runtime = &context.parts.runtime;
+        let runtime = context.embedded(Self::NAME)?;
         let is_deleted = runtime.delete_alert(&context.scope(), &self.name).await?;
         Ok(DeletedAlert { is_deleted })
     }

@@ -5,7 +5,7 @@ use atom_core::storage::{
     PageRequest, WorkflowKey,
 };
 use atom_core::{ApprovalId, Principal, Result, RunId};
-use atom_workflow::runtime::{Decide, unknown_approval};
+use atom_workflow::runtime::Decide;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -141,8 +141,8 @@ impl Request for ListApprovalsRequest {
             name: self.name,
             is_assigned: self.is_assigned,
         };
-        let store = &context.parts.store;
-        let listed = store.approvals(&context.principal, &filter, &page).await?;
+        let runs = &context.parts.runs;
+        let listed = runs.approvals(&context.principal, &filter, &page).await?;
         let items = listed.items.into_iter().map(|record| Approval {
             data: None,
             ..Approval::new(record, &context.principal)
@@ -169,8 +169,7 @@ impl Request for GetApprovalRequest {
     type Response = Approval;
 
     async fn handle(self, context: Context) -> Result<Approval> {
-        let found = context.parts.store.approval(&context.principal, self.id).await?;
-        let record = found.ok_or_else(|| unknown_approval(self.id))?;
+        let record = context.parts.runs.approval(&context.principal, self.id).await?;
         Ok(Approval::new(record, &context.principal))
     }
 }
@@ -223,7 +222,7 @@ impl Request for DecideApprovalRequest {
             form: self.form,
             input: self.input,
         };
-        let decided = context.parts.runtime.decide(&context.principal, decide).await?;
+        let decided = context.parts.runs.decide(&context.principal, decide).await?;
         Ok(Approval::new(decided, &context.principal))
     }
 }

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::permission::{Permission, PermissionTable};
 use crate::StorageKind;
+use crate::runs::Runner;
 
 /// What the code of an operation works with: the engine's parts, and on whose behalf it runs.
 #[derive(Clone, Debug)]
@@ -32,7 +33,9 @@ pub(crate) struct Parts {
     pub(crate) functions: Arc<FunctionRegistry>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn RandomSource>,
+    /// Looks after documents and events, whatever carries runs out.
     pub(crate) runtime: Runtime,
+    pub(crate) runs: Arc<dyn Runner>,
     pub(crate) permissions: PermissionTable,
     /// Cancelled when the engine begins to close: what only waits ends then.
     pub(crate) closing: CancellationToken,
@@ -51,6 +54,14 @@ impl Context {
     /// `permission_denied`.
     pub(super) fn require(&self, permission: Permission) -> Result<()> {
         self.parts.permissions.check(&self.principal, permission)
+    }
+
+    /// The embedded runtime, for an operation that only runs have which the engine carries out itself.
+    ///
+    /// # Errors
+    /// `unsupported`, naming the operation.
+    pub(super) fn embedded(&self, operation: &str) -> Result<&Runtime> {
+        self.parts.runs.embedded(operation)
     }
 
     pub(super) fn scope(&self) -> Scope {

@@ -117,6 +117,7 @@ impl Request for RollBackWorkflowRequest {
             version: Some(version.clone()),
         };
         let (workflow, _) = referred(&context, Some(reference), None).await?;
+        context.parts.runs.check(&workflow)?;
         if !workflow.schedule.is_empty() {
             // A schedule starts runs on behalf of who rolled back.
             context.require(Permission::RunsWrite)?;

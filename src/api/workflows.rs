@@ -253,6 +253,7 @@ impl Request for DeployWorkflowRequest {
             }
         };
         workflow.check_supported()?;
+        context.parts.runs.check(&workflow)?;
         if !workflow.schedule.is_empty() {
             // A schedule starts runs on behalf of who deployed it.
             context.require(Permission::RunsWrite)?;

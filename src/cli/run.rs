@@ -125,7 +125,11 @@ impl Watch<'_> {
                     let Some(entry) = entry else {
                         return Ok(());
                     };
-                    let entry = entry?;
+                    let entry = match entry {
+                        // Runs that are carried out elsewhere are waited for all the same.
+                        Err(error) if error.code() == ErrorCode::Unsupported && !self.has_events => return Ok(()),
+                        entry => entry?,
+                    };
                     if self.has_events {
                         self.terminal.complain_json(&entry)?;
                         continue;

@@ -10,6 +10,9 @@ use super::error::CommandError;
 /// The environment variable that names the storage.
 const STORAGE: &str = "ATOM_STORAGE";
 
+/// The environment variable that names what carries runs out.
+const RUNS: &str = "ATOM_RUNS";
+
 /// Whose data a command works on.
 #[derive(Debug, Args)]
 pub(super) struct SessionOptions {
@@ -34,6 +37,18 @@ pub(super) struct SessionOptions {
         value_parser = secret
     )]
     storage: Option<Secret>,
+    /// What carries runs out: 'embedded' unless given, or the URL of a Temporal server,
+    /// temporal://host:port/namespace?task_queue=name ('temporals' for TLS), where `atom work` does so. Its API key belongs into
+    /// ATOM_TEMPORAL_API_KEY
+    #[arg(
+        long,
+        global = true,
+        env = RUNS,
+        hide_env_values = true,
+        value_name = "RUNS",
+        value_parser = secret
+    )]
+    runs: Option<Secret>,
     /// The tenant to act in ('default' unless given)
     #[arg(long, global = true, env = "ATOM_TENANT", hide_env_values = true)]
     tenant: Option<String>,
@@ -78,7 +93,8 @@ impl SessionOptions {
         });
         for (name, value) in [
             ("--data-dir", data_dir),
-            ("--storage", self.storage_argument()),
+            ("--storage", argument(self.storage.as_ref(), STORAGE)),
+            ("--runs", argument(self.runs.as_ref(), RUNS)),
             ("--tenant", self.tenant.clone()),
             ("--user", self.user.clone()),
             ("--catalog", self.catalog.clone()),
@@ -98,17 +114,6 @@ impl SessionOptions {
         command
     }
 
-    /// The storage as an argument of the next command: not what stands in the environment, and never a URL, which may hold a
-    /// password.
-    fn storage_argument(&self) -> Option<String> {
-        let storage = self.storage.as_ref()?.expose();
-        let is_given = std::env::var(STORAGE).as_deref() != Ok(storage);
-        is_given.then(|| match storage.split_once("://") {
-            Some(_) => "URL".to_owned(),
-            None => storage.to_owned(),
-        })
-    }
-
     /// The configuration of an engine for a command.
     pub(super) fn config(&self) -> Result<EngineConfig, CommandError> {
         // What was interrupted goes on when somebody asks for it: asking a question must not set off effects.
@@ -126,6 +131,9 @@ impl SessionOptions {
         }
         if let Some(storage) = &self.storage {
             config.storage = storage.expose().parse()?;
+        }
+        if let Some(runs) = &self.runs {
+            config.runs = runs.expose().parse()?;
         }
         config.default_catalog.clone_from(&self.catalog);
         if self.allow_private_network {
@@ -177,6 +185,16 @@ impl SessionOptions {
         closed?;
         Ok(value)
     }
+}
+
+/// A value as an argument of the next command: not what stands in the environment, and never a URL, which may hold a password.
+fn argument(value: Option<&Secret>, variable: &str) -> Option<String> {
+    let value = value?.expose();
+    let is_given = std::env::var(variable).as_deref() != Ok(value);
+    is_given.then(|| match value.split_once("://") {
+        Some(_) => "URL".to_owned(),
+        None => value.to_owned(),
+    })
 }
 
 /// A value that is checked later, by what does not show it.

@@ -26,3 +26,5 @@ mod schema;
 mod storage_copy;
 mod support;
 mod templates;
+#[cfg(all(unix, feature = "temporal"))]
+mod temporal;

@@ -48,20 +48,18 @@ pub(crate) fn postgres(root: &Path) -> Outcome {
 
 /// Runs on a Temporal server, which the tests start for themselves. What was recorded is replayed without one.
 pub(crate) fn temporal(root: &Path) -> Outcome {
-    let test = |which: &[&str]| {
-        let package = [
-            "test",
-            "--locked",
-            "-p",
-            "atom-workflow",
-            "--features",
-            "temporal",
-        ];
-        let arguments: Vec<_> = package.iter().chain(which).copied().collect();
+    let test_of = |package: &str, which: &[&str]| {
+        let command = ["test", "--locked", "-p", package, "--features", "temporal"];
+        let arguments: Vec<_> = command.iter().chain(which).copied().collect();
         run(root, "cargo", &arguments)
     };
+    let test = |which: &[&str]| test_of("atom-workflow", which);
+    let engine = |which: &[&str]| test_of("atom-engine", which);
     if has_temporal(root) {
-        return test(&["--test", "temporal"]).then(|| test(&["--doc", "temporal"]));
+        return test(&["--test", "temporal"])
+            .then(|| test(&["--doc", "temporal"]))
+            .then(|| engine(&["--lib", "runs::"]))
+            .then(|| engine(&["--test", "it", "temporal"]));
     }
     let why = "there is no Temporal server; ATOM_BUILD_TEMPORAL=1 builds one, once, with Go, in some minutes";
     test(&["--test", "temporal", "histories"]).then(|| Outcome::Skipped(why.to_owned()))

@@ -64,6 +64,7 @@ class Engine(Actor):
         *,
         data_dir: StrPath | None = None,
         storage: str | None = None,
+        runs: str | None = None,
         tenant: str | None = None,
         user: str | None = None,
         roles: Sequence[str] | None = None,
@@ -86,6 +87,8 @@ class Engine(Actor):
                 time has a store open. The platform's folder for application data unless given.
             storage: Where workflows, runs, events and secrets are kept: `sqlite` unless given, `memory`, or the URL
                 of a PostgreSQL database, `postgres://user:password@host/database`.
+            runs: What carries runs out: `embedded`, the engine itself, unless given, or the URL of a Temporal server,
+                `temporal://host:port/namespace?task_queue=name`, `temporals` for TLS.
             tenant: The tenant of calls that name no principal.
             user: The user of calls that name no principal.
             roles: The roles of calls that name no principal; none means every permission.
@@ -111,6 +114,7 @@ class Engine(Actor):
         options = {
             "data_dir": data_dir,
             "storage": storage,
+            "runs": runs,
             "tenant": tenant,
             "user": user,
             "roles": roles,

@@ -10,9 +10,9 @@ use serde_json::Value;
 use temporalio_client::errors::WorkflowGetResultError;
 use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, QueryRejectCondition, TlsOptions, Url,
-    WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowExecuteUpdateOptions,
-    WorkflowFetchHistoryOptions, WorkflowGetResultOptions, WorkflowHandle, WorkflowIdReusePolicy,
-    WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions,
+    WorkflowCancelOptions, WorkflowExecuteUpdateOptions, WorkflowFetchHistoryOptions,
+    WorkflowGetResultOptions, WorkflowHandle, WorkflowIdReusePolicy, WorkflowQueryOptions,
+    WorkflowSignalOptions, WorkflowStartOptions,
 };
 use temporalio_common::MemoValues;
 use temporalio_common::error::IncomingError;
@@ -22,7 +22,7 @@ use super::action::fault;
 use super::codec::Sealer;
 use super::failure;
 use super::interpreter::{Interpreter, RunView};
-use super::listing::{MEMO, OWNER, Summary, WORKFLOW};
+use super::listing::{MEMO, OWNER, RUNNING, STATE, Summary, TENANT, WORKFLOW};
 use super::message::{Answer, Asked, Begin, Decided, Mail};
 use super::{TemporalConfig, TemporalParts, workflow_id};
 use crate::definition::Workflow;
@@ -113,6 +113,14 @@ impl TemporalRuntime {
         Ok(runtime)
     }
 
+    /// Checks that runs of this document can be carried out on Temporal.
+    ///
+    /// # Errors
+    /// `unsupported` for limits on how many runs go on at once, a computed idempotency key, and subscriptions.
+    pub fn check(workflow: &Workflow) -> Result<()> {
+        super::carried::check_carried(workflow)
+    }
+
     /// Starts a run. Once this returns, the server has it; it goes on when there is a worker.
     ///
     /// # Errors
@@ -131,7 +139,6 @@ impl TemporalRuntime {
         parts.store.put_document(&scope, hash, &start.text).await?;
         let now = parts.clock.now();
         let id = start.id.unwrap_or_else(|| RunId::new(now, parts.random.as_ref()));
-        let summary = Summary::new(id, &start.workflow, &start.input);
         let begin = Begin {
             machine: MACHINE_VERSION,
             engine: env!("CARGO_PKG_VERSION").to_owned(),
@@ -144,11 +151,17 @@ impl TemporalRuntime {
             limits: parts.limits.pinned(),
             continued: None,
         };
+        let summary = Summary::new(&begin, &start.workflow);
         let mut memo = MemoValues::new();
         memo.insert(MEMO, summary.clone());
         let attributes = SearchAttributes::new([
             OWNER.value_set(self.sealer.owner(&scope)?),
-            WORKFLOW.value_set(format!("{}/{}", summary.namespace, summary.name)),
+            TENANT.value_set(self.sealer.tenant(&scope.tenant)?),
+            STATE.value_set(RUNNING.to_owned()),
+            WORKFLOW.value_set(format!(
+                "{}/{}",
+                summary.workflow.namespace, summary.workflow.name
+            )),
         ]);
         let options = WorkflowStartOptions::new(self.config.task_queue.clone(), workflow_id(&scope, id))
             .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
@@ -165,8 +178,8 @@ impl TemporalRuntime {
     }
 
     async fn start_again(&self, scope: &Scope, start: &Summary) -> Result<RunId> {
-        let taken = self.summary(scope, start.run).await?;
-        if taken.version == start.version && taken.input == start.input {
+        let (taken, _) = self.described(scope, start.run).await?;
+        if taken.workflow.hash == start.workflow.hash && taken.input == start.input {
             return Ok(start.run);
         }
         Err(Error::new(
@@ -174,17 +187,6 @@ impl TemporalRuntime {
             "there is a run of another document or with another input that has this id; choose another id",
         )
         .with_context("run", start.run))
-    }
-
-    async fn summary(&self, scope: &Scope, run: RunId) -> Result<Summary> {
-        let description = self
-            .handle(scope, run)
-            .describe(WorkflowDescribeOptions::default())
-            .await;
-        let memo = description
-            .map_err(|error| failure::interaction(error, run))?
-            .memo();
-        memo.get(MEMO).ok().flatten().ok_or_else(|| failure::unknown(run))
     }
 
     /// Waits until a run has ended.
@@ -226,7 +228,7 @@ impl TemporalRuntime {
         let cancelled = self.handle(scope, run).cancel(options).await;
         match cancelled.map_err(|error| failure::interaction(error, run)) {
             // One that has ended stays as it is.
-            Err(error) if error.code() == ErrorCode::NotFound => self.summary(scope, run).await.map(drop),
+            Err(error) if error.code() == ErrorCode::NotFound => self.described(scope, run).await.map(drop),
             result => result,
         }
     }
@@ -269,7 +271,7 @@ impl TemporalRuntime {
         match sent.map_err(|error| failure::interaction(error, run)) {
             // The server says the same of a run that has ended.
             Err(error) if error.code() == ErrorCode::NotFound => {
-                self.summary(scope, run).await?;
+                self.described(scope, run).await?;
                 Err(failure::ended(run))
             }
             result => result,
@@ -360,7 +362,7 @@ impl TemporalRuntime {
             .map_err(|error| failure::history(error, run))
     }
 
-    fn handle(&self, scope: &Scope, run: RunId) -> Handle {
+    pub(super) fn handle(&self, scope: &Scope, run: RunId) -> Handle {
         self.client.get_workflow_handle(workflow_id(scope, run))
     }
 }

@@ -30,7 +30,7 @@ pub const KEY_NAME: &str = "temporal.payload-keys";
 /// The largest sealed payload that goes to the server, in bytes.
 pub(super) const MAX_INLINE_BYTES: usize = 64 * 1024;
 
-const KEY_BYTES: usize = 32;
+pub(super) const KEY_BYTES: usize = 32;
 const SALT_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
@@ -44,6 +44,7 @@ const PAYLOAD: &[u8] = b"atom.temporal.payload.v1";
 const CONTENT: &[u8] = b"atom.temporal.content.v1";
 const NAME: &[u8] = b"atom.temporal.key.v1";
 const OWNER: &[u8] = b"atom.temporal.owner.v1";
+const TENANT: &[u8] = b"atom.temporal.tenant.v1";
 
 /// One key of the operator.
 struct Key(Zeroizing<Vec<u8>>);
@@ -159,9 +160,18 @@ impl Sealer {
 
     /// What stands for an owner where the server can read it. It stays the same for as long as the oldest key stays.
     pub(super) fn owner(&self, scope: &Scope) -> Result<String> {
+        self.name(OWNER, &scope.to_string())
+    }
+
+    /// What stands for a tenant there.
+    pub(super) fn tenant(&self, tenant: &str) -> Result<String> {
+        self.name(TENANT, tenant)
+    }
+
+    fn name(&self, kind: &[u8], text: &str) -> Result<String> {
         let (_, oldest) = self.keys.last().ok_or_else(no_key)?;
         let mut name = [0; 16];
-        oldest.derive(None, &[OWNER, scope.to_string().as_bytes()], &mut name)?;
+        oldest.derive(None, &[kind, text.as_bytes()], &mut name)?;
         Ok(hex(&name))
     }
 
@@ -188,7 +198,7 @@ impl Sealer {
         Ok(packed(REFERENCE, id, hash.into_bytes()))
     }
 
-    async fn decode(&self, payload: Payload) -> Result<Payload> {
+    pub(super) async fn decode(&self, payload: Payload) -> Result<Payload> {
         let sealed = match payload.metadata.get(ENCODING).map(Vec::as_slice) {
             Some(SEALED) => payload.data,
             Some(REFERENCE) => self.fetch(&payload.data).await?,

@@ -16,7 +16,7 @@ use temporalio_sdk::{
 use super::activities::Activities;
 use super::hearing::Hearing;
 use super::interpreter::{Interpreter, Step, now};
-use super::listing::{MEMO, Summary};
+use super::listing::{ASKS, MEMO, PAUSED, RUNNING, STATE, Summary};
 use super::message::{Begin, Load, Record};
 use super::underway::Underway;
 use crate::machine::{Command, Event, MACHINE_VERSION, Machine, Outcome};
@@ -123,7 +123,7 @@ impl Driver {
         let begin = &self.begin;
         let summary = self.context.state(|run| {
             let workflow = run.machine().map(Machine::workflow);
-            workflow.map(|workflow| Summary::new(begin.run, workflow, &begin.input))
+            workflow.map(|workflow| Summary::new(begin, workflow))
         });
         let memo = summary.map(MemoValue::new);
         Ok(self.context.upsert_memo([(MEMO, memo)])?)
@@ -172,7 +172,33 @@ impl Driver {
             }
         }
         self.hearing.follow(&self.context, &self.begin);
+        self.show();
         Ok(Carried::On)
+    }
+
+    /// Tells the server what the run asks and whether it is paused, so that it is found by that.
+    fn show(&self) {
+        let (asks, is_paused) = self.machine(|machine| {
+            let asked = machine.pending().filter_map(|(_, command)| match command {
+                Command::Approve { request } => Some(request.id.to_string()),
+                _ => None,
+            });
+            (asked.collect::<Vec<_>>(), machine.is_paused())
+        });
+        let shown = self.context.search_attributes();
+        let mut updates = Vec::new();
+        if shown.get(&ASKS).unwrap_or_default() != asks {
+            // The server takes an empty list for none, and refuses to be told to forget it.
+            updates.push(ASKS.value_set(asks));
+        }
+        let state = if is_paused { PAUSED } else { RUNNING };
+        if shown.get(&STATE).is_some_and(|shown| shown != state) {
+            updates.push(STATE.value_set(state.to_owned()));
+        }
+        // Runs that began before it was told go on without.
+        if !updates.is_empty() && self.context.patched("shown") {
+            self.context.upsert_search_attributes(updates);
+        }
     }
 
     async fn carry_out(&mut self, step: Step) -> Result<Carried, WorkflowTermination> {

@@ -3,7 +3,7 @@
 use atom_core::{Error, ErrorCode, Retry, RunId};
 use temporalio_client::WorkflowHistoryError;
 use temporalio_client::errors::{
-    ClientError, WorkflowGetResultError, WorkflowInteractionError, WorkflowQueryError, WorkflowStartError,
+    WorkflowGetResultError, WorkflowInteractionError, WorkflowQueryError, WorkflowStartError,
     WorkflowUpdateError,
 };
 use temporalio_client::tonic::{Code, Status};
@@ -22,7 +22,7 @@ pub(super) fn rpc(status: &Status) -> Error {
 
 /// What runs are listed by is not in the namespace.
 pub(super) fn unregistered(status: &Status) -> Error {
-    let message = "the Temporal namespace lacks the search attributes AtomOwner and AtomWorkflow, which could not be added; add them as Keyword";
+    let message = "the Temporal namespace lacks search attributes, which could not be added; add AtomOwner, AtomTenant, AtomWorkflow and AtomState as Keyword, and AtomAsks as KeywordList";
     match status.code() {
         Code::PermissionDenied | Code::Unimplemented => {
             Error::new(ErrorCode::PermissionDenied, message).with_context("detail", status.message())
@@ -90,13 +90,6 @@ pub(super) fn update(error: WorkflowUpdateError, run: RunId) -> Error {
         WorkflowUpdateError::NotFound(_) => ended(run),
         WorkflowUpdateError::Rpc(status) => rpc(&status),
         other => Error::internal("the run did not take the decision").with_source(other),
-    }
-}
-
-pub(super) fn list(error: ClientError) -> Error {
-    match error {
-        ClientError::Rpc(status) => rpc(&status),
-        other => Error::internal("the Temporal server's list cannot be read").with_source(other),
     }
 }
 

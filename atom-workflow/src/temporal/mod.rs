@@ -76,6 +76,7 @@
 
 mod action;
 mod activities;
+mod approvals;
 mod carried;
 mod client;
 mod codec;
@@ -83,6 +84,7 @@ mod driver;
 mod failure;
 mod hearing;
 mod interpreter;
+mod key;
 mod listing;
 mod message;
 mod replay;
@@ -93,6 +95,7 @@ mod worker;
 pub use client::{Ended, TemporalRuntime, TemporalStart};
 pub use codec::KEY_NAME;
 pub use interpreter::RunView;
+pub use key::ensure_key;
 pub use listing::ListedRun;
 pub use message::Asked;
 pub use replay::replay;

@@ -50,6 +50,11 @@ const RECORDED: &[(&str, &str)] = &[
 "#,
     ),
     (
+        // What the server finds it by changes.
+        "shown",
+        "- ask: { set: { asked: true }, metadata: { atom: { approve: { title: 'Go on?' } } } }\n- hear: { listen: { to: { one: { with: { type: go } } } } }",
+    ),
+    (
         "child",
         "- ask: { run: { workflow: { namespace: default, name: child, version: 1.0.0, input: { question: 21 } } } }",
     ),
@@ -165,7 +170,7 @@ async fn record() {
 async fn take_part(world: &World, name: &str, run: RunId) {
     let owner = world.scope();
     match name {
-        "messages" => {
+        "messages" | "shown" => {
             let view = world.until(run, |view| !view.approvals.is_empty()).await;
             let decide = Decide {
                 approval: view.approvals[0].id,

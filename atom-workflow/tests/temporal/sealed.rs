@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use atom_core::function::TypedFunction;
-use atom_core::storage::RunStatus;
+use atom_core::storage::{MemoryStore, MemoryVault, RunStatus, Vault};
+use atom_core::testkit::SequenceRandom;
 use atom_core::{Error, ErrorCode, Secret};
-use atom_workflow::temporal::{KEY_NAME, replay};
+use atom_workflow::temporal::{KEY_NAME, ensure_key, replay};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
@@ -190,4 +191,32 @@ async fn a_new_key_seals_and_the_old_one_still_opens() {
         let replayed = replay(vault, Arc::clone(store), &operator(), &history).await;
         assert_eq!(replayed.err().map(|error| error.code()), expected);
     }
+}
+
+#[tokio::test]
+async fn engines_that_are_opened_together_come_to_one_key() {
+    let (vault, store, random) = (
+        MemoryVault::default(),
+        MemoryStore::default(),
+        SequenceRandom::default(),
+    );
+    let operator = operator();
+    let now = Timestamp::now();
+    let key = async || {
+        let key = vault.get(&operator, KEY_NAME).await.unwrap().unwrap();
+        key.expose().to_owned()
+    };
+    // One that was interrupted has said which is the first, and has not put it in its place yet.
+    ensure_key(&vault, &store, &operator, &random, now).await.unwrap();
+    let first = key().await;
+    assert_eq!(BASE64.decode(&first).unwrap().len(), 32);
+    vault.delete(&operator, KEY_NAME).await.unwrap();
+    ensure_key(&vault, &store, &operator, &random, now).await.unwrap();
+    assert_eq!(key().await, first);
+    // There is nothing left of the second, and nothing new once there is a key.
+    let kept = vault.list(&operator).await.unwrap();
+    assert_eq!(kept.len(), 2);
+    ensure_key(&vault, &store, &operator, &random, now).await.unwrap();
+    assert_eq!(key().await, first);
+    assert_eq!(vault.list(&operator).await.unwrap(), kept);
 }

@@ -70,7 +70,7 @@ impl TestTemporal {
         };
         // Somebody may take it in between; then the server says so, and the tests fail.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("temporal-{port}.log"));
+        let log = std::env::temp_dir().join(format!("temporal-{port}.log"));
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT, "sh"])
             .arg(&program)
@@ -106,9 +106,12 @@ impl TestTemporal {
 
 /// The program of the server, built now where it is wanted.
 fn program() -> io::Result<Option<PathBuf>> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .parent()
-        .unwrap_or(Path::new("."));
+    // Examples have no such folder; theirs is the one that Cargo was told, or the usual one.
+    let target = match option_env!("CARGO_TARGET_TMPDIR") {
+        Some(temporary) => Path::new(temporary).parent().map(Path::to_owned),
+        None => std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from),
+    };
+    let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"));
     let folder = target.join("tools").join(format!("temporal-{VERSION}"));
     let program = folder.join("temporal");
     if program.is_file() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atom_core::storage::RunStatus;
+use atom_core::storage::{PageRequest, RunFilter, RunStatus};
 use atom_core::testkit::SequenceRandom;
 use atom_core::{Clock, CloudEvent, Principal, RunId, Scope, Secret};
 use atom_workflow::definition::Workflow;
@@ -149,7 +149,13 @@ impl World {
     /// The owner's runs, once the server's lists have so many and all have ended.
     pub(crate) async fn until_listed(&self, count: usize) -> Vec<ListedRun> {
         soon(async || {
-            let listed = self.runtime.runs(&self.scope(), 100).await.unwrap();
+            let (filter, page) = (RunFilter::default(), PageRequest::default());
+            let listed = self
+                .runtime
+                .runs(&self.scope(), &filter, &page)
+                .await
+                .unwrap()
+                .items;
             let is_done = listed.len() == count && listed.iter().all(|run| run.status.has_ended());
             is_done.then_some(listed)
         })

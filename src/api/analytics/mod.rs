@@ -107,6 +107,7 @@ impl Request for GetWorkflowStatisticsRequest {
             before: range.before,
             hours: range.hours,
         };
+        context.embedded(Self::NAME)?;
         let store = &context.parts.store;
         let found = store.statistics(&context.scope(), &query, &page).await?;
         Ok(range.page(found, |series, total, parts| WorkflowStatistics {
@@ -179,6 +180,7 @@ impl Request for GetStepStatisticsRequest {
             before: range.before,
             hours: range.hours,
         };
+        context.embedded(Self::NAME)?;
         let store = &context.parts.store;
         let found = store.statistics(&context.scope(), &query, &page).await?;
         Ok(range.page(found, |series, total, parts| TaskStatistics {

@@ -107,6 +107,7 @@ impl Request for CancelRunsRequest {
     type Response = ChangedRuns;
 
     async fn handle(self, context: Context) -> Result<ChangedRuns> {
+        let runtime = context.embedded(Self::NAME)?;
         let unfinished = [RunStatus::Running, RunStatus::Queued, RunStatus::Paused];
         let filter = filter(self.filter, &unfinished, &unfinished)?;
         let page = PageRequest::new(self.after, self.limit);
@@ -116,11 +117,7 @@ impl Request for CancelRunsRequest {
             .change(|run| {
                 let (context, reason) = (context.clone(), reason.clone());
                 async move {
-                    let cancelled = context
-                        .parts
-                        .runtime
-                        .cancel(&context.scope(), run.id, reason)
-                        .await;
+                    let cancelled = runtime.cancel(&context.scope(), run.id, reason).await;
                     ChangedRun::new(run.id, cancelled.map(|run| (run.status, None)))
                 }
             })
@@ -136,6 +133,7 @@ impl Request for RerunRunsRequest {
     type Response = ChangedRuns;
 
     async fn handle(self, context: Context) -> Result<ChangedRuns> {
+        let runtime = context.embedded(Self::NAME)?;
         let ended = [RunStatus::Completed, RunStatus::Faulted, RunStatus::Cancelled];
         let filter = filter(self.filter, &ended, &[RunStatus::Faulted])?;
         let page = PageRequest::new(self.after, self.limit);
@@ -151,7 +149,7 @@ impl Request for RerunRunsRequest {
                 };
                 let context = context.clone();
                 async move {
-                    let repeated = context.parts.runtime.rerun(&context.principal, rerun).await;
+                    let repeated = runtime.rerun(&context.principal, rerun).await;
                     ChangedRun::new(run.id, repeated.map(|new| (run.status, Some(new.id))))
                 }
             })

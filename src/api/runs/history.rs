@@ -53,7 +53,7 @@ impl Request for GetRunHistoryRequest {
 
     async fn handle(self, context: Context) -> Result<RunHistory> {
         let size = size(self.limit)?;
-        let runtime = &context.parts.runtime;
+        let runtime = context.embedded(Self::NAME)?;
         // One more than wanted tells whether the history goes on.
         let mut records = runtime
             .history_page(&context.scope(), self.id, self.after, size + 1)
@@ -107,7 +107,7 @@ impl Request for ListRunStepsRequest {
 
     async fn handle(self, context: Context) -> Result<RunSteps> {
         let size = size(self.limit)?;
-        let runtime = &context.parts.runtime;
+        let runtime = context.embedded(Self::NAME)?;
         let mut items = runtime
             .steps(&context.scope(), self.id, self.after, size + 1)
             .await?;
@@ -140,6 +140,7 @@ impl StreamRequest for FollowRunRequest {
     type Item = HistoryEntry;
 
     fn handle(self, context: Context) -> Result<BoxStream<'static, Result<HistoryEntry>>> {
-        Ok(context.parts.runtime.follow(context.scope(), self.id, self.after))
+        let runtime = context.embedded(Self::NAME)?;
+        Ok(runtime.follow(context.scope(), self.id, self.after))
     }
 }

@@ -167,19 +167,6 @@ impl Request for ListRunsRequest {
             fields: self.fields,
         };
         let filter = selection.filter()?;
-        let runs = context.parts.store.runs(&context.scope(), &filter, &page).await?;
-        let items = runs
-            .items
-            .into_iter()
-            .map(|record| Run {
-                input: None,
-                output: None,
-                ..record.into()
-            })
-            .collect();
-        Ok(Page {
-            items,
-            next: runs.next,
-        })
+        context.parts.runs.list(&context.scope(), &filter, &page).await
     }
 }

@@ -44,8 +44,8 @@ impl Request for MigrateRunRequest {
 
     async fn handle(self, context: Context) -> Result<MigratedRun> {
         let scope = context.scope();
-        let runtime = &context.parts.runtime;
-        let run = super::record(&context, &scope, self.id).await?;
+        let runtime = context.embedded(Self::NAME)?;
+        let run = context.parts.runs.get(&scope, self.id).await?;
         let workflow = &run.workflow;
         let found = find(
             &context,

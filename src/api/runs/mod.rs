@@ -6,7 +6,7 @@ use std::time::Duration;
 use atom_core::storage::{
     Admission, ParentStep, RunRecord, RunStatus, RunTrigger, WorkflowKey, WorkflowVersion,
 };
-use atom_core::{Error, Result, RunId, Scope};
+use atom_core::{Result, RunId};
 use atom_workflow::machine::WorkflowError;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -140,37 +140,26 @@ impl From<RunRecord> for Run {
     }
 }
 
-async fn record(context: &Context, scope: &Scope, id: RunId) -> Result<RunRecord> {
-    let record = context.parts.store.run(scope, id).await?;
-    record.ok_or_else(|| {
-        Error::not_found(format!(
-            "there is no run {id}; runs.list shows the runs there are"
-        ))
-    })
-}
-
 /// The run once it has ended, or as it is when the time is over.
-async fn wait(context: &Context, id: RunId, timeout_ms: Option<u64>) -> Result<RunRecord> {
-    let scope = context.scope();
-    let end = context
-        .parts
-        .until_closing(context.parts.runtime.wait(&scope, id));
+async fn wait(context: &Context, id: RunId, timeout_ms: Option<u64>) -> Result<Run> {
+    let (scope, runs) = (context.scope(), &context.parts.runs);
+    let end = context.parts.until_closing(runs.wait(&scope, id));
     let Some(timeout) = timeout_ms else {
         return end.await;
     };
     tokio::select! {
         biased;
         ended = end => ended,
-        () = context.parts.clock.sleep(Duration::from_millis(timeout)) => record(context, &scope, id).await,
+        () = context.parts.clock.sleep(Duration::from_millis(timeout)) => runs.get(&scope, id).await,
     }
 }
 
 /// The answer about a run that was started: at once, or when it has ended.
-async fn answer(context: &Context, started: RunRecord, waits: bool, timeout_ms: Option<u64>) -> Result<Run> {
+async fn answer(context: &Context, started: Run, waits: bool, timeout_ms: Option<u64>) -> Result<Run> {
     if !waits {
-        return Ok(started.into());
+        return Ok(started);
     }
-    wait(context, started.id, timeout_ms).await.map(Run::from)
+    wait(context, started.id, timeout_ms).await
 }
 
 /// Asks for one run.
@@ -218,9 +207,9 @@ impl Request for GetRunRequest {
 
     async fn handle(self, context: Context) -> Result<Run> {
         if self.wait {
-            return wait(&context, self.id, self.wait_timeout_ms).await.map(Run::from);
+            return wait(&context, self.id, self.wait_timeout_ms).await;
         }
-        record(&context, &context.scope(), self.id).await.map(Run::from)
+        context.parts.runs.get(&context.scope(), self.id).await
     }
 }
 
@@ -243,12 +232,8 @@ impl Request for CancelRunRequest {
     type Response = Run;
 
     async fn handle(self, context: Context) -> Result<Run> {
-        context
-            .parts
-            .runtime
-            .cancel(&context.scope(), self.id, self.reason)
-            .await
-            .map(Run::from)
+        let runs = &context.parts.runs;
+        runs.cancel(&context.scope(), self.id, self.reason).await
     }
 }
 
@@ -291,11 +276,8 @@ impl Request for SignalRunRequest {
             ..EventDraft::default()
         };
         let event = draft.complete(&context)?;
-        context
-            .parts
-            .runtime
-            .signal(&context.scope(), self.id, event)
-            .await?;
+        let runs = &context.parts.runs;
+        runs.signal(&context.scope(), self.id, event).await?;
         Ok(Done {})
     }
 }

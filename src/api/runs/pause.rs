@@ -26,9 +26,8 @@ impl Request for PauseRunRequest {
     type Response = Run;
 
     async fn handle(self, context: Context) -> Result<Run> {
-        let runtime = &context.parts.runtime;
-        let paused = runtime.pause_run(&context.scope(), self.id, self.reason).await;
-        paused.map(Run::from)
+        let runs = &context.parts.runs;
+        runs.pause(&context.scope(), self.id, self.reason).await
     }
 }
 
@@ -47,7 +46,6 @@ impl Request for ResumeRunRequest {
     type Response = Run;
 
     async fn handle(self, context: Context) -> Result<Run> {
-        let runtime = &context.parts.runtime;
-        runtime.resume_run(&context.scope(), self.id).await.map(Run::from)
+        context.parts.runs.resume(&context.scope(), self.id).await
     }
 }

@@ -23,7 +23,8 @@ impl Request for ExportRunRequest {
     type Response = Recording;
 
     async fn handle(self, context: Context) -> Result<Recording> {
-        context.parts.runtime.record_run(&context.scope(), self.id).await
+        let runtime = context.embedded(Self::NAME)?;
+        runtime.record_run(&context.scope(), self.id).await
     }
 }
 

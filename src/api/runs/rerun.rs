@@ -44,7 +44,10 @@ impl Request for RerunRunRequest {
             from: self.from,
             id: self.new_id,
         };
-        let started = context.parts.runtime.rerun(&context.principal, rerun).await?;
-        answer(&context, started, self.wait, self.wait_timeout_ms).await
+        let started = context
+            .embedded(Self::NAME)?
+            .rerun(&context.principal, rerun)
+            .await?;
+        answer(&context, started.into(), self.wait, self.wait_timeout_ms).await
     }
 }

@@ -140,13 +140,13 @@ impl Request for StartRunRequest {
     type Response = Run;
 
     async fn handle(self, context: Context) -> Result<Run> {
-        let runtime = &context.parts.runtime;
         if self.document.is_some() {
             // A document decides which functions are called and which secrets are read.
             context.require(Permission::WorkflowsWrite)?;
         }
         let (workflow, text) = workflows::referred(&context, self.workflow, self.document).await?;
         workflow.check_supported()?;
+        context.parts.runs.check(&workflow)?;
         // Whoever goes on with the run may do so somewhere else.
         let directory = self.directory.map(std::path::absolute).transpose();
         let directory = directory.map_err(|error| {
@@ -162,7 +162,7 @@ impl Request for StartRunRequest {
             idempotency_key: self.idempotency_key,
             tags: self.tags,
         };
-        let started = runtime.start(&context.principal, start).await?;
+        let started = context.parts.runs.start(&context.principal, start).await?;
         answer(&context, started, self.wait, self.wait_timeout_ms).await
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Run, record};
+use super::Run;
 use crate::api::{Context, Permission, Request};
 
 /// Asks what a run waits for.
@@ -40,9 +40,9 @@ impl Request for ListRunWaitsRequest {
     type Response = RunWaits;
 
     async fn handle(self, context: Context) -> Result<RunWaits> {
-        let (runtime, scope) = (&context.parts.runtime, context.scope());
+        let (runtime, scope) = (context.embedded(Self::NAME)?, context.scope());
         let items = runtime.waits(&scope, self.id).await?;
-        let status = record(&context, &scope, self.id).await?.status;
+        let status = context.parts.runs.get(&scope, self.id).await?.status;
         Ok(RunWaits {
             status,
             is_driven: !status.has_ended() && runtime.is_driven(&scope, self.id),
@@ -97,7 +97,7 @@ impl Request for ListStuckRunsRequest {
     async fn handle(self, context: Context) -> Result<Page<StuckRun>> {
         let until = before(&context, self.older_than_ms.unwrap_or(PATIENCE_MS));
         let page = PageRequest::new(self.after, self.limit);
-        let runtime = &context.parts.runtime;
+        let runtime = context.embedded(Self::NAME)?;
         let found = runtime.stuck(&context.scope(), until, &page).await?;
         let items = found.items.into_iter().map(|(record, stuck)| StuckRun {
             run: Run {

@@ -5,6 +5,8 @@ public struct EngineConfig: Encodable, Sendable {
     public var dataDir: String?
     /// Where workflows, runs, events and secrets are kept.
     public var storage: Storage?
+    /// What carries runs out; the engine itself when absent.
+    public var runs: Runs?
     /// The tenant of calls that name no principal.
     public var tenant: String?
     /// The user of calls that name no principal.
@@ -40,6 +42,7 @@ public struct EngineConfig: Encodable, Sendable {
     private enum CodingKeys: String, CodingKey {
         case dataDir = "data_dir"
         case storage
+        case runs
         case tenant
         case user
         case roles
@@ -83,6 +86,32 @@ public enum Storage: Encodable, Sendable, CustomStringConvertible, CustomDebugSt
         case .sqlite: try container.encode("sqlite")
         case .memory: try container.encode("memory")
         case .postgres(let url): try container.encode(url)
+        }
+    }
+}
+
+/// What carries runs out.
+public enum Runs: Encodable, Sendable, CustomStringConvertible, CustomDebugStringConvertible {
+    /// The engine itself.
+    case embedded
+    /// The Temporal server with this URL, `temporal://host:port/namespace?task_queue=name`; `temporals` for TLS.
+    case temporal(String)
+
+    /// Shows no URL, which may hold an API key.
+    public var description: String {
+        switch self {
+        case .embedded: "embedded"
+        case .temporal: "temporal(***)"
+        }
+    }
+
+    public var debugDescription: String { description }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .embedded: try container.encode("embedded")
+        case .temporal(let url): try container.encode(url)
         }
     }
 }

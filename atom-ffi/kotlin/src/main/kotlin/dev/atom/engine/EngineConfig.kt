@@ -17,6 +17,8 @@ data class EngineConfig(
     val dataDir: String? = null,
     /** Where workflows, runs, events and secrets are kept. */
     val storage: Storage? = null,
+    /** What carries runs out; the engine itself when absent. */
+    val runs: Runs? = null,
     /** The tenant of calls that name no principal. */
     val tenant: String? = null,
     /** The user of calls that name no principal. */
@@ -69,6 +71,22 @@ value class Storage private constructor(private val text: String) {
 
         /** In the PostgreSQL database with this URL, `postgres://user:password@host/database`. Not on Android. */
         fun postgres(url: String): Storage = Storage(url)
+    }
+}
+
+/** What carries runs out. */
+@JvmInline
+@Serializable
+value class Runs private constructor(private val text: String) {
+    /** Shows no URL, which may hold an API key. */
+    override fun toString(): String = if (text.contains("://")) "Runs.temporal(***)" else "Runs($text)"
+
+    companion object {
+        /** The engine itself. */
+        val EMBEDDED: Runs = Runs("embedded")
+
+        /** The Temporal server with this URL, `temporal://host:port/namespace?task_queue=name`; `temporals` for TLS. */
+        fun temporal(url: String): Runs = Runs(url)
     }
 }
 

@@ -1,0 +1,115 @@
+//! Runs that the engine carries out itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use atom_core::storage::{ApprovalFilter, ApprovalRecord, Page, PageRequest, RunFilter, Store};
+use atom_core::{ApprovalId, CloudEvent, Error, Principal, Result, RunId, Scope};
+use atom_workflow::definition::Workflow;
+use atom_workflow::runtime::{Decide, Runtime, StartRun, unknown_approval};
+
+use super::Runner;
+use crate::api::Run;
+
+/// The embedded runtime.
+#[derive(Debug)]
+pub(super) struct Embedded {
+    runtime: Runtime,
+    store: Arc<dyn Store>,
+}
+
+impl Embedded {
+    pub(super) fn new(runtime: Runtime, store: Arc<dyn Store>) -> Self {
+        Self { runtime, store }
+    }
+}
+
+#[async_trait]
+impl Runner for Embedded {
+    fn embedded(&self, _operation: &str) -> Result<&Runtime> {
+        Ok(&self.runtime)
+    }
+
+    fn check(&self, _workflow: &Workflow) -> Result<()> {
+        Ok(())
+    }
+
+    async fn start(&self, principal: &Principal, start: StartRun) -> Result<Run> {
+        self.runtime.start(principal, start).await.map(Run::from)
+    }
+
+    async fn get(&self, scope: &Scope, id: RunId) -> Result<Run> {
+        let record = self.store.run(scope, id).await?;
+        let record = record.ok_or_else(|| {
+            Error::not_found(format!(
+                "there is no run {id}; runs.list shows the runs there are"
+            ))
+        })?;
+        Ok(record.into())
+    }
+
+    async fn wait(&self, scope: &Scope, id: RunId) -> Result<Run> {
+        self.runtime.wait(scope, id).await.map(Run::from)
+    }
+
+    async fn list(&self, scope: &Scope, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>> {
+        let runs = self.store.runs(scope, filter, page).await?;
+        let items = runs.items.into_iter().map(|record| Run {
+            input: None,
+            output: None,
+            ..record.into()
+        });
+        Ok(Page {
+            items: items.collect(),
+            next: runs.next,
+        })
+    }
+
+    async fn cancel(&self, scope: &Scope, id: RunId, reason: Option<String>) -> Result<Run> {
+        self.runtime.cancel(scope, id, reason).await.map(Run::from)
+    }
+
+    async fn pause(&self, scope: &Scope, id: RunId, reason: Option<String>) -> Result<Run> {
+        self.runtime.pause_run(scope, id, reason).await.map(Run::from)
+    }
+
+    async fn resume(&self, scope: &Scope, id: RunId) -> Result<Run> {
+        self.runtime.resume_run(scope, id).await.map(Run::from)
+    }
+
+    async fn signal(&self, scope: &Scope, id: RunId, event: CloudEvent) -> Result<()> {
+        self.runtime.signal(scope, id, event).await
+    }
+
+    async fn approvals(
+        &self,
+        principal: &Principal,
+        filter: &ApprovalFilter,
+        page: &PageRequest,
+    ) -> Result<Page<ApprovalRecord>> {
+        self.store.approvals(principal, filter, page).await
+    }
+
+    async fn approval(&self, principal: &Principal, id: ApprovalId) -> Result<ApprovalRecord> {
+        let found = self.store.approval(principal, id).await?;
+        found.ok_or_else(|| unknown_approval(id))
+    }
+
+    async fn decide(&self, principal: &Principal, decide: Decide) -> Result<ApprovalRecord> {
+        self.runtime.decide(principal, decide).await
+    }
+
+    async fn go_on(&self, scope: Option<&Scope>) -> Result<Vec<RunId>> {
+        self.runtime.resume(scope).await
+    }
+
+    async fn drain(&self, grace: Duration) -> Result<()> {
+        self.runtime.drain(grace).await
+    }
+
+    async fn close(&self, grace: Duration) -> Result<()> {
+        self.runtime.close(grace).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+//! Runs on a Temporal server.
+
+mod address;
+
+pub(crate) use address::Address;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use atom_core::storage::{ApprovalFilter, ApprovalRecord, Page, PageRequest, RunFilter, RunStatus};
+use atom_core::{ApprovalId, CloudEvent, Error, ErrorCode, Principal, Result, RunId, Scope};
+use atom_workflow::definition::Workflow;
+use atom_workflow::runtime::{Decide, Runtime, StartRun};
+use atom_workflow::temporal::{
+    ListedRun, TemporalConfig, TemporalLimits, TemporalParts, TemporalRuntime, TemporalStart, TemporalWorker,
+    ensure_key,
+};
+
+use tokio::sync::OnceCell;
+
+use super::{Runner, RunnerParts};
+use crate::api::Run;
+
+/// A connection to the server, and the worker of this engine.
+#[derive(Debug)]
+pub(super) struct Temporal {
+    runtime: TemporalRuntime,
+    /// Reads what documents refer to.
+    embedded: Runtime,
+    /// The worker of this engine, once it has begun to work; nothing when it no longer does.
+    worker: OnceCell<Mutex<Option<TemporalWorker>>>,
+}
+
+impl Temporal {
+    pub(super) async fn open(address: Address, parts: RunnerParts) -> Result<Self> {
+        let operator = operator();
+        let (store, vault) = (parts.store, parts.vault);
+        let (random, now) = (parts.random, parts.clock.now());
+        ensure_key(vault.as_ref(), store.as_ref(), &operator, random.as_ref(), now).await?;
+        let config = TemporalConfig {
+            target: address.target,
+            namespace: address.namespace,
+            task_queue: address.task_queue,
+            operator,
+            api_key: address.api_key,
+        };
+        let parts_of_runs = TemporalParts {
+            store,
+            vault,
+            functions: parts.functions,
+            clock: parts.clock,
+            random,
+            limits: TemporalLimits::default(),
+        };
+        Ok(Self {
+            runtime: TemporalRuntime::connect(Arc::new(parts_of_runs), config).await?,
+            embedded: parts.runtime,
+            worker: OnceCell::new(),
+        })
+    }
+
+    /// Stops the worker for good.
+    async fn stop(&self) -> Result<()> {
+        let worker = self.worker.get_or_init(async || Mutex::new(None)).await;
+        let worker = worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match worker {
+            Some(worker) => worker.stop().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whose key seals what the server keeps: nobody who can call operations, as the name holds a control character. All engines
+/// of a store are the same operator.
+fn operator() -> Scope {
+    Scope {
+        tenant: "\u{0}".to_owned(),
+        user: "temporal".to_owned(),
+    }
+}
+
+fn shown(run: ListedRun) -> Run {
+    Run {
+        id: run.id,
+        workflow: run.workflow,
+        started_with: None,
+        status: run.status,
+        input: None,
+        output: None,
+        error: None,
+        parent: None,
+        rerun_of: None,
+        trigger: None,
+        tags: Default::default(),
+        fields: Default::default(),
+        idempotency_key: None,
+        admission: None,
+        created_at: run.created_at,
+        updated_at: run.ended_at.unwrap_or(run.created_at),
+        ended_at: run.ended_at,
+    }
+}
+
+/// The error of what runs on Temporal do not have.
+fn unsupported(what: &str) -> Error {
+    Error::new(
+        ErrorCode::Unsupported,
+        format!("{what} is not there for runs on Temporal; open the engine with 'runs' at embedded for it"),
+    )
+}
+
+#[async_trait]
+impl Runner for Temporal {
+    fn embedded(&self, operation: &str) -> Result<&Runtime> {
+        Err(unsupported(&format!("'{operation}'")))
+    }
+
+    fn check(&self, workflow: &Workflow) -> Result<()> {
+        if !workflow.schedule.is_empty() {
+            return Err(unsupported("'schedule'"));
+        }
+        TemporalRuntime::check(workflow)
+    }
+
+    async fn start(&self, principal: &Principal, start: StartRun) -> Result<Run> {
+        if start.idempotency_key.is_some() {
+            return Err(unsupported(
+                "'idempotency_key' (a chosen 'id' starts a run once, too)",
+            ));
+        }
+        if !start.tags.is_empty() {
+            return Err(unsupported("'tags'"));
+        }
+        let directory = start.directory.as_deref();
+        let resolved = self
+            .embedded
+            .resolve(principal, start.workflow, start.text, directory)
+            .await?;
+        let start = TemporalStart {
+            id: start.id,
+            workflow: resolved.workflow,
+            text: resolved.text,
+            input: start.input,
+            directory: start.directory,
+        };
+        let id = self.runtime.start(principal, start).await?;
+        self.get(&principal.scope(), id).await
+    }
+
+    async fn get(&self, scope: &Scope, id: RunId) -> Result<Run> {
+        let run = shown(self.runtime.run(scope, id).await?);
+        if run.status.has_ended() {
+            return self.wait(scope, id).await;
+        }
+        Ok(run)
+    }
+
+    async fn wait(&self, scope: &Scope, id: RunId) -> Result<Run> {
+        let ended = self.runtime.wait(scope, id).await?;
+        Ok(Run {
+            status: ended.status,
+            output: ended.output,
+            error: ended.error,
+            ..shown(self.runtime.run(scope, id).await?)
+        })
+    }
+
+    async fn list(&self, scope: &Scope, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>> {
+        let listed = self.runtime.runs(scope, filter, page).await?;
+        Ok(Page {
+            items: listed.items.into_iter().map(shown).collect(),
+            next: listed.next,
+        })
+    }
+
+    async fn cancel(&self, scope: &Scope, id: RunId, reason: Option<String>) -> Result<Run> {
+        self.runtime.cancel(scope, id, reason).await?;
+        self.get(scope, id).await
+    }
+
+    async fn pause(&self, scope: &Scope, id: RunId, reason: Option<String>) -> Result<Run> {
+        self.runtime.pause_run(scope, id, reason).await?;
+        // A worker has still to take notice.
+        let run = self.get(scope, id).await?;
+        Ok(match run.status {
+            RunStatus::Running => Run {
+                status: RunStatus::Paused,
+                ..run
+            },
+            _ => run,
+        })
+    }
+
+    async fn resume(&self, scope: &Scope, id: RunId) -> Result<Run> {
+        self.runtime.resume_run(scope, id).await?;
+        let run = self.get(scope, id).await?;
+        Ok(match run.status {
+            RunStatus::Paused => Run {
+                status: RunStatus::Running,
+                ..run
+            },
+            _ => run,
+        })
+    }
+
+    async fn signal(&self, scope: &Scope, id: RunId, event: CloudEvent) -> Result<()> {
+        self.runtime.signal(scope, id, event).await
+    }
+
+    async fn approvals(
+        &self,
+        principal: &Principal,
+        filter: &ApprovalFilter,
+        page: &PageRequest,
+    ) -> Result<Page<ApprovalRecord>> {
+        self.runtime.approvals(principal, filter, page).await
+    }
+
+    async fn approval(&self, principal: &Principal, id: ApprovalId) -> Result<ApprovalRecord> {
+        self.runtime.approval(principal, id).await
+    }
+
+    async fn decide(&self, principal: &Principal, decide: Decide) -> Result<ApprovalRecord> {
+        self.runtime.decide_approval(principal, decide).await
+    }
+
+    async fn go_on(&self, scope: Option<&Scope>) -> Result<Vec<RunId>> {
+        if scope.is_some() {
+            return Err(unsupported("letting the runs of one owner go on"));
+        }
+        let begin = async || {
+            let worker = TemporalWorker::start(self.runtime.clone()).await?;
+            Ok::<_, Error>(Mutex::new(Some(worker)))
+        };
+        self.worker.get_or_try_init(begin).await?;
+        Ok(Vec::new())
+    }
+
+    async fn drain(&self, _grace: Duration) -> Result<()> {
+        self.stop().await
+    }
+
+    async fn close(&self, grace: Duration) -> Result<()> {
+        let stopped = self.stop().await;
+        self.embedded.close(grace).await;
+        stopped
+    }
+}
