@@ -210,15 +210,14 @@ impl Crew {
                 )));
         }
         let opened = runtime.spawn(builder.open()).await.unwrap();
-        let runtime = Some(runtime);
         match opened {
             Ok(engine) => Ok(Worker {
                 number,
                 engine: Some(engine),
-                runtime,
+                runtime: Some(runtime),
             }),
             Err(error) => {
-                runtime.unwrap().shutdown_background();
+                runtime.shutdown_background();
                 Err(error)
             }
         }
