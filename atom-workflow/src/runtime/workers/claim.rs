@@ -13,6 +13,17 @@ use crate::runtime::background::Work;
 /// How many runs of a tenant are driven however many of others are.
 const SHARE: usize = 8;
 
+/// What became of runs that nobody held.
+#[derive(Debug, Default)]
+struct Claimed {
+    /// Those that this engine drives now.
+    driven: Vec<RunId>,
+    /// The documents of the others, by their hashes.
+    refused: Vec<String>,
+    /// Whether there were no more.
+    is_all: bool,
+}
+
 /// What takes runs for as long as the engine is open.
 pub(super) struct Claims {
     identity: watch::Receiver<WorkerId>,
@@ -48,21 +59,9 @@ impl Claims {
     async fn claim(&mut self, runtime: &Runtime, workers: &dyn WorkerStore) -> Result<()> {
         loop {
             let wanted = runtime.wanted(&self.refused);
-            let runs = workers.claim(&wanted).await?;
-            let is_last = runs.len() < wanted.limit || !wanted.passed_over.is_empty();
-            let mut unfit = Vec::new();
-            for run in runs {
-                if runtime.can_drive(&run).await? {
-                    runtime.take_up(&run).await?;
-                } else {
-                    unfit.push(key(&run));
-                    self.refused.push(run.workflow.hash);
-                }
-            }
-            if !unfit.is_empty() {
-                workers.release(&unfit).await?;
-            }
-            if is_last {
+            let claimed = runtime.claim(workers, &wanted).await?;
+            self.refused.extend(claimed.refused);
+            if claimed.is_all || !wanted.passed_over.is_empty() {
                 return Ok(());
             }
         }
@@ -175,32 +174,39 @@ impl Runtime {
 
     /// Drives the runs of everybody that nobody holds, as far as this engine has their functions.
     pub(in crate::runtime) async fn claim_all(&self, workers: &dyn WorkerStore) -> Result<Vec<RunId>> {
-        let mut claimed = Vec::new();
-        let mut refused = Vec::new();
+        let mut wanted = Claim::of_any(BATCH);
+        let mut driven = Vec::new();
         loop {
-            let wanted = Claim {
-                refused: refused.clone(),
-                ..Claim::of_any(BATCH)
-            };
-            let runs = workers.claim(&wanted).await?;
-            let is_last = runs.len() < BATCH;
-            let mut unfit = Vec::new();
-            for run in runs {
-                if !self.can_drive(&run).await? {
-                    unfit.push(key(&run));
-                    refused.push(run.workflow.hash);
-                    continue;
-                }
-                self.take_up(&run).await?;
-                claimed.push(run.id);
-            }
-            if !unfit.is_empty() {
-                workers.release(&unfit).await?;
-            }
-            if is_last {
-                return Ok(claimed);
+            let claimed = self.claim(workers, &wanted).await?;
+            driven.extend(claimed.driven);
+            wanted.refused.extend(claimed.refused);
+            if claimed.is_all {
+                return Ok(driven);
             }
         }
+    }
+
+    /// Takes runs that nobody holds, drives those whose functions this engine has, and leaves the others alone.
+    async fn claim(&self, workers: &dyn WorkerStore, wanted: &Claim) -> Result<Claimed> {
+        let runs = workers.claim(wanted).await?;
+        let mut claimed = Claimed {
+            is_all: runs.len() < wanted.limit,
+            ..Claimed::default()
+        };
+        let mut unfit = Vec::new();
+        for run in runs {
+            if self.can_drive(&run).await? {
+                self.take_up(&run).await?;
+                claimed.driven.push(run.id);
+            } else {
+                unfit.push(key(&run));
+                claimed.refused.push(run.workflow.hash);
+            }
+        }
+        if !unfit.is_empty() {
+            workers.release(&unfit).await?;
+        }
+        Ok(claimed)
     }
 
     /// What this engine takes from others. When it has enough to do it leaves runs to those who could begin with them at once,
