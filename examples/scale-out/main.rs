@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use atom_core::storage::DecisionKind;
 use atom_engine::api::{
-    Approval, DecideApprovalRequest, GetRunRequest, ListApprovalsRequest, ListWorkersRequest, Run,
-    StartRunRequest,
+    Approval, DecideApprovalRequest, GetRunRequest, ListApprovalsRequest, ListWorkersRequest, Permission,
+    Run, StartRunRequest,
 };
 use atom_engine::{Engine, EngineConfig, Error, FileRoots, Principal, Result, Runs, Storage, StorageKind};
 use serde_json::json;
@@ -34,6 +34,11 @@ async fn main() -> Result<()> {
         data_dir: Some(folder.path().join("data")),
         file_roots: FileRoots::Below(vec![examples.clone(), folder.path().to_owned()]),
         user: name.to_owned(),
+        permissions: [(
+            "support".to_owned(),
+            vec![Permission::ApprovalsRead, Permission::ApprovalsDecide],
+        )]
+        .into(),
         ..EngineConfig::default()
     };
     // Only a database can be shared.

@@ -78,6 +78,19 @@ struct StreamStep {
 }
 
 impl Step {
+    /// The operations that this step asks for.
+    #[cfg(all(unix, feature = "temporal"))]
+    fn asked(&self, found: &mut BTreeSet<String>) {
+        match self {
+            Self::Call(step) => drop(found.insert(step.call.clone())),
+            Self::Stream(step) => {
+                found.insert(step.stream.clone());
+                step.during.iter().for_each(|step| step.asked(found));
+            }
+            Self::Reopen { .. } => {}
+        }
+    }
+
     /// The operations that this step carries out with success.
     fn operations(&self, found: &mut BTreeSet<String>) {
         match self {
@@ -229,6 +242,33 @@ fn carry_out_on_postgres(file: &str) {
     );
 }
 
+/// Carries out the cases of a file with runs on a Temporal server, as far as their operations are there for such runs.
+#[cfg(all(unix, feature = "temporal"))]
+fn carry_out_on_temporal(file: &str, left_out: &[&str]) {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    static QUEUES: AtomicUsize = AtomicUsize::new(0);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let Some(server) = runtime.block_on(crate::temporal::server::TestTemporal::shared()) else {
+        return;
+    };
+    let absent = crate::temporal::unsupported_operations();
+    let is_there = |name: &String| absent.iter().all(|(operation, _)| operation != name);
+    let is_wanted = |case: &Case| {
+        let mut asked = BTreeSet::new();
+        case.steps.iter().for_each(|step| step.asked(&mut asked));
+        asked.contains("runs.start") && asked.iter().all(is_there) && !left_out.contains(&case.name.as_str())
+    };
+    carry_out(file, is_wanted, |mut config, functions, folder| {
+        let target = server.target().replacen("http", "temporal", 1);
+        let queue = QUEUES.fetch_add(1, Ordering::Relaxed);
+        config["runs"] = json!(format!("{target}/default?task_queue={file}-{queue}"));
+        config["storage"] = json!("sqlite");
+        config["data_dir"] = json!(folder.join("data"));
+        RustSurface::new(config, functions)
+    });
+}
+
 /// A test of every file on every surface.
 macro_rules! on_every_surface {
     ($($file:ident),* $(,)?) => {
@@ -276,6 +316,64 @@ on_every_surface![
     engine, functions, workflows, templates, documents, runs, tasks, faults, streams, events, secrets,
     principals, values, durability, examples, schedules, approvals, analytics, alerts,
 ];
+
+/// What is the same with runs on a Temporal server, but for the cases that are named: they list runs by what the server does not
+/// know, or start them with a key, tags or limits.
+#[cfg(all(unix, feature = "temporal"))]
+mod temporal {
+    use super::carry_out_on_temporal;
+
+    #[test]
+    fn tasks() {
+        let left_out = ["a run runs a workflow"];
+        carry_out_on_temporal("tasks", &left_out);
+    }
+
+    #[test]
+    fn faults() {
+        carry_out_on_temporal("faults", &[]);
+    }
+
+    #[test]
+    fn values() {
+        carry_out_on_temporal("values", &[]);
+    }
+
+    #[test]
+    fn documents() {
+        carry_out_on_temporal("documents", &[]);
+    }
+
+    #[test]
+    fn examples() {
+        let left_out = [
+            "a receipt is written once for each order, and its run is found",
+            "the ledger of a customer is written by one run at a time",
+            "no more newsletters are written in an hour than may be sent",
+        ];
+        carry_out_on_temporal("examples", &left_out);
+    }
+
+    #[test]
+    fn runs() {
+        let left_out = [
+            "runs are listed, the newest first",
+            "a run is started once for each idempotency key",
+            "a document names the key, the tags and the fields of its runs",
+        ];
+        carry_out_on_temporal("runs", &left_out);
+    }
+
+    #[test]
+    fn secrets() {
+        carry_out_on_temporal("secrets", &[]);
+    }
+
+    #[test]
+    fn principals() {
+        carry_out_on_temporal("principals", &[]);
+    }
+}
 
 #[test]
 fn every_file_is_carried_out() {

@@ -402,3 +402,20 @@ async fn local_connectors_touch_only_the_given_folders() {
     let found = list(engine).await.unwrap();
     assert!(found.to_string().contains("note.md"), "{found}");
 }
+
+#[cfg(not(feature = "temporal"))]
+#[tokio::test]
+async fn a_build_without_temporal_says_what_it_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = EngineConfig {
+        runs: "temporal://localhost".parse().unwrap(),
+        ..EngineConfig::in_folder(folder.path().join("data"))
+    };
+    let error = Engine::open(config).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Unsupported);
+    assert!(error.message().contains("feature `temporal`"), "{error}");
+    assert!(
+        !folder.path().join("data/atom.db").exists(),
+        "nothing is written before"
+    );
+}

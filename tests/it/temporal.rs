@@ -377,7 +377,7 @@ async fn approvals_are_listed_shown_and_decided() {
 }
 
 /// What runs on Temporal do not have, with requests that fit.
-fn unsupported_operations() -> Vec<(&'static str, Value)> {
+pub(crate) fn unsupported_operations() -> Vec<(&'static str, Value)> {
     let id = "0192f0c1-0000-7000-8000-000000000001";
     let workflow = json!({ "namespace": "default", "name": "hello" });
     let run = json!({ "id": id });

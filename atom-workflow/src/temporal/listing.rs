@@ -12,19 +12,23 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use temporalio_client::WorkflowDescribeOptions;
 use temporalio_client::tonic::{Code, IntoRequest};
-use temporalio_common::protos::temporal::api::common::v1::Payload;
+use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
 use temporalio_common::protos::temporal::api::enums::v1::{IndexedValueType, WorkflowExecutionStatus};
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::operatorservice::v1::{
     AddSearchAttributesRequest, ListSearchAttributesRequest,
 };
 use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
-use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    GetWorkflowExecutionHistoryRequest, ListWorkflowExecutionsRequest,
+};
 use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
 
 use super::client::TemporalRuntime;
 use super::codec::hex;
 use super::failure;
 use super::message::Begin;
+use super::workflow_id;
 use crate::definition::Workflow;
 
 /// What stands for the owner of a run where the server lists it.
@@ -174,6 +178,48 @@ impl TemporalRuntime {
         summary
             .map(|summary| (summary, execution))
             .ok_or_else(|| failure::unknown(run))
+    }
+
+    /// The input of a run, which the first event of its history holds.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown run, `unavailable`.
+    pub async fn input(&self, scope: &Scope, run: RunId) -> Result<Value> {
+        let request = GetWorkflowExecutionHistoryRequest {
+            namespace: self.config.namespace.clone(),
+            execution: Some(WorkflowExecution {
+                workflow_id: workflow_id(scope, run),
+                run_id: String::new(),
+            }),
+            maximum_page_size: 1,
+            ..GetWorkflowExecutionHistoryRequest::default()
+        };
+        let mut service = self.client.connection().workflow_service();
+        let history = service
+            .get_workflow_execution_history(request.into_request())
+            .await;
+        let history = history.map_err(|status| match status.code() {
+            Code::NotFound => failure::unknown(run),
+            _ => failure::rpc(&status),
+        })?;
+        let events = history.into_inner().history.map(|history| history.events);
+        let first = events
+            .into_iter()
+            .flatten()
+            .next()
+            .and_then(|event| event.attributes);
+        let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = first else {
+            return Err(failure::unknown(run));
+        };
+        let begin = started.input.and_then(|input| input.payloads.into_iter().next());
+        let begin = self
+            .sealer
+            .decode(begin.ok_or_else(|| failure::unknown(run))?)
+            .await?;
+        let begin: Begin = serde_json::from_slice(&begin.data).map_err(|error| {
+            Error::new(ErrorCode::InvalidData, "what the run began with cannot be read").with_source(error)
+        })?;
+        Ok(begin.input)
     }
 
     /// Runs of an owner, in the server's order. A run that began just now may be missing: the server's lists lag behind.

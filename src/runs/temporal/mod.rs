@@ -153,13 +153,17 @@ impl Runner for Temporal {
         if run.status.has_ended() {
             return self.wait(scope, id).await;
         }
-        Ok(run)
+        Ok(Run {
+            input: Some(self.runtime.input(scope, id).await?),
+            ..run
+        })
     }
 
     async fn wait(&self, scope: &Scope, id: RunId) -> Result<Run> {
         let ended = self.runtime.wait(scope, id).await?;
         Ok(Run {
             status: ended.status,
+            input: Some(self.runtime.input(scope, id).await?),
             output: ended.output,
             error: ended.error,
             ..shown(self.runtime.run(scope, id).await?)
