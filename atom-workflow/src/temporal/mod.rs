@@ -57,11 +57,12 @@
 //!
 //! Inputs, arguments, answers, errors, documents and secrets are sealed with the operator's keys, which are in the vault (see
 //! [`KEY_NAME`]) and which the server has not. What it has altered or made up is refused; that it exchanges one sealed payload
-//! for another is not noticed. It sees names of workflows, how many activities of which kind a run has, and when. Sealed payloads over 64 KiB stay in the store, among the operator's documents, where they are kept for good. A history
+//! for another is not noticed. It sees names of workflows, ids of approvals, which runs are paused, how many activities of
+//! which kind a run has, and when. Sealed payloads over 64 KiB stay in the store, among the operator's documents, where they are kept for good. A history
 //! holds the secrets of its run, sealed, as they were when it began: a replay needs them. So a run goes on with them until it has
 //! ended or goes on with a new history.
 //!
-//! The first of the keys seals, all of them open, and the last one names owners where runs are listed: put a new one first, and
+//! [`ensure_key`] makes the first key. The first of the keys seals, all of them open, and the last one names owners where runs are listed: put a new one first, and
 //! remove an old one when no history needs it.
 //!
 //! # What is not carried over
@@ -69,8 +70,8 @@
 //! * Documents that limit how many runs go on at once, that compute an idempotency key or that subscribe are refused.
 //! * Runs have no record in the store: reruns, migrations, recordings, dry runs, statistics, alerts, tags and indexed fields,
 //!   retention (the server's namespace has its own) and step by step histories are not there.
-//! * Lifecycle events and events about approvals are not told. Approvals are seen one run at a time, with
-//!   [`TemporalRuntime::asked`].
+//! * Lifecycle events and events about approvals are not told. Approvals are seen while they are
+//!   pending, with [`TemporalRuntime::approvals`].
 //! * Schedules start runs of the embedded runtime only.
 //! * A thousand signals wait for tasks that listen; more are dropped, as a Temporal signal cannot be refused.
 
