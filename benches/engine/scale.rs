@@ -19,6 +19,8 @@ pub(crate) const WORKER: &str = "ATOM_BENCH_WORKER";
 const RUNS: usize = 256;
 const ROUNDS: usize = 5;
 const WORKERS: [usize; 3] = [1, 2, 4];
+/// How many clients of `pgbench` commit at once: as many as the server takes beside the engines.
+const SHARING: usize = 16;
 /// How many runs of one tenant wait when another's comes.
 const QUEUED: usize = 10_000;
 
@@ -54,7 +56,7 @@ pub(crate) fn compare(commands: &[String]) {
     let mut ours = WORKERS.map(|_| Numbers::default());
     // The first round warms up.
     for round in 0..=ROUNDS {
-        let floor = (pgbench(&server, 1), pgbench(&server, 64));
+        let floor = (pgbench(&server, 1), pgbench(&server, SHARING));
         if round > 0 {
             floors.0.push(floor.0);
             floors.1.push(floor.1);
@@ -78,7 +80,7 @@ pub(crate) fn compare(commands: &[String]) {
     }
     let (floor, shared) = (median(floors.0), median(floors.1));
     show("floor: pgbench, commits of one row, 1 client", floor, "/s");
-    show("       the same, 64 clients", shared, "/s");
+    show(&format!("       the same, {SHARING} clients"), shared, "/s");
     for (count, numbers) in WORKERS.iter().zip(ours) {
         let (one, many) = (median(numbers.sequential), median(numbers.concurrent));
         let engines = if *count == 1 { "engine" } else { "engines" };
