@@ -82,11 +82,15 @@ impl Keeper {
     /// Keeps the lease until `closing` is cancelled.
     pub(super) async fn run(mut self, closing: CancellationToken) {
         let keep = async {
+            let mut is_known = false;
             loop {
                 match self.keep().await {
-                    Ok(()) => {}
+                    Ok(()) => is_known = false,
+                    // Told once, however long it lasts.
+                    Err(_) if is_known => {}
                     Err(error) => {
-                        tracing::warn!(%error, "the lease on the database cannot be renewed for now")
+                        is_known = true;
+                        tracing::warn!(%error, "the lease on the database cannot be renewed for now");
                     }
                 }
                 tokio::time::sleep(PAUSE).await;

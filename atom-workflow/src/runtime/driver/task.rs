@@ -83,7 +83,11 @@ pub(in crate::runtime) async fn drive(
         Ok(Departure::Left) => progress.send_modify(|progress| progress.stopped = Some(closed())),
         Ok(_) => progress.send_modify(|progress| progress.has_ended = true),
         Err(error) => {
-            if error.code() != ErrorCode::Closed && !end.is_cancelled() {
+            if error.code() == ErrorCode::Closed || end.is_cancelled() {
+                // It goes on later, or elsewhere.
+            } else if runtime.is_lost_to_others(&error) {
+                tracing::warn!(%run, %error, "the run goes on elsewhere, or here anew");
+            } else {
                 tracing::error!(%run, %error, "the run cannot go on");
             }
             progress.send_modify(|progress| progress.stopped = Some(error));
