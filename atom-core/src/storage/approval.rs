@@ -125,6 +125,18 @@ impl Assignees {
     pub fn is_empty(&self) -> bool {
         self.roles.is_empty() && self.users.is_empty()
     }
+
+    /// Whether a principal may decide what a run of `owner` asks these: a user of the owner's tenant who is named or has a role that
+    /// is, or the owner where nobody is named.
+    #[must_use]
+    pub fn include(&self, owner: &Scope, principal: &Principal) -> bool {
+        if self.is_empty() {
+            return *owner == principal.scope();
+        }
+        owner.tenant == principal.tenant
+            && (self.users.contains(&principal.user)
+                || self.roles.iter().any(|role| principal.has_role(role)))
+    }
 }
 
 /// An approval as stored.
@@ -169,16 +181,10 @@ pub struct ApprovalRecord {
 }
 
 impl ApprovalRecord {
-    /// Whether this principal may decide it: a user of the run's tenant who is named or has a role that is, or the owner
-    /// of the run where nobody is named.
+    /// Whether this principal may decide it, see [`Assignees::include`].
     #[must_use]
     pub fn may_be_decided_by(&self, principal: &Principal) -> bool {
-        if self.assignees.is_empty() {
-            return self.owner == principal.scope();
-        }
-        self.owner.tenant == principal.tenant
-            && (self.assignees.users.contains(&principal.user)
-                || self.assignees.roles.iter().any(|role| principal.has_role(role)))
+        self.assignees.include(&self.owner, principal)
     }
 
     /// Whether this principal may see it: who may decide it, and the owner of the run.

@@ -210,15 +210,9 @@ impl From<&ApprovalRequest> for Asked {
 }
 
 impl Asked {
-    /// Whether this principal may decide it, for a run of `owner`: a user of the tenant who is named or has a role that is, or
-    /// the owner where nobody is named.
+    /// Whether this principal may decide it, for a run of `owner`, see [`Assignees::include`].
     #[must_use]
     pub fn may_be_decided_by(&self, owner: &Scope, principal: &Principal) -> bool {
-        if self.assignees.is_empty() {
-            return *owner == principal.scope();
-        }
-        owner.tenant == principal.tenant
-            && (self.assignees.users.contains(&principal.user)
-                || self.assignees.roles.iter().any(|role| principal.has_role(role)))
+        self.assignees.include(owner, principal)
     }
 }
