@@ -10,10 +10,11 @@ pub(super) use row::{Row, Value};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use atom_core::{Error, ErrorCode, Result};
+use atom_core::{Error, ErrorCode, Result, Scope};
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
 
+use super::blobs::{Blobs, hashes};
 use super::postgres::PostgresConfig;
 use super::postgres::copy::PostgresTables;
 use super::rows::Decoded;
@@ -141,6 +142,20 @@ pub(super) trait Tables: Send {
 
     /// What a failure of the database means to a user.
     fn error(&self, error: sqlx::Error) -> Error;
+
+    /// The blobs of an owner with these hashes, and those that they refer to.
+    async fn blobs(&mut self, owner: &Scope, wanted: Vec<String>) -> Decoded<Blobs>;
+
+    /// The whole text of an event, whose large parts are here already; nothing for rows of other tables.
+    async fn event(&mut self, row: &Row) -> Decoded<Option<String>> {
+        if row.table.name != "events" {
+            return Ok(None);
+        }
+        let (text, parts) = (row.text("event")?, row.optional_text("event_parts")?);
+        let wanted = parts.map(hashes).transpose()?.into_iter().flatten().collect();
+        let blobs = self.blobs(&row.owner()?, wanted).await?;
+        Ok(Some(blobs.join(text, parts)?.into_owned()))
+    }
 }
 
 async fn copy_tables(from: &mut dyn Tables, to: &mut dyn Tables) -> Result<Vec<CopiedTable>> {

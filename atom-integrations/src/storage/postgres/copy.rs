@@ -1,7 +1,7 @@
 //! The tables of a PostgreSQL database, for copies of whole stores.
 
 use async_trait::async_trait;
-use atom_core::{Error, ErrorCode, Result};
+use atom_core::{Error, ErrorCode, Result, Scope};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
@@ -17,7 +17,7 @@ use super::rows::{Decoded, decode_error};
 use super::script::{Argument, Kind, Rows, Script};
 use super::values::{optional_text, uuid_of_worker};
 use super::{approvals, blobs};
-use crate::storage::blobs::hashes;
+use crate::storage::blobs::Blobs;
 use crate::storage::copy::tables::{TABLES, Table};
 use crate::storage::copy::{Row, Tables, Value};
 
@@ -131,17 +131,6 @@ impl PostgresTables {
             .await?;
         Ok(())
     }
-
-    /// The whole text of an event, whose large parts are here already.
-    async fn event(&mut self, row: &Row) -> Decoded<Option<String>> {
-        if row.table.name != "events" {
-            return Ok(None);
-        }
-        let (text, parts) = (row.text("event")?, row.optional_text("event_parts")?);
-        let wanted = parts.map(hashes).transpose()?.into_iter().flatten().collect();
-        let blobs = blobs::load(&mut self.connection, &row.owner()?, wanted).await?;
-        Ok(Some(blobs.join(text, parts)?.into_owned()))
-    }
 }
 
 /// A copy takes its time, and sees all tenants.
@@ -209,6 +198,10 @@ impl Tables for PostgresTables {
         script.insert("approval_viewers", viewers, "")?;
         script.run(&mut self.connection, "SELECT 1").await?;
         Ok(())
+    }
+
+    async fn blobs(&mut self, owner: &Scope, wanted: Vec<String>) -> Decoded<Blobs> {
+        blobs::load(&mut self.connection, owner, wanted).await
     }
 
     async fn forget_uses(&mut self) -> Decoded<()> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use atom_core::{Error, Result};
+use atom_core::{Error, Result, Scope};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use sqlx::sqlite::{SqliteArguments, SqliteAutoVacuum, SqliteConnection, SqliteRow};
@@ -14,7 +14,7 @@ use super::error::{damaged, file_error, storage_error};
 use super::open::{DATABASE, DirectoryLock, blocking, check_header, create_directory, lock, private_file};
 use super::rows::{Decoded, decode_error};
 use super::{blobs, migrations, open};
-use crate::storage::blobs::hashes;
+use crate::storage::blobs::Blobs;
 use crate::storage::copy::tables::{Table, in_sqlite};
 use crate::storage::copy::{Row, Tables, Value};
 
@@ -88,17 +88,6 @@ impl SqliteTables {
             .execute(&mut self.connection)
             .await?;
         Ok(())
-    }
-
-    /// The whole text of an event, whose large parts are here already.
-    async fn event(&mut self, row: &Row) -> Decoded<Option<String>> {
-        if row.table.name != "events" {
-            return Ok(None);
-        }
-        let (text, parts) = (row.text("event")?, row.optional_text("event_parts")?);
-        let wanted = parts.map(hashes).transpose()?.into_iter().flatten().collect();
-        let blobs = blobs::load(&mut self.connection, &row.owner()?, wanted).await?;
-        Ok(Some(blobs.join(text, parts)?.into_owned()))
     }
 }
 
@@ -200,6 +189,10 @@ impl Tables for SqliteTables {
             }
         }
         Ok(())
+    }
+
+    async fn blobs(&mut self, owner: &Scope, wanted: Vec<String>) -> Decoded<Blobs> {
+        blobs::load(&mut self.connection, owner, wanted).await
     }
 
     async fn forget_uses(&mut self) -> Decoded<()> {
