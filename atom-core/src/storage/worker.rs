@@ -105,6 +105,14 @@ pub struct WorkerRecord {
     pub runs: u64,
 }
 
+impl WorkerRecord {
+    /// Whether it takes runs that nobody holds.
+    #[must_use]
+    pub fn takes_runs(&self) -> bool {
+        self.state == WorkerState::Active && self.info.takes_runs
+    }
+}
+
 /// The number of a letter; later ones are greater.
 pub type LetterId = u64;
 

@@ -430,7 +430,7 @@ impl Runtime {
                 None => return self.record(scope, run).await,
                 // Others go on with it, or this engine as another worker.
                 Some(error) if self.has_left(&tenure) || self.is_lost_to_others(&error) => {
-                    drop(self.wait_elsewhere(scope, run).await?)
+                    self.wait_elsewhere(scope, run).await?
                 }
                 Some(error) => return Err(error),
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atom_core::storage::{Delivery, RunRecord, WorkerState, WorkerStore};
+use atom_core::storage::{Delivery, RunRecord, WorkerRecord, WorkerStore};
 use atom_core::{Error, ErrorCode, Result, Retry, RunId, Scope};
 use tokio::time::Instant;
 
@@ -27,10 +27,7 @@ impl Runtime {
         workers: &dyn WorkerStore,
         run: &RunRecord,
     ) -> Result<Option<RunRecord>> {
-        let is_taken = |peer: &atom_core::storage::WorkerRecord| {
-            peer.info.takes_runs && peer.state == WorkerState::Active
-        };
-        if !self.takes_runs() && workers.list().await?.iter().any(is_taken) {
+        if !self.takes_runs() && workers.list().await?.iter().any(WorkerRecord::takes_runs) {
             return Ok(None);
         }
         let scope = run.principal.scope();
@@ -75,14 +72,14 @@ impl Runtime {
         }
     }
 
-    /// Waits for the end of a run that another worker holds, or nobody yet. Gives it as well when it is this engine's by now.
-    pub(in crate::runtime) async fn wait_elsewhere(&self, scope: &Scope, run: RunId) -> Result<RunRecord> {
+    /// Waits until a run that another worker holds, or nobody yet, has ended or is this engine's.
+    pub(in crate::runtime) async fn wait_elsewhere(&self, scope: &Scope, run: RunId) -> Result<()> {
         let mut pause = PAUSES.0;
         loop {
             self.check_open()?;
             let record = self.record(scope, run).await?;
             if record.status.has_ended() || self.is_driven(scope, run) {
-                return Ok(record);
+                return Ok(());
             }
             tokio::select! {
                 () = self.inner.shutdown.cancelled() => {}

@@ -58,13 +58,30 @@ impl Claims {
 
     async fn claim(&mut self, runtime: &Runtime, workers: &dyn WorkerStore) -> Result<()> {
         loop {
-            let wanted = runtime.wanted(&self.refused);
+            let room = runtime.room();
+            let wanted = wanted(runtime, room, &self.refused);
             let claimed = runtime.claim(workers, &wanted).await?;
             self.refused.extend(claimed.refused);
-            if claimed.is_all || !wanted.passed_over.is_empty() {
+            // Beyond what there is room for only a few are taken at a time.
+            if claimed.is_all || room == 0 {
                 return Ok(());
             }
         }
+    }
+}
+
+/// What an engine with so much room takes from others. When it has enough to do it leaves runs to those who could begin with
+/// them at once, but for the first ones of tenants that it does little for: nobody waits until all runs of another tenant are
+/// done.
+fn wanted(runtime: &Runtime, room: usize, refused: &[String]) -> Claim {
+    let (limit, passed_over) = match room.min(BATCH) {
+        0 => (SHARE, runtime.drivers().tenants_with(SHARE)),
+        limit => (limit, Vec::new()),
+    };
+    Claim {
+        limit,
+        refused: refused.to_vec(),
+        passed_over,
     }
 }
 
@@ -158,6 +175,7 @@ impl Runtime {
             let unfinished = store.runs(owner, &filter, &page).await?;
             for run in unfinished.items {
                 if !self.is_driven(owner, run.id)
+                    && !self.is_held_elsewhere(&run)
                     && workers.claim_run(owner, run.id).await?
                     && let Some(run) = store.run(owner, run.id).await?
                 {
@@ -207,24 +225,6 @@ impl Runtime {
             workers.release(&unfit).await?;
         }
         Ok(claimed)
-    }
-
-    /// What this engine takes from others. When it has enough to do it leaves runs to those who could begin with them at once,
-    /// but for the first ones of tenants that it does little for: nobody waits until all runs of another tenant are done.
-    fn wanted(&self, refused: &[String]) -> Claim {
-        let refused = refused.to_vec();
-        match self.room().min(BATCH) {
-            0 => Claim {
-                limit: SHARE,
-                refused,
-                passed_over: self.drivers().tenants_with(SHARE),
-            },
-            limit => Claim {
-                limit,
-                refused,
-                passed_over: Vec::new(),
-            },
-        }
     }
 
     /// How many more runs this engine takes from others: it drives no more of them than it makes calls at once.

@@ -163,9 +163,10 @@ impl Runtime {
         })
     }
 
-    fn peers(&self) -> Vec<WorkerRecord> {
+    /// Who was there when it was last looked.
+    fn peers(&self) -> MutexGuard<'_, Vec<WorkerRecord>> {
         let peers = self.inner.membership.peers.lock();
-        peers.unwrap_or_else(PoisonError::into_inner).clone()
+        peers.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the others about this worker, and learns who they are.
@@ -181,12 +182,7 @@ impl Runtime {
 
     async fn learn_peers(&self) -> Result<()> {
         let peers = self.list_workers().await?;
-        *self
-            .inner
-            .membership
-            .peers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = peers;
+        *self.peers() = peers;
         Ok(())
     }
 
@@ -196,8 +192,7 @@ impl Runtime {
         let me = self.worker_id();
         self.peers().iter().any(|peer| {
             Some(peer.id) != me
-                && peer.state == WorkerState::Active
-                && peer.info.takes_runs
+                && peer.takes_runs()
                 && functions
                     .keys()
                     .all(|function| peer.info.functions.iter().any(|known| known == function))
@@ -217,9 +212,7 @@ impl Runtime {
     pub(super) fn leads(&self) -> bool {
         let Some(me) = self.worker_id() else { return true };
         let peers = self.peers();
-        let mut able = peers
-            .iter()
-            .filter(|peer| peer.state == WorkerState::Active && peer.info.takes_runs);
+        let mut able = peers.iter().filter(|peer| peer.takes_runs());
         able.next().is_none_or(|first| first.id == me)
     }
 
@@ -238,9 +231,13 @@ impl Runtime {
     /// taken.
     fn has_strays(&self) -> bool {
         let me = self.worker_id();
-        let held = self.peers().into_iter().find(|peer| Some(peer.id) == me);
+        let held = self
+            .peers()
+            .iter()
+            .find(|peer| Some(peer.id) == me)
+            .map(|me| me.runs);
         let known = self.running() + self.inner.stuck.stopped();
-        held.is_some_and(|me| me.runs > known as u64)
+        held.is_some_and(|held| held > known as u64)
     }
 
     /// Whether this engine takes runs that nobody holds.
