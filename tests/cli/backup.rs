@@ -49,7 +49,7 @@ fn back_up_at_work(sandbox: &Sandbox, place: &Place) {
     sandbox.call("secrets.set", &json!({ "name": "token", "value": "s3cr3t" }));
     let run = ["run", "ask.yaml", "--allow-private-network", "--id", ID];
     let mut child = sandbox.command(&run).stderr(Stdio::null()).spawn().unwrap();
-    server.stuck.recv().unwrap();
+    server.until_stuck();
     let told = sandbox.atom(&["backup", "copy"]).succeeded().output;
     assert!(told.contains("with the vault's root key"), "{told}");
     child.kill().unwrap();

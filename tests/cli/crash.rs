@@ -67,7 +67,7 @@ fn kill_at_every_step(sandbox: impl Fn() -> Option<Sandbox>) {
             .command(&["run", "ask.yaml", "--allow-private-network", "--id", ID])
             .spawn()
             .unwrap();
-        server.stuck.recv().unwrap();
+        server.until_stuck();
         child.kill().unwrap();
         assert!(!child.wait().unwrap().success());
 
@@ -91,7 +91,7 @@ fn an_interrupted_run_can_be_finished() {
         .command(&["run", "ask.yaml", "--allow-private-network", "--id", ID])
         .spawn()
         .unwrap();
-    server.stuck.recv().unwrap();
+    server.until_stuck();
     crate::call::interrupt(&child);
     let outcome = crate::support::Outcome::new(child.wait_with_output().unwrap()).ended_with(130);
     assert_eq!(outcome.output, "");

@@ -240,7 +240,7 @@ fn a_cancelled_run_exits_with_1() {
     sandbox.write("ask.yaml", workflow(&call));
     let run = ["run", "ask.yaml", "--allow-private-network", "--id", ID];
     let mut child = sandbox.command(&run).spawn().unwrap();
-    server.stuck.recv().unwrap();
+    server.until_stuck();
     child.kill().unwrap();
     child.wait().unwrap();
     let run_now = sandbox.call("runs.cancel", &json!({ "id": ID, "reason": "no longer wanted" }));
@@ -353,7 +353,7 @@ fn a_store_in_use_is_named_as_such() {
         .command(&["run", "ask.yaml", "--allow-private-network"])
         .spawn()
         .unwrap();
-    server.stuck.recv().unwrap();
+    server.until_stuck();
     for arguments in [&["run", "ask.yaml"][..], &["resume"], &["call", "engine.info"]] {
         assert_eq!(sandbox.atom(arguments).ended_with(1).error()["code"], "locked");
     }

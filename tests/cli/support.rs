@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -25,6 +26,12 @@ impl Sandbox {
     #[cfg(all(unix, feature = "postgres"))]
     pub(crate) fn on_postgres() -> Option<Self> {
         Some(Self::on(postgres()?))
+    }
+
+    /// As [`Self::on_postgres`], where no machine is so busy that a process loses its lease before it is killed.
+    #[cfg(all(unix, feature = "postgres"))]
+    pub(crate) fn on_postgres_with_long_leases() -> Option<Self> {
+        Some(Self::on(postgres()?.replace(LEASE, "lease_ms=4000")))
     }
 
     fn on(storage: String) -> Self {
@@ -80,6 +87,10 @@ impl Sandbox {
     }
 }
 
+/// So short that a process which comes after one that was killed has not long to wait.
+#[cfg(all(unix, feature = "postgres"))]
+const LEASE: &str = "lease_ms=2000";
+
 /// The URL of a place in a PostgreSQL database that no other test has; none where PostgreSQL is not installed.
 #[cfg(all(unix, feature = "postgres"))]
 pub(crate) fn postgres() -> Option<String> {
@@ -87,7 +98,7 @@ pub(crate) fn postgres() -> Option<String> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(TestPostgres::shared()).unwrap()?;
     Some(format!(
-        "{}&max_connections=4&lease_ms=1000",
+        "{}&max_connections=4&{LEASE}",
         server.url(&server.database())
     ))
 }
@@ -158,13 +169,16 @@ impl Outcome {
     }
 }
 
+/// How long a test waits for what must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A server on loopback that answers every GET with `{}`, but leaves the first request for one path without an
 /// answer and tells about it.
 pub(crate) struct Server {
     port: u16,
     requests: Arc<Mutex<Vec<String>>>,
     unanswered: Arc<Mutex<Option<TcpStream>>>,
-    pub(crate) stuck: Receiver<()>,
+    stuck: Receiver<()>,
 }
 
 const ANSWER: &str =
@@ -206,6 +220,12 @@ impl Server {
             unanswered,
             stuck,
         }
+    }
+
+    /// Waits for the request that is left without an answer.
+    #[track_caller]
+    pub(crate) fn until_stuck(&self) {
+        self.stuck.recv_timeout(PATIENCE).unwrap();
     }
 
     /// Answers the request that was left without an answer.

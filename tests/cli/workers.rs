@@ -9,10 +9,7 @@ use atom_engine::{Engine, EngineConfig};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::support::{Sandbox, Server};
-
-/// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{PATIENCE, Sandbox, Server};
 
 /// An engine of the test that asks, and drives nothing.
 struct Client {
@@ -175,7 +172,7 @@ fn kill_again_and_again(workers: usize) {
     const RUNS: usize = 8;
     const KILLS: usize = 5;
     const STEPS: usize = 30;
-    let Some(sandbox) = Sandbox::on_postgres() else {
+    let Some(sandbox) = Sandbox::on_postgres_with_long_leases() else {
         return;
     };
     let server = Server::start("nowhere");
@@ -222,8 +219,8 @@ fn kill_again_and_again(workers: usize) {
                 .any(|killed| (pair[0].0 + 1..=pair[1].0).contains(killed));
             assert!(
                 was_killed,
-                "step {} of run {run} was repeated, {killed_at:?}",
-                pair[0].1
+                "step {} of run {run} was asked for at {} and {}, but processes were killed at {killed_at:?}",
+                pair[0].1, pair[0].0, pair[1].0
             );
         }
     }
@@ -232,7 +229,7 @@ fn kill_again_and_again(workers: usize) {
 #[test]
 fn what_a_worker_writes_that_was_stopped_for_longer_than_its_lease_does_not_land_on_postgres() {
     const STEPS: usize = 40;
-    let Some(sandbox) = Sandbox::on_postgres() else {
+    let Some(sandbox) = Sandbox::on_postgres_with_long_leases() else {
         return;
     };
     let server = Server::start("/0/3");
@@ -240,7 +237,7 @@ fn what_a_worker_writes_that_was_stopped_for_longer_than_its_lease_does_not_land
     let client = Client::beside(&sandbox, std::slice::from_ref(&first));
     let before = client.until_at_work(&first.0);
     let run = client.start(&asking(&server, STEPS), 0);
-    server.stuck.recv_timeout(PATIENCE).unwrap();
+    server.until_stuck();
     let mut second = Process::start(&sandbox);
     client.until_at_work(&second.0);
 
@@ -268,14 +265,14 @@ fn what_a_worker_writes_that_was_stopped_for_longer_than_its_lease_does_not_land
 #[test]
 fn a_worker_that_is_told_to_end_ends_its_calls_and_leaves_the_rest_on_postgres() {
     const STEPS: usize = 5;
-    let Some(sandbox) = Sandbox::on_postgres() else {
+    let Some(sandbox) = Sandbox::on_postgres_with_long_leases() else {
         return;
     };
     let server = Server::start("/0/2");
     let mut first = Process::start(&sandbox);
     let client = Client::beside(&sandbox, std::slice::from_ref(&first));
     let run = client.start(&asking(&server, STEPS), 0);
-    server.stuck.recv_timeout(PATIENCE).unwrap();
+    server.until_stuck();
     let second = Process::start(&sandbox);
     client.until_at_work(&second.0);
 

@@ -349,10 +349,12 @@ impl Runtime {
 
     /// Drives the runs that have not ended and have no driver yet, of one owner or of everybody; returns their
     /// ids. Of a store that engines share, it takes those that nobody holds; of everybody's
-    /// those whose functions it has. Once it has joined the workers it goes on to take those that others leave behind. Call it once after opening a store. Must be called within a tokio runtime.
+    /// those whose functions it has. Once it has [joined the workers](Self::join_workers) it goes on to take those that others
+    /// leave behind; when its lease is lost before it has all, it takes them under the next one, and returns none. Call it once
+    /// after opening a store. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// `storage_failed`. A single run that cannot be rebuilt does not keep the others from resuming.
+    /// `storage_failed`, `conflict` when the lease is lost before it has joined the workers. A single run that cannot be rebuilt does not keep the others from resuming.
     pub async fn resume(&self, owner: Option<&Scope>) -> Result<Vec<RunId>> {
         if let Some(workers) = self.workers() {
             return match owner {

@@ -231,6 +231,33 @@ async fn an_engine_that_lost_its_lease_goes_on_as_a_new_worker() {
     assert_eq!(crew.holder(&new).await, Some(0));
 }
 
+/// Whoever opens an engine on a busy machine need not begin anew.
+#[tokio::test]
+async fn an_engine_that_loses_its_lease_before_it_has_begun_works_under_the_next_one() {
+    let crew = Crew::of(&[false]).await;
+    let run = crew.benches[0].start(TWO_STEPS, json!({})).await;
+    let store = Arc::new(crew.stores[0].join());
+    let late = Bench::worker(&store, 1);
+    gate(&late).add_permits(1);
+    store.lose_lease();
+    late.runtime.join_workers("late".to_owned(), true).await.unwrap();
+    crew.stores[0].lose_lease();
+    assert_eq!(late.runtime.resume(None).await.unwrap(), []);
+    store.rejoin();
+    let ended = tokio::select! {
+        ended = late.wait(&run) => ended,
+        () = keep_time_moving(&late) => unreachable!("time never ends"),
+    };
+    assert_eq!(ended.output, Some(json!({ "n": 2 })));
+    let workers = late.runtime.list_workers().await.unwrap();
+    assert!(
+        workers
+            .iter()
+            .any(|worker| worker.info.name == "late" && worker.takes_runs()),
+        "{workers:?}"
+    );
+}
+
 /// An engine that only serves requests leaves runs to those that work, and a run goes to one that has its functions.
 #[tokio::test]
 async fn a_run_goes_to_a_worker_that_has_its_functions() {

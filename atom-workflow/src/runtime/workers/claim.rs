@@ -160,7 +160,7 @@ impl Runtime {
         workers: &dyn WorkerStore,
         owner: &Scope,
     ) -> Result<Vec<RunId>> {
-        let claimed = self.claim_of(workers, owner).await?;
+        let claimed = self.taken_or_later(self.claim_of(workers, owner).await)?;
         self.inner.membership.resumed().insert(owner.clone());
         Ok(claimed)
     }
@@ -194,14 +194,17 @@ impl Runtime {
     pub(in crate::runtime) async fn claim_all(&self, workers: &dyn WorkerStore) -> Result<Vec<RunId>> {
         let mut wanted = Claim::of_any(BATCH);
         let mut driven = Vec::new();
-        loop {
-            let claimed = self.claim(workers, &wanted).await?;
-            driven.extend(claimed.driven);
-            wanted.refused.extend(claimed.refused);
-            if claimed.is_all {
-                return Ok(driven);
+        let claim = async {
+            loop {
+                let claimed = self.claim(workers, &wanted).await?;
+                driven.extend(claimed.driven);
+                wanted.refused.extend(claimed.refused);
+                if claimed.is_all {
+                    return Ok(driven);
+                }
             }
-        }
+        };
+        self.taken_or_later(claim.await)
     }
 
     /// Takes runs that nobody holds, drives those whose functions this engine has, and leaves the others alone.

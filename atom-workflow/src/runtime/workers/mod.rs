@@ -113,8 +113,10 @@ impl Runtime {
     /// in what others ask of its runs and, if it `takes_runs`, takes runs that nobody holds. Does nothing when the
     /// store is its own; doing it again changes nothing. Must be called within a tokio runtime.
     ///
+    /// A lease that is lost meanwhile is followed by another.
+    ///
     /// # Errors
-    /// `conflict` when the lease was lost already, `storage_failed`.
+    /// `storage_failed`.
     pub async fn join_workers(&self, name: String, takes_runs: bool) -> Result<()> {
         let membership = &self.inner.membership;
         if self.workers().is_none() || membership.is_attended.swap(true, Ordering::AcqRel) {
@@ -122,8 +124,13 @@ impl Runtime {
         }
         *membership.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
         membership.takes_runs.store(takes_runs, Ordering::Release);
-        self.introduce().await?;
-        if let (Some(claims), Some(letters)) = (Claims::new(self), Letters::new(self)) {
+        let (claims, letters) = (Claims::new(self), Letters::new(self));
+        match self.introduce().await {
+            // The next lease comes to those who look after the engine's place.
+            Err(error) if !self.is_lost_to_others(&error) => return Err(error),
+            _ => {}
+        }
+        if let (Some(claims), Some(letters)) = (claims, letters) {
             self.begin_work(claims);
             self.begin_work(letters);
         }
@@ -150,6 +157,15 @@ impl Runtime {
     /// Whether this engine drives a run, or is to.
     pub(super) fn holds(&self, run: &RunRecord) -> bool {
         self.worker_id().is_none_or(|me| run.worker == Some(me))
+    }
+
+    /// The runs that were taken; none when the lease was lost meanwhile, as they are taken again under the next one.
+    fn taken_or_later(&self, taken: Result<Vec<RunId>>) -> Result<Vec<RunId>> {
+        let is_attended = self.inner.membership.is_attended.load(Ordering::Acquire);
+        match taken {
+            Err(error) if is_attended && self.is_lost_to_others(&error) => Ok(Vec::new()),
+            taken => taken,
+        }
     }
 
     /// Whether another worker that is there drives a run.
