@@ -134,7 +134,7 @@ pub(crate) async fn postgres() -> Option<String> {
     let server = atom_integrations::storage::postgres_testing::TestPostgres::shared();
     let server = server.await.unwrap()?;
     Some(format!(
-        "{}&max_connections=4&lease_ms=1000",
+        "{}&max_connections=4&lease_ms=3000",
         server.url(&server.database())
     ))
 }

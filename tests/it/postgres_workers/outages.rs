@@ -19,7 +19,7 @@ async fn every_run_ends_when_the_server_crashes_again_and_again_and_stays_away()
     let Some(server) = TestPostgres::start().await.unwrap() else {
         return;
     };
-    let crew = Crew::on(&server, "max_connections=4&lease_ms=1000");
+    let crew = Crew::on(&server, "max_connections=4&lease_ms=2000");
     let workers = [crew.worker().await, crew.worker().await];
     let mut runs = Vec::new();
     for number in 0..RUNS {
@@ -129,7 +129,7 @@ async fn no_run_is_stranded_when_the_server_crashes_while_an_engine_opens() {
 /// A run that is recovered gives its place in the queue back when it ends, like any other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recovered_run_does_not_block_its_queue() {
-    let Some(crew) = Crew::new("max_connections=4&lease_ms=1000").await else {
+    let Some(crew) = Crew::new("max_connections=4&lease_ms=3000").await else {
         return;
     };
     let limited = "document:

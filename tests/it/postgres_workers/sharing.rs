@@ -144,7 +144,7 @@ async fn clocks_that_differ_by_hours_do_no_harm() {
 /// What is asked of a run reaches it wherever it is asked, and is answered once it is done.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn runs_obey_engines_that_do_not_drive_them() {
-    let Some(crew) = Crew::new("max_connections=4&lease_ms=1000").await else {
+    let Some(crew) = Crew::new("max_connections=4&lease_ms=10000").await else {
         return;
     };
     let driving = crew.worker().await;
@@ -200,7 +200,7 @@ async fn runs_obey_engines_that_do_not_drive_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_schedule_starts_one_run_at_each_time_however_many_work() {
-    let Some(crew) = Crew::new("max_connections=4&lease_ms=1000").await else {
+    let Some(crew) = Crew::new("max_connections=4&lease_ms=3000").await else {
         return;
     };
     let first = crew.worker().await;
