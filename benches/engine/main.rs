@@ -14,6 +14,8 @@ mod parked;
 mod peers;
 #[cfg(all(unix, feature = "postgres"))]
 mod scale;
+#[cfg(all(unix, feature = "postgres", feature = "temporal"))]
+mod temporal;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,5 @@
-//! One, two and four engines on one PostgreSQL, beside `pgbench` and DBOS on the same server, in turns.
+//! One, two and four engines on one PostgreSQL, beside `pgbench` and DBOS on the same server, in turns; then Temporal beside
+//! the engine itself.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -105,7 +106,10 @@ pub(crate) fn compare(commands: &[String]) {
         show(&format!("{}, {RUNS} runs: durable steps", peer.name), many, "/s");
     }
     drop(workers);
+    drop(peers);
     runtime.block_on(fairness(&place));
+    #[cfg(feature = "temporal")]
+    runtime.block_on(crate::temporal::compare());
 }
 
 /// How long a piece of work took, and its steps, in milliseconds.

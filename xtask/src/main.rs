@@ -22,7 +22,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   check            formatting, lints and licences
   bench            prints the numbers of benches/ beside this machine's own floor
   bench peers      installs other engines below target/ and does the same work with them and with this one, in turns
-  bench scale      the same for one, two and four engines on one PostgreSQL, beside pgbench and DBOS on the same server
+  bench scale      the same for one, two and four engines on one PostgreSQL, beside pgbench and DBOS on the same server,
+                   and for Temporal where there is one
 ";
 
 /// One part of the tests.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::process::{Outcome, need, run, succeeds};
+use crate::rust::has_temporal;
 
 const PYTHON_PACKAGES: [&str; 3] = ["dbos", "langgraph", "langgraph-checkpoint-sqlite"];
 const NODE_PACKAGES: [&str; 2] = ["@restatedev/restate-server", "@restatedev/restate-sdk"];
@@ -45,14 +46,19 @@ pub(crate) fn bench(root: &Path) -> Outcome {
     run(root, "cargo", &arguments)
 }
 
-/// Measures many engines on one PostgreSQL, beside DBOS on the same server where it can be installed.
+/// Measures many engines on one PostgreSQL, beside DBOS on the same server where it can be installed, and runs on Temporal where
+/// there is a server.
 pub(crate) fn scale(root: &Path) -> Outcome {
     let folder = match folder(root) {
         Ok(folder) => folder,
         Err(why) => return Outcome::Failed(why),
     };
     let script = root.join("benches/peers/dbos_postgres.py").display().to_string();
-    let mut arguments = vec!["bench", "--locked", "-p", "atom-engine", "--", "scale"];
+    let mut arguments = vec!["bench", "--locked", "-p", "atom-engine"];
+    if has_temporal(root) {
+        arguments.extend(["--features", "temporal"]);
+    }
+    arguments.extend(["--", "scale"]);
     let python = python(root, &folder);
     match &python {
         Ok(python) => arguments.extend(["DBOS", python, &script]),

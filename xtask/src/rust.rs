@@ -66,7 +66,7 @@ pub(crate) fn temporal(root: &Path) -> Outcome {
 }
 
 /// Whether there is a server, or the tests build one.
-fn has_temporal(root: &Path) -> bool {
+pub(crate) fn has_temporal(root: &Path) -> bool {
     let is_wanted = ["CI", "ATOM_BUILD_TEMPORAL"]
         .iter()
         .any(|name| std::env::var_os(name).is_some());
