@@ -1,7 +1,6 @@
 //! Schedules that the server keeps the time of.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use atom_core::storage::{PageRequest, RunFilter, RunTrigger, ScheduleRecord};
 use atom_core::{ErrorCode, Offset, Principal, Secret};
@@ -91,12 +90,10 @@ impl Scheduled {
     /// The runs, by the times at which they were due, once the server lists as many.
     async fn runs(&self, count: usize) -> Vec<(Timestamp, ListedRun)> {
         soon(async || {
-            let page = PageRequest::new(None, Some(1_000));
-            let runs = self
-                .world
-                .runtime
-                .runs(&self.world.scope(), &RunFilter::default(), &page);
-            let mut runs: Vec<_> = runs.await.unwrap().items.into_iter().map(with_time).collect();
+            let (filter, page) = (RunFilter::default(), PageRequest::new(None, Some(1_000)));
+            let scope = self.world.scope();
+            let runs = self.world.runtime.runs(&scope, &filter, &page).await.unwrap();
+            let mut runs: Vec<_> = runs.items.into_iter().map(with_time).collect();
             runs.sort_by_key(|(at, _)| *at);
             (runs.len() >= count).then_some(runs)
         })
