@@ -161,9 +161,7 @@ impl Request for PauseScheduleRequest {
     async fn handle(self, context: Context) -> Result<Schedule> {
         let scope = context.scope();
         let runs = &context.parts.runs;
-        let paused = runs
-            .pause_schedule(&scope, &self.namespace, &self.name)
-            .await?;
+        let paused = runs.pause_schedule(&scope, &self.namespace, &self.name).await?;
         Ok(paused.into())
     }
 }
@@ -187,9 +185,7 @@ impl Request for ResumeScheduleRequest {
     async fn handle(self, context: Context) -> Result<Schedule> {
         let scope = context.scope();
         let runs = &context.parts.runs;
-        let resumed = runs
-            .resume_schedule(&scope, &self.namespace, &self.name)
-            .await?;
+        let resumed = runs.resume_schedule(&scope, &self.namespace, &self.name).await?;
         Ok(resumed.into())
     }
 }
@@ -283,11 +279,7 @@ impl Request for PreviewScheduleRequest {
         let mut times = match (self.namespace, self.name, self.cron) {
             (Some(namespace), Some(name), None) if self.time_zone.is_none() => {
                 let scope = context.scope();
-                let schedule = context
-                    .parts
-                    .runtime
-                    .scheduled(&scope, &namespace, &name)
-                    .await?;
+                let schedule = context.parts.runtime.scheduled(&scope, &namespace, &name).await?;
                 let mut triggers = schedule.triggers.iter();
                 if triggers.all(|scheduled| scheduled.trigger == ScheduleTrigger::Events) {
                     return Err(Error::invalid_request(

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atom_core::storage::{ApprovalFilter, ApprovalRecord, Page, PageRequest, RunFilter, ScheduleRecord, Store};
+use atom_core::storage::{
+    ApprovalFilter, ApprovalRecord, Page, PageRequest, RunFilter, ScheduleRecord, Store,
+};
 use atom_core::{ApprovalId, CloudEvent, Error, Principal, Result, RunId, Scope};
 use atom_workflow::definition::Workflow;
 use atom_workflow::runtime::{Decide, Runtime, StartRun, unknown_approval};

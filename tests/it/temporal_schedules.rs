@@ -5,8 +5,8 @@ use std::time::Duration;
 use atom_core::storage::RunTrigger;
 use atom_engine::api::{
     DeleteWorkflowRequest, DeployWorkflowRequest, GetRunRequest, GetScheduleRequest, ListSchedulesRequest,
-    PauseScheduleRequest, PreviewScheduleRequest, ResumeScheduleRequest, RollBackWorkflowRequest, Run, Schedule,
-    StartRunRequest, TriggerScheduleRequest,
+    PauseScheduleRequest, PreviewScheduleRequest, ResumeScheduleRequest, RollBackWorkflowRequest, Run,
+    Schedule, StartRunRequest, TriggerScheduleRequest,
 };
 use atom_engine::{Engine, ErrorCode};
 use serde_json::json;
@@ -78,15 +78,21 @@ async fn a_schedule_starts_runs_until_it_is_removed() {
     assert_eq!(job(&engine).await.unwrap().since, schedule.since);
     next_run(&engine).await;
 
-    let pause: PauseScheduleRequest = serde_json::from_value(json!({ "namespace": "default", "name": "job" })).unwrap();
+    let pause: PauseScheduleRequest =
+        serde_json::from_value(json!({ "namespace": "default", "name": "job" })).unwrap();
     assert!(engine.call(pause).await.unwrap().is_paused);
     deploy(&engine, "2.0.0", "every: PT1S").await;
     let paused = job(&engine).await.unwrap();
-    assert_eq!((paused.workflow.version.as_str(), paused.is_paused), ("2.0.0", true));
-    let trigger: TriggerScheduleRequest = serde_json::from_value(json!({ "namespace": "default", "name": "job" })).unwrap();
+    assert_eq!(
+        (paused.workflow.version.as_str(), paused.is_paused),
+        ("2.0.0", true)
+    );
+    let trigger: TriggerScheduleRequest =
+        serde_json::from_value(json!({ "namespace": "default", "name": "job" })).unwrap();
     let triggered = engine.call(trigger).await.unwrap();
     assert!(triggered.trigger.is_some());
-    let resume: ResumeScheduleRequest = serde_json::from_value(json!({ "namespace": "default", "name": "job" })).unwrap();
+    let resume: ResumeScheduleRequest =
+        serde_json::from_value(json!({ "namespace": "default", "name": "job" })).unwrap();
     assert!(!engine.call(resume).await.unwrap().is_paused);
     assert_eq!(next_run(&engine).await.workflow.version, "2.0.0");
 
@@ -121,12 +127,21 @@ async fn what_the_server_cannot_keep_the_time_of_is_refused_when_it_is_deployed(
         "every: PT1H, after: PT1H",
     ] {
         let document = document("1.0.0", schedule);
-        let error = engine.call(DeployWorkflowRequest::new(&document)).await.unwrap_err();
+        let error = engine
+            .call(DeployWorkflowRequest::new(&document))
+            .await
+            .unwrap_err();
         assert_eq!(error.code(), ErrorCode::Unsupported, "{schedule}: {error}");
         assert_eq!(job(&engine).await.unwrap_err().code(), ErrorCode::NotFound);
         // Whoever starts it takes no notice of that.
-        let run = engine.call(StartRunRequest::document(&document).and_wait()).await.unwrap();
-        assert_eq!((run.output, run.trigger), (Some(json!({ "version": "1.0.0" })), None));
+        let run = engine
+            .call(StartRunRequest::document(&document).and_wait())
+            .await
+            .unwrap();
+        assert_eq!(
+            (run.output, run.trigger),
+            (Some(json!({ "version": "1.0.0" })), None)
+        );
     }
     engine.close().await.unwrap();
 }

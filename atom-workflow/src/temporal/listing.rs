@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use atom_core::storage::{Page, PageRequest, RunFilter, RunLabels, RunStatus, RunTrigger, TimeRange, WorkflowKey};
+use atom_core::storage::{
+    Page, PageRequest, RunFilter, RunLabels, RunStatus, RunTrigger, TimeRange, WorkflowKey,
+};
 use atom_core::{Error, ErrorCode, Result, RunId, Scope};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -9,6 +9,7 @@ use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts, RuntimeSettin
 use atom_workflow::temporal::{ListedRun, TemporalRuntime};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow, Url};
 
 use crate::server::TestTemporal;
 use crate::world::{WallClock, World, deploy, limits, soon};
@@ -121,14 +122,9 @@ impl Scheduled {
     }
 
     fn described(&self, id: &str) -> Value {
-        let described = self.server.by_hand(&[
-            "schedule",
-            "describe",
-            "--schedule-id",
-            id,
-            "--output",
-            "json",
-        ]);
+        let described =
+            self.server
+                .by_hand(&["schedule", "describe", "--schedule-id", id, "--output", "json"]);
         serde_json::from_str(&described).unwrap()
     }
 
@@ -141,6 +137,20 @@ impl Scheduled {
 
     async fn until_looked(&self, id: &str, count: u64) {
         soon(async || (self.looked(id) >= count).then_some(())).await;
+    }
+
+    /// A schedule whose run is due now and cannot start, as a secret is missing, and its id.
+    async fn failing(&self) -> (ScheduleRecord, String) {
+        let tasks = format!("use: {{ secrets: [token] }}\ndo:\n{QUICK}");
+        let record = self.deploy(&job("1.0.0", "every: PT1H", "", &tasks)).await;
+        let mut due = record.clone();
+        due.since = record.since - SignedDuration::from_hours(1);
+        due.triggers[0].next_at = Some(record.since);
+        assert!(self.world.bench.store.put_schedule(&due).await.unwrap());
+        let id = self.id(&record).await;
+        self.server
+            .by_hand(&["schedule", "trigger", "--schedule-id", &id]);
+        (record, id)
     }
 
     /// Ends the schedule: others use the server, too.
@@ -174,10 +184,24 @@ async fn each_time_starts_one_run() {
         assert!(run.created_at >= *at, "{run:?}");
     }
     let (first_at, first) = &runs[0];
-    let again = scheduled.world.runtime.run(&scheduled.world.scope(), first.id).await;
+    let again = scheduled
+        .world
+        .runtime
+        .run(&scheduled.world.scope(), first.id)
+        .await;
     assert_eq!(with_time(again.unwrap()).0, *first_at);
-    assert_eq!(scheduled.world.runtime.input(&scheduled.world.scope(), first.id).await.unwrap(), serde_json::json!({}));
-    let noted = scheduled.until(|record| record.last_run.is_some_and(|last| last != first.id)).await;
+    assert_eq!(
+        scheduled
+            .world
+            .runtime
+            .input(&scheduled.world.scope(), first.id)
+            .await
+            .unwrap(),
+        serde_json::json!({})
+    );
+    let noted = scheduled
+        .until(|record| record.last_run.is_some_and(|last| last != first.id))
+        .await;
     assert!(noted.next_at() > noted.last_at);
     scheduled.end().await;
 }
@@ -190,7 +214,12 @@ async fn times_that_come_while_nobody_works_are_done_once_somebody_does() {
     let record = scheduled.deploy(&quick("1.0.0", "every: PT1S")).await;
     let id = scheduled.id(&record).await;
     // However many there are, the server keeps two.
-    let skipped = |described: &Value| described.pointer("/info/overlapSkipped").and_then(Value::as_str).map(str::to_owned);
+    let skipped = |described: &Value| {
+        described
+            .pointer("/info/overlapSkipped")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     soon(async || skipped(&scheduled.described(&id)).filter(|count| count != "0")).await;
     assert_eq!(scheduled.looked(&id), 1);
     scheduled.world.work().await;
@@ -203,7 +232,11 @@ async fn times_that_come_while_nobody_works_are_done_once_somebody_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_missed_follows_the_document() {
-    for (missed, expected) in [("skip", vec![]), ("latest", vec![5]), ("all", vec![1, 2, 3, 4, 5])] {
+    for (missed, expected) in [
+        ("skip", vec![]),
+        ("latest", vec![5]),
+        ("all", vec![1, 2, 3, 4, 5]),
+    ] {
         let name = format!("schedule-{missed}");
         let Some(scheduled) = Scheduled::new(&name, true).await else {
             return;
@@ -221,10 +254,17 @@ async fn what_was_missed_follows_the_document() {
         let mut scheduled = scheduled;
         scheduled.world.work().await;
         let id = scheduled.id(&missing).await;
-        scheduled.server.by_hand(&["schedule", "trigger", "--schedule-id", &id]);
-        let done = scheduled.until(|record| record.next_at() == Some(missing.since + hour * 6)).await;
+        scheduled
+            .server
+            .by_hand(&["schedule", "trigger", "--schedule-id", &id]);
+        let done = scheduled
+            .until(|record| record.next_at() == Some(missing.since + hour * 6))
+            .await;
         let runs = scheduled.runs(expected.len()).await;
-        let hours: Vec<_> = runs.iter().map(|(at, _)| at.duration_since(missing.since).as_hours()).collect();
+        let hours: Vec<_> = runs
+            .iter()
+            .map(|(at, _)| at.duration_since(missing.since).as_hours())
+            .collect();
         assert_eq!(hours, expected, "{missed}");
         assert_eq!(done.last_run, runs.last().map(|(_, run)| run.id));
         scheduled.end().await;
@@ -242,27 +282,54 @@ async fn a_schedule_follows_the_latest_version_and_a_pause_stays() {
     scheduled.until(|record| record.last_run.is_some()).await;
 
     // A pause in the store is enough, whatever the server does.
-    let paused = scheduled.records.pause_schedule(&world.scope(), "default", "job").await.unwrap();
+    let paused = scheduled
+        .records
+        .pause_schedule(&world.scope(), "default", "job")
+        .await
+        .unwrap();
     scheduled.until_looked(&id, scheduled.looked(&id) + 2).await;
     assert_eq!(scheduled.job().await.unwrap().last_run, paused.last_run);
     runtime.pause_schedule(&paused).await.unwrap();
-    assert_eq!(scheduled.described(&id).pointer("/schedule/state/paused"), Some(&true.into()));
+    assert_eq!(
+        scheduled.described(&id).pointer("/schedule/state/paused"),
+        Some(&true.into())
+    );
 
-    let second = scheduled.deploy(&quick("2.0.0", "cron: '* * * * *', every: PT2S")).await;
+    let second = scheduled
+        .deploy(&quick("2.0.0", "cron: '* * * * *', every: PT2S"))
+        .await;
     assert!(second.since > first.since && second.is_paused);
     let described = scheduled.described(&id);
     assert_eq!(described.pointer("/schedule/state/paused"), Some(&true.into()));
-    assert_eq!(described.pointer("/schedule/state/notes"), Some(&format!("since {}", second.since).into()));
-    assert_eq!(described.pointer("/schedule/spec/interval/0/interval"), Some(&"2s".into()));
+    assert_eq!(
+        described.pointer("/schedule/state/notes"),
+        Some(&format!("since {}", second.since).into())
+    );
+    assert_eq!(
+        described.pointer("/schedule/spec/interval/0/interval"),
+        Some(&"2s".into())
+    );
 
     runtime.resume_schedule(&second).await.unwrap();
-    let resumed = scheduled.records.resume_schedule(&world.scope(), "default", "job").await.unwrap();
+    let resumed = scheduled
+        .records
+        .resume_schedule(&world.scope(), "default", "job")
+        .await
+        .unwrap();
     let is_new = |record: &ScheduleRecord| record.last_run != resumed.last_run;
     let run = scheduled.until(is_new).await.last_run.unwrap();
-    assert_eq!(runtime.run(&world.scope(), run).await.unwrap().workflow.version, "2.0.0");
+    assert_eq!(
+        runtime.run(&world.scope(), run).await.unwrap().workflow.version,
+        "2.0.0"
+    );
 
     // Removed in the store alone: the server's schedule finds out, and goes.
-    world.bench.store.delete_schedule(&world.scope(), "default", "job").await.unwrap();
+    world
+        .bench
+        .store
+        .delete_schedule(&world.scope(), "default", "job")
+        .await
+        .unwrap();
     soon(async || scheduled.listed(&resumed).is_empty().then_some(())).await;
     scheduled.end().await;
 }
@@ -280,20 +347,41 @@ async fn an_engine_mends_what_the_server_has_not_heard_of() {
     let second = scheduled.record(&quick("2.0.0", "every: PT2H")).await;
     runtime.follow_schedules().await.unwrap();
     let described = scheduled.described(&id);
-    assert_eq!(described.pointer("/schedule/spec/interval/0/interval"), Some(&"7200s".into()));
+    assert_eq!(
+        described.pointer("/schedule/spec/interval/0/interval"),
+        Some(&"7200s".into())
+    );
     assert_eq!(scheduled.id(&second).await, id);
     // An operator's pause is nothing to mend.
-    scheduled.server.by_hand(&["schedule", "toggle", "--schedule-id", &id, "--pause", "--reason", "by hand"]);
+    scheduled.server.by_hand(&[
+        "schedule",
+        "toggle",
+        "--schedule-id",
+        &id,
+        "--pause",
+        "--reason",
+        "by hand",
+    ]);
     runtime.follow_schedules().await.unwrap();
-    assert_eq!(scheduled.described(&id).pointer("/schedule/state/paused"), Some(&true.into()));
+    assert_eq!(
+        scheduled.described(&id).pointer("/schedule/state/paused"),
+        Some(&true.into())
+    );
 
     // What the embedded scheduler alone can do stays in the store, and keeps no other from being mended.
     let other = Principal::new("acme", "schedule-other").unwrap();
     let document = quick("1.0.0", "after: PT1H");
     deploy(&scheduled.world.bench, &other, &[&document]).await;
-    scheduled.records.schedule(&other, "default", "job").await.unwrap();
+    scheduled
+        .records
+        .schedule(&other, "default", "job")
+        .await
+        .unwrap();
     runtime.follow_schedules().await.unwrap();
-    let refused = runtime.follow_schedule(&other.scope(), "default", "job").await.unwrap_err();
+    let refused = runtime
+        .follow_schedule(&other.scope(), "default", "job")
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), ErrorCode::Unsupported);
     let refused = TemporalRuntime::check_schedule(&Workflow::parse(&document).unwrap()).unwrap_err();
     assert_eq!(refused.code(), ErrorCode::Unsupported);
@@ -305,32 +393,69 @@ async fn a_start_that_fails_is_noted_told_and_tried_again() {
     let Some(scheduled) = Scheduled::new("schedule-failing", false).await else {
         return;
     };
-    let tasks = format!("use: {{ secrets: [token] }}\ndo:\n{QUICK}");
-    let record = scheduled.deploy(&job("1.0.0", "every: PT1H", "", &tasks)).await;
-    // Due just now.
-    let mut due = record.clone();
-    due.since = record.since - SignedDuration::from_hours(1);
-    due.triggers[0].next_at = Some(record.since);
-    due.revision = scheduled.job().await.unwrap().revision;
-    assert!(scheduled.world.bench.store.put_schedule(&due).await.unwrap());
-    let id = scheduled.id(&record).await;
-    scheduled.server.by_hand(&["schedule", "trigger", "--schedule-id", &id]);
-
-    let attempts = |record: &ScheduleRecord| record.triggers[0].failure.as_ref().map_or(0, |failure| failure.attempts);
+    let (record, _) = scheduled.failing().await;
+    let attempts = |record: &ScheduleRecord| {
+        record.triggers[0]
+            .failure
+            .as_ref()
+            .map_or(0, |failure| failure.attempts)
+    };
     let failing = scheduled.until(|record| attempts(record) == 3).await;
     let failure = failing.triggers[0].failure.clone().unwrap();
-    assert_eq!((failure.at, failure.error.code), (record.since, ErrorCode::NotFound));
+    assert_eq!(
+        (failure.at, failure.error.code),
+        (record.since, ErrorCode::NotFound)
+    );
     assert!(failure.error.message.contains("token"), "{failure:?}");
-    let told = scheduled.world.bench.store.read(&scheduled.world.scope(), Offset::default(), 10).await.unwrap();
+    let told = scheduled
+        .world
+        .bench
+        .store
+        .read(&scheduled.world.scope(), Offset::default(), 10)
+        .await
+        .unwrap();
     assert_eq!(told[0].event.kind, "dev.atom.schedule.failed");
 
     let secret = Secret::new("tok-0123456789");
     let vault = &scheduled.world.bench.vault;
-    vault.set(&scheduled.world.scope(), "token", &secret, Timestamp::now()).await.unwrap();
+    vault
+        .set(&scheduled.world.scope(), "token", &secret, Timestamp::now())
+        .await
+        .unwrap();
     let done = scheduled.until(|record| record.last_run.is_some()).await;
     assert_eq!((done.last_at, attempts(&done)), (Some(record.since), 0));
     // The time, not the attempt, gives the run its id.
     assert_eq!(scheduled.runs(1).await.len(), 1);
+    scheduled.end().await;
+}
+
+/// Records the histories of alarms that are missing, see `histories.rs`: of one that a time has rung, and of one that rings
+/// again.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "writes files"]
+async fn record() {
+    let scheduled = Scheduled::new("recorded-schedule", false)
+        .await
+        .expect("it takes a server");
+    let (_, id) = scheduled.failing().await;
+    let retry_at = |record: &ScheduleRecord| record.triggers[0].failure.as_ref()?.retry_at;
+    let failing = scheduled.until(|record| retry_at(record).is_some()).await;
+    let again = format!("{id}-again-{}", retry_at(&failing).unwrap());
+    let described = scheduled.described(&id);
+    let rung = described.pointer("/info/recentActions/0/startWorkflowResult/workflowId");
+    let options = ConnectionOptions::new(scheduled.world.target.parse::<Url>().unwrap()).build();
+    let connection = Connection::connect(options).await.unwrap();
+    let client = Client::new(connection, ClientOptions::new("default").build()).unwrap();
+    for (name, alarm) in [("alarm", rung.unwrap().as_str().unwrap()), ("again", &again)] {
+        let file = crate::histories::folder().join(format!("{name}-{}.json", env!("CARGO_PKG_VERSION")));
+        if file.exists() {
+            continue;
+        }
+        let handle = client.get_workflow_handle::<UntypedWorkflow>(alarm);
+        handle.get_result(Default::default()).await.unwrap();
+        let history = handle.fetch_history(Default::default()).to_json().await.unwrap();
+        std::fs::write(file, history).unwrap();
+    }
     scheduled.end().await;
 }
 

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atom_core::storage::{ApprovalFilter, ApprovalRecord, Page, PageRequest, RunFilter, RunStatus, ScheduleRecord};
+use atom_core::storage::{
+    ApprovalFilter, ApprovalRecord, Page, PageRequest, RunFilter, RunStatus, ScheduleRecord,
+};
 use atom_core::{ApprovalId, CloudEvent, Error, ErrorCode, Principal, Result, RunId, Scope};
 use atom_workflow::definition::Workflow;
 use atom_workflow::runtime::{Decide, Runtime, StartRun};

@@ -77,7 +77,9 @@ impl Alarm {
             .retry_policy(retries)
             .build();
         let attend = Attend { key: ring.key, at };
-        context.execute_activity(Attendance::attend, attend, options).await?;
+        context
+            .execute_activity(Attendance::attend, attend, options)
+            .await?;
         Ok(())
     }
 }
@@ -103,22 +105,27 @@ impl Attendance {
         context: ActivityContext,
         attend: Attend,
     ) -> Result<(), ActivityError> {
-        alive(&context, self.runtime.attend(&attend)).await?.map_err(again)
+        alive(&context, self.runtime.attend(&attend))
+            .await?
+            .map_err(again)
     }
 }
 
 impl TemporalRuntime {
     async fn attend(&self, attend: &Attend) -> Result<()> {
         let Attend { key, at } = attend;
-        let Key { scope, namespace, name } = key;
+        let Key {
+            scope,
+            namespace,
+            name,
+        } = key;
         let before = self.parts.store.schedule(scope, namespace, name).await?;
         let record = self
             .schedules
             .attend_schedule(scope, namespace, name, *at, self)
             .await?;
-        let since = |record: &Option<atom_core::storage::ScheduleRecord>| {
-            record.as_ref().map(|record| record.since)
-        };
+        let since =
+            |record: &Option<atom_core::storage::ScheduleRecord>| record.as_ref().map(|record| record.since);
         if record.is_none() || since(&record) != since(&before) {
             // It was removed, or another version is the latest by now.
             self.follow(key).await?;

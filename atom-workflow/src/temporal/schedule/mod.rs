@@ -30,11 +30,12 @@ use atom_core::storage::ScheduleRecord;
 use atom_core::{Error, ErrorCode, Result, Scope};
 use futures::stream::{self, TryStreamExt};
 use serde::{Deserialize, Serialize};
+use temporalio_common::protos::temporal::api::schedule::v1::ScheduleSpec;
 
 pub(super) use alarm::{Alarm, Attendance};
 
-use super::client::TemporalRuntime;
 use super::TemporalParts;
+use super::client::TemporalRuntime;
 use crate::definition::{Trigger, Workflow};
 use crate::runtime::{Runtime, RuntimeLimits, RuntimeParts, RuntimeSettings};
 
@@ -75,7 +76,8 @@ impl TemporalRuntime {
         spec::spec(&triggers, jiff::Timestamp::UNIX_EPOCH).map(drop)
     }
 
-    /// Makes the server's schedule of a workflow as the store has it: call it after each change there.
+    /// Makes the server's schedule of a workflow as the store has it: call it after each change there. What it cannot be made
+    /// of is removed.
     ///
     /// # Errors
     /// `unsupported` as [`check_schedule`](Self::check_schedule), `invalid_request` for a time zone that the server does not
@@ -98,9 +100,12 @@ impl TemporalRuntime {
     /// # Errors
     /// `unavailable`, `storage_failed`.
     pub async fn follow_schedules(&self) -> Result<()> {
-        let known: HashMap<_, _> = self.listed_schedules().await?.into_iter().collect();
         // A paused one starts nothing, whatever the server does.
         let records = self.parts.store.earliest_schedules(usize::MAX).await?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        let known: HashMap<_, _> = self.listed_schedules().await?.into_iter().collect();
         let differing = records.into_iter().filter_map(|record| {
             let key = Key::from(&record);
             let id = self.schedule_id(&key);
@@ -145,12 +150,16 @@ impl TemporalRuntime {
             match (record, found) {
                 (None, None) => return Ok(()),
                 (None, Some(_)) => self.remove_schedule(&id).await?,
-                (Some(record), found) => {
-                    if found.as_ref().is_some_and(|found| found.note() == note(&record)) {
-                        return Ok(());
+                (Some(record), Some(found)) if found.note() == note(&record) => return Ok(()),
+                (Some(record), found) => match spec_of(&record) {
+                    Ok(spec) => self.put_schedule(&id, key, &record, spec, found).await?,
+                    Err(error) => {
+                        if found.is_some() {
+                            self.remove_schedule(&id).await?;
+                        }
+                        return Err(error);
                     }
-                    self.put_schedule(&id, key, &record, found).await?;
-                }
+                },
             }
         }
         Err(Error::new(
@@ -178,6 +187,13 @@ impl From<&ScheduleRecord> for Key {
             name,
         }
     }
+}
+
+fn spec_of(record: &ScheduleRecord) -> Result<ScheduleSpec> {
+    spec::spec(
+        record.triggers.iter().map(|scheduled| &scheduled.trigger),
+        record.since,
+    )
 }
 
 /// What tells at the server which record a schedule follows: a schedule that changes begins anew.

@@ -9,7 +9,7 @@ use temporalio_common::protos::temporal::api::common::v1::{Payloads, WorkflowTyp
 use temporalio_common::protos::temporal::api::enums::v1::ScheduleOverlapPolicy;
 use temporalio_common::protos::temporal::api::schedule::v1::schedule_action::Action;
 use temporalio_common::protos::temporal::api::schedule::v1::{
-    Schedule, ScheduleAction, SchedulePatch, SchedulePolicies, ScheduleState,
+    Schedule, ScheduleAction, SchedulePatch, SchedulePolicies, ScheduleSpec, ScheduleState,
 };
 use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_common::protos::temporal::api::workflow::v1::NewWorkflowExecutionInfo;
@@ -19,7 +19,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 };
 
 use super::alarm::{Alarm, Ring};
-use super::{Key, note, spec};
+use super::{Key, note};
 use crate::temporal::client::TemporalRuntime;
 use crate::temporal::failure;
 
@@ -87,15 +87,13 @@ impl TemporalRuntime {
         id: &str,
         key: &Key,
         record: &ScheduleRecord,
+        spec: ScheduleSpec,
         found: Option<Found>,
     ) -> Result<()> {
         // A schedule that is paused at the server stays so until it is resumed.
         let paused = record.is_paused || found.as_ref().is_some_and(|found| found.state.paused);
         let schedule = Schedule {
-            spec: Some(spec::spec(
-                record.triggers.iter().map(|scheduled| &scheduled.trigger),
-                record.since,
-            )?),
+            spec: Some(spec),
             action: Some(self.ringing(id, key).await?),
             policies: Some(SchedulePolicies {
                 overlap_policy: ScheduleOverlapPolicy::BufferOne.into(),

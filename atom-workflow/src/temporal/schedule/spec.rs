@@ -180,7 +180,11 @@ mod tests {
             assert!(phase.seconds >= 0 && phase.seconds < interval.seconds, "{grid:?}");
             (moment.as_second() - phase.seconds).rem_euclid(interval.seconds) == 0
         });
-        let zone = if spec.timezone_name.is_empty() { "UTC" } else { &spec.timezone_name };
+        let zone = if spec.timezone_name.is_empty() {
+            "UTC"
+        } else {
+            &spec.timezone_name
+        };
         let local = moment.in_tz(zone).unwrap();
         let has = |ranges: &[Range], value: i32| {
             ranges
@@ -193,7 +197,10 @@ mod tests {
                 && has(&calendar.hour, local.hour().into())
                 && has(&calendar.day_of_month, local.day().into())
                 && has(&calendar.month, local.month().into())
-                && has(&calendar.day_of_week, local.weekday().to_sunday_zero_offset().into())
+                && has(
+                    &calendar.day_of_week,
+                    local.weekday().to_sunday_zero_offset().into(),
+                )
                 && (calendar.year.is_empty() || has(&calendar.year, local.year().into()))
         });
         on_grid || is_shown
