@@ -1,15 +1,19 @@
 //! Schedules that the server keeps the time of.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use atom_core::storage::{PageRequest, RunFilter, RunTrigger, ScheduleRecord};
 use atom_core::{ErrorCode, Offset, Principal, Secret};
 use atom_workflow::definition::Workflow;
-use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts, RuntimeSettings};
+use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts, RuntimeSettings, upcoming};
 use atom_workflow::temporal::{ListedRun, TemporalRuntime};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use temporalio_client::tonic::IntoRequest;
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow, Url};
+use temporalio_common::protos::temporal::api::workflowservice::v1::ListScheduleMatchingTimesRequest;
 
 use crate::server::TestTemporal;
 use crate::world::{WallClock, World, deploy, limits, soon};
@@ -153,6 +157,13 @@ impl Scheduled {
         (record, id)
     }
 
+    /// A client that is not of the engine.
+    async fn client(&self) -> Client {
+        let options = ConnectionOptions::new(self.world.target.parse::<Url>().unwrap()).build();
+        let connection = Connection::connect(options).await.unwrap();
+        Client::new(connection, ClientOptions::new("default").build()).unwrap()
+    }
+
     /// Ends the schedule: others use the server, too.
     async fn end(mut self) {
         let (store, scope) = (&self.world.bench.store, self.world.scope());
@@ -207,6 +218,67 @@ async fn each_time_starts_one_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_server_knows_every_time_of_a_schedule() {
+    let Some(scheduled) = Scheduled::new("schedule-known", true).await else {
+        return;
+    };
+    let mut service = scheduled.client().await.connection().workflow_service();
+    let zone = |name: &str| format!("schedule: {{ timeZone: {name} }}");
+    for (place, (schedule, settings)) in [
+        ("every: PT91M", String::new()),
+        ("every: P1M", String::new()),
+        ("every: P1MT12H", String::new()),
+        ("cron: 30 2 * * *", zone("Europe/Berlin")),
+        ("cron: '*/20 2,3 * * *'", zone("Europe/Berlin")),
+        ("cron: 30 0-23 * * *", zone("Europe/Berlin")),
+        ("cron: '*/30 * * * *'", zone("Europe/Berlin")),
+        ("cron: '*/30 * * * *'", zone("Australia/Lord_Howe")),
+        ("cron: 30 * * * *", zone("America/New_York")),
+        ("cron: 0 0 13 * fri", zone("America/New_York")),
+        ("cron: 10 2 * * *", zone("Australia/Lord_Howe")),
+        ("cron: 0 8-18/2 */3 * mon-fri, every: PT5H", zone("Asia/Kolkata")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let document = job(
+            &format!("1.0.{place}"),
+            schedule,
+            &settings,
+            &format!("do:\n{QUICK}"),
+        );
+        let record = scheduled.deploy(&document).await;
+        let schedule_id = scheduled.id(&record).await;
+        let mut count = 0;
+        // A year, with all changes of the clock, in parts for which the server gives all times.
+        for part in 0..20 {
+            let begin = record.since + SignedDuration::from_hours(24 * 20 * part);
+            let end = begin + SignedDuration::from_hours(24 * 20);
+            let request = ListScheduleMatchingTimesRequest {
+                namespace: "default".to_owned(),
+                schedule_id: schedule_id.clone(),
+                start_time: Some(SystemTime::from(begin).into()),
+                end_time: Some(SystemTime::from(end + SignedDuration::from_secs(1)).into()),
+            };
+            let known = service.list_schedule_matching_times(request.into_request()).await;
+            let known = known.unwrap().into_inner().start_time;
+            assert!(known.len() < 1_000, "{schedule}");
+            let known: BTreeSet<_> = known.iter().map(|at| at.seconds).collect();
+            for trigger in &record.triggers {
+                let times = upcoming(&trigger.trigger, record.since, begin, 1_000).unwrap();
+                for at in times.into_iter().filter(|at| *at <= end) {
+                    let second = at.as_second() + i64::from(at.subsec_nanosecond() > 0);
+                    assert!(known.contains(&second), "{schedule}: {at}");
+                    count += 1;
+                }
+            }
+        }
+        assert!(count > 11, "{schedule}: {count}");
+    }
+    scheduled.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn times_that_come_while_nobody_works_are_done_once_somebody_does() {
     let Some(mut scheduled) = Scheduled::new("schedule-idle", true).await else {
         return;
@@ -238,7 +310,7 @@ async fn what_was_missed_follows_the_document() {
         ("all", vec![1, 2, 3, 4, 5]),
     ] {
         let name = format!("schedule-{missed}");
-        let Some(scheduled) = Scheduled::new(&name, true).await else {
+        let Some(mut scheduled) = Scheduled::new(&name, true).await else {
             return;
         };
         let settings = format!("schedule: {{ missed: {missed} }}");
@@ -251,7 +323,6 @@ async fn what_was_missed_follows_the_document() {
         missing.triggers[0].next_at = Some(missing.since + hour);
         assert!(scheduled.world.bench.store.put_schedule(&missing).await.unwrap());
         scheduled.follow().await;
-        let mut scheduled = scheduled;
         scheduled.world.work().await;
         let id = scheduled.id(&missing).await;
         scheduled
@@ -267,6 +338,17 @@ async fn what_was_missed_follows_the_document() {
             .collect();
         assert_eq!(hours, expected, "{missed}");
         assert_eq!(done.last_run, runs.last().map(|(_, run)| run.id));
+
+        // As if the worker had been lost before it was noted: the same runs are found.
+        let mut again = done.clone();
+        again.triggers[0].next_at = missing.triggers[0].next_at;
+        assert!(scheduled.world.bench.store.put_schedule(&again).await.unwrap());
+        scheduled
+            .server
+            .by_hand(&["schedule", "trigger", "--schedule-id", &id]);
+        let found = scheduled.until(|record| record.next_at() == done.next_at()).await;
+        assert_eq!(found.last_run, done.last_run);
+        assert_eq!(scheduled.runs(expected.len()).await.len(), expected.len());
         scheduled.end().await;
     }
 }
@@ -443,9 +525,7 @@ async fn record() {
     let again = format!("{id}-again-{}", retry_at(&failing).unwrap());
     let described = scheduled.described(&id);
     let rung = described.pointer("/info/recentActions/0/startWorkflowResult/workflowId");
-    let options = ConnectionOptions::new(scheduled.world.target.parse::<Url>().unwrap()).build();
-    let connection = Connection::connect(options).await.unwrap();
-    let client = Client::new(connection, ClientOptions::new("default").build()).unwrap();
+    let client = scheduled.client().await;
     for (name, alarm) in [("alarm", rung.unwrap().as_str().unwrap()), ("again", &again)] {
         let file = crate::histories::folder().join(format!("{name}-{}.json", env!("CARGO_PKG_VERSION")));
         if file.exists() {

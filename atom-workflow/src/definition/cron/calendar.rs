@@ -2,10 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Cron;
+use super::{Change, Cron};
 
 /// How far ahead changes of the clock are told.
-const FORESIGHT: SignedDuration = SignedDuration::from_hours(24 * 366 * 20);
+const FORESIGHT: SignedDuration = SignedDuration::from_hours(24 * 366 * 5);
+
+/// How many times near them are told.
+const MAX_NEAR: usize = 1_000;
 
 /// Dates and times of the calendar, as ranges of values from the first to the last, in every combination.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,18 +45,34 @@ impl Cron {
         vec![on_days, on_weekdays]
     }
 
-    /// The moments of the next twenty years at which the clock is moved, and a time counts that it skips.
-    pub(crate) fn made_up(&self, after: Timestamp) -> Vec<Timestamp> {
+    /// Its times of the next five years around changes of the clock: those that who goes by what the clock shows may take to
+    /// come never, once or at another moment.
+    pub(crate) fn near_changes(&self, after: Timestamp) -> Vec<Timestamp> {
         let end = after.saturating_add(FORESIGHT).unwrap_or(Timestamp::MAX);
         let changes = std::iter::successors(self.change_after(after), |change| self.change_after(change.at));
-        let counts = |moment: &Timestamp| {
-            let before = moment.saturating_sub(SignedDuration::from_nanos(1));
-            before.is_ok_and(|before| self.next_after(before) == Some(*moment))
-        };
         changes
-            .map(|change| change.at)
-            .take_while(|moment| *moment <= end)
-            .filter(counts)
+            .take_while(|change| change.at <= end)
+            .flat_map(|change| self.times_near(change))
+            .take(MAX_NEAR)
             .collect()
+    }
+
+    /// The times that the clock shows twice, or that come as it skips them.
+    fn times_near(&self, change: Change) -> impl Iterator<Item = Timestamp> {
+        let begin = change.at.saturating_sub(change.length());
+        let end = change.at.saturating_add(change.length());
+        let (begin, end) = (begin.unwrap_or(Timestamp::MIN), end.unwrap_or(Timestamp::MAX));
+        let before = begin
+            .saturating_sub(SignedDuration::from_nanos(1))
+            .unwrap_or(begin);
+        std::iter::successors(self.next_after(before), |time| self.next_after(*time))
+            .take_while(move |time| *time < end)
+    }
+}
+
+impl Change {
+    /// By how much the clock is moved.
+    fn length(&self) -> SignedDuration {
+        SignedDuration::from_secs((self.to.seconds() - self.from.seconds()).abs().into())
     }
 }

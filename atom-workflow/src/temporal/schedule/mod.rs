@@ -101,7 +101,11 @@ impl TemporalRuntime {
     /// `unavailable`, `storage_failed`.
     pub async fn follow_schedules(&self) -> Result<()> {
         // A paused one starts nothing, whatever the server does.
-        let records = self.parts.store.earliest_schedules(usize::MAX).await?;
+        let store = &self.parts.store;
+        let mut records = store.earliest_schedules(usize::MAX).await?;
+        // What starts runs of the embedded runtime only.
+        records.extend(store.listening_schedules(None).await?);
+        records.extend(store.awaiting_schedules().await?);
         if records.is_empty() {
             return Ok(());
         }

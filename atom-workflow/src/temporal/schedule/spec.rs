@@ -1,7 +1,7 @@
 //! When the server is to look at a schedule: at every time of its own, and at a few more.
 //!
 //! The server counts in whole seconds, and knows neither months as intervals nor Vixie cron's rules for days and changes of
-//! the clock. So it is told times among which all those of the schedule are, and the record in the store says which they are.
+//! the clock; of times that the clock shows twice it may leave out the first. So it is told times among which all those of the schedule are, and the record in the store says which they are.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ const HOUR: u64 = 60 * 60 * SECOND;
 
 const DAY: u64 = 24 * HOUR;
 
-/// The longest interval; the server counts in nanoseconds.
-const LONGEST: u64 = 100 * 366 * DAY;
+/// The longest interval: the server takes longer ones from 1970 on, and leaves out what comes before the first.
+const LONGEST: u64 = 50 * 365 * DAY;
 
 /// The times at which the server looks at a schedule with these triggers that became active at `since`.
 ///
@@ -47,9 +47,8 @@ pub(super) fn spec<'a>(
                 let cron = Cron::parse(expression, time_zone)?;
                 spec.timezone_name = cron.time_zone().to_owned();
                 spec.structured_calendar.extend(cron.dates().iter().map(calendar));
-                let made_up = cron.made_up(since);
-                let made_up = made_up.into_iter().map(|moment| moment_of(&cron, moment));
-                spec.structured_calendar.extend(made_up);
+                let near_changes = cron.near_changes(since);
+                spec.interval.extend(near_changes.into_iter().map(moment));
             }
             ScheduleTrigger::After { .. } => return Err(unsupported("'schedule.after'")),
             ScheduleTrigger::Events => return Err(unsupported("'schedule.on'")),
@@ -71,7 +70,7 @@ fn often_enough(months: u32, milliseconds: u64) -> Result<u64> {
         return Err(unsupported("'schedule.every' with a part of a second"));
     }
     if milliseconds > LONGEST {
-        return Err(unsupported("'schedule.every' of more than a hundred years"));
+        return Err(unsupported("'schedule.every' of more than fifty years"));
     }
     if months == 0 {
         return Ok(milliseconds);
@@ -103,29 +102,22 @@ fn grid(milliseconds: u64, since: Timestamp) -> IntervalSpec {
     }
 }
 
+/// One moment: the first of an interval as long as it is away from 1970, so that the second is decades later.
+fn moment(at: Timestamp) -> IntervalSpec {
+    IntervalSpec {
+        interval: Duration::from_secs(at.as_second().unsigned_abs()).try_into().ok(),
+        phase: None,
+    }
+}
+
 fn calendar(dates: &Dates) -> StructuredCalendarSpec {
     StructuredCalendarSpec {
-        second: vec![only(0)],
+        second: vec![Range::default()],
         minute: ranges(&dates.minutes),
         hour: ranges(&dates.hours),
         day_of_month: ranges(&dates.days),
         month: ranges(&dates.months),
         day_of_week: ranges(&dates.weekdays),
-        ..StructuredCalendarSpec::default()
-    }
-}
-
-/// One moment, as the clocks of the time zone show it.
-fn moment_of(cron: &Cron, moment: Timestamp) -> StructuredCalendarSpec {
-    let local = cron.local(moment);
-    StructuredCalendarSpec {
-        second: vec![only(local.second().into())],
-        minute: vec![only(local.minute().into())],
-        hour: vec![only(local.hour().into())],
-        day_of_month: vec![only(local.day().into())],
-        month: vec![only(local.month().into())],
-        year: vec![only(local.year().into())],
-        day_of_week: ranges(&[(0, 6)]),
         ..StructuredCalendarSpec::default()
     }
 }
@@ -139,21 +131,13 @@ fn ranges(ranges: &[(i8, i8)]) -> Vec<Range> {
     ranges.iter().map(range).collect()
 }
 
-fn only(value: i32) -> Range {
-    Range {
-        start: value,
-        end: value,
-        step: 1,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use atom_core::storage::MissedRuns;
 
     use super::*;
 
-    fn moment(text: &str) -> Timestamp {
+    fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
@@ -176,9 +160,10 @@ mod tests {
     /// Whether the server looks at a schedule at a moment, by its own rules.
     fn looks(spec: &ScheduleSpec, moment: Timestamp) -> bool {
         let on_grid = spec.interval.iter().any(|grid| {
-            let (interval, phase) = (grid.interval.as_ref().unwrap(), grid.phase.as_ref().unwrap());
-            assert!(phase.seconds >= 0 && phase.seconds < interval.seconds, "{grid:?}");
-            (moment.as_second() - phase.seconds).rem_euclid(interval.seconds) == 0
+            let interval = grid.interval.as_ref().unwrap().seconds;
+            let phase = grid.phase.as_ref().map_or(0, |phase| phase.seconds);
+            assert!(phase >= 0 && phase < interval, "{grid:?}");
+            (moment.as_second() - phase).rem_euclid(interval) == 0
         });
         let zone = if spec.timezone_name.is_empty() {
             "UTC"
@@ -214,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_server_looks_at_every_time_of_a_schedule() {
-        let since = moment("2026-01-31T23:59:59.5Z");
+        let since = at("2026-01-31T23:59:59.5Z");
         for (trigger, count) in [
             (every(0, 1_000), 200),
             (every(0, 90_000), 200),
@@ -226,7 +211,7 @@ mod tests {
             (cron("*/7 8-18 * * mon-fri", "UTC"), 500),
             (cron("0 0 13 * fri", "America/New_York"), 200),
             (cron("0 0 */2 * fri", "America/New_York"), 200),
-            (cron("30 2 * * *", "Europe/Berlin"), 2_000),
+            (cron("30 2 * * *", "Europe/Berlin"), 1_500),
             (cron("*/30 * * * *", "Europe/Berlin"), 30_000),
             (cron("10 2 * * 0,7", "Australia/Lord_Howe"), 300),
             (cron("@yearly", "UTC"), 5),
@@ -243,7 +228,7 @@ mod tests {
 
     #[test]
     fn the_server_seldom_looks_for_nothing() {
-        let since = moment("2026-06-01T12:00:00Z");
+        let since = at("2026-06-01T12:00:00Z");
         // In a year, by the hour.
         for (trigger, expected) in [
             (every(0, DAY), 365),
@@ -271,7 +256,7 @@ mod tests {
             (every(0, 1_500), "part of a second"),
             (every(0, 100), "part of a second"),
             (every(1, SECOND), "part of an hour"),
-            (every(0, u64::MAX / SECOND * SECOND), "a hundred years"),
+            (every(0, u64::MAX / SECOND * SECOND), "fifty years"),
         ] {
             let error = spec([&every(0, HOUR), &trigger], Timestamp::UNIX_EPOCH).unwrap_err();
             assert_eq!(error.code(), ErrorCode::Unsupported, "{trigger:?}");
