@@ -37,6 +37,7 @@ struct Scheduled {
     world: World,
     records: Runtime,
     server: &'static TestTemporal,
+    queue: String,
 }
 
 impl Scheduled {
@@ -61,6 +62,7 @@ impl Scheduled {
             world,
             records,
             server,
+            queue: name.to_owned(),
         })
     }
 
@@ -105,13 +107,18 @@ impl Scheduled {
         .await
     }
 
+    /// What the server's schedule that follows a record is noted with.
+    fn note(&self, record: &ScheduleRecord) -> String {
+        format!("since {} on {}", record.since, self.queue)
+    }
+
     /// The server's schedules that follow a record, by what they are listed with.
     fn listed(&self, record: &ScheduleRecord) -> Vec<String> {
         let listed = self
             .server
             .by_hand(&["schedule", "list", "--long", "--output", "json"]);
         let listed: Value = serde_json::from_str(&listed).unwrap();
-        let note = format!("since {}", record.since);
+        let note = self.note(record);
         let listed = listed.as_array().cloned().unwrap_or_default();
         let ours = listed
             .iter()
@@ -385,7 +392,7 @@ async fn a_schedule_follows_the_latest_version_and_a_pause_stays() {
     assert_eq!(described.pointer("/schedule/state/paused"), Some(&true.into()));
     assert_eq!(
         described.pointer("/schedule/state/notes"),
-        Some(&format!("since {}", second.since).into())
+        Some(&scheduled.note(&second).into())
     );
     assert_eq!(
         described.pointer("/schedule/spec/interval/0/interval"),

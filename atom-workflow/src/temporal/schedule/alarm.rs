@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use atom_core::storage::ScheduleRecord;
 use atom_core::{Principal, Result, RunId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -119,13 +120,12 @@ impl TemporalRuntime {
             namespace,
             name,
         } = key;
+        let since = |record: &Option<ScheduleRecord>| record.as_ref().map(|record| record.since);
         let before = self.parts.store.schedule(scope, namespace, name).await?;
         let record = self
             .schedules
             .attend_schedule(scope, namespace, name, *at, self)
             .await?;
-        let since =
-            |record: &Option<atom_core::storage::ScheduleRecord>| record.as_ref().map(|record| record.since);
         if record.is_none() || since(&record) != since(&before) {
             // It was removed, or another version is the latest by now.
             self.follow(key).await?;

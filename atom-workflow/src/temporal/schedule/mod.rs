@@ -113,7 +113,7 @@ impl TemporalRuntime {
         let differing = records.into_iter().filter_map(|record| {
             let key = Key::from(&record);
             let id = self.schedule_id(&key);
-            let is_known = id.is_ok_and(|id| known.get(&id) == Some(&note(&record)));
+            let is_known = id.is_ok_and(|id| known.get(&id) == Some(&self.note(&record)));
             (!is_known).then_some(Ok(key))
         });
         stream::iter(differing)
@@ -154,7 +154,7 @@ impl TemporalRuntime {
             match (record, found) {
                 (None, None) => return Ok(()),
                 (None, Some(_)) => self.remove_schedule(&id).await?,
-                (Some(record), Some(found)) if found.note() == note(&record) => return Ok(()),
+                (Some(record), Some(found)) if found.note() == self.note(&record) => return Ok(()),
                 (Some(record), found) => match spec_of(&record) {
                     Ok(spec) => self.put_schedule(&id, key, &record, spec, found).await?,
                     Err(error) => {
@@ -170,6 +170,11 @@ impl TemporalRuntime {
             ErrorCode::Unavailable,
             "the schedule changes all the time; try again",
         ))
+    }
+
+    /// What tells at the server which record a schedule follows, for which workers: a schedule that changes begins anew.
+    fn note(&self, record: &ScheduleRecord) -> String {
+        format!("since {} on {}", record.since, self.config.task_queue)
     }
 
     /// By what the server knows a schedule.
@@ -198,9 +203,4 @@ fn spec_of(record: &ScheduleRecord) -> Result<ScheduleSpec> {
         record.triggers.iter().map(|scheduled| &scheduled.trigger),
         record.since,
     )
-}
-
-/// What tells at the server which record a schedule follows: a schedule that changes begins anew.
-fn note(record: &ScheduleRecord) -> String {
-    format!("since {}", record.since)
 }

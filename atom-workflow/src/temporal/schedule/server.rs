@@ -18,8 +18,8 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
     PatchScheduleRequest, UpdateScheduleRequest,
 };
 
+use super::Key;
 use super::alarm::{Alarm, Ring};
-use super::{Key, note};
 use crate::temporal::client::TemporalRuntime;
 use crate::temporal::failure;
 
@@ -100,7 +100,7 @@ impl TemporalRuntime {
                 ..SchedulePolicies::default()
             }),
             state: Some(ScheduleState {
-                notes: note(record),
+                notes: self.note(record),
                 paused,
                 ..ScheduleState::default()
             }),
@@ -148,8 +148,8 @@ impl TemporalRuntime {
     pub(super) async fn set_paused(&self, record: &ScheduleRecord, is_paused: bool) -> Result<()> {
         // The note stays what it is.
         let (pause, unpause) = match is_paused {
-            true => (note(record), String::new()),
-            false => (String::new(), note(record)),
+            true => (self.note(record), String::new()),
+            false => (String::new(), self.note(record)),
         };
         let request = PatchScheduleRequest {
             namespace: self.config.namespace.clone(),
