@@ -60,7 +60,7 @@
 //! Inputs, arguments, answers, errors, documents and secrets are sealed with the operator's keys, which are in the vault (see
 //! [`KEY_NAME`]) and which the server has not. What it has altered or made up is refused; that it exchanges one sealed payload
 //! for another is not noticed. It sees names of workflows, ids of approvals, which runs are paused, how many activities of
-//! which kind a run has, and when. Sealed payloads over 64 KiB stay in the store, among the operator's documents, where they are kept for good. A history
+//! which kind a run has, and when, and the times of schedules. Sealed payloads over 64 KiB stay in the store, among the operator's documents, where they are kept for good. A history
 //! holds the secrets of its run, sealed, as they were when it began: a replay needs them. So a run goes on with them until it has
 //! ended or goes on with a new history.
 //!

@@ -53,7 +53,7 @@ pub(crate) struct Attend {
     at: Timestamp,
 }
 
-/// Has done what is due of a schedule.
+/// Does what is due of a schedule by the time at which it rings.
 #[workflow]
 #[derive(Default)]
 pub(crate) struct Alarm;
@@ -64,7 +64,8 @@ impl Alarm {
     pub(crate) async fn run(context: &mut WorkflowContext<Self>, ring: Ring) -> WorkflowResult<()> {
         let begins = now(context.workflow_time());
         let wait = ring.not_before.map(|until| until.duration_since(begins));
-        if let Some(Ok(wait)) = wait.map(Duration::try_from) {
+        let wait = wait.and_then(|wait| Duration::try_from(wait).ok());
+        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
             context.timer(wait).await;
         }
         // Machines of the server may disagree by a moment.
