@@ -63,7 +63,7 @@ pub(crate) async fn soon<T>(look: impl AsyncFn() -> Option<T>) -> T {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let looked = tokio::time::timeout(Duration::from_secs(10), looked).await;
+    let looked = tokio::time::timeout(Duration::from_secs(60), looked).await;
     looked.unwrap_or_else(|_| panic!("the server does not come to where it should"))
 }
 
