@@ -110,7 +110,6 @@ impl Request for ListSchedulesRequest {
 
     async fn handle(self, context: Context) -> Result<Page<Schedule>> {
         let page = PageRequest::new(self.after, self.limit);
-        context.embedded(Self::NAME)?;
         let schedules = context.parts.store.schedules(&context.scope(), &page).await?;
         Ok(Page {
             items: schedules.items.into_iter().map(Schedule::from).collect(),
@@ -137,7 +136,7 @@ impl Request for GetScheduleRequest {
 
     async fn handle(self, context: Context) -> Result<Schedule> {
         let scope = context.scope();
-        let runtime = context.embedded(Self::NAME)?;
+        let runtime = &context.parts.runtime;
         let schedule = runtime.scheduled(&scope, &self.namespace, &self.name).await?;
         Ok(schedule.into())
     }
@@ -161,10 +160,8 @@ impl Request for PauseScheduleRequest {
 
     async fn handle(self, context: Context) -> Result<Schedule> {
         let scope = context.scope();
-        let runtime = context.embedded(Self::NAME)?;
-        let paused = runtime
-            .pause_schedule(&scope, &self.namespace, &self.name)
-            .await?;
+        let runs = &context.parts.runs;
+        let paused = runs.pause_schedule(&scope, &self.namespace, &self.name).await?;
         Ok(paused.into())
     }
 }
@@ -187,10 +184,8 @@ impl Request for ResumeScheduleRequest {
 
     async fn handle(self, context: Context) -> Result<Schedule> {
         let scope = context.scope();
-        let runtime = context.embedded(Self::NAME)?;
-        let resumed = runtime
-            .resume_schedule(&scope, &self.namespace, &self.name)
-            .await?;
+        let runs = &context.parts.runs;
+        let resumed = runs.resume_schedule(&scope, &self.namespace, &self.name).await?;
         Ok(resumed.into())
     }
 }
@@ -216,9 +211,12 @@ impl Request for TriggerScheduleRequest {
     type Response = Run;
 
     async fn handle(self, context: Context) -> Result<Run> {
-        let runtime = context.embedded(Self::NAME)?;
-        let run = runtime.trigger_schedule(&context.principal, &self.namespace, &self.name, self.id);
-        run.await.map(Run::from)
+        let Context { parts, principal } = &context;
+        let start = parts
+            .runtime
+            .triggered(principal, &self.namespace, &self.name, self.id)
+            .await?;
+        parts.runs.start(principal, start).await
     }
 }
 
@@ -281,10 +279,7 @@ impl Request for PreviewScheduleRequest {
         let mut times = match (self.namespace, self.name, self.cron) {
             (Some(namespace), Some(name), None) if self.time_zone.is_none() => {
                 let scope = context.scope();
-                let schedule = context
-                    .embedded(Self::NAME)?
-                    .scheduled(&scope, &namespace, &name)
-                    .await?;
+                let schedule = context.parts.runtime.scheduled(&scope, &namespace, &name).await?;
                 let mut triggers = schedule.triggers.iter();
                 if triggers.all(|scheduled| scheduled.trigger == ScheduleTrigger::Events) {
                     return Err(Error::invalid_request(

@@ -119,6 +119,7 @@ impl Request for RollBackWorkflowRequest {
         let (workflow, _) = referred(&context, Some(reference), None).await?;
         context.parts.runs.check(&workflow)?;
         if !workflow.schedule.is_empty() {
+            context.parts.runs.check_schedule(&workflow)?;
             // A schedule starts runs on behalf of who rolled back.
             context.require(Permission::RunsWrite)?;
         }
@@ -130,8 +131,8 @@ impl Request for RollBackWorkflowRequest {
         let is_latest = |workflow: &DeployedWorkflow| workflow.withdrawn_at.is_none();
         let latest = withdrawn.iter().find(|workflow| is_latest(workflow)).cloned();
         withdrawn.retain(|workflow| !is_latest(workflow));
-        let runtime = &context.parts.runtime;
-        runtime.schedule(&context.principal, &namespace, &name).await?;
+        let runs = &context.parts.runs;
+        runs.schedule(&context.principal, &namespace, &name).await?;
         let latest = latest.ok_or_else(|| Error::internal("a workflow without a latest version"))?;
         Ok(RolledBackWorkflow { latest, withdrawn })
     }

@@ -255,6 +255,7 @@ impl Request for DeployWorkflowRequest {
         workflow.check_supported()?;
         context.parts.runs.check(&workflow)?;
         if !workflow.schedule.is_empty() {
+            context.parts.runs.check_schedule(&workflow)?;
             // A schedule starts runs on behalf of who deployed it.
             context.require(Permission::RunsWrite)?;
         }
@@ -283,8 +284,8 @@ impl Request for DeployWorkflowRequest {
             .await?
             .is_some();
         if is_scheduled || !workflow.schedule.is_empty() {
-            let runtime = &context.parts.runtime;
-            runtime.schedule(&context.principal, namespace, name).await?;
+            let runs = &context.parts.runs;
+            runs.schedule(&context.principal, namespace, name).await?;
         }
         Ok(deployed)
     }
@@ -426,9 +427,8 @@ impl Request for DeleteWorkflowRequest {
             )
             .await?;
         // The version that is the latest now is the one that is scheduled.
-        let runtime = &context.parts.runtime;
-        runtime
-            .schedule(&context.principal, &self.namespace, &self.name)
+        let runs = &context.parts.runs;
+        runs.schedule(&context.principal, &self.namespace, &self.name)
             .await?;
         Ok(DeletedWorkflows { deleted })
     }

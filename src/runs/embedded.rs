@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atom_core::storage::{ApprovalFilter, ApprovalRecord, Page, PageRequest, RunFilter, Store};
+use atom_core::storage::{
+    ApprovalFilter, ApprovalRecord, Page, PageRequest, RunFilter, ScheduleRecord, Store,
+};
 use atom_core::{ApprovalId, CloudEvent, Error, Principal, Result, RunId, Scope};
 use atom_workflow::definition::Workflow;
 use atom_workflow::runtime::{Decide, Runtime, StartRun, unknown_approval};
@@ -33,6 +35,22 @@ impl Runner for Embedded {
 
     fn check(&self, _workflow: &Workflow) -> Result<()> {
         Ok(())
+    }
+
+    fn check_schedule(&self, _workflow: &Workflow) -> Result<()> {
+        Ok(())
+    }
+
+    async fn schedule(&self, principal: &Principal, namespace: &str, name: &str) -> Result<()> {
+        self.runtime.schedule(principal, namespace, name).await.map(drop)
+    }
+
+    async fn pause_schedule(&self, scope: &Scope, namespace: &str, name: &str) -> Result<ScheduleRecord> {
+        self.runtime.pause_schedule(scope, namespace, name).await
+    }
+
+    async fn resume_schedule(&self, scope: &Scope, namespace: &str, name: &str) -> Result<ScheduleRecord> {
+        self.runtime.resume_schedule(scope, namespace, name).await
     }
 
     async fn start(&self, principal: &Principal, start: StartRun) -> Result<Run> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atom_core::storage::{ApprovalFilter, ApprovalRecord, Page, PageRequest, RunFilter};
+use atom_core::storage::{ApprovalFilter, ApprovalRecord, Page, PageRequest, RunFilter, ScheduleRecord};
 use atom_core::{ApprovalId, CloudEvent, Principal, Result, RunId, Scope};
 use atom_workflow::definition::Workflow;
 use atom_workflow::runtime::{Decide, Runtime, RuntimeSettings, StartRun};
@@ -32,6 +32,19 @@ pub(crate) trait Runner: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// `unsupported`.
     fn check(&self, workflow: &Workflow) -> Result<()>;
+
+    /// Checks that the schedule of a document can start its runs, before it is deployed.
+    ///
+    /// # Errors
+    /// `unsupported`.
+    fn check_schedule(&self, workflow: &Workflow) -> Result<()>;
+
+    /// Makes the schedule of a workflow that of its latest version.
+    async fn schedule(&self, principal: &Principal, namespace: &str, name: &str) -> Result<()>;
+
+    async fn pause_schedule(&self, scope: &Scope, namespace: &str, name: &str) -> Result<ScheduleRecord>;
+
+    async fn resume_schedule(&self, scope: &Scope, namespace: &str, name: &str) -> Result<ScheduleRecord>;
 
     async fn start(&self, principal: &Principal, start: StartRun) -> Result<Run>;
 

@@ -257,7 +257,8 @@ fn carry_out_on_temporal(file: &str, left_out: &[&str]) {
     let is_wanted = |case: &Case| {
         let mut asked = BTreeSet::new();
         case.steps.iter().for_each(|step| step.asked(&mut asked));
-        asked.contains("runs.start") && asked.iter().all(is_there) && !left_out.contains(&case.name.as_str())
+        let is_run = |name: &String| name == "runs.start" || name.starts_with("schedules.");
+        asked.iter().any(is_run) && asked.iter().all(is_there) && !left_out.contains(&case.name.as_str())
     };
     carry_out(file, is_wanted, |mut config, functions, folder| {
         let target = server.target().replacen("http", "temporal", 1);
@@ -318,7 +319,7 @@ on_every_surface![
 ];
 
 /// What is the same with runs on a Temporal server, but for the cases that are named: they list runs by what the server does not
-/// know, or start them with a key, tags or limits.
+/// know, start them with a key, tags or limits, or when events come.
 #[cfg(all(unix, feature = "temporal"))]
 mod temporal {
     use super::carry_out_on_temporal;
@@ -367,6 +368,15 @@ mod temporal {
     #[test]
     fn secrets() {
         carry_out_on_temporal("secrets", &[]);
+    }
+
+    #[test]
+    fn schedules() {
+        let left_out = [
+            "an event starts a run with it as the input",
+            "each trigger of a schedule is shown, and starts runs by itself",
+        ];
+        carry_out_on_temporal("schedules", &left_out);
     }
 
     #[test]

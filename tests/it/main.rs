@@ -28,3 +28,5 @@ mod support;
 mod templates;
 #[cfg(all(unix, feature = "temporal"))]
 mod temporal;
+#[cfg(all(unix, feature = "temporal"))]
+mod temporal_schedules;

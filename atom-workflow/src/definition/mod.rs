@@ -39,6 +39,8 @@ mod yaml;
 mod schema_tests;
 
 pub use cron::Cron;
+#[cfg(feature = "temporal")]
+pub(crate) use cron::Dates;
 pub use data_schema::DataSchema;
 pub use diff::{ChangedResource, ChangedTask, MemberChange, MovedTask, TaskPlace, WorkflowDiff};
 pub use duration::{CalendarDuration, parse_duration};

@@ -78,7 +78,7 @@ pub use schedule::upcoming;
 pub use steps::{Step, StepStatus};
 pub use stuck::{Stuck, StuckCause};
 #[cfg(feature = "temporal")]
-pub(crate) use {parking::may_be, redact::Redactor};
+pub(crate) use {parking::may_be, redact::Redactor, schedule::Starter};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

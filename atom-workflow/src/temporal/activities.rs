@@ -240,7 +240,10 @@ impl TemporalParts {
 
 /// Carries something out, while telling the server that it is under way. What the run no longer wants, or a worker
 /// that stops cannot finish, is dropped.
-async fn alive<T>(context: &ActivityContext, work: impl Future<Output = T>) -> Result<T, ActivityError> {
+pub(super) async fn alive<T>(
+    context: &ActivityContext,
+    work: impl Future<Output = T>,
+) -> Result<T, ActivityError> {
     let timeout = context.info().heartbeat_timeout.unwrap_or(MAX_HEARTBEAT);
     let mut beat = tokio::time::interval((timeout / 3).min(MAX_HEARTBEAT).max(Duration::from_millis(10)));
     tokio::pin!(work);
@@ -293,7 +296,7 @@ fn is_answer(error: &Error) -> bool {
 }
 
 /// What makes the server try again.
-fn again(error: Error) -> ActivityError {
+pub(super) fn again(error: Error) -> ActivityError {
     tracing::warn!(%error, "an activity will be tried again");
     ActivityError::application(ApplicationFailure::new(error))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use atom_core::storage::{Decision, RunStatus};
+use atom_core::storage::{Decision, RunStatus, RunTrigger};
 use atom_core::{CloudEvent, Error, ErrorCode, Principal, Result, RunId, Scope};
 use serde_json::Value;
 use temporalio_client::errors::WorkflowGetResultError;
@@ -27,7 +27,7 @@ use super::message::{Answer, Asked, Begin, Decided, Mail};
 use super::{TemporalConfig, TemporalParts, workflow_id};
 use crate::definition::Workflow;
 use crate::machine::MACHINE_VERSION;
-use crate::runtime::Decide;
+use crate::runtime::{Decide, Runtime};
 
 type Handle = WorkflowHandle<Client, Interpreter>;
 
@@ -45,6 +45,8 @@ pub struct TemporalStart {
     pub input: Value,
     /// Where relative file paths start.
     pub directory: Option<PathBuf>,
+    /// What starts it by itself, for a run that nobody asked for.
+    pub trigger: Option<RunTrigger>,
 }
 
 impl TemporalStart {
@@ -56,6 +58,7 @@ impl TemporalStart {
             text: text.into(),
             input,
             directory: None,
+            trigger: None,
         }
     }
 }
@@ -78,6 +81,8 @@ pub struct TemporalRuntime {
     pub(super) config: TemporalConfig,
     pub(super) client: Client,
     pub(super) sealer: Arc<Sealer>,
+    /// Keeps the records of schedules; it carries out no runs.
+    pub(super) schedules: Runtime,
 }
 
 impl TemporalRuntime {
@@ -104,6 +109,7 @@ impl TemporalRuntime {
         let options = ClientOptions::new(config.namespace.clone()).data_converter(sealer.data_converter());
         let client = Client::new(connection, options.build()).map_err(failure::unreachable)?;
         let runtime = Self {
+            schedules: super::schedule::records(&parts),
             parts,
             config,
             client,
@@ -151,7 +157,10 @@ impl TemporalRuntime {
             limits: parts.limits.pinned(),
             continued: None,
         };
-        let summary = Summary::new(&begin, &start.workflow);
+        let summary = Summary {
+            trigger: start.trigger,
+            ..Summary::new(&begin, &start.workflow)
+        };
         let mut memo = MemoValues::new();
         memo.insert(MEMO, summary.clone());
         let attributes = SearchAttributes::new([

@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::future::BoxFuture;
 use hkdf::Hkdf;
 use prost::Message as _;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use temporalio_common::data_converters::{
     DataConverter, DefaultFailureConverter, PayloadCodec, PayloadConversionError, PayloadConverter,
@@ -45,6 +46,7 @@ const CONTENT: &[u8] = b"atom.temporal.content.v1";
 const NAME: &[u8] = b"atom.temporal.key.v1";
 const OWNER: &[u8] = b"atom.temporal.owner.v1";
 const TENANT: &[u8] = b"atom.temporal.tenant.v1";
+const SCHEDULE: &[u8] = b"atom.temporal.schedule.v1";
 
 /// One key of the operator.
 struct Key(Zeroizing<Vec<u8>>);
@@ -168,6 +170,18 @@ impl Sealer {
         self.name(TENANT, tenant)
     }
 
+    /// What stands for a schedule there.
+    pub(super) fn schedule(&self, name: &str) -> Result<String> {
+        self.name(SCHEDULE, name)
+    }
+
+    /// Seals what the SDK does not send.
+    pub(super) async fn seal(&self, value: &impl Serialize) -> Result<Payload> {
+        let data = serde_json::to_vec(value)
+            .map_err(|error| Error::internal("a payload cannot be written").with_source(error))?;
+        self.encode(json(data)).await
+    }
+
     fn name(&self, kind: &[u8], text: &str) -> Result<String> {
         let (_, oldest) = self.keys.last().ok_or_else(no_key)?;
         let mut name = [0; 16];
@@ -237,9 +251,13 @@ impl Sealer {
 
 /// JSON's `null`.
 fn nothing() -> Payload {
+    json(b"null".to_vec())
+}
+
+fn json(data: Vec<u8>) -> Payload {
     Payload {
         metadata: HashMap::from([(ENCODING.to_owned(), b"json/plain".to_vec())]),
-        data: b"null".to_vec(),
+        data,
         ..Payload::default()
     }
 }

@@ -20,6 +20,15 @@ pub(super) fn rpc(status: &Status) -> Error {
         .with_context("detail", status.message())
 }
 
+/// A schedule that the server does not take: of a time zone that it does not know, say.
+pub(super) fn schedule(status: &Status) -> Error {
+    match status.code() {
+        Code::InvalidArgument => Error::invalid_request("the Temporal server does not take the schedule")
+            .with_context("detail", status.message()),
+        _ => rpc(status),
+    }
+}
+
 /// What runs are listed by is not in the namespace.
 pub(super) fn unregistered(status: &Status) -> Error {
     let message = "the Temporal namespace lacks search attributes, which could not be added; add AtomOwner, AtomTenant, AtomWorkflow and AtomState as Keyword, and AtomAsks as KeywordList";

@@ -1,4 +1,4 @@
-//! The one workflow that the server knows: it holds the machine of a run, tells it what happened and has its commands
+//! The workflow that runs are at the server: it holds the machine of a run, tells it what happened and has its commands
 //! carried out.
 //!
 //! It reads no clock but the workflow's and no data but what its history holds, so that a replay of the history does the

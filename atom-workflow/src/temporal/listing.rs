@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use atom_core::storage::{Page, PageRequest, RunFilter, RunLabels, RunStatus, TimeRange, WorkflowKey};
+use atom_core::storage::{
+    Page, PageRequest, RunFilter, RunLabels, RunStatus, RunTrigger, TimeRange, WorkflowKey,
+};
 use atom_core::{Error, ErrorCode, Result, RunId, Scope};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -64,6 +66,8 @@ pub struct ListedRun {
     pub workflow: WorkflowKey,
     /// Its state.
     pub status: RunStatus,
+    /// What has started it by itself.
+    pub trigger: Option<RunTrigger>,
     /// When it was started.
     pub created_at: Timestamp,
     /// When it ended.
@@ -79,6 +83,9 @@ pub(super) struct Summary {
     pub(super) created_at: Timestamp,
     /// What tells its input from others.
     pub(super) input: String,
+    /// What has started it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) trigger: Option<RunTrigger>,
 }
 
 impl Summary {
@@ -94,6 +101,7 @@ impl Summary {
             },
             created_at: begin.created_at,
             input: hex(&Sha256::digest(begin.input.to_string())),
+            trigger: None,
         }
     }
 
@@ -110,6 +118,7 @@ impl Summary {
                 RunStatus::Running if state.as_deref() == Some(PAUSED) => RunStatus::Paused,
                 status => status,
             },
+            trigger: self.trigger,
             created_at: self.created_at,
             ended_at,
         }

@@ -49,6 +49,8 @@
 //!   just after it began, a moment later than in the embedded runtime. A run that listens for events of any type has all events
 //!   of its owner in its history meanwhile.
 //! * Runs that runs start are child workflows.
+//! * Schedules are Temporal Schedules, which follow the records in the store; see [`TemporalRuntime::follow_schedule`]. Each time
+//!   starts a small workflow, which starts the run.
 //! * A long history is begun anew (*continue-as-new*) between two tasks of the workflow's own list, as a long journal is. One
 //!   that becomes full all the same ends the run with an error of the type `urn:atom:error:limit`, and what it has done is
 //!   undone.
@@ -58,12 +60,12 @@
 //! Inputs, arguments, answers, errors, documents and secrets are sealed with the operator's keys, which are in the vault (see
 //! [`KEY_NAME`]) and which the server has not. What it has altered or made up is refused; that it exchanges one sealed payload
 //! for another is not noticed. It sees names of workflows, ids of approvals, which runs are paused, how many activities of
-//! which kind a run has, and when. Sealed payloads over 64 KiB stay in the store, among the operator's documents, where they are kept for good. A history
+//! which kind a run has, and when, and the times of schedules. Sealed payloads over 64 KiB stay in the store, among the operator's documents, where they are kept for good. A history
 //! holds the secrets of its run, sealed, as they were when it began: a replay needs them. So a run goes on with them until it has
 //! ended or goes on with a new history.
 //!
 //! [`ensure_key`] makes the first key. The first of the keys seals, all of them open, and the last one names owners where runs are listed: put a new one first, and
-//! remove an old one when no history needs it.
+//! remove an old one when no history and no schedule needs it: a schedule is sealed anew when its next version is deployed.
 //!
 //! # What is not carried over
 //!
@@ -72,7 +74,7 @@
 //!   retention (the server's namespace has its own) and step by step histories are not there.
 //! * Lifecycle events and events about approvals are not told. Approvals are seen while they are
 //!   pending, with [`TemporalRuntime::approvals`].
-//! * Schedules start runs of the embedded runtime only.
+//! * Schedules that start runs after others, or with events.
 //! * A thousand signals wait for tasks that listen; more are dropped, as a Temporal signal cannot be refused.
 
 mod action;
@@ -89,6 +91,7 @@ mod key;
 mod listing;
 mod message;
 mod replay;
+mod schedule;
 mod underway;
 mod weight;
 mod worker;

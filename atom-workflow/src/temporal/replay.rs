@@ -9,6 +9,7 @@ use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOption
 
 use super::codec::Sealer;
 use super::interpreter::Interpreter;
+use super::schedule::Alarm;
 
 /// Replays a history that [`TemporalRuntime::history`](super::TemporalRuntime::history) gave. No server is needed: the vault
 /// has the keys of `operator` it was sealed with, the store what was too large for it.
@@ -32,6 +33,8 @@ pub async fn replay(
         let options = WorkflowReplayerOptions::new()
             .data_converter(sealer.data_converter())
             .register_workflow::<Interpreter>()
+            .map_err(diverged)?
+            .register_workflow::<Alarm>()
             .map_err(diverged)?
             .build();
         let replayer = WorkflowReplayer::new(options).map_err(diverged)?;

@@ -12,6 +12,7 @@ use super::activities::Activities;
 use super::client::TemporalRuntime;
 use super::failure;
 use super::interpreter::Interpreter;
+use super::schedule::{Alarm, Attendance};
 
 /// How long activities may take to end when a worker stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -121,7 +122,10 @@ fn worker(runtime: &TemporalRuntime) -> Result<(Runtime, Worker)> {
         .graceful_shutdown_period(GRACE)
         .tuner(tuner)
         .register_activities(Activities::new(runtime.parts.clone()))
+        .register_activities(Attendance::new(runtime.clone()))
         .register_workflow::<Interpreter>()
+        .map_err(|error| refused(&error))?
+        .register_workflow::<Alarm>()
         .map_err(|error| refused(&error))?
         .build();
     let worker = Worker::new(&sdk, runtime.client.clone(), options).map_err(|error| refused(&error))?;

@@ -3,7 +3,7 @@
 //! way for runs that have gone it (`patched`), or a new version of the machine.
 //!
 //! `cargo test -p atom-workflow --features temporal --test temporal histories::record -- --ignored` records those that are
-//! missing, named by the version of the engine.
+//! missing, named by the version of the engine; `schedules::record` does so with those of schedules.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,7 +74,10 @@ const RECORDED: &[(&str, &str)] = &[
     ),
 ];
 
-fn folder() -> PathBuf {
+/// What schedules start, which `schedules::record` records.
+const ALARMS: [&str; 2] = ["alarm", "again"];
+
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/temporal/histories")
 }
 
@@ -113,7 +116,8 @@ fn recordings() -> Vec<(String, Vec<u8>)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn runs_of_every_version_are_replayed_alike() {
     let recordings = recordings();
-    for (name, _) in RECORDED {
+    let runs = RECORDED.iter().map(|(name, _)| *name);
+    for name in runs.chain(ALARMS) {
         assert!(
             recordings.iter().any(|(file, _)| file.starts_with(name)),
             "{name} is not recorded"

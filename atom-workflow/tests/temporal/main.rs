@@ -11,6 +11,7 @@ mod alike;
 mod histories;
 mod lasting;
 mod messages;
+mod schedules;
 mod sealed;
 mod server;
 #[expect(dead_code, reason = "the other tests use the rest")]

@@ -78,7 +78,7 @@ do:
 }
 
 /// All texts in a history, with those that stand there as bytes or in Base64.
-fn readable(value: &Value) -> String {
+pub(crate) fn readable(value: &Value) -> String {
     match value {
         Value::String(text) => {
             let bytes = BASE64.decode(text);

@@ -49,8 +49,8 @@ impl TestTemporal {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Does something by hand, as an operator would.
-    pub(crate) fn by_hand(&self, arguments: &[&str]) {
+    /// Does something by hand, as an operator would, and gives what the program prints.
+    pub(crate) fn by_hand(&self, arguments: &[&str]) -> String {
         let address = format!("127.0.0.1:{}", self.port);
         let output = Command::new(&self.program)
             .args(arguments)
@@ -62,6 +62,7 @@ impl TestTemporal {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     fn start() -> io::Result<Option<Self>> {

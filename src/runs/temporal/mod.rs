@@ -1,6 +1,7 @@
 //! Runs on a Temporal server.
 
 mod address;
+mod schedules;
 
 pub(crate) use address::Address;
 
@@ -8,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atom_core::storage::{ApprovalFilter, ApprovalRecord, Page, PageRequest, RunFilter, RunStatus};
+use atom_core::storage::{
+    ApprovalFilter, ApprovalRecord, Page, PageRequest, RunFilter, RunStatus, ScheduleRecord,
+};
 use atom_core::{ApprovalId, CloudEvent, Error, ErrorCode, Principal, Result, RunId, Scope};
 use atom_workflow::definition::Workflow;
 use atom_workflow::runtime::{Decide, Runtime, StartRun};
@@ -91,7 +94,7 @@ fn shown(run: ListedRun) -> Run {
         error: None,
         parent: None,
         rerun_of: None,
-        trigger: None,
+        trigger: run.trigger,
         tags: Default::default(),
         fields: Default::default(),
         idempotency_key: None,
@@ -117,10 +120,23 @@ impl Runner for Temporal {
     }
 
     fn check(&self, workflow: &Workflow) -> Result<()> {
-        if !workflow.schedule.is_empty() {
-            return Err(unsupported("'schedule'"));
-        }
         TemporalRuntime::check(workflow)
+    }
+
+    fn check_schedule(&self, workflow: &Workflow) -> Result<()> {
+        TemporalRuntime::check_schedule(workflow)
+    }
+
+    async fn schedule(&self, principal: &Principal, namespace: &str, name: &str) -> Result<()> {
+        self.set_schedule(principal, namespace, name).await
+    }
+
+    async fn pause_schedule(&self, scope: &Scope, namespace: &str, name: &str) -> Result<ScheduleRecord> {
+        self.stop_schedule(scope, namespace, name).await
+    }
+
+    async fn resume_schedule(&self, scope: &Scope, namespace: &str, name: &str) -> Result<ScheduleRecord> {
+        self.go_on_with_schedule(scope, namespace, name).await
     }
 
     async fn start(&self, principal: &Principal, start: StartRun) -> Result<Run> {
@@ -143,6 +159,7 @@ impl Runner for Temporal {
             text: resolved.text,
             input: start.input,
             directory: start.directory,
+            trigger: start.trigger,
         };
         let id = self.runtime.start(principal, start).await?;
         self.get(&principal.scope(), id).await
@@ -234,6 +251,7 @@ impl Runner for Temporal {
             return Err(unsupported("letting the runs of one owner go on"));
         }
         let begin = async || {
+            self.runtime.follow_schedules().await?;
             let worker = TemporalWorker::start(self.runtime.clone()).await?;
             Ok::<_, Error>(Mutex::new(Some(worker)))
         };

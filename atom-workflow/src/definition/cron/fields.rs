@@ -15,6 +15,19 @@ impl Field {
         u32::try_from(value).is_ok_and(|value| self.values & (1 << value) != 0)
     }
 
+    /// The values that match and that the kind of field has, as ranges from the first to the last.
+    #[cfg(feature = "temporal")]
+    pub(super) fn ranges(self, values: std::ops::RangeInclusive<i8>) -> Vec<(i8, i8)> {
+        let mut ranges: Vec<(i8, i8)> = Vec::new();
+        for value in values.filter(|value| self.has(*value)) {
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == value => *last = value,
+                _ => ranges.push((value, value)),
+            }
+        }
+        ranges
+    }
+
     /// The first value that matches, from this one on.
     pub(super) fn next(self, from: i8) -> Option<i8> {
         let rest = self.values.checked_shr(u32::try_from(from).ok()?)?;

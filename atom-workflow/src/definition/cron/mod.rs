@@ -8,6 +8,8 @@
 //! `*`. A fixed time that the clock skips counts once the clock has been moved; one that comes twice counts the first
 //! time. Other expressions simply follow what the clock shows.
 
+#[cfg(feature = "temporal")]
+mod calendar;
 mod fields;
 
 use std::fmt;
@@ -17,6 +19,8 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
+#[cfg(feature = "temporal")]
+pub(crate) use calendar::Dates;
 use fields::{DAYS, Field, HOURS, MINUTES, MONTHS, WEEKDAYS};
 
 /// How far the next time is looked for: a 29 February may be eight years away.

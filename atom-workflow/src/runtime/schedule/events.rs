@@ -153,11 +153,11 @@ impl Runtime {
         let at = retry.map_or(now, |failure| failure.at);
         // What the last event completes is one set, whenever it is read.
         let cause = format!("event {offset}");
-        let started = self.start_scheduled(turn, &cause, at, events).await;
+        let started = self.start_scheduled(turn, &cause, at, events, self).await;
         let mut turn = turn.clone();
         match started {
             Ok(run) => {
-                turn.note_start(&run, at);
+                turn.note_start(run, at);
                 turn.trigger.seen = Some(offset);
                 self.put(&turn).await
             }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use atom_core::storage::{
-    MissedRuns, RunRecord, RunTrigger, ScheduleFailure, ScheduleRecord, ScheduleTrigger, ScheduledTrigger,
+    MissedRuns, RunTrigger, ScheduleFailure, ScheduleRecord, ScheduleTrigger, ScheduledTrigger,
 };
-use atom_core::{CloudEvent, Error, ErrorCode, Result, RunId};
+use atom_core::{CloudEvent, Error, ErrorCode, Principal, Result, RunId};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -26,6 +27,20 @@ const FAILED: &str = "dev.atom.schedule.failed";
 /// The namespace of the ids of scheduled runs (RFC 9562, section 5.5), made up once.
 const RUNS: [u8; 16] = *b"atom schedules 1";
 
+/// Starts the runs of schedules: the runtime itself, or what carries runs out in its place.
+#[async_trait]
+pub(crate) trait Starter: Send + Sync {
+    /// Starts a run, once for each id.
+    async fn start_due(&self, principal: &Principal, start: StartRun) -> Result<RunId>;
+}
+
+#[async_trait]
+impl Starter for Runtime {
+    async fn start_due(&self, principal: &Principal, start: StartRun) -> Result<RunId> {
+        self.start(principal, start).await.map(|run| run.id)
+    }
+}
+
 /// Where events about a schedule come from.
 pub(super) fn source(schedule: &ScheduleRecord) -> String {
     let (namespace, name) = schedule.cursor();
@@ -33,20 +48,19 @@ pub(super) fn source(schedule: &ScheduleRecord) -> String {
 }
 
 impl Runtime {
-    /// Does what is due of a trigger that time decides about.
-    pub(super) async fn fire(&self, mut turn: Turn) -> Result<()> {
+    /// Does what is due by now of a trigger that time decides about.
+    pub(super) async fn fire(&self, mut turn: Turn, now: Timestamp, starter: &dyn Starter) -> Result<()> {
         if !self.is_latest(&turn.schedule).await? {
             return self.follow_latest(&turn.schedule).await;
         }
-        let now = self.inner.parts.clock.now();
         let Some(next_at) = turn.trigger.next_at else {
             // There is nothing to try again.
             turn.trigger.failure = None;
             return self.put(&turn).await.map(drop);
         };
         match Times::of(&turn.trigger.trigger, turn.schedule.since) {
-            Ok(Some(times)) => self.fire_at(turn, &times, next_at, now).await,
-            Ok(None) => self.fire_after(turn, next_at, now).await,
+            Ok(Some(times)) => self.fire_at(turn, &times, next_at, now, starter).await,
+            Ok(None) => self.fire_after(turn, next_at, now, starter).await,
             Err(error) => {
                 let give_up = |trigger: &mut ScheduledTrigger| trigger.next_at = None;
                 self.fail(turn, next_at, now, error, give_up).await
@@ -55,7 +69,14 @@ impl Runtime {
     }
 
     /// Starts the runs of the times up to now.
-    async fn fire_at(&self, mut turn: Turn, times: &Times, next_at: Timestamp, now: Timestamp) -> Result<()> {
+    async fn fire_at(
+        &self,
+        mut turn: Turn,
+        times: &Times,
+        next_at: Timestamp,
+        now: Timestamp,
+        starter: &dyn Starter,
+    ) -> Result<()> {
         let failure = turn.trigger.failure.as_ref();
         let due = match failure.filter(|failure| failure.retry_at.is_some()) {
             // A start that failed comes first; what came due meanwhile is looked at afterwards.
@@ -67,8 +88,8 @@ impl Runtime {
         };
         for at in due.fires {
             let cause = turn.cause(&at.to_string());
-            match self.start_scheduled(&turn, &cause, at, json!({})).await {
-                Ok(run) => turn.note_start(&run, at),
+            match self.start_scheduled(&turn, &cause, at, json!({}), starter).await {
+                Ok(run) => turn.note_start(run, at),
                 Err(error) => {
                     let give_up = |trigger: &mut ScheduledTrigger| trigger.next_at = times.next_after(at);
                     return self.fail(turn, at, now, error, give_up).await;
@@ -81,17 +102,23 @@ impl Runtime {
     }
 
     /// Starts the run that follows the one before.
-    async fn fire_after(&self, mut turn: Turn, at: Timestamp, now: Timestamp) -> Result<()> {
+    async fn fire_after(
+        &self,
+        mut turn: Turn,
+        at: Timestamp,
+        now: Timestamp,
+        starter: &dyn Starter,
+    ) -> Result<()> {
         // A clock that was set back may show the same time again, but each run has one that follows it.
         let cause = match turn.trigger.last_run {
             Some(run) => format!("after {run}"),
             None => format!("first {}", turn.schedule.since),
         };
-        match self.start_scheduled(&turn, &cause, at, json!({})).await {
+        match self.start_scheduled(&turn, &cause, at, json!({}), starter).await {
             Ok(run) => {
-                turn.note_start(&run, at);
+                turn.note_start(run, at);
                 turn.trigger.next_at = None;
-                turn.trigger.awaits = Some(run.id);
+                turn.trigger.awaits = Some(run);
                 self.put(&turn).await?;
                 // It may have ended already, before anybody knew that this is waited for.
                 self.inner.bell.ring(key(&turn.schedule));
@@ -150,7 +177,8 @@ impl Runtime {
         cause: &str,
         at: Timestamp,
         input: Value,
-    ) -> Result<RunRecord> {
+        starter: &dyn Starter,
+    ) -> Result<RunId> {
         let schedule = &turn.schedule;
         let scope = schedule.principal.scope();
         let workflow = self.load(&scope, &schedule.workflow.hash).await?;
@@ -158,7 +186,19 @@ impl Runtime {
         let mut start = StartRun::new(workflow, text, input);
         start.id = Some(run_id(schedule, cause));
         start.trigger = Some(RunTrigger::Schedule { at });
-        self.start(&schedule.principal, start).await
+        starter.start_due(&schedule.principal, start).await
+    }
+
+    /// Notes what is wrong with a trigger, so that it holds up no other; what is wrong with the engine is its business.
+    pub(super) async fn note(&self, turn: Turn, now: Timestamp, result: Result<()>) -> Result<()> {
+        match result {
+            Err(error) if !is_of_the_engine(&error) => {
+                let at = turn.trigger.next_at.unwrap_or(now);
+                self.fail(turn, at, now, error, |trigger| trigger.next_at = None)
+                    .await
+            }
+            other => other,
+        }
     }
 
     /// Notes that a start has failed, to be tried again later or, after many attempts, not any more.
@@ -282,7 +322,7 @@ fn run_id(schedule: &ScheduleRecord, cause: &str) -> RunId {
 }
 
 /// Whether an error is the store's or the closing engine's: it says nothing about the workflow.
-pub(super) fn is_of_the_engine(error: &Error) -> bool {
+fn is_of_the_engine(error: &Error) -> bool {
     matches!(
         error.code(),
         ErrorCode::StorageFailed | ErrorCode::StorageFull | ErrorCode::Closed | ErrorCode::Conflict

@@ -6,8 +6,13 @@
 //!
 //! One task, begun with [`Runtime::start_schedules`], looks after the schedules of everybody. It sleeps until the
 //! earliest time of all, until events come, or until a schedule is changed.
+//!
+//! Where runs are carried out elsewhere, something else keeps the time and asks for what is due of one schedule
+//! (`elsewhere.rs`); the records and the rules are the same.
 
 mod due;
+#[cfg(feature = "temporal")]
+mod elsewhere;
 mod events;
 mod fire;
 mod turn;
@@ -29,6 +34,8 @@ use tokio::sync::Notify;
 use super::{Runtime, StartRun};
 use crate::definition::{CalendarDuration, Trigger};
 use due::Times;
+#[cfg(feature = "temporal")]
+pub(crate) use fire::Starter;
 
 /// How often a change is tried that others get in the way of.
 const MAX_CHANGES: usize = 100;
@@ -246,6 +253,21 @@ impl Runtime {
         name: &str,
         id: Option<RunId>,
     ) -> Result<RunRecord> {
+        let start = self.triggered(principal, namespace, name, id).await?;
+        self.start(principal, start).await
+    }
+
+    /// The run that [`trigger_schedule`](Self::trigger_schedule) starts, for what carries runs out in the place of this runtime.
+    ///
+    /// # Errors
+    /// `not_found` when there is no schedule, `invalid_request` when it starts runs with events, `storage_failed`.
+    pub async fn triggered(
+        &self,
+        principal: &Principal,
+        namespace: &str,
+        name: &str,
+        id: Option<RunId>,
+    ) -> Result<StartRun> {
         let scope = principal.scope();
         let schedule = self.scheduled(&scope, namespace, name).await?;
         let mut triggers = schedule.triggers.iter();
@@ -261,7 +283,7 @@ impl Runtime {
         start.trigger = Some(RunTrigger::Schedule {
             at: self.inner.parts.clock.now(),
         });
-        self.start(principal, start).await
+        Ok(start)
     }
 
     async fn document(&self, scope: &Scope, hash: &str) -> Result<String> {

@@ -1,6 +1,7 @@
 //! The turn of one trigger: what is due of a schedule is done trigger by trigger.
 
-use atom_core::storage::{RunRecord, ScheduleRecord, ScheduledTrigger};
+use atom_core::RunId;
+use atom_core::storage::{ScheduleRecord, ScheduledTrigger};
 use jiff::Timestamp;
 
 /// One trigger of a schedule whose turn it is.
@@ -67,10 +68,10 @@ impl Turn {
     }
 
     /// Notes a run that was started.
-    pub(super) fn note_start(&mut self, run: &RunRecord, at: Timestamp) {
+    pub(super) fn note_start(&mut self, run: RunId, at: Timestamp) {
         self.schedule.last_at = Some(at);
-        self.schedule.last_run = Some(run.id);
-        self.trigger.last_run = Some(run.id);
+        self.schedule.last_run = Some(run);
+        self.trigger.last_run = Some(run);
         self.trigger.failure = None;
     }
 }

@@ -11,7 +11,6 @@ use tokio::sync::watch;
 
 use super::Bell;
 use super::events::Ears;
-use super::fire::is_of_the_engine;
 use super::turn::Turn;
 use crate::runtime::background::Work;
 use crate::runtime::{Inner, Runtime};
@@ -147,22 +146,14 @@ impl Work for Scheduler {
     }
 }
 
-/// Does what is due of one trigger. What is wrong with it is noted with it, so that it holds up no other.
+/// Does what is due of one trigger.
 async fn attend(runtime: &Runtime, turn: Turn, ears: &Ears) -> Result<()> {
     let noted = turn.clone();
+    let now = runtime.inner.parts.clock.now();
     let result = if turn.trigger.trigger == ScheduleTrigger::Events {
         runtime.hear(turn, ears).await
     } else {
-        runtime.fire(turn).await
+        runtime.fire(turn, now, runtime).await
     };
-    match result {
-        Err(error) if !is_of_the_engine(&error) => {
-            let now = runtime.inner.parts.clock.now();
-            let at = noted.trigger.next_at.unwrap_or(now);
-            runtime
-                .fail(noted, at, now, error, |trigger| trigger.next_at = None)
-                .await
-        }
-        other => other,
-    }
+    runtime.note(noted, now, result).await
 }
