@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::redact::Redactor;
-use super::{Runtime, closed, interrupted};
+use super::workers::Looks;
+use super::{Progress, Runtime, closed, interrupted};
 use crate::machine::{Machine, Record};
 
 /// One line of a run's history.
@@ -172,13 +173,14 @@ impl Runtime {
             let (runtime, scope) = (runtime.clone(), scope.clone());
             async move {
                 let mut has_ended = false;
+                let mut looks = Looks::default();
                 let mut replay = match replay {
                     Some(replay) => replay,
                     None => Replay::new(runtime, &scope, run).await?,
                 };
                 loop {
                     // The driver is looked up before the journal is read, so that no entry is missed between.
-                    let handle = replay.runtime.driver(&scope, run)?;
+                    let handle = replay.runtime.driver_if_held(&scope, run)?;
                     let before = replay.next_sequence;
                     let page = replay.page().await?;
                     if replay.next_sequence > before {
@@ -189,7 +191,7 @@ impl Runtime {
                     }
                     let handle = match handle {
                         Some(handle) => Some(handle),
-                        None => replay.runtime.driver(&scope, run)?,
+                        None => replay.runtime.driver_if_held(&scope, run)?,
                     };
                     let Some(mut handle) = handle else {
                         // The run may have ended since the journal was read: then its end is there to read.
@@ -197,21 +199,32 @@ impl Runtime {
                         match (record.status.has_ended(), has_ended) {
                             (true, false) => has_ended = true,
                             (true, true) => return Err(diverged(run)),
-                            (false, _) => return Err(interrupted(run)),
+                            (false, _) if replay.runtime.workers().is_none() => return Err(interrupted(run)),
+                            // Another engine drives it, or will.
+                            (false, _) => looks.wait(&replay.runtime).await?,
                         }
                         continue;
                     };
+                    let tenure = replay.runtime.inner.membership.tenure();
                     let sequence = replay.next_sequence;
-                    let moved = handle
-                        .progress
-                        .wait_for(|progress| {
-                            progress.entries > sequence || progress.has_ended || progress.stopped.is_some()
-                        })
-                        .await;
-                    match moved {
-                        Ok(progress) if progress.stopped.is_none() || progress.entries > sequence => {}
-                        Ok(progress) => return Err(progress.stopped.clone().unwrap_or_else(closed)),
-                        Err(_) => return Err(closed()),
+                    let has_moved = |progress: &Progress| {
+                        progress.entries > sequence || progress.has_ended || progress.stopped.is_some()
+                    };
+                    let stopped = match handle.progress.wait_for(has_moved).await {
+                        Ok(progress) if progress.stopped.is_none() || progress.entries > sequence => None,
+                        Ok(progress) => Some(progress.stopped.clone().unwrap_or_else(closed)),
+                        Err(_) => Some(closed()),
+                    };
+                    match stopped {
+                        None => {}
+                        // Others go on with it, or this engine as another worker.
+                        Some(error)
+                            if replay.runtime.has_left(&tenure)
+                                || replay.runtime.is_lost_to_others(&error) =>
+                        {
+                            looks.wait(&replay.runtime).await?;
+                        }
+                        Some(error) => return Err(error),
                     }
                 }
             }

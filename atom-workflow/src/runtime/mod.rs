@@ -536,7 +536,10 @@ impl Runtime {
         let record = match self.workers() {
             Some(workers) if !self.holds(&record) => match self.seize(workers, &record).await? {
                 Some(record) => record,
-                None => return self.ask(workers, scope, run, &event).await,
+                None => match self.ask(workers, scope, run, &event).await? {
+                    Some(record) => record,
+                    None => return Ok(()),
+                },
             },
             _ => record,
         };

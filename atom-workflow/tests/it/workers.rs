@@ -10,7 +10,9 @@ use atom_core::storage::{
 };
 use atom_core::{CloudEvent, ErrorCode};
 use atom_workflow::definition::Workflow;
+use atom_workflow::machine::RecordKind;
 use atom_workflow::runtime::{Decide, StartRun};
+use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -278,6 +280,80 @@ async fn a_run_goes_to_a_worker_that_has_its_functions() {
     let ended = crew.benches[0].wait(&run).await;
     assert_eq!(ended.output, Some(json!({ "n": 1 })));
     assert_eq!(crew.holder(&run).await, Some(2));
+}
+
+/// What happens to a run is told at every engine, from its beginning to its end.
+#[tokio::test]
+async fn what_happens_to_a_run_is_told_wherever_it_is() {
+    let crew = Crew::of(&[true, true]).await;
+    let run = crew.benches[0].start(TWO_STEPS, json!({})).await;
+    crew.until_called(0, "gate", 1).await;
+    let runtime = &crew.benches[1].runtime;
+    let mut told = runtime.follow(crew.benches[1].scope(), run.id, 0);
+    let first = told.next().await.unwrap().unwrap();
+    assert_eq!(first.offset, 1);
+    let follow = told.map(Result::unwrap).collect::<Vec<_>>();
+    // It is another's in the middle of it, who is the one that tells from then on.
+    let (rest, ()) = tokio::join!(follow, async {
+        crew.stores[0].lose_lease();
+        crew.until_called(1, "gate", 1).await;
+        crew.gates[1].add_permits(1);
+    });
+    let history = runtime.history(&crew.benches[1].scope(), run.id).await.unwrap();
+    assert_eq!(rest, history[1..]);
+    assert!(matches!(
+        rest.last().unwrap().record.what,
+        RecordKind::RunCompleted { .. }
+    ));
+
+    // Whoever told it loses it.
+    let run = crew.benches[1].start(TWO_STEPS, json!({})).await;
+    crew.until_called(1, "gate", 2).await;
+    let told = runtime.follow(crew.benches[1].scope(), run.id, 0);
+    crew.stores[0].rejoin();
+    let follow = told.map(Result::unwrap).collect::<Vec<_>>();
+    let others = async {
+        crew.stores[1].lose_lease();
+        crew.until_called(0, "gate", 2).await;
+        crew.stores[1].rejoin();
+        crew.gates[0].add_permits(2);
+    };
+    let (told, ()) = tokio::select! {
+        both = async { tokio::join!(follow, others) } => both,
+        () = keep_time_moving(&crew.benches[0]) => unreachable!("time never ends"),
+        () = keep_time_moving(&crew.benches[1]) => unreachable!("time never ends"),
+    };
+    assert!(matches!(
+        told.last().unwrap().record.what,
+        RecordKind::RunCompleted { .. }
+    ));
+}
+
+/// A run that all who are there refuse can be ended all the same.
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_functions_nobody_has_can_be_cancelled() {
+    let crew = Crew::of(&[false, true, true]).await;
+    let special = TypedFunction::new("special", "Only one has it.", |n: Value, _| async move { Ok(n) });
+    crew.benches[2].functions.register(Arc::new(special)).unwrap();
+    let steps = "- one: { call: gate, with: { n: 1 } }\n- two: { call: special, with: { n: 1 } }";
+    let run = loop {
+        match crew.benches[0].try_start(steps, json!({})).await {
+            Ok(run) => break run,
+            // The others have not told yet.
+            Err(error) => assert_eq!(error.code(), ErrorCode::NotFound, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    crew.until_called(2, "gate", 1).await;
+    crew.stores[2].lose_lease();
+    let scope = crew.benches[0].scope();
+    let cancelled = crew.benches[0]
+        .runtime
+        .cancel(&scope, run.id, None)
+        .await
+        .unwrap();
+    assert_eq!(cancelled.status, RunStatus::Cancelled);
+    assert_eq!(crew.calls("special"), 0);
 }
 
 /// What is under way in an engine that drains comes to its end there, and what follows is done by another.

@@ -13,11 +13,38 @@ use crate::runtime::{Runtime, ended};
 /// How long a worker may take until it has a letter, and then again until it has answered.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a run that nobody holds is left to those who are there to take it, before it is cancelled by who asks for that:
+/// those who are there may all lack its functions.
+const TURN: Duration = Duration::from_secs(5);
+
 /// How often is looked for an answer that no news told of.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// The pauses after which is looked whether a run has ended that another worker holds: the first, and the longest.
+/// The pauses after which is looked how far a run has come that another worker holds: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+
+/// Looking again and again, less often the longer nothing happens.
+#[derive(Debug)]
+pub(in crate::runtime) struct Looks {
+    pause: Duration,
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self { pause: PAUSES.0 }
+    }
+}
+
+impl Looks {
+    /// Waits until it is time to look, or the runtime closes.
+    pub(in crate::runtime) async fn wait(&mut self, runtime: &Runtime) -> Result<()> {
+        tokio::select! {
+            () = runtime.inner.shutdown.cancelled() => {}
+            () = tokio::time::sleep(self.pause) => self.pause = (self.pause * 2).min(PAUSES.1),
+        }
+        runtime.check_open()
+    }
+}
 
 impl Runtime {
     /// Takes a run that nobody holds, so that it can be asked here; not when somebody else is there to take it, whose
@@ -37,14 +64,15 @@ impl Runtime {
         self.record(&scope, run.id).await.map(Some)
     }
 
-    /// Asks something of a run through whoever holds it, or will; returns once it is done durably.
+    /// Asks something of a run through whoever holds it, or will; returns once it is done durably. A run that is to be cancelled
+    /// and that nobody takes is given, as this worker's: nobody has been asked then.
     pub(in crate::runtime) async fn ask(
         &self,
         workers: &dyn WorkerStore,
         scope: &Scope,
         run: RunId,
         event: &Event,
-    ) -> Result<()> {
+    ) -> Result<Option<RunRecord>> {
         let mut news = workers.news();
         let letter = workers.post(scope, run, &encode(event)?, true).await?;
         let posted_at = Instant::now();
@@ -52,9 +80,15 @@ impl Runtime {
             news.mark_unchanged();
             let is_late = posted_at.elapsed() > PATIENCE;
             match workers.delivery(letter).await? {
-                Delivery::Answered(answer) => return answer.map_err(Error::from),
+                Delivery::Answered(answer) => return answer.map(|()| None).map_err(Error::from),
                 Delivery::Waiting => {
                     let has_ended = self.record(scope, run).await?.status.has_ended();
+                    let is_left = posted_at.elapsed() > TURN && matches!(event, Event::Cancelled { .. });
+                    if is_left && !has_ended && workers.claim_run(scope, run).await? {
+                        // Whoever took the letter before has died since.
+                        workers.withdraw(letter).await?;
+                        return self.record(scope, run).await.map(Some);
+                    }
                     if (has_ended || is_late) && workers.withdraw(letter).await? {
                         return Err(if has_ended { ended() } else { nobody(run) });
                     }
@@ -74,17 +108,14 @@ impl Runtime {
 
     /// Waits until a run that another worker holds, or nobody yet, has ended or is this engine's.
     pub(in crate::runtime) async fn wait_elsewhere(&self, scope: &Scope, run: RunId) -> Result<()> {
-        let mut pause = PAUSES.0;
+        let mut looks = Looks::default();
+        self.check_open()?;
         loop {
-            self.check_open()?;
             let record = self.record(scope, run).await?;
             if record.status.has_ended() || self.is_driven(scope, run) {
                 return Ok(());
             }
-            tokio::select! {
-                () = self.inner.shutdown.cancelled() => {}
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSES.1),
-            }
+            looks.wait(self).await?;
         }
     }
 }

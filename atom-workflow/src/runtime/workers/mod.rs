@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Runtime;
 use crate::definition::Workflow;
+pub(super) use ask::Looks;
 use claim::Claims;
 use deliver::Letters;
 
