@@ -1,11 +1,10 @@
 //! Runs outlive their workers, and their histories.
 
-use std::process::{Child, Command, Stdio};
-
 use atom_core::CloudEvent;
 use atom_workflow::temporal::{TemporalLimits, TemporalRuntime, TemporalWorker};
 use serde_json::{Value, json};
 
+use crate::process::Process;
 use crate::support::document;
 use crate::world::{World, completed, config, deploy, limits, parts};
 
@@ -38,35 +37,13 @@ async fn worker_of_another_process() {
     std::future::pending::<()>().await;
 }
 
-/// A process with a worker; killed when it is dropped.
-struct Process(Child);
-
-impl Process {
-    fn start(target: &str) -> Self {
-        let process = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "lasting::worker_of_another_process"])
-            .env(TARGET, target)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Self(process.unwrap())
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_goes_on_with_another_worker_when_its_worker_is_killed() {
     let Some(mut world) = World::idle("killed", limits()).await else {
         return;
     };
     let target = crate::server::TestTemporal::shared().await.unwrap().target();
-    let process = Process::start(&target);
+    let process = Process::start("lasting::worker_of_another_process", &[(TARGET, &target)]);
     let run = world.start(LONG, json!({})).await;
     // The killed worker has made the first call, waited, and listens.
     world.until_event(run, "atom.hear").await;

@@ -9,8 +9,10 @@
 
 mod alike;
 mod histories;
+mod killed;
 mod lasting;
 mod messages;
+mod process;
 mod sealed;
 mod server;
 #[expect(dead_code, reason = "the other tests use the rest")]
