@@ -6,6 +6,7 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
+//! use std::time::Duration;
 //! use atom_core::{Principal, Scope};
 //! use atom_workflow::definition::Workflow;
 //! use atom_workflow::temporal::{TemporalConfig, TemporalParts, TemporalRuntime, TemporalStart, TemporalWorker};
@@ -31,7 +32,7 @@
 //! let run = runtime.start(&ada, start).await?;
 //! let ended = runtime.wait(&ada.scope(), run).await?;
 //! assert_eq!(ended.output, Some(json!({ "greeting": "Hello Ada" })));
-//! worker.stop().await
+//! worker.stop(Duration::from_secs(5)).await
 //! # }
 //! ```
 //!

@@ -60,12 +60,12 @@ impl Temporal {
         })
     }
 
-    /// Stops the worker for good.
-    async fn stop(&self) -> Result<()> {
+    /// Stops the worker for good; what it has begun may come to its end for at most `grace`.
+    async fn stop(&self, grace: Duration) -> Result<()> {
         let worker = self.worker.get_or_init(async || Mutex::new(None)).await;
         let worker = worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         match worker {
-            Some(worker) => worker.stop().await,
+            Some(worker) => worker.stop(grace).await,
             None => Ok(()),
         }
     }
@@ -241,12 +241,12 @@ impl Runner for Temporal {
         Ok(Vec::new())
     }
 
-    async fn drain(&self, _grace: Duration) -> Result<()> {
-        self.stop().await
+    async fn drain(&self, grace: Duration) -> Result<()> {
+        self.stop(grace).await
     }
 
     async fn close(&self, grace: Duration) -> Result<()> {
-        let stopped = self.stop().await;
+        let stopped = self.stop(grace).await;
         self.embedded.close(grace).await;
         stopped
     }
