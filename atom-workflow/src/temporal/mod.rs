@@ -50,6 +50,7 @@
 //!   just after it began, a moment later than in the embedded runtime. A run that listens for events of any type has all events
 //!   of its owner in its history meanwhile.
 //! * Runs that runs start are child workflows.
+//! * A run that is started once under a key has an id that follows from its owner, its workflow and the key.
 //! * A long history is begun anew (*continue-as-new*) between two tasks of the workflow's own list, as a long journal is. One
 //!   that becomes full all the same ends the run with an error of the type `urn:atom:error:limit`, and what it has done is
 //!   undone.
@@ -59,7 +60,7 @@
 //! Inputs, arguments, answers, errors, documents and secrets are sealed with the operator's keys, which are in the vault (see
 //! [`KEY_NAME`]) and which the server has not. What it has altered or made up is refused; that it exchanges one sealed payload
 //! for another is not noticed. It sees names of workflows, ids of approvals, which runs are paused, how many activities of
-//! which kind a run has, and when. Sealed payloads over 64 KiB stay in the store, among the operator's documents, where they are kept for good. A history
+//! which kind a run has, and when, and which runs of an owner have the same label, but not which. Sealed payloads over 64 KiB stay in the store, among the operator's documents, where they are kept for good. A history
 //! holds the secrets of its run, sealed, as they were when it began: a replay needs them. So a run goes on with them until it has
 //! ended or goes on with a new history.
 //!
@@ -68,9 +69,9 @@
 //!
 //! # What is not carried over
 //!
-//! * Documents that limit how many runs go on at once, that compute an idempotency key or that subscribe are refused.
-//! * Runs have no record in the store: reruns, migrations, recordings, dry runs, statistics, alerts, tags and indexed fields,
-//!   retention (the server's namespace has its own) and step by step histories are not there.
+//! * Documents that limit how many runs go on at once or that subscribe are refused.
+//! * Runs have no record in the store: reruns, migrations, recordings, dry runs, statistics, alerts, retention (the server's
+//!   namespace has its own) and step by step histories are not there. Runs that runs start have no tags and indexed fields.
 //! * Lifecycle events and events about approvals are not told. Approvals are seen while they are
 //!   pending, with [`TemporalRuntime::approvals`].
 //! * Schedules start runs of the embedded runtime only.
@@ -79,6 +80,7 @@
 mod action;
 mod activities;
 mod approvals;
+mod began;
 mod carried;
 mod client;
 mod codec;
@@ -90,17 +92,20 @@ mod key;
 mod listing;
 mod message;
 mod replay;
+mod start;
+mod told;
 mod underway;
 mod weight;
 mod worker;
 
-pub use client::{Ended, TemporalRuntime, TemporalStart};
+pub use client::{Ended, TemporalRuntime};
 pub use codec::KEY_NAME;
 pub use interpreter::RunView;
 pub use key::ensure_key;
 pub use listing::ListedRun;
 pub use message::Asked;
 pub use replay::replay;
+pub use start::TemporalStart;
 pub use worker::TemporalWorker;
 
 use std::sync::Arc;

@@ -300,6 +300,17 @@ async fn a_long_history_is_begun_anew_and_forgets_nothing() {
     assert!(is_continued(first), "{first}");
     // However many histories it has, it is listed once.
     assert_eq!(world.until_listed(1).await[0].id, run);
+    // And all of them are removed with it.
+    let server = TestTemporal::shared().await.unwrap();
+    let attributes = &first["attributes"]["WorkflowExecutionStartedEventAttributes"];
+    let query = format!("WorkflowId = {}", attributes["workflow_id"]);
+    let histories = || {
+        let listed = server.by_hand(&["workflow", "list", "-o", "json", "--query", &query]);
+        serde_json::from_str::<Vec<Value>>(&listed).unwrap().len()
+    };
+    assert!(histories() > 1);
+    world.runtime.delete(&world.scope(), run).await.unwrap();
+    crate::world::soon(async || (histories() == 0).then_some(())).await;
     world.stop().await;
 }
 

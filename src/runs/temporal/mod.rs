@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use atom_core::storage::{ApprovalFilter, ApprovalRecord, Page, PageRequest, RunFilter, RunStatus};
 use atom_core::{ApprovalId, CloudEvent, Error, ErrorCode, Principal, Result, RunId, Scope};
 use atom_workflow::definition::Workflow;
-use atom_workflow::runtime::{Decide, Runtime, StartRun};
+use atom_workflow::runtime::{Decide, HistoryEntry, Runtime, StartRun, Step};
 use atom_workflow::temporal::{
     ListedRun, TemporalConfig, TemporalLimits, TemporalParts, TemporalRuntime, TemporalStart, TemporalWorker,
     ensure_key,
@@ -20,7 +20,7 @@ use atom_workflow::temporal::{
 use tokio::sync::OnceCell;
 
 use super::{Runner, RunnerParts};
-use crate::api::Run;
+use crate::api::{Run, RunWaits};
 
 /// A connection to the server, and the worker of this engine.
 #[derive(Debug)]
@@ -92,9 +92,9 @@ fn shown(run: ListedRun) -> Run {
         parent: None,
         rerun_of: None,
         trigger: None,
-        tags: Default::default(),
-        fields: Default::default(),
-        idempotency_key: None,
+        tags: run.labels.tags,
+        fields: run.labels.fields,
+        idempotency_key: run.idempotency_key,
         admission: None,
         created_at: run.created_at,
         updated_at: run.ended_at.unwrap_or(run.created_at),
@@ -124,14 +124,6 @@ impl Runner for Temporal {
     }
 
     async fn start(&self, principal: &Principal, start: StartRun) -> Result<Run> {
-        if start.idempotency_key.is_some() {
-            return Err(unsupported(
-                "'idempotency_key' (a chosen 'id' starts a run once, too)",
-            ));
-        }
-        if !start.tags.is_empty() {
-            return Err(unsupported("'tags'"));
-        }
         let directory = start.directory.as_deref();
         let resolved = self
             .embedded
@@ -143,6 +135,8 @@ impl Runner for Temporal {
             text: resolved.text,
             input: start.input,
             directory: start.directory,
+            idempotency_key: start.idempotency_key,
+            tags: start.tags,
         };
         let id = self.runtime.start(principal, start).await?;
         self.get(&principal.scope(), id).await
@@ -176,6 +170,39 @@ impl Runner for Temporal {
             items: listed.items.into_iter().map(shown).collect(),
             next: listed.next,
         })
+    }
+
+    async fn count(&self, scope: &Scope, filter: &RunFilter) -> Result<u64> {
+        self.runtime.count(scope, filter).await
+    }
+
+    async fn waits(&self, scope: &Scope, id: RunId) -> Result<RunWaits> {
+        let viewed = self.runtime.view(scope, id).await;
+        let status = self.runtime.run(scope, id).await?.status;
+        let items = match viewed {
+            Ok(view) => view.waits,
+            Err(_) if status.has_ended() => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(RunWaits {
+            status,
+            // Whoever has told what it waits for.
+            is_driven: !status.has_ended(),
+            items,
+            stuck: Vec::new(),
+        })
+    }
+
+    async fn history(&self, scope: &Scope, id: RunId, after: u64, limit: usize) -> Result<Vec<HistoryEntry>> {
+        self.runtime.history_page(scope, id, after, limit).await
+    }
+
+    async fn steps(&self, scope: &Scope, id: RunId, after: u64, limit: usize) -> Result<Vec<Step>> {
+        self.runtime.steps(scope, id, after, limit).await
+    }
+
+    async fn delete(&self, scope: &Scope, id: RunId) -> Result<()> {
+        self.runtime.delete(scope, id).await
     }
 
     async fn cancel(&self, scope: &Scope, id: RunId, reason: Option<String>) -> Result<Run> {
