@@ -51,6 +51,8 @@
 //!   of its owner in its history meanwhile.
 //! * Runs that runs start are child workflows.
 //! * A run that is started once under a key has an id that follows from its owner, its workflow and the key.
+//! * What has happened to a run is told by replaying its history where that is asked for, see
+//!   [`TemporalRuntime::history_page`].
 //! * A long history is begun anew (*continue-as-new*) between two tasks of the workflow's own list, as a long journal is. One
 //!   that becomes full all the same ends the run with an error of the type `urn:atom:error:limit`, and what it has done is
 //!   undone.
@@ -70,8 +72,8 @@
 //! # What is not carried over
 //!
 //! * Documents that limit how many runs go on at once or that subscribe are refused.
-//! * Runs have no record in the store: reruns, migrations, recordings, dry runs, statistics, alerts, retention (the server's
-//!   namespace has its own) and step by step histories are not there. Runs that runs start have no tags and indexed fields.
+//! * Runs have no record in the store: reruns, migrations, recordings, dry runs, statistics, alerts and retention (the server's
+//!   namespace has its own) are not there. Runs that runs start have no tags and indexed fields.
 //! * Lifecycle events and events about approvals are not told. Approvals are seen while they are
 //!   pending, with [`TemporalRuntime::approvals`].
 //! * Schedules start runs of the embedded runtime only.

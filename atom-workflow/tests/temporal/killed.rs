@@ -197,9 +197,9 @@ async fn survive(number: usize, name: &str, when: When, notes: &Path) -> String 
     if (ended.status, &error["title"], &error["detail"])
         != (RunStatus::Faulted, &json!("End"), &json!("last"))
     {
-        write!(
+        writeln!(
             failed,
-            "{name} {when:?}: ended as {:?} with {error}\n",
+            "{name} {when:?}: ended as {:?} with {error}",
             ended.status
         )
         .unwrap();
@@ -214,11 +214,7 @@ async fn survive(number: usize, name: &str, when: When, notes: &Path) -> String 
         let may_repeat = when == When::Answered && call != name && begins_after(call, name);
         let is_right = keys.len() == times || (may_repeat && keys.len() == 2);
         if !is_right || keys.iter().any(|key| *key != keys[0]) {
-            write!(
-                failed,
-                "{name} {when:?}: {call} was done with the keys {keys:?}\n"
-            )
-            .unwrap();
+            writeln!(failed, "{name} {when:?}: {call} was done with the keys {keys:?}").unwrap();
         }
     }
     failed

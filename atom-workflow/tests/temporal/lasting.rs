@@ -157,11 +157,11 @@ fn a_worker_that_nobody_stops_ends_with_the_runtime_it_works_with() {
             let mut world = World::new(&format!("ended-{is_dropped}")).await?;
             world.start("- go: { call: hang }", json!({})).await;
             world.until_calls("hang", 1).await;
-            if !is_dropped {
-                std::mem::forget(world.worker.take());
-            }
-            Some(Arc::downgrade(&world.parts))
+            let worker = world.worker.take();
+            let parts = Arc::downgrade(&world.parts);
+            Some((parts, worker.filter(|_| !is_dropped)))
         });
+        let (parts, _worker) = parts.unzip();
         drop(tokio);
         // Nothing of it is left that would go on without its timers.
         assert!(parts.is_none_or(|parts| parts.strong_count() == 0));
