@@ -57,7 +57,11 @@ impl TemporalRuntime {
             Error::invalid_request("the target must be a URL, such as http://127.0.0.1:7233")
                 .with_source(error)
         })?;
-        let tls = (target.scheme() == "https").then(TlsOptions::default);
+        let tls = (target.scheme() == "https").then(|| {
+            let mut tls = TlsOptions::default();
+            tls.server_root_ca_cert.clone_from(&config.authority);
+            tls
+        });
         let api_key = config.api_key.as_ref().map(|key| key.expose().to_owned());
         let options = ConnectionOptions::new(target)
             .maybe_tls_options(tls)

@@ -19,6 +19,7 @@
 //!     task_queue: "atom".to_owned(),
 //!     operator,
 //!     api_key: None,
+//!     authority: None,
 //! };
 //! let runtime = TemporalRuntime::connect(Arc::new(parts), config).await?;
 //! let worker = TemporalWorker::start(runtime.clone()).await?;
@@ -191,6 +192,8 @@ pub struct TemporalConfig {
     pub operator: Scope,
     /// What to show the server.
     pub api_key: Option<Secret>,
+    /// Certificates in PEM of who signs that of the server, instead of those that the system trusts.
+    pub authority: Option<Vec<u8>>,
 }
 
 /// The id of a run's workflow: runs of different owners may have the same id.

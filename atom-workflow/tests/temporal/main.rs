@@ -18,4 +18,5 @@ mod server;
 #[expect(dead_code, reason = "the other tests use the rest")]
 #[path = "../it/support.rs"]
 mod support;
+mod tls;
 mod world;

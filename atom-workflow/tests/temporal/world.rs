@@ -217,6 +217,7 @@ pub(crate) fn config(target: String, task_queue: &str) -> TemporalConfig {
         task_queue: task_queue.to_owned(),
         operator: operator(),
         api_key: None,
+        authority: None,
     }
 }
 

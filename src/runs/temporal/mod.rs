@@ -39,6 +39,7 @@ impl Temporal {
         let (random, now) = (parts.random, parts.clock.now());
         ensure_key(vault.as_ref(), store.as_ref(), &operator, random.as_ref(), now).await?;
         let config = TemporalConfig {
+            authority: address.authority()?,
             target: address.target,
             namespace: address.namespace,
             task_queue: address.task_queue,
