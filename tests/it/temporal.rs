@@ -4,8 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use atom_core::function::TypedFunction;
 use atom_core::storage::{ApprovalStatus, DecisionKind, RunStatus};
 use atom_engine::api::{
     CancelRunRequest, CancelRunsRequest, DecideApprovalRequest, DeleteRunRequest, DeployWorkflowRequest,
@@ -13,8 +16,9 @@ use atom_engine::api::{
     ListRunStepsRequest, ListRunWaitsRequest, ListRunsRequest, ListSecretsRequest, PauseRunRequest,
     PublishEventRequest, ResumeRunRequest, SetSecretRequest, SignalRunRequest, StartRunRequest,
 };
-use atom_engine::{Engine, EngineConfig, ErrorCode, Principal, RunId, Secret};
+use atom_engine::{Engine, EngineConfig, ErrorCode, FunctionContext, Principal, RunId, Secret};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::support::HELLO;
 use server::TestTemporal;
@@ -540,6 +544,60 @@ async fn what_a_run_waits_for_is_told_and_one_that_has_ended_is_removed() {
     // Its key is free again.
     let again = engine.call(start()).await.unwrap();
     assert_eq!((again.id, again.status), (id, RunStatus::Running));
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_drains_finishes_its_calls_and_leaves_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(config) = config(folder.path(), "drains").await else {
+        return;
+    };
+    let (begun, end, count) = (
+        Arc::new(Notify::new()),
+        Arc::new(Notify::new()),
+        Arc::new(AtomicUsize::new(0)),
+    );
+    let open = async || {
+        let (begun, end, count) = (Arc::clone(&begun), Arc::clone(&end), Arc::clone(&count));
+        let slow = TypedFunction::new(
+            "slow",
+            "Answers when it is told to.",
+            move |_: Value, _: FunctionContext| {
+                let (begun, end) = (Arc::clone(&begun), Arc::clone(&end));
+                let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+                async move {
+                    begun.notify_one();
+                    end.notified().await;
+                    Ok(json!(number))
+                }
+            },
+        );
+        let builder = Engine::builder(config.clone()).with_function(Arc::new(slow));
+        builder.open().await.unwrap()
+    };
+    let text = "
+document: { dsl: 1.0.3, namespace: default, name: drains, version: 1.0.0 }
+do:
+  - one: { call: slow }
+  - two: { call: slow, output: { as: '${ [$input, .] }' } }
+";
+    let engine = open().await;
+    let run = engine.call(StartRunRequest::document(text)).await.unwrap().id;
+    begun.notified().await;
+    let (drained, ()) = tokio::join!(engine.drain(Duration::from_secs(60)), async { end.notify_one() });
+    drained.unwrap();
+    // Operations still work.
+    let status = engine.call(GetRunRequest::new(run)).await.unwrap().status;
+    assert_eq!(status, RunStatus::Running);
+    engine.close().await.unwrap();
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    let engine = open().await;
+    end.notify_one();
+    assert_eq!(
+        ended(&engine, run).await,
+        (RunStatus::Completed, Some(json!([1, 2])))
+    );
     engine.close().await.unwrap();
 }
 
