@@ -78,13 +78,13 @@ pub use schedule::upcoming;
 pub use steps::{Step, StepStatus};
 pub use stuck::{Stuck, StuckCause};
 #[cfg(feature = "temporal")]
-#[cfg(feature = "temporal")]
 pub(crate) use {
     history::told,
+    parking::may_be,
+    redact::Redactor,
     start::{idempotency_key, labels},
     steps::Steps,
 };
-pub(crate) use {parking::may_be, redact::Redactor};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
