@@ -73,9 +73,13 @@ impl TemporalWorker {
             let end = CancellationToken::new();
             let _ended = end.clone().drop_guard();
             tokio.spawn(guard.until(end));
-            let _ = started.send(Ok(
-                Box::new(worker.shutdown_handle()) as Box<dyn Fn() + Send + Sync>
-            ));
+            let (shutdown, handle) = (worker.shutdown_handle(), tokio.clone());
+            let stop = move || {
+                // Whoever drops a worker may have left its runtime by then.
+                let _entered = handle.enter();
+                shutdown();
+            };
+            let _ = started.send(Ok(Box::new(stop) as Box<dyn Fn() + Send + Sync>));
             let result = tokio.block_on(async {
                 tokio::select! {
                     biased;

@@ -161,10 +161,12 @@ fn a_worker_that_nobody_stops_ends_with_the_runtime_it_works_with() {
             let parts = Arc::downgrade(&world.parts);
             Some((parts, worker.filter(|_| !is_dropped)))
         });
-        let (parts, _worker) = parts.unzip();
+        let (parts, worker) = parts.unzip();
         drop(tokio);
         // Nothing of it is left that would go on without its timers.
         assert!(parts.is_none_or(|parts| parts.strong_count() == 0));
+        // Late, and without a runtime.
+        drop(worker);
     }
 }
 
