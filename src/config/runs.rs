@@ -30,7 +30,8 @@ pub enum Runs {
     ///
     /// The port is 7233 and the namespace `default` unless given. Parameters: `task_queue`, which engines that share their
     /// runs have in common, `atom` unless given; `api_key`, over TLS only, which otherwise comes from the environment variable
-    /// `ATOM_TEMPORAL_API_KEY`.
+    /// `ATOM_TEMPORAL_API_KEY`; `ca`, the file with the certificates of who signs that of the server, where the system does not
+    /// know them.
     Temporal(Secret),
 }
 

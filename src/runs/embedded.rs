@@ -9,10 +9,10 @@ use atom_core::storage::{
 };
 use atom_core::{ApprovalId, CloudEvent, Error, Principal, Result, RunId, Scope};
 use atom_workflow::definition::Workflow;
-use atom_workflow::runtime::{Decide, Runtime, StartRun, unknown_approval};
+use atom_workflow::runtime::{Decide, HistoryEntry, Runtime, StartRun, Step, unknown_approval};
 
 use super::Runner;
-use crate::api::Run;
+use crate::api::{Run, RunWaits};
 
 /// The embedded runtime.
 #[derive(Debug)]
@@ -82,6 +82,33 @@ impl Runner for Embedded {
             items: items.collect(),
             next: runs.next,
         })
+    }
+
+    async fn count(&self, scope: &Scope, filter: &RunFilter) -> Result<u64> {
+        self.store.count_runs(scope, filter).await
+    }
+
+    async fn waits(&self, scope: &Scope, id: RunId) -> Result<RunWaits> {
+        let items = self.runtime.waits(scope, id).await?;
+        let status = self.get(scope, id).await?.status;
+        Ok(RunWaits {
+            status,
+            is_driven: !status.has_ended() && self.runtime.is_driven(scope, id),
+            items,
+            stuck: self.runtime.stuck_now(scope, id),
+        })
+    }
+
+    async fn history(&self, scope: &Scope, id: RunId, after: u64, limit: usize) -> Result<Vec<HistoryEntry>> {
+        self.runtime.history_page(scope, id, after, limit).await
+    }
+
+    async fn steps(&self, scope: &Scope, id: RunId, after: u64, limit: usize) -> Result<Vec<Step>> {
+        self.runtime.steps(scope, id, after, limit).await
+    }
+
+    async fn delete(&self, scope: &Scope, id: RunId) -> Result<()> {
+        self.runtime.delete_run(scope, id).await
     }
 
     async fn cancel(&self, scope: &Scope, id: RunId, reason: Option<String>) -> Result<Run> {

@@ -13,9 +13,9 @@ use async_trait::async_trait;
 use atom_core::storage::{ApprovalFilter, ApprovalRecord, Page, PageRequest, RunFilter, ScheduleRecord};
 use atom_core::{ApprovalId, CloudEvent, Principal, Result, RunId, Scope};
 use atom_workflow::definition::Workflow;
-use atom_workflow::runtime::{Decide, Runtime, RuntimeSettings, StartRun};
+use atom_workflow::runtime::{Decide, HistoryEntry, Runtime, RuntimeSettings, StartRun, Step};
 
-use crate::api::Run;
+use crate::api::{Run, RunWaits};
 use crate::{EngineConfig, Runs};
 
 /// Carries runs out. Its methods do what the operations of their names say.
@@ -55,6 +55,19 @@ pub(crate) trait Runner: Send + Sync + std::fmt::Debug {
 
     /// Runs without their input and output.
     async fn list(&self, scope: &Scope, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>>;
+
+    /// How many runs a filter shows.
+    async fn count(&self, scope: &Scope, filter: &RunFilter) -> Result<u64>;
+
+    async fn waits(&self, scope: &Scope, id: RunId) -> Result<RunWaits>;
+
+    /// Up to `limit` records of what has happened to a run, those after the offset `after`.
+    async fn history(&self, scope: &Scope, id: RunId, after: u64, limit: usize) -> Result<Vec<HistoryEntry>>;
+
+    /// Up to `limit` steps of a run, those with a number over `after`.
+    async fn steps(&self, scope: &Scope, id: RunId, after: u64, limit: usize) -> Result<Vec<Step>>;
+
+    async fn delete(&self, scope: &Scope, id: RunId) -> Result<()>;
 
     async fn cancel(&self, scope: &Scope, id: RunId, reason: Option<String>) -> Result<Run>;
 

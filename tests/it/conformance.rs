@@ -319,7 +319,7 @@ on_every_surface![
 ];
 
 /// What is the same with runs on a Temporal server, but for the cases that are named: they list runs by what the server does not
-/// know, start them with a key, tags or limits, or when events come.
+/// know, start them with limits or when events come, or expect to see at once what the server has still to do or a worker to take in.
 #[cfg(all(unix, feature = "temporal"))]
 mod temporal {
     use super::carry_out_on_temporal;
@@ -348,7 +348,7 @@ mod temporal {
     #[test]
     fn examples() {
         let left_out = [
-            "a receipt is written once for each order, and its run is found",
+            "notes are written in portions, each by a run of its own",
             "the ledger of a customer is written by one run at a time",
             "no more newsletters are written in an hour than may be sent",
         ];
@@ -359,8 +359,11 @@ mod temporal {
     fn runs() {
         let left_out = [
             "runs are listed, the newest first",
-            "a run is started once for each idempotency key",
             "a document names the key, the tags and the fields of its runs",
+            "a run is removed once it has ended",
+            "a run is cancelled once",
+            "a run is paused and goes on",
+            "a signal that nobody hears yet is kept",
         ];
         carry_out_on_temporal("runs", &left_out);
     }

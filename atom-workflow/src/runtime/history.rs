@@ -71,10 +71,7 @@ impl Replay {
             }
             self.next_sequence += 1;
             let records = self.machine.advance(event, entry.at).records;
-            let first = self.machine.recorded() + 1 - records.len() as u64;
-            for (record, offset) in records.into_iter().zip(first..) {
-                entries.push(self.redacted(HistoryEntry { offset, record })?);
-            }
+            entries.extend(told(&self.machine, records, &self.redactor)?);
         }
         Ok(entries)
     }
@@ -118,13 +115,23 @@ impl Replay {
         let page = self.page().await?;
         Ok((self.next_sequence > before).then_some(page))
     }
+}
 
-    fn redacted(&self, entry: HistoryEntry) -> Result<HistoryEntry> {
-        let unreadable = |error| Error::internal("a history record cannot be converted").with_source(error);
+/// What the latest step of a machine has told, without secrets.
+pub(crate) fn told(
+    machine: &Machine,
+    records: Vec<Record>,
+    redactor: &Redactor,
+) -> Result<Vec<HistoryEntry>> {
+    let unreadable = |error| Error::internal("a history record cannot be converted").with_source(error);
+    let first = machine.recorded() + 1 - records.len() as u64;
+    let entries = records.into_iter().zip(first..).map(|(record, offset)| {
+        let entry = HistoryEntry { offset, record };
         let mut value = serde_json::to_value(entry).map_err(unreadable)?;
-        self.redactor.value(&mut value);
+        redactor.value(&mut value);
         serde_json::from_value(value).map_err(unreadable)
-    }
+    });
+    entries.collect()
 }
 
 impl Runtime {

@@ -78,7 +78,14 @@ pub use schedule::upcoming;
 pub use steps::{Step, StepStatus};
 pub use stuck::{Stuck, StuckCause};
 #[cfg(feature = "temporal")]
-pub(crate) use {parking::may_be, redact::Redactor, schedule::Starter};
+pub(crate) use {
+    history::told,
+    parking::may_be,
+    redact::Redactor,
+    schedule::Starter,
+    start::{idempotency_key, labels},
+    steps::Steps,
+};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! Starting runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use atom_core::storage::{JournalEntry, NewRun, ParentStep, RunLabels, RunRecord, WorkflowKey, indexed};
@@ -137,7 +138,7 @@ impl Runtime {
         let scope = principal.scope();
         let document = &start.workflow.document;
         let id = start.id.unwrap_or_else(|| RunId::new(now, parts.random.as_ref()));
-        let labels = labels(&start)?;
+        let labels = labels(&start.workflow, &start.input, &start.tags)?;
         let limits = admission::limits(&start.workflow, &start.input)?;
         let payload = driver::encode(&admission::first_event(limits.as_ref()))?;
         let workflow = Arc::clone(&start.workflow);
@@ -247,7 +248,7 @@ impl Runtime {
 }
 
 /// The key under which the document says that a run with this input is started once.
-fn idempotency_key(workflow: &Workflow, input: &Value) -> Result<Option<String>> {
+pub(crate) fn idempotency_key(workflow: &Workflow, input: &Value) -> Result<Option<String>> {
     let Some(expression) = &workflow.idempotency_key else {
         return Ok(None);
     };
@@ -258,15 +259,19 @@ fn idempotency_key(workflow: &Workflow, input: &Value) -> Result<Option<String>>
 
 /// What the run can be found by: the tags of its start and of its document, and what the document computes from its
 /// input. A field that gives nothing is left out.
-fn labels(start: &StartRun) -> Result<RunLabels> {
+pub(crate) fn labels(
+    workflow: &Workflow,
+    input: &Value,
+    tags: &BTreeMap<String, String>,
+) -> Result<RunLabels> {
     let mut labels = RunLabels {
-        tags: start.workflow.document.tags.clone(),
+        tags: workflow.document.tags.clone(),
         ..RunLabels::default()
     };
-    labels.tags.extend(start.tags.clone());
-    for (name, expression) in &start.workflow.index {
+    labels.tags.extend(tags.clone());
+    for (name, expression) in &workflow.index {
         let value = expression
-            .evaluate(&start.input, &Variables::new())
+            .evaluate(input, &Variables::new())
             .map_err(|error| unfit(&error, &format!("document.metadata.atom.index.{name}")))?;
         if !value.is_null() {
             labels.fields.insert(name.clone(), indexed(value));

@@ -63,14 +63,27 @@ impl Step {
 }
 
 /// The steps of a history that are wanted: the first `limit` with a number over `after`.
-struct Steps {
+pub(crate) struct Steps {
     after: u64,
     limit: usize,
     steps: BTreeMap<u64, Step>,
 }
 
 impl Steps {
-    fn take_in(&mut self, entry: HistoryEntry) {
+    pub(crate) fn new(after: u64, limit: usize) -> Self {
+        Self {
+            after,
+            limit,
+            steps: BTreeMap::new(),
+        }
+    }
+
+    /// The steps in the order in which they began.
+    pub(crate) fn into_steps(self) -> Vec<Step> {
+        self.steps.into_values().collect()
+    }
+
+    pub(crate) fn take_in(&mut self, entry: HistoryEntry) {
         let record = entry.record;
         if let RecordKind::RunCompleted { .. }
         | RecordKind::RunFaulted { .. }
@@ -122,14 +135,10 @@ impl Runtime {
     /// `not_found` for an unknown run, `storage_failed`.
     pub async fn steps(&self, scope: &Scope, run: RunId, after: u64, limit: usize) -> Result<Vec<Step>> {
         let mut replay = Replay::new(self.clone(), scope, run).await?;
-        let mut steps = Steps {
-            after,
-            limit,
-            steps: BTreeMap::new(),
-        };
+        let mut steps = Steps::new(after, limit);
         while let Some(page) = replay.next().await? {
             page.into_iter().for_each(|entry| steps.take_in(entry));
         }
-        Ok(steps.steps.into_values().collect())
+        Ok(steps.into_steps())
     }
 }

@@ -18,7 +18,7 @@ use temporalio_sdk::{
 use super::activities::Activities;
 use super::driver::{Driver, options};
 use super::interpreter::{Interpreter, now};
-use super::listing::{ASKS, RUNNING, STATE, WORKFLOW};
+use super::listing::{ASKS, LABELS, RUNNING, STATE, WORKFLOW};
 use super::message::{Answer, Begin, Call, Find};
 use super::workflow_id;
 use crate::machine::{ActionId, Command, Event};
@@ -111,6 +111,7 @@ impl Driver {
         let mut attributes = self.context.search_attributes();
         // What the run itself asks is not what the other does.
         attributes.apply(ASKS.value_unset());
+        attributes.apply(LABELS.value_unset());
         attributes.apply(STATE.value_set(RUNNING.to_owned()));
         attributes.apply(WORKFLOW.value_set(format!("{}/{}", find.namespace, find.name)));
         let child = Child {

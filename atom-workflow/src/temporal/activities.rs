@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atom_core::function::StepContext;
-use atom_core::{CancellationToken, Error, ErrorCode, FunctionContext};
+use atom_core::{CancellationToken, Error, ErrorCode, Function, FunctionContext};
 use futures::FutureExt;
 use serde_json::{Map, Value};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
 use super::TemporalParts;
 use super::carried::check_carried;
@@ -28,20 +28,50 @@ const EVENT_PAGE: usize = 256;
 /// The longest time between two signs of life.
 const MAX_HEARTBEAT: Duration = Duration::from_secs(20);
 
+/// How long the server waits before it gives what a worker has left to the next one.
+const HANDOVER: Duration = Duration::from_millis(100);
+
 /// What carries the activities out.
 #[derive(Debug)]
 pub(crate) struct Activities {
     parts: Arc<TemporalParts>,
     /// The calls that may be under way at once.
     calls: Semaphore,
+    leaving: Leaving,
 }
 
 impl Activities {
-    pub(super) fn new(parts: Arc<TemporalParts>) -> Self {
+    pub(super) fn new(parts: Arc<TemporalParts>, leaving: Leaving) -> Self {
         Self {
             calls: Semaphore::new(parts.limits.concurrent_calls),
             parts,
+            leaving,
         }
+    }
+}
+
+/// How far a worker has come with leaving.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Leaving {
+    /// Nothing new begins, and what only waits is left to others.
+    begun: CancellationToken,
+    /// What is under way is left to others as well.
+    over: CancellationToken,
+}
+
+impl Leaving {
+    pub(super) fn begin(&self) {
+        self.begun.cancel();
+    }
+
+    pub(super) fn finish(&self) {
+        self.begun.cancel();
+        self.over.cancel();
+    }
+
+    /// Cancelled when what is under way is left to others.
+    pub(super) fn over(&self) -> &CancellationToken {
+        &self.over
     }
 }
 
@@ -54,7 +84,9 @@ impl Activities {
         context: ActivityContext,
         load: Load,
     ) -> Result<Loaded, ActivityError> {
-        alive(&context, self.load_document(load)).await?.map_err(again)
+        alive(&context, &self.leaving.over, self.load_document(load))
+            .await?
+            .map_err(again)
     }
 
     /// Calls a function.
@@ -64,8 +96,10 @@ impl Activities {
         context: ActivityContext,
         call: Call,
     ) -> Result<Answer<Value>, ActivityError> {
+        let turn = alive(&context, &self.leaving.begun, self.turn(&call.function)).await?;
         let cancellation = CancellationToken::new();
-        let result = alive(&context, self.call_function(call, cancellation.clone())).await;
+        let work = self.call_function(call, turn, cancellation.clone());
+        let result = alive(&context, &self.leaving.over, work).await;
         cancellation.cancel();
         Ok(answer(result?))
     }
@@ -77,7 +111,9 @@ impl Activities {
         context: ActivityContext,
         record: Record,
     ) -> Result<u64, ActivityError> {
-        alive(&context, self.append(record)).await?.map_err(again)
+        alive(&context, &self.leaving.over, self.append(record))
+            .await?
+            .map_err(again)
     }
 
     /// Waits for events of the log.
@@ -87,7 +123,9 @@ impl Activities {
         context: ActivityContext,
         hear: Hear,
     ) -> Result<Heard, ActivityError> {
-        alive(&context, self.read_on(hear)).await?.map_err(again)
+        alive(&context, &self.leaving.begun, self.read_on(hear))
+            .await?
+            .map_err(again)
     }
 
     /// The hash of a deployed workflow that a run can be started of.
@@ -97,7 +135,7 @@ impl Activities {
         context: ActivityContext,
         find: Find,
     ) -> Result<Answer<String>, ActivityError> {
-        match alive(&context, self.find_workflow(find)).await? {
+        match alive(&context, &self.leaving.over, self.find_workflow(find)).await? {
             Err(error) if !is_answer(&error) => Err(again(error)),
             result => Ok(answer(result)),
         }
@@ -120,10 +158,22 @@ impl Activities {
         Ok(Loaded { text, secrets })
     }
 
-    async fn call_function(&self, call: Call, cancellation: CancellationToken) -> atom_core::Result<Value> {
+    /// Waits until a function is there and its call may begin.
+    async fn turn(&self, function: &str) -> Turn<'_> {
+        Turn {
+            function: self.parts.functions.wait_for(function).await,
+            permit: self.calls.acquire().await,
+        }
+    }
+
+    async fn call_function(
+        &self,
+        call: Call,
+        turn: Turn<'_>,
+        cancellation: CancellationToken,
+    ) -> atom_core::Result<Value> {
         let limits = &self.parts.limits;
-        let function = self.parts.functions.wait_for(&call.function).await;
-        let permit = self.calls.acquire().await;
+        let Turn { function, permit } = turn;
         let _permit = permit.map_err(|_| Error::internal("no calls are made any more"))?;
         let deadline = self.parts.clock.now().saturating_add(limits.call_timeout);
         let context = FunctionContext {
@@ -213,6 +263,12 @@ impl Activities {
     }
 }
 
+/// A function whose call may begin.
+struct Turn<'activities> {
+    function: Arc<dyn Function>,
+    permit: Result<SemaphorePermit<'activities>, AcquireError>,
+}
+
 impl TemporalParts {
     /// Checks that a run of this document can be started with this input.
     pub(super) async fn check_start(
@@ -238,12 +294,16 @@ impl TemporalParts {
     }
 }
 
-/// Carries something out, while telling the server that it is under way. What the run no longer wants, or a worker
-/// that stops cannot finish, is dropped.
+/// Carries something out, while telling the server that it is under way. What the run no longer wants, or is to be left to
+/// another worker, is dropped.
 pub(super) async fn alive<T>(
     context: &ActivityContext,
+    leave: &CancellationToken,
     work: impl Future<Output = T>,
 ) -> Result<T, ActivityError> {
+    if leave.is_cancelled() {
+        return Err(left());
+    }
     let timeout = context.info().heartbeat_timeout.unwrap_or(MAX_HEARTBEAT);
     let mut beat = tokio::time::interval((timeout / 3).min(MAX_HEARTBEAT).max(Duration::from_millis(10)));
     tokio::pin!(work);
@@ -255,9 +315,17 @@ pub(super) async fn alive<T>(
                 let stopped = ApplicationFailure::new("the activity was stopped");
                 return Err(ActivityError::application(stopped));
             }
+            () = leave.cancelled() => return Err(left()),
             _ = beat.tick() => context.record_heartbeat(()).await?,
         }
     }
+}
+
+/// What makes the server give an activity to another worker, however often that happened before.
+fn left() -> ActivityError {
+    let left = Error::new(ErrorCode::Closed, "the worker leaves this to another one");
+    let left = ApplicationFailure::builder(left).next_retry_delay(HANDOVER);
+    ActivityError::application(left.build())
 }
 
 /// Checks that data can be kept.

@@ -18,9 +18,6 @@ pub(super) fn check_carried(workflow: &Workflow) -> Result<()> {
     if workflow.limits.is_some() {
         return Err(unsupported("limits on how many runs go on at once"));
     }
-    if workflow.idempotency_key.is_some() {
-        return Err(unsupported("'document.metadata.atom.idempotencyKey'"));
-    }
     let mut subscription = None;
     workflow.visit(&mut |task| {
         if matches!(task.kind, TaskKind::Subscribe(_)) && subscription.is_none() {

@@ -1,67 +1,28 @@
-//! Starting runs on the server, and what is asked of them.
+//! The connection to the server, and what is asked of runs there.
 
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use atom_core::storage::{Decision, RunStatus, RunTrigger};
+use atom_core::storage::{Decision, RunStatus};
 use atom_core::{CloudEvent, Error, ErrorCode, Principal, Result, RunId, Scope};
 use serde_json::Value;
 use temporalio_client::errors::WorkflowGetResultError;
 use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, QueryRejectCondition, TlsOptions, Url,
     WorkflowCancelOptions, WorkflowExecuteUpdateOptions, WorkflowFetchHistoryOptions,
-    WorkflowGetResultOptions, WorkflowHandle, WorkflowIdReusePolicy, WorkflowQueryOptions,
-    WorkflowSignalOptions, WorkflowStartOptions,
+    WorkflowGetResultOptions, WorkflowHandle, WorkflowQueryOptions, WorkflowSignalOptions,
 };
-use temporalio_common::MemoValues;
 use temporalio_common::error::IncomingError;
-use temporalio_common::search_attributes::SearchAttributes;
 
 use super::action::fault;
 use super::codec::Sealer;
 use super::failure;
 use super::interpreter::{Interpreter, RunView};
-use super::listing::{MEMO, OWNER, RUNNING, STATE, Summary, TENANT, WORKFLOW};
-use super::message::{Answer, Asked, Begin, Decided, Mail};
+use super::message::{Answer, Asked, Decided, Mail};
 use super::{TemporalConfig, TemporalParts, workflow_id};
-use crate::definition::Workflow;
-use crate::machine::MACHINE_VERSION;
 use crate::runtime::{Decide, Runtime};
 
 type Handle = WorkflowHandle<Client, Interpreter>;
-
-/// A run to start.
-#[derive(Clone, Debug)]
-pub struct TemporalStart {
-    /// The id to give it. Starting a run whose id is taken returns that id, provided that the run follows the same document
-    /// and has the same input.
-    pub id: Option<RunId>,
-    /// The document, parsed.
-    pub workflow: Arc<Workflow>,
-    /// The document's text, with its resources as [`Runtime::resolve`](crate::runtime::Runtime::resolve) gives it.
-    pub text: String,
-    /// The input.
-    pub input: Value,
-    /// Where relative file paths start.
-    pub directory: Option<PathBuf>,
-    /// What starts it by itself, for a run that nobody asked for.
-    pub trigger: Option<RunTrigger>,
-}
-
-impl TemporalStart {
-    /// A start without a chosen id or directory.
-    pub fn new(workflow: Arc<Workflow>, text: impl Into<String>, input: Value) -> Self {
-        Self {
-            id: None,
-            workflow,
-            text: text.into(),
-            input,
-            directory: None,
-            trigger: None,
-        }
-    }
-}
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,7 +59,11 @@ impl TemporalRuntime {
             Error::invalid_request("the target must be a URL, such as http://127.0.0.1:7233")
                 .with_source(error)
         })?;
-        let tls = (target.scheme() == "https").then(TlsOptions::default);
+        let tls = (target.scheme() == "https").then(|| {
+            let mut tls = TlsOptions::default();
+            tls.server_root_ca_cert.clone_from(&config.authority);
+            tls
+        });
         let api_key = config.api_key.as_ref().map(|key| key.expose().to_owned());
         let options = ConnectionOptions::new(target)
             .maybe_tls_options(tls)
@@ -117,85 +82,6 @@ impl TemporalRuntime {
         };
         runtime.register_attributes().await?;
         Ok(runtime)
-    }
-
-    /// Checks that runs of this document can be carried out on Temporal.
-    ///
-    /// # Errors
-    /// `unsupported` for limits on how many runs go on at once, a computed idempotency key, and subscriptions.
-    pub fn check(workflow: &Workflow) -> Result<()> {
-        super::carried::check_carried(workflow)
-    }
-
-    /// Starts a run. Once this returns, the server has it; it goes on when there is a worker.
-    ///
-    /// # Errors
-    /// `unsupported` for a document with parts that runs on Temporal do not carry out, `not_found` for a function or secret
-    /// that is not there, `limit_exceeded` for an input over the limit, `already_exists` when the id is taken by a run of
-    /// another document or with another input, `unavailable`, `storage_full`, `storage_failed`.
-    ///
-    /// # Cancel safety
-    /// A dropped future may or may not have started the run; give an id to be able to tell.
-    pub async fn start(&self, principal: &Principal, start: TemporalStart) -> Result<RunId> {
-        principal.validate()?;
-        let scope = principal.scope();
-        let parts = &self.parts;
-        parts.check_start(&scope, &start.workflow, &start.input).await?;
-        let hash = &start.workflow.hash;
-        parts.store.put_document(&scope, hash, &start.text).await?;
-        let now = parts.clock.now();
-        let id = start.id.unwrap_or_else(|| RunId::new(now, parts.random.as_ref()));
-        let begin = Begin {
-            machine: MACHINE_VERSION,
-            engine: env!("CARGO_PKG_VERSION").to_owned(),
-            principal: principal.clone(),
-            run: id,
-            hash: hash.clone(),
-            input: start.input,
-            created_at: now,
-            directory: start.directory,
-            limits: parts.limits.pinned(),
-            continued: None,
-        };
-        let summary = Summary {
-            trigger: start.trigger,
-            ..Summary::new(&begin, &start.workflow)
-        };
-        let mut memo = MemoValues::new();
-        memo.insert(MEMO, summary.clone());
-        let attributes = SearchAttributes::new([
-            OWNER.value_set(self.sealer.owner(&scope)?),
-            TENANT.value_set(self.sealer.tenant(&scope.tenant)?),
-            STATE.value_set(RUNNING.to_owned()),
-            WORKFLOW.value_set(format!(
-                "{}/{}",
-                summary.workflow.namespace, summary.workflow.name
-            )),
-        ]);
-        let options = WorkflowStartOptions::new(self.config.task_queue.clone(), workflow_id(&scope, id))
-            .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
-            .search_attributes(attributes)
-            .memo(memo)
-            .build();
-        match self.client.start_workflow(Interpreter::run, begin, options).await {
-            Ok(_) => Ok(id),
-            Err(temporalio_client::errors::WorkflowStartError::AlreadyStarted { .. }) => {
-                self.start_again(&scope, &summary).await
-            }
-            Err(error) => Err(failure::start(error)),
-        }
-    }
-
-    async fn start_again(&self, scope: &Scope, start: &Summary) -> Result<RunId> {
-        let (taken, _) = self.described(scope, start.run).await?;
-        if taken.workflow.hash == start.workflow.hash && taken.input == start.input {
-            return Ok(start.run);
-        }
-        Err(Error::new(
-            ErrorCode::AlreadyExists,
-            "there is a run of another document or with another input that has this id; choose another id",
-        )
-        .with_context("run", start.run))
     }
 
     /// Waits until a run has ended.

@@ -9,14 +9,15 @@ use std::sync::Arc;
 
 use aes_gcm::aead::{Aead, Payload as Message};
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
-use atom_core::storage::{Store, Vault};
+use atom_core::storage::{RunLabels, Store, Vault};
 use atom_core::{Error, ErrorCode, Result, Scope};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64_URL};
 use futures::future::BoxFuture;
 use hkdf::Hkdf;
 use prost::Message as _;
 use serde::Serialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use temporalio_common::data_converters::{
     DataConverter, DefaultFailureConverter, PayloadCodec, PayloadConversionError, PayloadConverter,
@@ -47,6 +48,7 @@ const NAME: &[u8] = b"atom.temporal.key.v1";
 const OWNER: &[u8] = b"atom.temporal.owner.v1";
 const TENANT: &[u8] = b"atom.temporal.tenant.v1";
 const SCHEDULE: &[u8] = b"atom.temporal.schedule.v1";
+const LABEL: &[u8] = b"atom.temporal.label.v1";
 
 /// One key of the operator.
 struct Key(Zeroizing<Vec<u8>>);
@@ -182,11 +184,30 @@ impl Sealer {
         self.encode(json(data)).await
     }
 
+    /// What stands for the labels of an owner's run there.
+    pub(super) fn labels(&self, scope: &Scope, labels: &RunLabels) -> Result<Vec<String>> {
+        let owner = scope.to_string();
+        let tags = labels
+            .tags
+            .iter()
+            .map(|(name, tag)| json!([owner, "tag", name, tag]));
+        let fields = labels.fields.iter();
+        let fields = fields.map(|(name, field)| json!([owner, "field", name, field]));
+        tags.chain(fields)
+            // Shorter than in hexadecimal: a run has many, and the server allows little.
+            .map(|label| Ok(BASE64_URL.encode(self.derived(LABEL, &label.to_string())?)))
+            .collect()
+    }
+
     fn name(&self, kind: &[u8], text: &str) -> Result<String> {
+        Ok(hex(&self.derived(kind, text)?))
+    }
+
+    fn derived(&self, kind: &[u8], text: &str) -> Result<[u8; 16]> {
         let (_, oldest) = self.keys.last().ok_or_else(no_key)?;
         let mut name = [0; 16];
         oldest.derive(None, &[kind, text.as_bytes()], &mut name)?;
-        Ok(hex(&name))
+        Ok(name)
     }
 
     /// What the SDK encodes and decodes with.

@@ -31,7 +31,7 @@ pub(super) fn schedule(status: &Status) -> Error {
 
 /// What runs are listed by is not in the namespace.
 pub(super) fn unregistered(status: &Status) -> Error {
-    let message = "the Temporal namespace lacks search attributes, which could not be added; add AtomOwner, AtomTenant, AtomWorkflow and AtomState as Keyword, and AtomAsks as KeywordList";
+    let message = "the Temporal namespace lacks search attributes, which could not be added; add AtomOwner, AtomTenant, AtomWorkflow and AtomState as Keyword, and AtomAsks and AtomLabels as KeywordList";
     match status.code() {
         Code::PermissionDenied | Code::Unimplemented => {
             Error::new(ErrorCode::PermissionDenied, message).with_context("detail", status.message())

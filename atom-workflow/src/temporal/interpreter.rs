@@ -7,6 +7,7 @@
 //! (`tests/temporal/histories`). What the machine itself does follows from the version that each run began with.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use atom_core::storage::Decision;
 use atom_core::{Error, ErrorCode, Offset, Result};
@@ -17,6 +18,7 @@ use temporalio_sdk::{SyncWorkflowContext, WorkflowContext, WorkflowContextView, 
 
 use super::driver::Driver;
 use super::message::{Answer, Asked, Begin, Decided, Loaded, Mail};
+use super::told::Told;
 use super::weight::weight;
 use crate::definition::Bundle;
 use crate::machine::{ActionId, Command, Event, Machine, RunFacts, Transition, Wait};
@@ -41,6 +43,8 @@ pub(crate) struct Interpreter {
     steps: VecDeque<Step>,
     /// How large the history is by now, about.
     bytes: u64,
+    /// Where to tell what happens, while a history is replayed for that.
+    told: Option<Arc<Told>>,
 }
 
 /// What can be seen of a run.
@@ -118,6 +122,14 @@ impl Interpreter {
 }
 
 impl Interpreter {
+    /// A run that tells what happens.
+    pub(super) fn telling(told: Arc<Told>) -> Self {
+        Self {
+            told: Some(told),
+            ..Self::default()
+        }
+    }
+
     /// Makes the machine, gives it the first event and what came before.
     pub(super) fn begin(&mut self, begin: &Begin, loaded: Loaded, at: Timestamp) -> Result<()> {
         self.weigh(begin);
@@ -131,7 +143,11 @@ impl Interpreter {
         }
         let facts = RunFacts::new(begin.scope(), begin.run, begin.input.clone(), begin.created_at);
         self.redactor = Redactor::new(&loaded.secrets);
-        self.machine = Some(Machine::new(workflow.into(), facts.with_secrets(loaded.secrets)));
+        let machine = Machine::new(workflow.into(), facts.with_secrets(loaded.secrets));
+        self.machine = Some(match &self.told {
+            Some(_) => machine.with_records(),
+            None => machine,
+        });
         let first = match &begin.continued {
             Some(continued) => continued.as_ref().clone(),
             None => Event::Started {
@@ -175,7 +191,10 @@ impl Interpreter {
             Event::Continued { after, .. } => *after,
             _ => None,
         };
-        let transition = machine.advance(event, at);
+        let mut transition = machine.advance(event, at);
+        if let Some(told) = &self.told {
+            told.tell(machine, std::mem::take(&mut transition.records), &self.redactor);
+        }
         self.steps.push_back(Step { transition, after });
     }
 

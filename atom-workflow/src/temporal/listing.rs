@@ -1,6 +1,6 @@
 //! What runs are listed by: names that the server can read, and a memo that it cannot.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use atom_core::storage::{
     Page, PageRequest, RunFilter, RunLabels, RunStatus, RunTrigger, TimeRange, WorkflowKey,
@@ -14,15 +14,14 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use temporalio_client::WorkflowDescribeOptions;
 use temporalio_client::tonic::{Code, IntoRequest};
-use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
+use temporalio_common::protos::temporal::api::common::v1::Payload;
 use temporalio_common::protos::temporal::api::enums::v1::{IndexedValueType, WorkflowExecutionStatus};
-use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::operatorservice::v1::{
     AddSearchAttributesRequest, ListSearchAttributesRequest,
 };
 use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    GetWorkflowExecutionHistoryRequest, ListWorkflowExecutionsRequest,
+    CountWorkflowExecutionsRequest, ListWorkflowExecutionsRequest,
 };
 use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
 
@@ -30,7 +29,6 @@ use super::client::TemporalRuntime;
 use super::codec::hex;
 use super::failure;
 use super::message::Begin;
-use super::workflow_id;
 use crate::definition::Workflow;
 
 /// What stands for the owner of a run where the server lists it.
@@ -44,6 +42,9 @@ pub(super) const WORKFLOW: SearchAttributeKey<String> = SearchAttributeKey::keyw
 
 /// The approvals that a run waits for.
 pub(super) const ASKS: SearchAttributeKey<Vec<String>> = SearchAttributeKey::keyword_list("AtomAsks");
+
+/// What stands for the tags and indexed fields of a run.
+pub(super) const LABELS: SearchAttributeKey<Vec<String>> = SearchAttributeKey::keyword_list("AtomLabels");
 
 /// Whether a run that goes on is [`PAUSED`] or [`RUNNING`].
 pub(super) const STATE: SearchAttributeKey<String> = SearchAttributeKey::keyword("AtomState");
@@ -72,6 +73,10 @@ pub struct ListedRun {
     pub created_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// The key under which it was started.
+    pub idempotency_key: Option<String>,
+    /// What it can be found by.
+    pub labels: RunLabels,
 }
 
 /// What a run is, sealed beside it.
@@ -86,6 +91,12 @@ pub(super) struct Summary {
     /// What has started it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) trigger: Option<RunTrigger>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) idempotency_key: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) tags: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) fields: BTreeMap<String, Value>,
 }
 
 impl Summary {
@@ -102,6 +113,9 @@ impl Summary {
             created_at: begin.created_at,
             input: hex(&Sha256::digest(begin.input.to_string())),
             trigger: None,
+            idempotency_key: None,
+            tags: BTreeMap::new(),
+            fields: BTreeMap::new(),
         }
     }
 
@@ -121,6 +135,11 @@ impl Summary {
             trigger: self.trigger,
             created_at: self.created_at,
             ended_at,
+            idempotency_key: self.idempotency_key,
+            labels: RunLabels {
+                tags: self.tags,
+                fields: self.fields,
+            },
         }
     }
 }
@@ -141,6 +160,7 @@ impl TemporalRuntime {
             (TENANT.name(), IndexedValueType::Keyword),
             (WORKFLOW.name(), IndexedValueType::Keyword),
             (ASKS.name(), IndexedValueType::KeywordList),
+            (LABELS.name(), IndexedValueType::KeywordList),
             (STATE.name(), IndexedValueType::Keyword),
         ];
         let missing = wanted.into_iter().filter(|(name, _)| !known.contains_key(*name));
@@ -189,48 +209,6 @@ impl TemporalRuntime {
             .ok_or_else(|| failure::unknown(run))
     }
 
-    /// The input of a run, which the first event of its history holds.
-    ///
-    /// # Errors
-    /// `not_found` for an unknown run, `unavailable`.
-    pub async fn input(&self, scope: &Scope, run: RunId) -> Result<Value> {
-        let request = GetWorkflowExecutionHistoryRequest {
-            namespace: self.config.namespace.clone(),
-            execution: Some(WorkflowExecution {
-                workflow_id: workflow_id(scope, run),
-                run_id: String::new(),
-            }),
-            maximum_page_size: 1,
-            ..GetWorkflowExecutionHistoryRequest::default()
-        };
-        let mut service = self.client.connection().workflow_service();
-        let history = service
-            .get_workflow_execution_history(request.into_request())
-            .await;
-        let history = history.map_err(|status| match status.code() {
-            Code::NotFound => failure::unknown(run),
-            _ => failure::rpc(&status),
-        })?;
-        let events = history.into_inner().history.map(|history| history.events);
-        let first = events
-            .into_iter()
-            .flatten()
-            .next()
-            .and_then(|event| event.attributes);
-        let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = first else {
-            return Err(failure::unknown(run));
-        };
-        let begin = started.input.and_then(|input| input.payloads.into_iter().next());
-        let begin = self
-            .sealer
-            .decode(begin.ok_or_else(|| failure::unknown(run))?)
-            .await?;
-        let begin: Begin = serde_json::from_slice(&begin.data).map_err(|error| {
-            Error::new(ErrorCode::InvalidData, "what the run began with cannot be read").with_source(error)
-        })?;
-        Ok(begin.input)
-    }
-
     /// Runs of an owner, in the server's order. A run that began just now may be missing: the server's lists lag behind.
     ///
     /// # Errors
@@ -246,16 +224,45 @@ impl TemporalRuntime {
             Some(cursor) => read_token(&cursor)?,
             None => Vec::new(),
         };
-        let owner = format!("{} = '{}'", OWNER.name(), self.sealer.owner(scope)?);
-        let Some(conditions) = conditions(filter)? else {
+        let Some(query) = self.query(scope, filter)? else {
             return Ok(Page {
                 items: Vec::new(),
                 next: None,
             });
         };
-        let (items, token) = self.listed(format!("{owner}{conditions}"), size, token).await?;
+        let (items, token) = self.listed(query, size, token).await?;
         let next = (!token.is_empty()).then(|| Value::String(BASE64.encode(token)).to_string());
         Ok(Page { items, next })
+    }
+
+    /// How many runs of an owner there are, as far as the server's lists have them.
+    ///
+    /// # Errors
+    /// As [`runs`](Self::runs).
+    pub async fn count(&self, scope: &Scope, filter: &RunFilter) -> Result<u64> {
+        let Some(query) = self.query(scope, filter)? else {
+            return Ok(0);
+        };
+        let request = CountWorkflowExecutionsRequest {
+            namespace: self.config.namespace.clone(),
+            query,
+        };
+        let mut service = self.client.connection().workflow_service();
+        let counted = service.count_workflow_executions(request.into_request()).await;
+        let counted = counted.map_err(|status| failure::rpc(&status))?.into_inner();
+        Ok(u64::try_from(counted.count).unwrap_or_default())
+    }
+
+    /// What a filter asks for in the server's language; nothing when no run meets it.
+    fn query(&self, scope: &Scope, filter: &RunFilter) -> Result<Option<String>> {
+        let Some(conditions) = conditions(filter)? else {
+            return Ok(None);
+        };
+        let mut query = format!("{} = '{}'{conditions}", OWNER.name(), self.sealer.owner(scope)?);
+        for label in self.sealer.labels(scope, &filter.labels)? {
+            query.push_str(&format!(" AND {} = '{label}'", LABELS.name()));
+        }
+        Ok(Some(query))
     }
 
     /// A page of the runs that meet a query of the server's, and where the next one begins.
@@ -311,13 +318,13 @@ fn conditions(filter: &RunFilter) -> Result<Option<String>> {
         created,
         ended,
         error_type,
-        labels,
+        // Only who has the keys knows what stands for them.
+        labels: _,
     } = filter;
     for (is_asked, what) in [
         (version.is_some(), "version"),
         (parent.is_some(), "parent"),
         (error_type.is_some(), "error_type"),
-        (*labels != RunLabels::default(), "tags or fields"),
     ] {
         if is_asked {
             let message = format!("runs on Temporal are not listed by {what}; list them without");

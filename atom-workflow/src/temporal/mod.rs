@@ -6,6 +6,7 @@
 //!
 //! ```no_run
 //! use std::sync::Arc;
+//! use std::time::Duration;
 //! use atom_core::{Principal, Scope};
 //! use atom_workflow::definition::Workflow;
 //! use atom_workflow::temporal::{TemporalConfig, TemporalParts, TemporalRuntime, TemporalStart, TemporalWorker};
@@ -18,6 +19,7 @@
 //!     task_queue: "atom".to_owned(),
 //!     operator,
 //!     api_key: None,
+//!     authority: None,
 //! };
 //! let runtime = TemporalRuntime::connect(Arc::new(parts), config).await?;
 //! let worker = TemporalWorker::start(runtime.clone()).await?;
@@ -31,7 +33,7 @@
 //! let run = runtime.start(&ada, start).await?;
 //! let ended = runtime.wait(&ada.scope(), run).await?;
 //! assert_eq!(ended.output, Some(json!({ "greeting": "Hello Ada" })));
-//! worker.stop().await
+//! worker.stop(Duration::from_secs(5)).await
 //! # }
 //! ```
 //!
@@ -51,6 +53,9 @@
 //! * Runs that runs start are child workflows.
 //! * Schedules are Temporal Schedules, which follow the records in the store; see [`TemporalRuntime::follow_schedule`]. Each time
 //!   starts a small workflow, which starts the run.
+//! * A run that is started once under a key has an id that follows from its owner, its workflow and the key.
+//! * What has happened to a run is told by replaying its history where that is asked for, see
+//!   [`TemporalRuntime::history_page`].
 //! * A long history is begun anew (*continue-as-new*) between two tasks of the workflow's own list, as a long journal is. One
 //!   that becomes full all the same ends the run with an error of the type `urn:atom:error:limit`, and what it has done is
 //!   undone.
@@ -60,7 +65,7 @@
 //! Inputs, arguments, answers, errors, documents and secrets are sealed with the operator's keys, which are in the vault (see
 //! [`KEY_NAME`]) and which the server has not. What it has altered or made up is refused; that it exchanges one sealed payload
 //! for another is not noticed. It sees names of workflows, ids of approvals, which runs are paused, how many activities of
-//! which kind a run has, and when, and the times of schedules. Sealed payloads over 64 KiB stay in the store, among the operator's documents, where they are kept for good. A history
+//! which kind a run has, and when, the times of schedules, and which runs of an owner have the same label, but not which. Sealed payloads over 64 KiB stay in the store, among the operator's documents, where they are kept for good. A history
 //! holds the secrets of its run, sealed, as they were when it began: a replay needs them. So a run goes on with them until it has
 //! ended or goes on with a new history.
 //!
@@ -69,9 +74,9 @@
 //!
 //! # What is not carried over
 //!
-//! * Documents that limit how many runs go on at once, that compute an idempotency key or that subscribe are refused.
-//! * Runs have no record in the store: reruns, migrations, recordings, dry runs, statistics, alerts, tags and indexed fields,
-//!   retention (the server's namespace has its own) and step by step histories are not there.
+//! * Documents that limit how many runs go on at once or that subscribe are refused.
+//! * Runs have no record in the store: reruns, migrations, recordings, dry runs, statistics, alerts and retention (the server's
+//!   namespace has its own) are not there. Runs that runs start have no tags and indexed fields.
 //! * Lifecycle events and events about approvals are not told. Approvals are seen while they are
 //!   pending, with [`TemporalRuntime::approvals`].
 //! * Schedules that start runs after others, or with events.
@@ -80,6 +85,7 @@
 mod action;
 mod activities;
 mod approvals;
+mod began;
 mod carried;
 mod client;
 mod codec;
@@ -92,17 +98,20 @@ mod listing;
 mod message;
 mod replay;
 mod schedule;
+mod start;
+mod told;
 mod underway;
 mod weight;
 mod worker;
 
-pub use client::{Ended, TemporalRuntime, TemporalStart};
+pub use client::{Ended, TemporalRuntime};
 pub use codec::KEY_NAME;
 pub use interpreter::RunView;
 pub use key::ensure_key;
 pub use listing::ListedRun;
 pub use message::Asked;
 pub use replay::replay;
+pub use start::TemporalStart;
 pub use worker::TemporalWorker;
 
 use std::sync::Arc;
@@ -186,6 +195,8 @@ pub struct TemporalConfig {
     pub operator: Scope,
     /// What to show the server.
     pub api_key: Option<Secret>,
+    /// Certificates in PEM of who signs that of the server, instead of those that the system trusts.
+    pub authority: Option<Vec<u8>>,
 }
 
 /// The id of a run's workflow: runs of different owners may have the same id.

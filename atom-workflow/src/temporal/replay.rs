@@ -27,12 +27,21 @@ pub async fn replay(
     let history = WorkflowHistory::from_json(history).map_err(|error| {
         Error::new(ErrorCode::InvalidData, "the text is no history of Temporal").with_source(error)
     })?;
+    carry_out(sealer, history, Interpreter::default).await
+}
+
+/// Replays a history with interpreters of one's own making.
+pub(super) async fn carry_out(
+    sealer: Arc<Sealer>,
+    history: WorkflowHistory,
+    interpreter: impl Fn() -> Interpreter + Send + Sync + 'static,
+) -> Result<()> {
     // The SDK's worker is bound to its thread.
     let tokio = tokio::runtime::Handle::current();
     let replayed = tokio::task::spawn_blocking(move || {
         let options = WorkflowReplayerOptions::new()
             .data_converter(sealer.data_converter())
-            .register_workflow::<Interpreter>()
+            .register_workflow_with_factory(interpreter)
             .map_err(diverged)?
             .register_workflow::<Alarm>()
             .map_err(diverged)?

@@ -1,11 +1,18 @@
 //! Runs outlive their workers, and their histories.
 
-use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
-use atom_core::CloudEvent;
+use atom_core::function::TypedFunction;
+use atom_core::storage::DecisionKind;
+use atom_core::{CloudEvent, FunctionContext, Principal};
+use atom_workflow::runtime::Decide;
 use atom_workflow::temporal::{TemporalLimits, TemporalRuntime, TemporalWorker};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
+use crate::process::Process;
+use crate::server::TestTemporal;
 use crate::support::document;
 use crate::world::{World, completed, config, deploy, limits, parts};
 
@@ -27,7 +34,7 @@ async fn worker_of_another_process() {
         return;
     };
     let bench = crate::support::Bench::new();
-    let ada = atom_core::Principal::new("acme", "killed").unwrap();
+    let ada = Principal::new("acme", "killed").unwrap();
     let text = document(LONG);
     deploy(&bench, &ada, &[&text]).await;
     let parts = parts(&bench, limits()).await;
@@ -38,35 +45,13 @@ async fn worker_of_another_process() {
     std::future::pending::<()>().await;
 }
 
-/// A process with a worker; killed when it is dropped.
-struct Process(Child);
-
-impl Process {
-    fn start(target: &str) -> Self {
-        let process = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "lasting::worker_of_another_process"])
-            .env(TARGET, target)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Self(process.unwrap())
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_goes_on_with_another_worker_when_its_worker_is_killed() {
     let Some(mut world) = World::idle("killed", limits()).await else {
         return;
     };
-    let target = crate::server::TestTemporal::shared().await.unwrap().target();
-    let process = Process::start(&target);
+    let target = TestTemporal::shared().await.unwrap().target();
+    let process = Process::start("lasting::worker_of_another_process", &[(TARGET, &target)]);
     let run = world.start(LONG, json!({})).await;
     // The killed worker has made the first call, waited, and listens.
     world.until_event(run, "atom.hear").await;
@@ -102,6 +87,151 @@ async fn a_call_whose_worker_is_lost_is_made_again_with_the_same_key() {
     assert_eq!(keys[0], keys[1]);
     world.runtime.cancel(&world.scope(), run, None).await.unwrap();
     world.wait(run).await;
+    world.stop().await;
+}
+
+/// Registers a function `slow`, of which as many calls are answered as the gate lets through.
+fn gated(world: &World) -> Arc<Semaphore> {
+    let gate = Arc::new(Semaphore::new(0));
+    let (gate_of_calls, calls) = (Arc::clone(&gate), Arc::clone(&world.bench.calls));
+    let slow = move |_: Value, context: FunctionContext| {
+        calls.note("slow", &context);
+        let gate = Arc::clone(&gate_of_calls);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            Ok(Value::Null)
+        }
+    };
+    let slow = TypedFunction::new("slow", "Answers when it is told to.", slow);
+    world.bench.functions.register(Arc::new(slow)).unwrap();
+    gate
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_stopped_finishes_its_calls_and_begins_nothing() {
+    let Some(mut world) = World::idle("drained", limits()).await else {
+        return;
+    };
+    let gate = gated(&world);
+    world.work().await;
+    let under_way = world
+        .start(&format!("- call: {{ call: slow }}\n{AFTER}"), json!({}))
+        .await;
+    let listens = world
+        .start(
+            "- hear: { listen: { to: { one: { with: { type: go } } } } }",
+            json!({}),
+        )
+        .await;
+    world.until_calls("slow", 1).await;
+    world.until_event(listens, "atom.hear").await;
+    let worker = world.worker.take().unwrap();
+    let stopped = tokio::spawn(worker.stop(Duration::from_secs(60)));
+    let next = world.start("- call: { call: slow }", json!({})).await;
+    gate.add_permits(1);
+    // It does not wait for the run that listens.
+    let stopped = tokio::time::timeout(Duration::from_secs(30), stopped).await;
+    stopped.expect("the worker is done").unwrap().unwrap();
+    assert_eq!(world.bench.calls.count("slow"), 1);
+    assert_eq!(world.bench.calls.count("echo"), 0);
+    world.work().await;
+    assert_eq!(world.wait(under_way).await, completed(json!({ "n": 1 })));
+    gate.add_permits(1);
+    assert_eq!(world.wait(next).await, completed(Value::Null));
+    // What was answered while the first worker left was kept.
+    assert_eq!(world.bench.calls.count("slow"), 2);
+    let go = CloudEvent {
+        data: Some(json!("now")),
+        ..CloudEvent::new("1", "https://example.com", "go")
+    };
+    world.bench.store.append(&world.scope(), &go).await.unwrap();
+    assert_eq!(world.wait(listens).await, completed(json!(["now"])));
+    world.stop().await;
+}
+
+#[test]
+fn a_worker_that_nobody_stops_ends_with_the_runtime_it_works_with() {
+    for is_dropped in [true, false] {
+        let tokio = tokio::runtime::Runtime::new().unwrap();
+        let parts = tokio.block_on(async {
+            let mut world = World::new(&format!("ended-{is_dropped}")).await?;
+            world.start("- go: { call: hang }", json!({})).await;
+            world.until_calls("hang", 1).await;
+            let worker = world.worker.take();
+            let parts = Arc::downgrade(&world.parts);
+            Some((parts, worker.filter(|_| !is_dropped)))
+        });
+        let (parts, worker) = parts.unzip();
+        drop(tokio);
+        // Nothing of it is left that would go on without its timers.
+        assert!(parts.is_none_or(|parts| parts.strong_count() == 0));
+        // Late, and without a runtime.
+        drop(worker);
+    }
+}
+
+/// What a run does after each of the waits that a server must not forget.
+const AFTER: &str = "- last: { call: echo, with: { n: 1 } }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_go_on_when_the_server_is_killed_and_started_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut server) = TestTemporal::keeping(folder.path().join("temporal.db")).await else {
+        return;
+    };
+    let limits = TemporalLimits {
+        // Longer than the server is away: a call that is under way is not made again.
+        heartbeat: Duration::from_secs(60),
+        ..limits()
+    };
+    let mut world = World::at(server.target(), "restarted", limits).await;
+    let gate = gated(&world);
+    world.work().await;
+    let start = async |tasks: &str| world.start(&format!("{tasks}\n{AFTER}"), json!({})).await;
+    let calls = start("- call: { call: slow }").await;
+    let waits = start("- rest: { wait: { seconds: 3 } }").await;
+    let hears = start("- hear: { listen: { to: { one: { with: { type: go } } } } }").await;
+    let asks = start(
+        "- ask: { set: { a: 1 }, metadata: { atom: { approve: { title: 'Go on?', assignees: { users: [bob] } } } } }",
+    )
+    .await;
+    for (run, event) in [
+        (calls, "atom.call"),
+        (waits, "TimerStarted"),
+        (hears, "atom.hear"),
+        (asks, "AtomAsks"),
+    ] {
+        world.until_event(run, event).await;
+    }
+    server.kill();
+    server.start_again().await;
+    let after = start("- now: { set: { a: 1 } }").await;
+    gate.add_permits(1);
+    let go = CloudEvent::new("1", "https://example.com", "go");
+    world.signal(hears, go).await;
+    let asked = world
+        .until(asks, |view| !view.approvals.is_empty())
+        .await
+        .approvals;
+    let decide = Decide {
+        approval: asked[0].id,
+        decision: DecisionKind::Approve,
+        comment: None,
+        form: None,
+        input: None,
+    };
+    let bob = Principal::new("acme", "bob").unwrap();
+    world
+        .runtime
+        .decide(&bob, &world.scope(), asks, decide)
+        .await
+        .unwrap();
+    for run in [calls, waits, hears, asks, after] {
+        assert_eq!(world.wait(run).await, completed(json!({ "n": 1 })));
+    }
+    // Each once.
+    assert_eq!(world.bench.calls.count("echo"), 5);
+    assert_eq!(world.bench.calls.count("slow"), 1);
     world.stop().await;
 }
 
@@ -172,6 +302,17 @@ async fn a_long_history_is_begun_anew_and_forgets_nothing() {
     assert!(is_continued(first), "{first}");
     // However many histories it has, it is listed once.
     assert_eq!(world.until_listed(1).await[0].id, run);
+    // And all of them are removed with it.
+    let server = TestTemporal::shared().await.unwrap();
+    let attributes = &first["attributes"]["WorkflowExecutionStartedEventAttributes"];
+    let query = format!("WorkflowId = {}", attributes["workflow_id"]);
+    let histories = || {
+        let listed = server.by_hand(&["workflow", "list", "-o", "json", "--query", &query]);
+        serde_json::from_str::<Vec<Value>>(&listed).unwrap().len()
+    };
+    assert!(histories() > 1);
+    world.runtime.delete(&world.scope(), run).await.unwrap();
+    crate::world::soon(async || (histories() == 0).then_some(())).await;
     world.stop().await;
 }
 

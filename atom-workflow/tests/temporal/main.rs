@@ -9,12 +9,15 @@
 
 mod alike;
 mod histories;
+mod killed;
 mod lasting;
 mod messages;
+mod process;
 mod schedules;
 mod sealed;
 mod server;
 #[expect(dead_code, reason = "the other tests use the rest")]
 #[path = "../it/support.rs"]
 mod support;
+mod tls;
 mod world;

@@ -3,6 +3,7 @@
 //! It is the development server of Temporal's command line, of which Go builds this version in about six minutes: once, below
 //! the target folder, where changes are checked (`CI`) or where it is asked for (`ATOM_BUILD_TEMPORAL`).
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
@@ -15,22 +16,29 @@ use tokio::sync::OnceCell;
 /// The newest version that Go installs by itself: later ones need a checkout.
 const VERSION: &str = "v1.5.1";
 
-/// The pipe that this reads from ends with the process of the tests, however that ends: then the server is stopped.
+/// The pipe that this reads from ends with the process of the tests, however that ends: then the server is stopped. It
+/// removes what is deleted at once, where others take half a minute.
 const SCRIPT: &str = r#"
-"$1" server start-dev --headless --ip 127.0.0.1 --port "$2" --log-level error >"$3" 2>&1 &
+program="$1" port="$2" log="$3"
+shift 3
+"$program" server start-dev --headless --ip 127.0.0.1 --port "$port" --log-level error \
+  --dynamic-config-value 'history.transferProcessorUpdateAckInterval="1s"' \
+  --dynamic-config-value 'history.visibilityProcessorUpdateAckInterval="1s"' "$@" >"$log" 2>&1 &
 echo started
 cat >/dev/null
 kill -9 $!
-rm -f "$3"
+rm -f "$log"
 "#;
 
-/// A server that lives as long as the process of the tests.
+/// A server that lives until it is dropped, or until the process of the tests ends.
 #[derive(Debug)]
 pub(crate) struct TestTemporal {
     program: PathBuf,
     port: u16,
-    _shell: Child,
-    _pipe: ChildStdin,
+    /// Where it keeps what it knows; in memory when absent.
+    file: Option<PathBuf>,
+    shell: Child,
+    pipe: Option<ChildStdin>,
 }
 
 static SHARED: OnceCell<Option<TestTemporal>> = OnceCell::const_new();
@@ -39,17 +47,36 @@ impl TestTemporal {
     /// The server that all tests of the process share; nothing, with a message, where it is not built.
     pub(crate) async fn shared() -> Option<&'static Self> {
         let shared = SHARED.get_or_try_init(|| async {
-            let started = tokio::task::spawn_blocking(Self::start).await;
+            let started = tokio::task::spawn_blocking(|| Self::start(None)).await;
             started.map_err(io::Error::other)?
         });
         shared.await.unwrap().as_ref()
+    }
+
+    /// A server of its own that keeps what it knows in a file; nothing, with a message, where it is not built.
+    pub(crate) async fn keeping(file: PathBuf) -> Option<Self> {
+        let started = tokio::task::spawn_blocking(|| Self::start(Some(file))).await;
+        started.unwrap().unwrap()
+    }
+
+    /// Kills the server.
+    pub(crate) fn kill(&mut self) {
+        self.pipe = None;
+        let _ = self.shell.wait();
+    }
+
+    /// Starts a killed server again where it was, with what it has kept.
+    pub(crate) async fn start_again(&mut self) {
+        let (program, port, file) = (self.program.clone(), self.port, self.file.clone());
+        let started = tokio::task::spawn_blocking(move || Self::start_on(program, port, file)).await;
+        *self = started.unwrap().unwrap();
     }
 
     pub(crate) fn target(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Does something by hand, as an operator would, and gives what the program prints.
+    /// Does something by hand, as an operator would, and gives what is said.
     pub(crate) fn by_hand(&self, arguments: &[&str]) -> String {
         let address = format!("127.0.0.1:{}", self.port);
         let output = Command::new(&self.program)
@@ -65,18 +92,26 @@ impl TestTemporal {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    fn start() -> io::Result<Option<Self>> {
+    fn start(file: Option<PathBuf>) -> io::Result<Option<Self>> {
         let Some(program) = program()? else {
             return Ok(None);
         };
         // Somebody may take it in between; then the server says so, and the tests fail.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        Self::start_on(program, port, file).map(Some)
+    }
+
+    fn start_on(program: PathBuf, port: u16, file: Option<PathBuf>) -> io::Result<Self> {
         let log = std::env::temp_dir().join(format!("temporal-{port}.log"));
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT, "sh"])
             .arg(&program)
             .arg(port.to_string())
             .arg(&log)
+            .args(
+                file.iter()
+                    .flat_map(|file| [OsStr::new("--db-filename"), file.as_os_str()]),
+            )
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -89,12 +124,13 @@ impl TestTemporal {
         let server = Self {
             program,
             port,
-            _shell: shell,
-            _pipe: pipe.ok_or(io::ErrorKind::BrokenPipe)?,
+            file,
+            shell,
+            pipe,
         };
         for _ in 0..600 {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Ok(Some(server));
+                return Ok(server);
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -102,6 +138,12 @@ impl TestTemporal {
         Err(io::Error::other(format!(
             "the Temporal server does not start: {said}"
         )))
+    }
+}
+
+impl Drop for TestTemporal {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 

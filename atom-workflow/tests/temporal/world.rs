@@ -67,20 +67,23 @@ impl World {
 
     /// An engine without a worker.
     pub(crate) async fn idle(name: &str, limits: TemporalLimits) -> Option<Self> {
-        let server = TestTemporal::shared().await?;
+        let target = TestTemporal::shared().await?.target();
+        Some(Self::at(target, name, limits).await)
+    }
+
+    /// An engine without a worker on another server.
+    pub(crate) async fn at(target: String, name: &str, limits: TemporalLimits) -> Self {
         let bench = Bench::new();
         let parts = parts(&bench, limits).await;
-        let target = server.target();
         let runtime = TemporalRuntime::connect(Arc::clone(&parts), config(target.clone(), name)).await;
-        let runtime = runtime.unwrap();
-        Some(Self {
+        Self {
             bench,
             target,
             parts,
-            runtime,
+            runtime: runtime.unwrap(),
             worker: None,
             ada: Principal::new("acme", name).unwrap(),
-        })
+        }
     }
 
     pub(crate) async fn work(&mut self) {
@@ -89,7 +92,7 @@ impl World {
 
     pub(crate) async fn stop(&mut self) {
         if let Some(worker) = self.worker.take() {
-            worker.stop().await.unwrap();
+            worker.stop(Duration::ZERO).await.unwrap();
         }
     }
 
@@ -214,6 +217,7 @@ pub(crate) fn config(target: String, task_queue: &str) -> TemporalConfig {
         task_queue: task_queue.to_owned(),
         operator: operator(),
         api_key: None,
+        authority: None,
     }
 }
 

@@ -1,13 +1,13 @@
 //! Cancels and repeats many runs.
 
-use atom_core::storage::{Page, PageRequest, RunFilter, RunRecord, RunStatus};
+use atom_core::storage::{Page, PageRequest, RunFilter, RunStatus};
 use atom_core::{Error, ErrorReport, Result, RunId};
 use atom_workflow::runtime::Rerun;
 use futures::stream::{self, StreamExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::RunSelection;
+use super::{Run, RunSelection};
 use crate::api::{Context, Permission, Request};
 
 /// How many runs are changed at the same time: enough to share commits, few enough to leave room for others.
@@ -107,7 +107,6 @@ impl Request for CancelRunsRequest {
     type Response = ChangedRuns;
 
     async fn handle(self, context: Context) -> Result<ChangedRuns> {
-        let runtime = context.embedded(Self::NAME)?;
         let unfinished = [RunStatus::Running, RunStatus::Queued, RunStatus::Paused];
         let filter = filter(self.filter, &unfinished, &unfinished)?;
         let page = PageRequest::new(self.after, self.limit);
@@ -117,7 +116,8 @@ impl Request for CancelRunsRequest {
             .change(|run| {
                 let (context, reason) = (context.clone(), reason.clone());
                 async move {
-                    let cancelled = runtime.cancel(&context.scope(), run.id, reason).await;
+                    let runs = &context.parts.runs;
+                    let cancelled = runs.cancel(&context.scope(), run.id, reason).await;
                     ChangedRun::new(run.id, cancelled.map(|run| (run.status, None)))
                 }
             })
@@ -177,28 +177,28 @@ fn filter(selection: RunSelection, allowed: &[RunStatus], default: &[RunStatus])
 /// The runs of one call.
 struct Chosen {
     matched: u64,
-    runs: Page<RunRecord>,
+    runs: Page<Run>,
 }
 
 impl Chosen {
     async fn read(context: &Context, filter: &RunFilter, page: &PageRequest, is_dry: bool) -> Result<Self> {
-        let (store, scope) = (&context.parts.store, context.scope());
+        let (runs, scope) = (&context.parts.runs, context.scope());
         page.size()?;
-        let matched = store.count_runs(&scope, filter).await?;
+        let matched = runs.count(&scope, filter).await?;
         let runs = if is_dry {
             Page {
                 items: Vec::new(),
                 next: None,
             }
         } else {
-            store.runs(&scope, filter, page).await?
+            runs.list(&scope, filter, page).await?
         };
         Ok(Self { matched, runs })
     }
 
     async fn change<Change: Future<Output = ChangedRun>>(
         self,
-        change: impl FnMut(RunRecord) -> Change,
+        change: impl FnMut(Run) -> Change,
     ) -> ChangedRuns {
         let changes = stream::iter(self.runs.items).map(change).buffered(AT_ONCE);
         ChangedRuns {

@@ -23,8 +23,7 @@ impl Request for DeleteRunRequest {
     type Response = Done;
 
     async fn handle(self, context: Context) -> Result<Done> {
-        let runtime = context.embedded(Self::NAME)?;
-        runtime.delete_run(&context.scope(), self.id).await?;
+        context.parts.runs.delete(&context.scope(), self.id).await?;
         Ok(Done {})
     }
 }

@@ -53,10 +53,10 @@ impl Request for GetRunHistoryRequest {
 
     async fn handle(self, context: Context) -> Result<RunHistory> {
         let size = size(self.limit)?;
-        let runtime = context.embedded(Self::NAME)?;
+        let runs = &context.parts.runs;
         // One more than wanted tells whether the history goes on.
-        let mut records = runtime
-            .history_page(&context.scope(), self.id, self.after, size + 1)
+        let mut records = runs
+            .history(&context.scope(), self.id, self.after, size + 1)
             .await?;
         let has_more = records.len() > size;
         records.truncate(size);
@@ -107,8 +107,8 @@ impl Request for ListRunStepsRequest {
 
     async fn handle(self, context: Context) -> Result<RunSteps> {
         let size = size(self.limit)?;
-        let runtime = context.embedded(Self::NAME)?;
-        let mut items = runtime
+        let runs = &context.parts.runs;
+        let mut items = runs
             .steps(&context.scope(), self.id, self.after, size + 1)
             .await?;
         let has_more = items.len() > size;

@@ -40,15 +40,7 @@ impl Request for ListRunWaitsRequest {
     type Response = RunWaits;
 
     async fn handle(self, context: Context) -> Result<RunWaits> {
-        let (runtime, scope) = (context.embedded(Self::NAME)?, context.scope());
-        let items = runtime.waits(&scope, self.id).await?;
-        let status = context.parts.runs.get(&scope, self.id).await?.status;
-        Ok(RunWaits {
-            status,
-            is_driven: !status.has_ended() && runtime.is_driven(&scope, self.id),
-            items,
-            stuck: runtime.stuck_now(&scope, self.id),
-        })
+        context.parts.runs.waits(&context.scope(), self.id).await
     }
 }
 

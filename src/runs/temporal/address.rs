@@ -1,5 +1,7 @@
 //! Where a Temporal server is.
 
+use std::path::PathBuf;
+
 use atom_core::{Error, ErrorCode, Result, Secret};
 use atom_workflow::runtime::{LifecycleEvents, RuntimeSettings};
 use url::Url;
@@ -14,6 +16,8 @@ pub(crate) struct Address {
     pub(super) namespace: String,
     pub(super) task_queue: String,
     pub(super) api_key: Option<Secret>,
+    /// The file with the certificates of who signs that of the server.
+    authority: Option<PathBuf>,
 }
 
 impl Address {
@@ -45,13 +49,22 @@ impl Address {
         }
         let mut task_queue = "atom".to_owned();
         let mut api_key = None;
+        let mut authority = None;
         for (name, value) in url.query_pairs() {
             match name.as_ref() {
                 _ if value.is_empty() => return Err(invalid("has a parameter without a value")),
                 "task_queue" => task_queue = value.into_owned(),
                 "api_key" => api_key = Some(Secret::new(value)),
-                _ => return Err(invalid("may have the parameters 'task_queue' and 'api_key' only")),
+                "ca" => authority = Some(PathBuf::from(value.as_ref())),
+                _ => {
+                    return Err(invalid(
+                        "may have the parameters 'task_queue', 'api_key' and 'ca' only",
+                    ));
+                }
             }
+        }
+        if authority.is_some() && !is_secure {
+            return Err(invalid("names a 'ca' without TLS; write temporals:// for TLS"));
         }
         if api_key.is_some() && !is_secure {
             return Err(invalid(
@@ -72,6 +85,22 @@ impl Address {
             namespace: namespace.to_owned(),
             task_queue,
             api_key,
+            authority,
+        })
+    }
+
+    /// The certificates of who signs that of the server, where the system does not know them.
+    ///
+    /// # Errors
+    /// `invalid_request` for a file that cannot be read.
+    pub(super) fn authority(&self) -> Result<Option<Vec<u8>>> {
+        let Some(file) = &self.authority else {
+            return Ok(None);
+        };
+        std::fs::read(file).map(Some).map_err(|error| {
+            Error::invalid_request("the file that 'ca' of the URL in 'runs' names cannot be read; give that of certificates in PEM")
+                .with_context("file", file.display())
+                .with_source(error)
         })
     }
 }
@@ -93,6 +122,7 @@ mod tests {
             ("default", "atom")
         );
         assert!(local.api_key.is_none(), "a key goes over TLS only");
+        assert_eq!(local.authority().unwrap(), None);
 
         let cloud = read("temporals://acme.example:7000/acme.prod?task_queue=mail&api_key=key%207").unwrap();
         assert_eq!(cloud.target, "https://acme.example:7000");
@@ -106,6 +136,15 @@ mod tests {
     }
 
     #[test]
+    fn a_url_names_the_file_of_an_authority() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "PEM").unwrap();
+        let own = |path: &str| read(&format!("temporals://host?ca={path}")).unwrap().authority();
+        assert_eq!(own(file.path().to_str().unwrap()).unwrap(), Some(b"PEM".to_vec()));
+        assert_eq!(own("/nowhere").unwrap_err().code(), ErrorCode::InvalidRequest);
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused_without_being_shown() {
         for text in [
             "temporal://",
@@ -114,6 +153,7 @@ mod tests {
             "temporals://key-7@host",
             "temporal://host?queue=key-7",
             "temporal://host?task_queue=",
+            "temporal://host?ca=/etc/ca.pem",
         ] {
             let error = read(text).unwrap_err();
             assert_eq!(error.code(), ErrorCode::InvalidRequest, "{text}");

@@ -14,7 +14,7 @@ use atom_core::storage::{
 };
 use atom_core::{ApprovalId, CloudEvent, Error, ErrorCode, Principal, Result, RunId, Scope};
 use atom_workflow::definition::Workflow;
-use atom_workflow::runtime::{Decide, Runtime, StartRun};
+use atom_workflow::runtime::{Decide, HistoryEntry, Runtime, StartRun, Step};
 use atom_workflow::temporal::{
     ListedRun, TemporalConfig, TemporalLimits, TemporalParts, TemporalRuntime, TemporalStart, TemporalWorker,
     ensure_key,
@@ -23,7 +23,7 @@ use atom_workflow::temporal::{
 use tokio::sync::OnceCell;
 
 use super::{Runner, RunnerParts};
-use crate::api::Run;
+use crate::api::{Run, RunWaits};
 
 /// A connection to the server, and the worker of this engine.
 #[derive(Debug)]
@@ -42,6 +42,7 @@ impl Temporal {
         let (random, now) = (parts.random, parts.clock.now());
         ensure_key(vault.as_ref(), store.as_ref(), &operator, random.as_ref(), now).await?;
         let config = TemporalConfig {
+            authority: address.authority()?,
             target: address.target,
             namespace: address.namespace,
             task_queue: address.task_queue,
@@ -63,12 +64,12 @@ impl Temporal {
         })
     }
 
-    /// Stops the worker for good.
-    async fn stop(&self) -> Result<()> {
+    /// Stops the worker for good; what it has begun may come to its end for at most `grace`.
+    async fn stop(&self, grace: Duration) -> Result<()> {
         let worker = self.worker.get_or_init(async || Mutex::new(None)).await;
         let worker = worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         match worker {
-            Some(worker) => worker.stop().await,
+            Some(worker) => worker.stop(grace).await,
             None => Ok(()),
         }
     }
@@ -95,9 +96,9 @@ fn shown(run: ListedRun) -> Run {
         parent: None,
         rerun_of: None,
         trigger: run.trigger,
-        tags: Default::default(),
-        fields: Default::default(),
-        idempotency_key: None,
+        tags: run.labels.tags,
+        fields: run.labels.fields,
+        idempotency_key: run.idempotency_key,
         admission: None,
         created_at: run.created_at,
         updated_at: run.ended_at.unwrap_or(run.created_at),
@@ -140,14 +141,6 @@ impl Runner for Temporal {
     }
 
     async fn start(&self, principal: &Principal, start: StartRun) -> Result<Run> {
-        if start.idempotency_key.is_some() {
-            return Err(unsupported(
-                "'idempotency_key' (a chosen 'id' starts a run once, too)",
-            ));
-        }
-        if !start.tags.is_empty() {
-            return Err(unsupported("'tags'"));
-        }
         let directory = start.directory.as_deref();
         let resolved = self
             .embedded
@@ -160,6 +153,8 @@ impl Runner for Temporal {
             input: start.input,
             directory: start.directory,
             trigger: start.trigger,
+            idempotency_key: start.idempotency_key,
+            tags: start.tags,
         };
         let id = self.runtime.start(principal, start).await?;
         self.get(&principal.scope(), id).await
@@ -193,6 +188,39 @@ impl Runner for Temporal {
             items: listed.items.into_iter().map(shown).collect(),
             next: listed.next,
         })
+    }
+
+    async fn count(&self, scope: &Scope, filter: &RunFilter) -> Result<u64> {
+        self.runtime.count(scope, filter).await
+    }
+
+    async fn waits(&self, scope: &Scope, id: RunId) -> Result<RunWaits> {
+        let viewed = self.runtime.view(scope, id).await;
+        let status = self.runtime.run(scope, id).await?.status;
+        let items = match viewed {
+            Ok(view) => view.waits,
+            Err(_) if status.has_ended() => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(RunWaits {
+            status,
+            // Whoever has told what it waits for.
+            is_driven: !status.has_ended(),
+            items,
+            stuck: Vec::new(),
+        })
+    }
+
+    async fn history(&self, scope: &Scope, id: RunId, after: u64, limit: usize) -> Result<Vec<HistoryEntry>> {
+        self.runtime.history_page(scope, id, after, limit).await
+    }
+
+    async fn steps(&self, scope: &Scope, id: RunId, after: u64, limit: usize) -> Result<Vec<Step>> {
+        self.runtime.steps(scope, id, after, limit).await
+    }
+
+    async fn delete(&self, scope: &Scope, id: RunId) -> Result<()> {
+        self.runtime.delete(scope, id).await
     }
 
     async fn cancel(&self, scope: &Scope, id: RunId, reason: Option<String>) -> Result<Run> {
@@ -259,12 +287,12 @@ impl Runner for Temporal {
         Ok(Vec::new())
     }
 
-    async fn drain(&self, _grace: Duration) -> Result<()> {
-        self.stop().await
+    async fn drain(&self, grace: Duration) -> Result<()> {
+        self.stop(grace).await
     }
 
     async fn close(&self, grace: Duration) -> Result<()> {
-        let stopped = self.stop().await;
+        let stopped = self.stop(grace).await;
         self.embedded.close(grace).await;
         stopped
     }

@@ -18,10 +18,11 @@ use temporalio_sdk::{ActivityOptions, WorkflowContext, WorkflowResult};
 
 use super::Key;
 use crate::runtime::{StartRun, Starter};
-use crate::temporal::activities::{again, alive};
-use crate::temporal::client::{TemporalRuntime, TemporalStart};
+use crate::temporal::activities::{Leaving, again, alive};
+use crate::temporal::client::TemporalRuntime;
 use crate::temporal::failure;
 use crate::temporal::interpreter::now;
+use crate::temporal::start::TemporalStart;
 
 /// How long one attempt may take: a schedule may have missed a thousand times.
 const MAX_ATTEMPT: Duration = Duration::from_secs(60 * 60);
@@ -90,11 +91,12 @@ impl Alarm {
 #[derive(Debug)]
 pub(crate) struct Attendance {
     runtime: TemporalRuntime,
+    leaving: Leaving,
 }
 
 impl Attendance {
-    pub(in crate::temporal) fn new(runtime: TemporalRuntime) -> Self {
-        Self { runtime }
+    pub(in crate::temporal) fn new(runtime: TemporalRuntime, leaving: Leaving) -> Self {
+        Self { runtime, leaving }
     }
 }
 
@@ -107,7 +109,7 @@ impl Attendance {
         context: ActivityContext,
         attend: Attend,
     ) -> Result<(), ActivityError> {
-        alive(&context, self.runtime.attend(&attend))
+        alive(&context, self.leaving.over(), self.runtime.attend(&attend))
             .await?
             .map_err(again)
     }
@@ -163,6 +165,8 @@ impl Starter for TemporalRuntime {
             text: start.text,
             input: start.input,
             directory: start.directory,
+            idempotency_key: start.idempotency_key,
+            tags: start.tags,
             trigger: start.trigger,
         };
         self.start(principal, start).await
