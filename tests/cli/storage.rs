@@ -87,6 +87,16 @@ fn a_copy_goes_on_in_a_database_and_back_in_a_folder() {
     let start = json!({ "document": document, "id": ID }).to_string();
     on_old(&["call", "runs.start", "--with", &start]).succeeded();
 
+    // An engine that keeps nothing yet does not stand in the way.
+    let looked = [
+        "call",
+        "engine.info",
+        "--storage",
+        &database,
+        "--data-dir",
+        "elsewhere",
+    ];
+    sandbox.atom(&looked).succeeded();
     let copied = sandbox.atom(&["storage", "copy", &old, &database]).succeeded();
     assert!(copied.output.contains("runs "), "{copied:?}");
     assert!(

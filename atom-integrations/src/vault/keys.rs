@@ -8,6 +8,9 @@ use super::envelope::{self, Identity, Key};
 /// The version that a root key has in what it wraps.
 const ROOT_VERSION: u64 = 0;
 
+/// The tenant whose key binds a vault without secrets to its root key. Nobody is this tenant, and its key seals nothing.
+pub(super) const NOBODY: &str = "";
+
 /// A tenant's key as stored.
 pub(super) struct WrappedKey {
     pub(super) tenant: String,
@@ -77,12 +80,19 @@ pub(super) fn unwrap(root: &RootKey, key: &WrappedKey) -> Result<Key> {
         version: key.version,
     };
     let opened = envelope::open(&root.key, identity, &key.wrapped)?;
-    opened.and_then(|bytes| Some(Key::new(bytes.as_slice().try_into().ok()?))).ok_or_else(|| {
-        Error::new(
-            ErrorCode::InvalidData,
-            format!("the root key from {} does not open this vault; put the key there that the vault was made with", root.source),
-        )
-        .with_context("tenant", &key.tenant)
+    let opened = opened.and_then(|bytes| Some(Key::new(bytes.as_slice().try_into().ok()?)));
+    opened.ok_or_else(|| {
+        let message = format!(
+            "the root key from {} does not open this vault; put the key there that the vault was made with, \
+             which every engine that uses it needs",
+            root.source
+        );
+        let error = Error::new(ErrorCode::InvalidData, message);
+        if key.tenant == NOBODY {
+            error
+        } else {
+            error.with_context("tenant", &key.tenant)
+        }
     })
 }
 
