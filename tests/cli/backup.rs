@@ -179,6 +179,51 @@ fn a_backup_of_a_database_is_put_back_where_there_is_none() {
 
 #[cfg(all(unix, feature = "postgres"))]
 #[test]
+fn a_root_key_that_does_not_open_the_vault_of_a_database_is_not_copied() {
+    let Some(sandbox) = Sandbox::on_postgres() else {
+        return;
+    };
+    sandbox.call("engine.info", &json!({}));
+    let unrelated = [
+        "call",
+        "engine.info",
+        "--storage",
+        "sqlite",
+        "--data-dir",
+        "unrelated",
+    ];
+    sandbox.atom(&unrelated).succeeded();
+    let refused = |words: &[&str]| {
+        let words = [words, &["--data-dir", "unrelated"]].concat();
+        let error = sandbox.atom(&words).ended_with(1).error();
+        assert_eq!(error["code"], "invalid_data", "{error}");
+        assert!(
+            error["message"].as_str().unwrap().contains("--data-dir"),
+            "{error}"
+        );
+        assert!(!sandbox.path("copy").exists());
+    };
+    refused(&["backup", "copy"]);
+    refused(&["storage", "copy", &sandbox.storage, "copy"]);
+    sandbox.atom(&["backup", "copy"]).succeeded();
+}
+
+#[test]
+fn a_root_key_that_does_not_open_the_vault_of_a_folder_is_not_copied() {
+    let sandbox = Sandbox::new();
+    sandbox.call("secrets.set", &json!({ "name": "token", "value": "s3cr3t" }));
+    let key = sandbox.path("data/root.key");
+    let other = "AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    std::fs::write(&key, other).unwrap();
+    let error = sandbox.atom(&["backup", "copy"]).ended_with(1).error();
+    assert_eq!(error["code"], "invalid_data", "{error}");
+    let left: Vec<_> = std::fs::read_dir(sandbox.path("copy")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    sandbox.atom(&["backup", "copy", "--without-key"]).succeeded();
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
 fn the_tools_of_postgres_must_be_there_to_back_up() {
     let Some(sandbox) = Sandbox::on_postgres() else {
         return;

@@ -36,7 +36,7 @@ impl PostgresVault {
     /// `invalid_data` when the key is not the one that the vault was made with or is gone, `permission_denied` when others
     /// than its owner can read the file, `invalid_request` when the key is malformed, and those of the store.
     pub async fn open(store: &PostgresStore, directory: &Path) -> Result<Self> {
-        let has_keys = first_key(store.database()).await?.is_some();
+        let has_keys = any_key(store.database()).await?.is_some();
         let root = RootKey::of_vault(directory, has_keys).await?;
         Self::open_with(store, root).await
     }
@@ -48,7 +48,7 @@ impl PostgresVault {
     /// `invalid_data` when the key is not the one that the vault was made with, and those of the store.
     pub async fn open_with(store: &PostgresStore, root: RootKey) -> Result<Self> {
         let database = store.database();
-        match first_key(database).await? {
+        match any_key(database).await? {
             Some(key) => drop(unwrap(&root, &key)?),
             // Otherwise an engine with another key would find out only when it needs a secret of this one.
             None => database.write(Sight::All, Bind { root: &root }).await?,
@@ -60,9 +60,16 @@ impl PostgresVault {
     }
 }
 
-async fn first_key(database: &Database) -> Result<Option<WrappedKey>> {
-    let query = sqlx::query("SELECT tenant, version, wrapped FROM tenant_keys LIMIT 1");
-    key(database, Sight::All, query).await
+const FIRST_KEY: &str = "SELECT tenant, version, wrapped FROM tenant_keys LIMIT 1";
+
+async fn any_key(database: &Database) -> Result<Option<WrappedKey>> {
+    key(database, Sight::All, sqlx::query(FIRST_KEY)).await
+}
+
+/// A key that the root key of the vault wraps, if there is one. The connection sees all tenants.
+pub(crate) async fn first_key(connection: &mut PgConnection) -> Decoded<Option<WrappedKey>> {
+    let row = sqlx::query(FIRST_KEY).fetch_optional(connection).await?;
+    row.as_ref().map(wrapped_key).transpose()
 }
 
 async fn key(

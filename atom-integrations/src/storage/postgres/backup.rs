@@ -20,6 +20,7 @@ use super::open::connect;
 use super::rows::Decoded;
 use crate::storage::backup::{Backup, RootKeyCopy, absolute, put};
 use crate::storage::sqlite::{blocking, create_directory, file_error, private_file};
+use crate::vault::{check_file, first_key_of_postgres};
 
 /// The name of the file in a backup.
 const DUMP: &str = "atom.dump";
@@ -41,7 +42,7 @@ const VARIABLES: [(&str, &str); 4] = [
 ///
 /// # Errors
 /// `not_found` when the database has no store, `already_exists` when the folder has a backup, `unsupported` when `pg_dump` is not
-/// installed, those of connecting, `permission_denied`, `storage_full` or `storage_failed`, which says what `pg_dump` did. The folder
+/// installed, `invalid_data` when the key does not open the vault, those of connecting, `permission_denied`, `storage_full` or `storage_failed`, which says what `pg_dump` did. The folder
 /// has no backup then.
 ///
 /// # Cancel safety
@@ -51,6 +52,9 @@ pub async fn create(url: &Secret, folder: &Path, key_directory: Option<&Path>) -
     if !has_store(&config, false).await? {
         let message = "the schema of the database has no store to copy; correct the URL";
         return Err(named(Error::not_found(message), &config));
+    }
+    if let Some(directory) = key_directory {
+        check_key(&config, directory).await?;
     }
     let folder = absolute(folder)?;
     let prepare = move || {
@@ -143,6 +147,17 @@ pub async fn restore(url: &Secret, folder: &Path, key_directory: Option<&Path>) 
     }
     let message = "the backup is of another schema; name that one as 'schema' in the URL";
     Err(named(Error::invalid_request(message), &config))
+}
+
+/// Refuses a root key that does not open the vault.
+async fn check_key(config: &PostgresConfig, directory: &Path) -> Result<()> {
+    let fail = |error| storage_error(&config.name(), error);
+    let options = config.connection().options([("atom.all_tenants", "on")]);
+    let connected = connect(&options, config.acquire_timeout).await;
+    let mut connection = connected.map_err(fail)?;
+    let key = first_key_of_postgres(&mut connection).await.map_err(fail)?;
+    let directory = directory.to_owned();
+    blocking("copying the store", move || check_file(&directory, key.as_ref())).await
 }
 
 /// A file that goes away unless it is put in its place.

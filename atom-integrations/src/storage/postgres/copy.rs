@@ -20,6 +20,7 @@ use super::{approvals, blobs};
 use crate::storage::blobs::Blobs;
 use crate::storage::copy::tables::{TABLES, Table};
 use crate::storage::copy::{Row, Tables, Value};
+use crate::vault::{WrappedKey, first_key_of_postgres};
 
 /// The tables of a database, in a transaction.
 pub(in crate::storage) struct PostgresTables {
@@ -221,6 +222,10 @@ impl Tables for PostgresTables {
             .execute(&mut self.connection)
             .await?;
         Ok(())
+    }
+
+    async fn key(&mut self) -> Decoded<Option<WrappedKey>> {
+        first_key_of_postgres(&mut self.connection).await
     }
 
     fn error(&self, error: sqlx::Error) -> Error {

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::error::{damaged, file_error, storage_error};
 use super::open::{DATABASE, blocking, check_header, create_directory, lock, private_file, sync_directory};
-use crate::vault::ROOT_KEY;
+use crate::vault::{ROOT_KEY, WrappedKey, check_file, first_key_of_sqlite};
 
 /// How long a copy waits for a database that another process keeps to itself.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -51,7 +51,7 @@ pub struct Backup {
 ///
 /// # Errors
 /// `not_found` when the directory has no database, `already_exists` when the folder has one, `invalid_data` when the
-/// database is damaged or another program's, `version_mismatch` when a newer engine has written it,
+/// database is damaged or another program's or the root key does not open its vault, `version_mismatch` when a newer engine has written it,
 /// `permission_denied`, `storage_full` or `storage_failed`. The folder has no database then.
 ///
 /// # Cancel safety
@@ -105,7 +105,15 @@ async fn copy(from: &Path, to: &Path, with_root_key: bool) -> Result<Backup> {
         }
     };
     blocking("copying the store", prepare).await?;
-    if let Err(error) = write(&source, &draft).await {
+    let written = async {
+        let key = write(&source, &draft).await?;
+        if with_root_key {
+            let from = from.clone();
+            blocking("copying the store", move || check_file(&from, key.as_ref())).await?;
+        }
+        Ok(())
+    };
+    if let Err(error) = written.await {
         // What is left of it only takes space, which may be what was missing.
         let _ = std::fs::remove_file(&draft);
         return Err(error);
@@ -140,8 +148,8 @@ pub(super) fn taken(path: &Path) -> Error {
     Error::new(ErrorCode::AlreadyExists, message).with_context("path", path.display())
 }
 
-/// Writes what a database holds at one moment into an empty file, and checks it.
-async fn write(source: &Path, draft: &Path) -> Result<()> {
+/// Writes what a database holds at one moment into an empty file, and checks it; gives a key of its vault.
+async fn write(source: &Path, draft: &Path) -> Result<Option<WrappedKey>> {
     let text = draft
         .to_str()
         .ok_or_else(|| Error::invalid_request("the path of the folder is not valid UTF-8; choose another"))?;
@@ -156,11 +164,13 @@ async fn write(source: &Path, draft: &Path) -> Result<()> {
         .await
         .map_err(|error| storage_error(source, error))?;
     let mut copy = connect(draft).await?;
-    let checked = check(&mut copy)
-        .await
-        .map_err(|error| storage_error(draft, error))?;
-    copy.close().await.map_err(|error| storage_error(draft, error))?;
-    if checked { Ok(()) } else { Err(damaged(source)) }
+    let fail = |error| storage_error(draft, error);
+    if !check(&mut copy).await.map_err(fail)? {
+        return Err(damaged(source));
+    }
+    let key = first_key_of_sqlite(&mut copy).await.map_err(fail)?;
+    copy.close().await.map_err(fail)?;
+    Ok(key)
 }
 
 async fn connect(path: &Path) -> Result<SqliteConnection> {
