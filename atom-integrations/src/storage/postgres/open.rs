@@ -44,10 +44,11 @@ pub(super) async fn open(config: &PostgresConfig) -> Result<Opened> {
         .check(config)
         .map_err(|error| error.with_context("database", &database))?;
     migrations::migrate(&mut connection, config.schema(), &database).await?;
+    let head = head(&mut connection).await.map_err(fail)?;
+    // It comes last: who fails to open is no worker.
     let worker = lease::join(&mut connection, config.lease, None)
         .await
         .map_err(fail)?;
-    let head = head(&mut connection).await.map_err(fail)?;
     Ok(Opened {
         connection,
         worker,
