@@ -158,6 +158,14 @@ fn a_backup_of_a_database_is_put_back_where_there_is_none() {
         assert_eq!(mode & 0o077, 0, "{name}");
     }
 
+    let without = ["restore", "copy", "--storage", "sqlite", "--data-dir", "new"];
+    let error = sandbox.atom(&without).ended_with(1).error();
+    assert_eq!(error["code"], "invalid_request", "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("--storage"),
+        "{error}"
+    );
+
     let other_schema = crate::support::postgres().unwrap();
     assert_eq!(
         code(&["restore", "copy", "--storage", &other_schema]),
@@ -169,8 +177,15 @@ fn a_backup_of_a_database_is_put_back_where_there_is_none() {
     // What breaks off half-way leaves nothing that an engine would take for a store.
     let dump = std::fs::read(sandbox.path("copy/atom.dump")).unwrap();
     sandbox.write("cut/atom.dump", &dump[..dump.len() * 3 / 4]);
+    std::fs::copy(sandbox.path("copy/root.key"), sandbox.path("cut/root.key")).unwrap();
     let cut = ["restore", "cut", "--storage", &elsewhere];
     assert_eq!(code(&cut), "storage_failed");
+    assert!(sandbox.path("data/root.key").exists(), "it was there before");
+    assert_eq!(
+        code(&[&cut[..], &["--data-dir", "new"]].concat()),
+        "storage_failed"
+    );
+    assert!(!sandbox.path("new/root.key").exists());
     let whole = ["restore", "copy", "--storage", &elsewhere];
     sandbox.atom(&whole).succeeded();
     let listed = sandbox.atom(&["call", "secrets.list", "--storage", &elsewhere]);

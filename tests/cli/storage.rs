@@ -114,6 +114,9 @@ fn a_copy_goes_on_in_a_database_and_back_in_a_folder() {
         "elsewhere",
     ];
     sandbox.atom(&looked).succeeded();
+    let beside = ["storage", "copy", &old, &database, "--data-dir", "elsewhere"];
+    let refused = sandbox.atom(&beside).ended_with(1);
+    assert!(refused.remarks.contains("--data-dir"), "{refused:?}");
     let copied = sandbox.atom(&["storage", "copy", &old, &database]).succeeded();
     assert!(copied.output.contains("runs "), "{copied:?}");
     assert!(

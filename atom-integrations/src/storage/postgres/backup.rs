@@ -18,12 +18,9 @@ use super::config::PostgresConfig;
 use super::error::storage_error;
 use super::open::connect;
 use super::rows::Decoded;
-use crate::storage::backup::{Backup, RootKeyCopy, absolute, put};
+use crate::storage::backup::{Backup, DUMP, RootKeyCopy, absolute, put};
 use crate::storage::sqlite::{blocking, create_directory, file_error, private_file};
 use crate::vault::{check_file, first_key_of_postgres};
-
-/// The name of the file in a backup.
-const DUMP: &str = "atom.dump";
 
 /// How many bytes of what a tool says stand in an error.
 const LONGEST_WORDS: usize = 1000;
@@ -86,7 +83,7 @@ pub async fn create(url: &Secret, folder: &Path, key_directory: Option<&Path>) -
     let key_directory = key_directory.map(Path::to_owned);
     blocking("copying the store", move || {
         let key = key_directory.map(|from| RootKeyCopy::prepare(&from, &folder));
-        let has_root_key = key.transpose()?.map_or(Ok(false), RootKeyCopy::place)?;
+        let has_root_key = key.transpose()?.map_or(Ok(false), |key| key.place())?;
         // The dump comes last: where it stands, the backup is whole.
         let bytes = put(&draft.0, &dump, &folder).map_err(|error| file_error(&dump, error))?;
         Ok(Backup { bytes, has_root_key })
@@ -137,14 +134,24 @@ pub async fn restore(url: &Secret, folder: &Path, key_directory: Option<&Path>) 
         .stdin(file)
         .stdout(Stdio::null());
     // The database comes last: where it stands, everything is there.
-    let has_root_key = match key {
-        Some(key) => blocking("restoring the store", move || key.place()).await?,
-        None => false,
+    let place = move || {
+        let has_root_key = key.as_ref().map_or(Ok(false), RootKeyCopy::place)?;
+        Ok((key, has_root_key))
     };
-    run("pg_restore", tool, &config).await?;
-    if has_store(&config, false).await? {
+    let (key, has_root_key) = blocking("restoring the store", place).await?;
+    let ended = run("pg_restore", tool, &config).await;
+    let is_there = has_store(&config, false).await;
+    // The key goes only where it is known that nothing came that it opens.
+    if !matches!(is_there, Ok(false)) {
+        ended?;
+        is_there?;
         return Ok(Backup { bytes, has_root_key });
     }
+    blocking("restoring the store", move || {
+        key.map_or(Ok(()), RootKeyCopy::withdraw)
+    })
+    .await?;
+    ended?;
     let message = "the backup is of another schema; name that one as 'schema' in the URL";
     Err(named(Error::invalid_request(message), &config))
 }

@@ -17,6 +17,9 @@ use super::error::{damaged, file_error, storage_error};
 use super::open::{DATABASE, blocking, check_header, create_directory, lock, private_file, sync_directory};
 use crate::vault::{ROOT_KEY, WrappedKey, check_file, first_key_of_sqlite};
 
+/// The name of the file in a backup of a PostgreSQL database.
+pub(in crate::storage) const DUMP: &str = "atom.dump";
+
 /// How long a copy waits for a database that another process keeps to itself.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -65,13 +68,19 @@ pub async fn create(directory: &Path, folder: &Path, with_root_key: bool) -> Res
 /// called again.
 ///
 /// # Errors
-/// `locked` when an engine has the directory open; `already_exists` when it has a database; and as [`create`].
+/// `locked` when an engine has the directory open; `already_exists` when it has a database; `invalid_request` when the backup
+/// is of a PostgreSQL database; and as [`create`].
 ///
 /// # Cancel safety
 /// Dropping the future leaves a directory without a database.
 pub async fn restore(folder: &Path, directory: &Path) -> Result<Backup> {
-    let held = absolute(directory)?;
+    let (held, dump) = (absolute(directory)?, absolute(folder)?.join(DUMP));
     let lock = blocking("restoring the store", move || {
+        if dump.exists() {
+            let message =
+                "this is a backup of a PostgreSQL database; name one to put it into as 'storage' (--storage)";
+            return Err(Error::invalid_request(message).with_context("path", dump.display()));
+        }
         create_directory(&held).map_err(|error| file_error(&held, error))?;
         lock(&held)
     });
@@ -208,7 +217,8 @@ impl RootKeyCopy {
         let key = read(&from.join(ROOT_KEY))?;
         let other = if key.is_some() { read(&target)? } else { None };
         if other.is_some() && other != key {
-            let message = "there is another root key already, which stays as it is; choose an empty folder";
+            let message = "there is another root key already, which stays as it is; choose an empty folder, which for the key of a \
+                 database is that of 'data_dir' (--data-dir)";
             return Err(Error::new(ErrorCode::AlreadyExists, message).with_context("path", target.display()));
         }
         let is_there = other.is_some();
@@ -219,15 +229,24 @@ impl RootKeyCopy {
         })
     }
 
+    /// Removes the key if it was not there before it was placed: what it opens has not come.
+    #[cfg(feature = "postgres")]
+    pub(in crate::storage) fn withdraw(self) -> Result<()> {
+        if self.key.is_none() || self.is_there {
+            return Ok(());
+        }
+        std::fs::remove_file(&self.target).map_err(|error| file_error(&self.target, error))
+    }
+
     /// Writes the key; tells whether there is one.
-    pub(in crate::storage) fn place(self) -> Result<bool> {
-        let Some(key) = self.key else { return Ok(false) };
+    pub(in crate::storage) fn place(&self) -> Result<bool> {
+        let Some(key) = &self.key else { return Ok(false) };
         let write = || {
             if let Some(directory) = self.target.parent() {
                 create_directory(directory)?;
             }
             let mut file = private_file().create_new(true).write(true).open(&self.target)?;
-            file.write_all(&key)?;
+            file.write_all(key)?;
             file.sync_all()
         };
         if !self.is_there {
