@@ -302,6 +302,13 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_stands_in_a_url_as_libpq_has_it() {
+        let url = "postgres://ada:p%40ss%2Fw%23rd@localhost/app?host=%2Frun%2Fpostgresql";
+        let config = PostgresConfig::new(&Secret::new(url)).unwrap();
+        assert_eq!(config.name(), "/run/postgresql:5432/app");
+    }
+
+    #[test]
     fn a_limit_that_no_engine_works_with_is_named_as_in_the_url() {
         for (parameter, is_accepted) in [
             ("max_connections=2", false),
