@@ -35,7 +35,7 @@ use crate::{EngineConfig, Error, Result, Storage};
 ///
 /// # Errors
 /// `not_found` when there is nothing to copy, `already_exists` when the folder has a backup, `invalid_request` for an
-/// engine in memory, `unsupported` when the tools of PostgreSQL are missing, `invalid_data` when what it keeps is damaged, `version_mismatch` when a newer engine has written
+/// engine in memory, `unsupported` when the tools of PostgreSQL are missing, `invalid_data` when what it keeps is damaged or the root key does not open its vault, `version_mismatch` when a newer engine has written
 /// it, `permission_denied`, `storage_full` or `storage_failed`. There is no backup then.
 ///
 /// # Cancel safety

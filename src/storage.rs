@@ -91,8 +91,16 @@ impl OpenStorage {
         };
         let store = Arc::new(PostgresStore::open(&database).await?);
         let vault = match key {
-            Some(key) => PostgresVault::open_with(&store, key).await?,
-            None => PostgresVault::open(&store, &folder).await?,
+            Some(key) => PostgresVault::open_with(&store, key).await,
+            None => PostgresVault::open(&store, &folder).await,
+        };
+        let vault = match vault {
+            Ok(vault) => vault,
+            Err(error) => {
+                // Otherwise others would take this engine for one of them until its lease has run out.
+                store.close().await?;
+                return Err(error);
+            }
         };
         Ok(Self {
             kind: StorageKind::Postgres,

@@ -34,7 +34,7 @@ use crate::{EngineConfig, Error, Result, Storage};
 /// # Errors
 /// `not_found` when there is nothing to copy, `already_exists` when the other one keeps something or has another root key, `locked`
 /// when an engine has a folder open, `invalid_request` for an engine in memory, `invalid_data` when what was written is not what
-/// was read, and those of opening an engine. The other one keeps nothing then.
+/// was read or the root key does not open the vault, and those of opening an engine. The other one keeps nothing then.
 ///
 /// # Cancel safety
 /// Dropping the future leaves the other one as it was.

@@ -158,6 +158,14 @@ fn a_backup_of_a_database_is_put_back_where_there_is_none() {
         assert_eq!(mode & 0o077, 0, "{name}");
     }
 
+    let without = ["restore", "copy", "--storage", "sqlite", "--data-dir", "new"];
+    let error = sandbox.atom(&without).ended_with(1).error();
+    assert_eq!(error["code"], "invalid_request", "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("--storage"),
+        "{error}"
+    );
+
     let other_schema = crate::support::postgres().unwrap();
     assert_eq!(
         code(&["restore", "copy", "--storage", &other_schema]),
@@ -169,12 +177,64 @@ fn a_backup_of_a_database_is_put_back_where_there_is_none() {
     // What breaks off half-way leaves nothing that an engine would take for a store.
     let dump = std::fs::read(sandbox.path("copy/atom.dump")).unwrap();
     sandbox.write("cut/atom.dump", &dump[..dump.len() * 3 / 4]);
+    std::fs::copy(sandbox.path("copy/root.key"), sandbox.path("cut/root.key")).unwrap();
     let cut = ["restore", "cut", "--storage", &elsewhere];
     assert_eq!(code(&cut), "storage_failed");
+    assert!(sandbox.path("data/root.key").exists(), "it was there before");
+    assert_eq!(
+        code(&[&cut[..], &["--data-dir", "new"]].concat()),
+        "storage_failed"
+    );
+    assert!(!sandbox.path("new/root.key").exists());
     let whole = ["restore", "copy", "--storage", &elsewhere];
     sandbox.atom(&whole).succeeded();
     let listed = sandbox.atom(&["call", "secrets.list", "--storage", &elsewhere]);
     assert_eq!(listed.succeeded().json()["secrets"][0]["name"], "token");
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn a_root_key_that_does_not_open_the_vault_of_a_database_is_not_copied() {
+    let Some(sandbox) = Sandbox::on_postgres() else {
+        return;
+    };
+    sandbox.call("engine.info", &json!({}));
+    let unrelated = [
+        "call",
+        "engine.info",
+        "--storage",
+        "sqlite",
+        "--data-dir",
+        "unrelated",
+    ];
+    sandbox.atom(&unrelated).succeeded();
+    let refused = |words: &[&str]| {
+        let words = [words, &["--data-dir", "unrelated"]].concat();
+        let error = sandbox.atom(&words).ended_with(1).error();
+        assert_eq!(error["code"], "invalid_data", "{error}");
+        assert!(
+            error["message"].as_str().unwrap().contains("--data-dir"),
+            "{error}"
+        );
+        assert!(!sandbox.path("copy").exists());
+    };
+    refused(&["backup", "copy"]);
+    refused(&["storage", "copy", &sandbox.storage, "copy"]);
+    sandbox.atom(&["backup", "copy"]).succeeded();
+}
+
+#[test]
+fn a_root_key_that_does_not_open_the_vault_of_a_folder_is_not_copied() {
+    let sandbox = Sandbox::new();
+    sandbox.call("secrets.set", &json!({ "name": "token", "value": "s3cr3t" }));
+    let key = sandbox.path("data/root.key");
+    let other = "AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    std::fs::write(&key, other).unwrap();
+    let error = sandbox.atom(&["backup", "copy"]).ended_with(1).error();
+    assert_eq!(error["code"], "invalid_data", "{error}");
+    let left: Vec<_> = std::fs::read_dir(sandbox.path("copy")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    sandbox.atom(&["backup", "copy", "--without-key"]).succeeded();
 }
 
 #[cfg(all(unix, feature = "postgres"))]

@@ -71,6 +71,23 @@ fn what_one_command_keeps_in_a_database_the_next_one_finds() {
 
 #[cfg(all(unix, feature = "postgres"))]
 #[test]
+fn an_engine_that_is_refused_leaves_no_worker_behind() {
+    let Some(mut sandbox) = Sandbox::on_postgres() else {
+        return;
+    };
+    sandbox.storage = sandbox.storage.replace("lease_ms=2000", "lease_ms=600000");
+    sandbox.call("engine.info", &json!({}));
+    let refused = sandbox.atom(&["call", "engine.info", "--data-dir", "without"]);
+    assert_eq!(refused.ended_with(1).error()["code"], "invalid_data");
+    let workers = sandbox.call("workers.list", &json!({}));
+    assert_eq!(workers["workers"].as_array().unwrap().len(), 1, "{workers}");
+    sandbox
+        .atom(&["storage", "copy", &sandbox.storage, "copy"])
+        .succeeded();
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
 fn a_copy_goes_on_in_a_database_and_back_in_a_folder() {
     let Some(sandbox) = Sandbox::on_postgres() else {
         return;
@@ -87,6 +104,19 @@ fn a_copy_goes_on_in_a_database_and_back_in_a_folder() {
     let start = json!({ "document": document, "id": ID }).to_string();
     on_old(&["call", "runs.start", "--with", &start]).succeeded();
 
+    // An engine that keeps nothing yet does not stand in the way.
+    let looked = [
+        "call",
+        "engine.info",
+        "--storage",
+        &database,
+        "--data-dir",
+        "elsewhere",
+    ];
+    sandbox.atom(&looked).succeeded();
+    let beside = ["storage", "copy", &old, &database, "--data-dir", "elsewhere"];
+    let refused = sandbox.atom(&beside).ended_with(1);
+    assert!(refused.remarks.contains("--data-dir"), "{refused:?}");
     let copied = sandbox.atom(&["storage", "copy", &old, &database]).succeeded();
     assert!(copied.output.contains("runs "), "{copied:?}");
     assert!(

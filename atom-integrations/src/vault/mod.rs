@@ -31,8 +31,12 @@ mod postgres;
 mod root_key;
 mod sqlite;
 
+pub(crate) use keys::{WrappedKey, check_file};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresVault;
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::first_key as first_key_of_postgres;
 pub(crate) use root_key::ROOT_KEY;
 pub use root_key::RootKey;
 pub use sqlite::SqliteVault;
+pub(crate) use sqlite::first_key as first_key_of_sqlite;

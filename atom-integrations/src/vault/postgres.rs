@@ -12,7 +12,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 
 use super::RootKey;
 use super::envelope::Key;
-use super::keys::{StoredSecret, WrappedKey, altered, new_key, seal, unwrap};
+use super::keys::{NOBODY, StoredSecret, WrappedKey, altered, new_key, seal, unwrap};
 use crate::storage::PostgresStore;
 use crate::storage::postgres::{Database, Sight, Write, execute, stored, text};
 use crate::storage::refusal::WriteResult;
@@ -29,36 +29,47 @@ pub struct PostgresVault {
 
 impl PostgresVault {
     /// Opens the vault with the root key from the environment variable `ATOM_ROOT_KEY` or else from the file `root.key` in a
-    /// directory, which is made, with the directory, for a vault without secrets. Every engine that uses the database needs
-    /// the same key, so engines on several machines take it from the variable, or are given the file.
+    /// directory, which is made, with the directory, for a database whose vault was never opened. From then on every engine that
+    /// uses the database needs the same key, so engines on several machines take it from the variable, or are given the file.
     ///
     /// # Errors
     /// `invalid_data` when the key is not the one that the vault was made with or is gone, `permission_denied` when others
     /// than its owner can read the file, `invalid_request` when the key is malformed, and those of the store.
     pub async fn open(store: &PostgresStore, directory: &Path) -> Result<Self> {
-        let has_keys = first_key(store.database()).await?.is_some();
+        let has_keys = any_key(store.database()).await?.is_some();
         let root = RootKey::of_vault(directory, has_keys).await?;
         Self::open_with(store, root).await
     }
 
-    /// Opens the vault with a root key that the host keeps elsewhere, e.g. in a keychain.
+    /// Opens the vault with a root key that the host keeps elsewhere, e.g. in a keychain. The first one to open it binds it to
+    /// its key.
     ///
     /// # Errors
     /// `invalid_data` when the key is not the one that the vault was made with, and those of the store.
     pub async fn open_with(store: &PostgresStore, root: RootKey) -> Result<Self> {
-        if let Some(key) = first_key(store.database()).await? {
-            unwrap(&root, &key)?;
+        let database = store.database();
+        match any_key(database).await? {
+            Some(key) => drop(unwrap(&root, &key)?),
+            // Otherwise an engine with another key would find out only when it needs a secret of this one.
+            None => database.write(Sight::All, Bind { root: &root }).await?,
         }
         Ok(Self {
-            database: store.database().clone(),
+            database: database.clone(),
             root: Arc::new(root),
         })
     }
 }
 
-async fn first_key(database: &Database) -> Result<Option<WrappedKey>> {
-    let query = sqlx::query("SELECT tenant, version, wrapped FROM tenant_keys LIMIT 1");
-    key(database, Sight::All, query).await
+const FIRST_KEY: &str = "SELECT tenant, version, wrapped FROM tenant_keys LIMIT 1";
+
+async fn any_key(database: &Database) -> Result<Option<WrappedKey>> {
+    key(database, Sight::All, sqlx::query(FIRST_KEY)).await
+}
+
+/// A key that the root key of the vault wraps, if there is one. The connection sees all tenants.
+pub(crate) async fn first_key(connection: &mut PgConnection) -> Decoded<Option<WrappedKey>> {
+    let row = sqlx::query(FIRST_KEY).fetch_optional(connection).await?;
+    row.as_ref().map(wrapped_key).transpose()
 }
 
 async fn key(
@@ -146,6 +157,20 @@ fn info(row: &PgRow) -> Decoded<SecretInfo> {
         version: unsigned(row.try_get(1)?)?,
         updated_at: moment(row.try_get(2)?)?,
     })
+}
+
+/// Has a vault open with one root key only.
+struct Bind<'a> {
+    root: &'a RootKey,
+}
+
+#[async_trait]
+impl Write for Bind<'_> {
+    type Answer = ();
+
+    async fn apply(&self, connection: &mut PgConnection) -> WriteResult<()> {
+        tenant_key(connection, self.root, NOBODY).await.map(drop)
+    }
 }
 
 /// Seals and keeps a secret, within one transaction with the key and the version that it needs.

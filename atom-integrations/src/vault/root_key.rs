@@ -119,7 +119,7 @@ impl RootKey {
             }
             if has_keys {
                 // A new key would open nothing, and hide that the old one is missing.
-                let message = "the vault's root key is gone; restore the file root.key or set ATOM_ROOT_KEY";
+                let message = "the vault's root key is not here; copy the file root.key from where the vault was made, or set ATOM_ROOT_KEY";
                 return Err(Error::new(ErrorCode::InvalidData, message)
                     .with_context("path", file(&directory).display()));
             }

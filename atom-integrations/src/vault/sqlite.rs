@@ -7,7 +7,7 @@ use atom_core::storage::{SecretInfo, Vault, validate_secret, validate_secret_nam
 use atom_core::{Result, Scope, Secret};
 use jiff::Timestamp;
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::{SqliteConnection, SqliteExecutor, SqliteRow};
 
 use super::RootKey;
 use super::envelope::Key;
@@ -34,7 +34,9 @@ impl SqliteVault {
     /// when others than its owner can read the file, `invalid_request` when the key is malformed, and those of
     /// the store.
     pub async fn open(store: &SqliteStore) -> Result<Self> {
-        let has_keys = first_key(store.database()).await?.is_some();
+        let database = store.database();
+        let key = first_key(&database.readers).await;
+        let has_keys = key.map_err(|error| database.error(error))?.is_some();
         let path = store.database().path();
         let directory = path.parent().unwrap_or(path);
         let root = RootKey::of_vault(directory, has_keys).await?;
@@ -50,7 +52,8 @@ impl SqliteVault {
             database: store.database().clone(),
             root: Arc::new(root),
         };
-        if let Some(key) = first_key(&vault.database).await? {
+        let key = first_key(&vault.database.readers).await;
+        if let Some(key) = key.map_err(|error| vault.database.error(error))? {
             unwrap(&vault.root, &key)?;
         }
         Ok(vault)
@@ -65,11 +68,11 @@ fn wrapped_key(row: &SqliteRow) -> Decoded<WrappedKey> {
     })
 }
 
-async fn first_key(database: &Database) -> Result<Option<WrappedKey>> {
+/// A key that the root key of the vault wraps, if there is one.
+pub(crate) async fn first_key(executor: impl SqliteExecutor<'_>) -> Decoded<Option<WrappedKey>> {
     let query = sqlx::query("SELECT tenant, version, wrapped FROM tenant_keys LIMIT 1");
-    let row = query.fetch_optional(&database.readers).await;
-    row.and_then(|row| row.as_ref().map(wrapped_key).transpose())
-        .map_err(|error| database.error(error))
+    let row = query.fetch_optional(executor).await?;
+    row.as_ref().map(wrapped_key).transpose()
 }
 
 #[async_trait]

@@ -64,6 +64,9 @@ async fn callers_wait_for_a_connection_only_so_long() {
         (ErrorCode::Unavailable, Retry::Maybe),
         "{error}"
     );
+    for limit in ["server", "role", "max_connections"] {
+        assert!(error.message().contains(limit), "{error}");
+    }
     sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
     assert_eq!(first.await.unwrap(), None);
     assert_eq!(store.document(&scope, "h2").await.unwrap(), None);

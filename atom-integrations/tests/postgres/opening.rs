@@ -141,6 +141,10 @@ async fn a_role_without_rights_is_told_so() {
         .unwrap();
     let error = PostgresStore::open(&database).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::PermissionDenied, "{error:?}");
+    let cause = error.report().cause;
+    let [said] = &cause[..] else { panic!("{cause:?}") };
+    assert!(said.starts_with("permission denied for schema"), "{said}");
+    assert!(said.ends_with("(SQLSTATE 42501)"), "{said}");
     let grant = format!("GRANT ALL ON SCHEMA {} TO atom", database.schema());
     server
         .execute(&server.as_superuser(&database), &grant)

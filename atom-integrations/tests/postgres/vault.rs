@@ -78,6 +78,50 @@ async fn secrets_survive_a_restart_and_never_reach_the_database_in_the_clear() {
 }
 
 #[tokio::test]
+async fn engines_with_two_root_keys_do_not_share_a_vault_even_before_it_has_secrets() {
+    let Some(server) = server().await else { return };
+    let database = server.database();
+    let store = open(&database).await;
+    let keys = || {
+        [
+            root_key("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+            root_key("AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+        ]
+    };
+    let vaults = keys().map(|key| PostgresVault::open_with(&store, key));
+    let vaults = futures::future::join_all(vaults).await;
+    let refused: Vec<_> = vaults.iter().filter_map(|vault| vault.as_ref().err()).collect();
+    assert_eq!(refused.len(), 1, "{vaults:?}");
+    assert_eq!(refused[0].code(), ErrorCode::InvalidData);
+    let mut is_bound = Vec::new();
+    for key in keys() {
+        is_bound.push(PostgresVault::open_with(&store, key).await.is_ok());
+    }
+    let was_bound: Vec<_> = vaults.iter().map(Result::is_ok).collect();
+    assert_eq!(is_bound, was_bound);
+
+    // No key is made where the vault has one already.
+    let folder = tempfile::tempdir().unwrap();
+    let error = PostgresVault::open(&store, folder.path()).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InvalidData);
+    assert!(error.message().contains("ATOM_ROOT_KEY"), "{error}");
+    assert!(!folder.path().join("root.key").exists());
+}
+
+#[tokio::test]
+async fn a_vault_of_before_that_was_not_bound_opens() {
+    let Some(server) = server().await else { return };
+    let database = server.database();
+    let (store, vault) = open_vault(&database).await;
+    let own = fixtures::scope();
+    set(&vault, &own, "key", CANARY).await;
+    store.close().await.unwrap();
+    tamper(server, &database, "DELETE FROM tenant_keys WHERE tenant = ''").await;
+    let (_store, vault) = open_vault(&database).await;
+    assert_eq!(vault.get(&own, "key").await.unwrap().unwrap().expose(), CANARY);
+}
+
+#[tokio::test]
 async fn secrets_that_are_set_at_once_are_sealed_with_one_key() {
     let Some(server) = server().await else { return };
     let database = server.database();
@@ -91,7 +135,12 @@ async fn secrets_that_are_set_at_once_are_sealed_with_one_key() {
     let versions: Vec<_> = vault.list(&own).await.unwrap();
     assert!(versions.iter().all(|info| info.version == 2), "{versions:?}");
     assert_eq!(
-        number(server, &database, "SELECT count(*) FROM tenant_keys").await,
+        number(
+            server,
+            &database,
+            "SELECT count(*) FROM tenant_keys WHERE tenant <> ''"
+        )
+        .await,
         1
     );
 }

@@ -21,6 +21,7 @@ use super::rows::Decoded;
 use super::sqlite::backup::RootKeyCopy;
 use super::sqlite::blocking;
 use super::sqlite::copy::{Draft, SqliteTables};
+use crate::vault::{WrappedKey, check_file};
 use row::RowDigest;
 use tables::{BLOB_USES, TABLES, Table, VIEWERS};
 
@@ -83,7 +84,7 @@ pub struct CopiedTable {
 ///
 /// # Errors
 /// `not_found` when there is no store to copy, `locked` when an engine is at work on one of the places, `already_exists` when the other place has one, `invalid_data` when what was written
-/// is not what was read, and those of opening a store. The other place keeps nothing then.
+/// is not what was read or the root key does not open the vault, and those of opening a store. The other place keeps nothing then.
 ///
 /// # Cancel safety
 /// Dropping the future leaves the other place without a store.
@@ -92,6 +93,10 @@ pub async fn copy(from: &StorePlace, to: &StorePlace) -> Result<StoreCopy> {
         StorePlace::Directory(directory) => Box::new(SqliteTables::hold(directory).await?),
         StorePlace::Postgres { config, .. } => Box::new(PostgresTables::hold(config).await?),
     };
+    if let Some(directory) = from.key_directory().map(Path::to_owned) {
+        let key = source.key().await.map_err(|error| source.error(error))?;
+        blocking("copying the store", move || check_file(&directory, key.as_ref())).await?;
+    }
     let keys = [from, to].map(|place| place.key_directory().map(Path::to_owned));
     let key = blocking("copying the store", move || match keys {
         [Some(from), Some(to)] => RootKeyCopy::prepare(&from, &to).map(Some),
@@ -139,6 +144,9 @@ pub(super) trait Tables: Send {
 
     /// Sets the last offset that was given out.
     async fn set_head(&mut self, head: i64) -> Decoded<()>;
+
+    /// A key that the root key of the vault wraps, if there is one.
+    async fn key(&mut self) -> Decoded<Option<WrappedKey>>;
 
     /// What a failure of the database means to a user.
     fn error(&self, error: sqlx::Error) -> Error;

@@ -18,11 +18,9 @@ use super::config::PostgresConfig;
 use super::error::storage_error;
 use super::open::connect;
 use super::rows::Decoded;
-use crate::storage::backup::{Backup, RootKeyCopy, absolute, put};
+use crate::storage::backup::{Backup, DUMP, RootKeyCopy, absolute, put};
 use crate::storage::sqlite::{blocking, create_directory, file_error, private_file};
-
-/// The name of the file in a backup.
-const DUMP: &str = "atom.dump";
+use crate::vault::{check_file, first_key_of_postgres};
 
 /// How many bytes of what a tool says stand in an error.
 const LONGEST_WORDS: usize = 1000;
@@ -41,7 +39,7 @@ const VARIABLES: [(&str, &str); 4] = [
 ///
 /// # Errors
 /// `not_found` when the database has no store, `already_exists` when the folder has a backup, `unsupported` when `pg_dump` is not
-/// installed, those of connecting, `permission_denied`, `storage_full` or `storage_failed`, which says what `pg_dump` did. The folder
+/// installed, `invalid_data` when the key does not open the vault, those of connecting, `permission_denied`, `storage_full` or `storage_failed`, which says what `pg_dump` did. The folder
 /// has no backup then.
 ///
 /// # Cancel safety
@@ -51,6 +49,9 @@ pub async fn create(url: &Secret, folder: &Path, key_directory: Option<&Path>) -
     if !has_store(&config, false).await? {
         let message = "the schema of the database has no store to copy; correct the URL";
         return Err(named(Error::not_found(message), &config));
+    }
+    if let Some(directory) = key_directory {
+        check_key(&config, directory).await?;
     }
     let folder = absolute(folder)?;
     let prepare = move || {
@@ -82,7 +83,7 @@ pub async fn create(url: &Secret, folder: &Path, key_directory: Option<&Path>) -
     let key_directory = key_directory.map(Path::to_owned);
     blocking("copying the store", move || {
         let key = key_directory.map(|from| RootKeyCopy::prepare(&from, &folder));
-        let has_root_key = key.transpose()?.map_or(Ok(false), RootKeyCopy::place)?;
+        let has_root_key = key.transpose()?.map_or(Ok(false), |key| key.place())?;
         // The dump comes last: where it stands, the backup is whole.
         let bytes = put(&draft.0, &dump, &folder).map_err(|error| file_error(&dump, error))?;
         Ok(Backup { bytes, has_root_key })
@@ -133,16 +134,37 @@ pub async fn restore(url: &Secret, folder: &Path, key_directory: Option<&Path>) 
         .stdin(file)
         .stdout(Stdio::null());
     // The database comes last: where it stands, everything is there.
-    let has_root_key = match key {
-        Some(key) => blocking("restoring the store", move || key.place()).await?,
-        None => false,
+    let place = move || {
+        let has_root_key = key.as_ref().map_or(Ok(false), RootKeyCopy::place)?;
+        Ok((key, has_root_key))
     };
-    run("pg_restore", tool, &config).await?;
-    if has_store(&config, false).await? {
+    let (key, has_root_key) = blocking("restoring the store", place).await?;
+    let ended = run("pg_restore", tool, &config).await;
+    let is_there = has_store(&config, false).await;
+    // The key goes only where it is known that nothing came that it opens.
+    if !matches!(is_there, Ok(false)) {
+        ended?;
+        is_there?;
         return Ok(Backup { bytes, has_root_key });
     }
+    blocking("restoring the store", move || {
+        key.map_or(Ok(()), RootKeyCopy::withdraw)
+    })
+    .await?;
+    ended?;
     let message = "the backup is of another schema; name that one as 'schema' in the URL";
     Err(named(Error::invalid_request(message), &config))
+}
+
+/// Refuses a root key that does not open the vault.
+async fn check_key(config: &PostgresConfig, directory: &Path) -> Result<()> {
+    let fail = |error| storage_error(&config.name(), error);
+    let options = config.connection().options([("atom.all_tenants", "on")]);
+    let connected = connect(&options, config.acquire_timeout).await;
+    let mut connection = connected.map_err(fail)?;
+    let key = first_key_of_postgres(&mut connection).await.map_err(fail)?;
+    let directory = directory.to_owned();
+    blocking("copying the store", move || check_file(&directory, key.as_ref())).await
 }
 
 /// A file that goes away unless it is put in its place.

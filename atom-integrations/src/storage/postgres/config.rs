@@ -22,6 +22,12 @@ const PARAMETERS: [&str; 9] = [
     "user",
 ];
 
+/// The shortest lease: it must not run out because the machine is busy for a moment.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+
+/// The longest of all times: what takes longer is a mistake, and nobody takes over what an engine drove that died.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The longest name of a schema.
 const MAX_SCHEMA: usize = 63;
 
@@ -55,7 +61,7 @@ pub struct PostgresConfig {
     /// How long a transaction may do nothing before the database ends it, which frees what an engine that stopped holds.
     /// No longer than half the lease, whatever is said here. 5 seconds by default.
     pub idle_in_transaction_timeout: Duration,
-    /// How long the lease of this engine lasts when it is not renewed, from a second; it is renewed after a third of that.
+    /// How long the lease of this engine lasts when it is not renewed, from a second to a day; it is renewed after a third of that.
     /// What an engine drives that has died is taken over once its lease has run out. 15 seconds by default.
     pub lease: Duration,
     /// Whether the role may be one that row-level security does not hold for: a superuser, or one with `BYPASSRLS`. The
@@ -127,6 +133,31 @@ impl PostgresConfig {
                 return Err(Error::invalid_request(format!(
                     "the URL of the database has an unknown parameter '{name}'; remove it"
                 )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses limits that no engine works with.
+    pub(super) fn check(&self) -> Result<()> {
+        let refuse = |name: &str, bounds: &str| {
+            let message = format!("'{name}' of the database must be {bounds}; correct its URL");
+            Err(Error::invalid_request(message))
+        };
+        if self.max_connections < 3 {
+            return refuse("max_connections", "at least 3");
+        }
+        if !(SHORTEST_LEASE..=LONGEST).contains(&self.lease) {
+            return refuse("lease_ms", "from 1000 (a second) to 86400000 (a day)");
+        }
+        for (name, time) in [
+            ("acquire_timeout_ms", self.acquire_timeout),
+            ("statement_timeout_ms", self.statement_timeout),
+            ("lock_timeout_ms", self.lock_timeout),
+            ("idle_in_transaction_timeout_ms", self.idle_in_transaction_timeout),
+        ] {
+            if time > LONGEST {
+                return refuse(name, "at most 86400000 (a day)");
             }
         }
         Ok(())
@@ -267,6 +298,37 @@ mod tests {
             let config = PostgresConfig::new(&Secret::new(url));
             assert_eq!(config.is_ok(), is_accepted, "{config:?}");
             assert!(!format!("{config:?}").contains("pass-7"), "{config:?}");
+        }
+    }
+
+    #[test]
+    fn a_socket_stands_in_a_url_as_libpq_has_it() {
+        let url = "postgres://ada:p%40ss%2Fw%23rd@localhost/app?host=%2Frun%2Fpostgresql";
+        let config = PostgresConfig::new(&Secret::new(url)).unwrap();
+        assert_eq!(config.name(), "/run/postgresql:5432/app");
+    }
+
+    #[test]
+    fn a_limit_that_no_engine_works_with_is_named_as_in_the_url() {
+        for (parameter, is_accepted) in [
+            ("max_connections=2", false),
+            ("max_connections=3", true),
+            ("lease_ms=5", false),
+            ("lease_ms=1000", true),
+            ("lease_ms=86400000", true),
+            ("lease_ms=86400001", false),
+            ("acquire_timeout_ms=18446744073709551615", false),
+            ("statement_timeout_ms=86400001", false),
+            ("lock_timeout_ms=86400001", false),
+            ("idle_in_transaction_timeout_ms=86400001", false),
+        ] {
+            let url = format!("postgres://ada@localhost/app?{parameter}");
+            let checked = PostgresConfig::new(&Secret::new(url)).unwrap().check();
+            assert_eq!(checked.is_ok(), is_accepted, "{parameter}: {checked:?}");
+            if let Err(error) = checked {
+                let (name, _) = parameter.split_once('=').unwrap();
+                assert!(error.message().contains(name), "{error}");
+            }
         }
     }
 

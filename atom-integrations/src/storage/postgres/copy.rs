@@ -20,6 +20,7 @@ use super::{approvals, blobs};
 use crate::storage::blobs::Blobs;
 use crate::storage::copy::tables::{TABLES, Table};
 use crate::storage::copy::{Row, Tables, Value};
+use crate::vault::{WrappedKey, first_key_of_postgres};
 
 /// The tables of a database, in a transaction.
 pub(in crate::storage) struct PostgresTables {
@@ -104,7 +105,9 @@ impl PostgresTables {
 
     /// Whether there is more than what an engine leaves that was given nothing.
     async fn is_used(&mut self) -> Decoded<bool> {
-        self.execute("DELETE FROM event_ages".to_owned()).await?;
+        // Of the keys, the one that binds an empty vault to its root key.
+        self.execute("DELETE FROM event_ages; DELETE FROM tenant_keys WHERE tenant = ''".to_owned())
+            .await?;
         let used = TABLES
             .iter()
             .map(|table| format!("EXISTS (SELECT FROM {})", table.name));
@@ -219,6 +222,10 @@ impl Tables for PostgresTables {
             .execute(&mut self.connection)
             .await?;
         Ok(())
+    }
+
+    async fn key(&mut self) -> Decoded<Option<WrappedKey>> {
+        first_key_of_postgres(&mut self.connection).await
     }
 
     fn error(&self, error: sqlx::Error) -> Error {

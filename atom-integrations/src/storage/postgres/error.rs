@@ -1,5 +1,7 @@
 //! What errors of PostgreSQL mean to a user.
 
+use std::fmt;
+
 use atom_core::{Error, ErrorCode, Retry};
 
 use super::fence::lease_lost;
@@ -13,7 +15,8 @@ pub(super) fn storage_error(database: &str, error: sqlx::Error) -> Error {
         sqlx::Error::PoolClosed => (ErrorCode::Closed, "the store was closed; open it again"),
         sqlx::Error::PoolTimedOut => (
             ErrorCode::Unavailable,
-            "no connection to the database came free in time; check that it runs, or allow the store more connections",
+            "no connection to the database came free in time; check that it runs, that the server and the role may have more \
+             connections, or allow the store more with 'max_connections' of its URL",
         ),
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => (
             ErrorCode::InvalidData,
@@ -37,10 +40,33 @@ pub(super) fn storage_error(database: &str, error: sqlx::Error) -> Error {
             "the database cannot be read or written; see the cause",
         ),
     };
-    Error::new(code, message)
-        .with_context("database", database)
-        .with_source(error)
+    let named = Error::new(code, message).with_context("database", database);
+    match &error {
+        sqlx::Error::Database(said) => {
+            let code = said.code().unwrap_or_default().into_owned();
+            named.with_source(Said {
+                message: said.message().to_owned(),
+                code,
+            })
+        }
+        _ => named.with_source(error),
+    }
 }
+
+/// What the database says, without the line of its own source that the driver shows with it.
+#[derive(Debug)]
+struct Said {
+    message: String,
+    code: String,
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} (SQLSTATE {})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for Said {}
 
 /// By the SQLSTATE, <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn of_code(code: &str) -> (ErrorCode, &'static str) {

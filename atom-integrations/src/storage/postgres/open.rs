@@ -14,9 +14,6 @@ use super::{lease, migrations};
 /// The oldest version of PostgreSQL, as `server_version_num` has it.
 const OLDEST: i32 = 150_000;
 
-/// The shortest lease: it must not run out because the machine is busy for a moment.
-const SHORTEST_LEASE: Duration = Duration::from_secs(1);
-
 /// A database that this engine has joined.
 #[derive(Debug)]
 pub(super) struct Opened {
@@ -31,12 +28,7 @@ pub(super) struct Opened {
 pub(super) async fn open(config: &PostgresConfig) -> Result<Opened> {
     let database = config.name();
     let fail = |error| storage_error(&database, error);
-    if config.max_connections < 3 {
-        return Err(Error::invalid_request("'max_connections' must be at least 3"));
-    }
-    if config.lease < SHORTEST_LEASE {
-        return Err(Error::invalid_request("'lease' must be at least a second"));
-    }
+    config.check()?;
     let connected = connect(&config.writer(), config.acquire_timeout).await;
     let mut connection = connected.map_err(fail)?;
     let server = server(&mut connection).await.map_err(fail)?;
@@ -44,10 +36,11 @@ pub(super) async fn open(config: &PostgresConfig) -> Result<Opened> {
         .check(config)
         .map_err(|error| error.with_context("database", &database))?;
     migrations::migrate(&mut connection, config.schema(), &database).await?;
+    let head = head(&mut connection).await.map_err(fail)?;
+    // It comes last: who fails to open is no worker.
     let worker = lease::join(&mut connection, config.lease, None)
         .await
         .map_err(fail)?;
-    let head = head(&mut connection).await.map_err(fail)?;
     Ok(Opened {
         connection,
         worker,

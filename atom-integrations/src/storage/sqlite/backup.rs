@@ -15,7 +15,10 @@ use zeroize::Zeroizing;
 
 use super::error::{damaged, file_error, storage_error};
 use super::open::{DATABASE, blocking, check_header, create_directory, lock, private_file, sync_directory};
-use crate::vault::ROOT_KEY;
+use crate::vault::{ROOT_KEY, WrappedKey, check_file, first_key_of_sqlite};
+
+/// The name of the file in a backup of a PostgreSQL database.
+pub(in crate::storage) const DUMP: &str = "atom.dump";
 
 /// How long a copy waits for a database that another process keeps to itself.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -51,7 +54,7 @@ pub struct Backup {
 ///
 /// # Errors
 /// `not_found` when the directory has no database, `already_exists` when the folder has one, `invalid_data` when the
-/// database is damaged or another program's, `version_mismatch` when a newer engine has written it,
+/// database is damaged or another program's or the root key does not open its vault, `version_mismatch` when a newer engine has written it,
 /// `permission_denied`, `storage_full` or `storage_failed`. The folder has no database then.
 ///
 /// # Cancel safety
@@ -65,13 +68,19 @@ pub async fn create(directory: &Path, folder: &Path, with_root_key: bool) -> Res
 /// called again.
 ///
 /// # Errors
-/// `locked` when an engine has the directory open; `already_exists` when it has a database; and as [`create`].
+/// `locked` when an engine has the directory open; `already_exists` when it has a database; `invalid_request` when the backup
+/// is of a PostgreSQL database; and as [`create`].
 ///
 /// # Cancel safety
 /// Dropping the future leaves a directory without a database.
 pub async fn restore(folder: &Path, directory: &Path) -> Result<Backup> {
-    let held = absolute(directory)?;
+    let (held, dump) = (absolute(directory)?, absolute(folder)?.join(DUMP));
     let lock = blocking("restoring the store", move || {
+        if dump.exists() {
+            let message =
+                "this is a backup of a PostgreSQL database; name one to put it into as 'storage' (--storage)";
+            return Err(Error::invalid_request(message).with_context("path", dump.display()));
+        }
         create_directory(&held).map_err(|error| file_error(&held, error))?;
         lock(&held)
     });
@@ -105,7 +114,15 @@ async fn copy(from: &Path, to: &Path, with_root_key: bool) -> Result<Backup> {
         }
     };
     blocking("copying the store", prepare).await?;
-    if let Err(error) = write(&source, &draft).await {
+    let written = async {
+        let key = write(&source, &draft).await?;
+        if with_root_key {
+            let from = from.clone();
+            blocking("copying the store", move || check_file(&from, key.as_ref())).await?;
+        }
+        Ok(())
+    };
+    if let Err(error) = written.await {
         // What is left of it only takes space, which may be what was missing.
         let _ = std::fs::remove_file(&draft);
         return Err(error);
@@ -140,8 +157,8 @@ pub(super) fn taken(path: &Path) -> Error {
     Error::new(ErrorCode::AlreadyExists, message).with_context("path", path.display())
 }
 
-/// Writes what a database holds at one moment into an empty file, and checks it.
-async fn write(source: &Path, draft: &Path) -> Result<()> {
+/// Writes what a database holds at one moment into an empty file, and checks it; gives a key of its vault.
+async fn write(source: &Path, draft: &Path) -> Result<Option<WrappedKey>> {
     let text = draft
         .to_str()
         .ok_or_else(|| Error::invalid_request("the path of the folder is not valid UTF-8; choose another"))?;
@@ -156,11 +173,13 @@ async fn write(source: &Path, draft: &Path) -> Result<()> {
         .await
         .map_err(|error| storage_error(source, error))?;
     let mut copy = connect(draft).await?;
-    let checked = check(&mut copy)
-        .await
-        .map_err(|error| storage_error(draft, error))?;
-    copy.close().await.map_err(|error| storage_error(draft, error))?;
-    if checked { Ok(()) } else { Err(damaged(source)) }
+    let fail = |error| storage_error(draft, error);
+    if !check(&mut copy).await.map_err(fail)? {
+        return Err(damaged(source));
+    }
+    let key = first_key_of_sqlite(&mut copy).await.map_err(fail)?;
+    copy.close().await.map_err(fail)?;
+    Ok(key)
 }
 
 async fn connect(path: &Path) -> Result<SqliteConnection> {
@@ -198,7 +217,8 @@ impl RootKeyCopy {
         let key = read(&from.join(ROOT_KEY))?;
         let other = if key.is_some() { read(&target)? } else { None };
         if other.is_some() && other != key {
-            let message = "there is another root key already, which stays as it is; choose an empty folder";
+            let message = "there is another root key already, which stays as it is; choose an empty folder, which for the key of a \
+                 database is that of 'data_dir' (--data-dir)";
             return Err(Error::new(ErrorCode::AlreadyExists, message).with_context("path", target.display()));
         }
         let is_there = other.is_some();
@@ -209,15 +229,24 @@ impl RootKeyCopy {
         })
     }
 
+    /// Removes the key if it was not there before it was placed: what it opens has not come.
+    #[cfg(feature = "postgres")]
+    pub(in crate::storage) fn withdraw(self) -> Result<()> {
+        if self.key.is_none() || self.is_there {
+            return Ok(());
+        }
+        std::fs::remove_file(&self.target).map_err(|error| file_error(&self.target, error))
+    }
+
     /// Writes the key; tells whether there is one.
-    pub(in crate::storage) fn place(self) -> Result<bool> {
-        let Some(key) = self.key else { return Ok(false) };
+    pub(in crate::storage) fn place(&self) -> Result<bool> {
+        let Some(key) = &self.key else { return Ok(false) };
         let write = || {
             if let Some(directory) = self.target.parent() {
                 create_directory(directory)?;
             }
             let mut file = private_file().create_new(true).write(true).open(&self.target)?;
-            file.write_all(&key)?;
+            file.write_all(key)?;
             file.sync_all()
         };
         if !self.is_there {

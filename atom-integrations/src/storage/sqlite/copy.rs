@@ -17,6 +17,7 @@ use super::{blobs, migrations, open};
 use crate::storage::blobs::Blobs;
 use crate::storage::copy::tables::{Table, in_sqlite};
 use crate::storage::copy::{Row, Tables, Value};
+use crate::vault::{WrappedKey, first_key_of_sqlite};
 
 const INSERT_VIEWER: &str = "INSERT INTO approval_viewers (tenant, user, id, viewer) VALUES (?, ?, ?, ?)";
 
@@ -215,6 +216,10 @@ impl Tables for SqliteTables {
             .execute(&mut self.connection)
             .await?;
         Ok(())
+    }
+
+    async fn key(&mut self) -> Decoded<Option<WrappedKey>> {
+        first_key_of_sqlite(&mut self.connection).await
     }
 
     fn error(&self, error: sqlx::Error) -> Error {
