@@ -121,6 +121,26 @@ async fn a_vault_of_before_that_was_not_bound_opens() {
     assert_eq!(vault.get(&own, "key").await.unwrap().unwrap().expose(), CANARY);
 }
 
+/// As the guide says for a key that is lost.
+#[tokio::test]
+async fn a_vault_is_bound_anew_by_hand_if_it_has_no_secrets() {
+    const FREE: &str = "BEGIN; SET LOCAL atom.all_tenants = 'on'; \
+         DELETE FROM tenant_keys WHERE NOT EXISTS (SELECT FROM secrets); COMMIT;";
+    let Some(server) = server().await else { return };
+    let database = server.database();
+    let (store, vault) = open_vault(&database).await;
+    let other = || root_key("AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+    let own = fixtures::scope();
+    set(&vault, &own, "key", CANARY).await;
+    server.execute(&database, FREE).await.unwrap();
+    assert!(PostgresVault::open_with(&store, other()).await.is_err());
+    assert!(vault.delete(&own, "key").await.unwrap());
+    server.execute(&database, FREE).await.unwrap();
+    let vault = PostgresVault::open_with(&store, other()).await.unwrap();
+    set(&vault, &own, "key", CANARY).await;
+    assert_eq!(vault.get(&own, "key").await.unwrap().unwrap().expose(), CANARY);
+}
+
 #[tokio::test]
 async fn secrets_that_are_set_at_once_are_sealed_with_one_key() {
     let Some(server) = server().await else { return };
