@@ -60,6 +60,7 @@ async fn a_schedule_starts_runs_until_it_is_removed() {
         namespace: Some("default".to_owned()),
         name: Some("job".to_owned()),
         after: Some(schedule.since),
+        count: Some(1_000),
         ..PreviewScheduleRequest::default()
     };
     let times = engine.call(preview).await.unwrap().times;

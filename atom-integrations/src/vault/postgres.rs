@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use atom_core::storage::{SecretInfo, Vault, validate_secret, validate_secret_name};
-use atom_core::{Result, Scope, Secret};
+use atom_core::{ErrorCode, Result, Scope, Secret};
 use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -51,7 +52,7 @@ impl PostgresVault {
         match any_key(database).await? {
             Some(key) => drop(unwrap(&root, &key)?),
             // Otherwise an engine with another key would find out only when it needs a secret of this one.
-            None => database.write(Sight::All, Bind { root: &root }).await?,
+            None => bind(database, &root).await?,
         }
         Ok(Self {
             database: database.clone(),
@@ -60,7 +61,20 @@ impl PostgresVault {
     }
 }
 
-const FIRST_KEY: &str = "SELECT tenant, version, wrapped FROM tenant_keys LIMIT 1";
+const FIRST_KEY: &str = "SELECT tenant, version, wrapped FROM tenant_keys ORDER BY tenant, version LIMIT 1";
+
+/// How often it is tried to bind a vault while the lease of this engine is lost, which a new one follows, and the pause between.
+const BINDING: (u32, Duration) = (20, Duration::from_millis(250));
+
+async fn bind(database: &Database, root: &RootKey) -> Result<()> {
+    for _ in 1..BINDING.0 {
+        match database.write(Sight::All, Bind { root }).await {
+            Err(error) if error.code() == ErrorCode::Conflict => tokio::time::sleep(BINDING.1).await,
+            bound => return bound,
+        }
+    }
+    database.write(Sight::All, Bind { root }).await
+}
 
 async fn any_key(database: &Database) -> Result<Option<WrappedKey>> {
     key(database, Sight::All, sqlx::query(FIRST_KEY)).await

@@ -57,6 +57,14 @@ impl Workflow {
         has_approvals
     }
 
+    /// Whether any task has what undoes it.
+    #[must_use]
+    pub fn has_compensations(&self) -> bool {
+        let mut has_compensations = false;
+        self.visit(&mut |task| has_compensations |= task.compensate.is_some());
+        has_compensations
+    }
+
     /// The names of the registered functions that the document calls, those among them that stand behind
     /// protocols such as `call: http`, and behind `run`, each with the first task that calls it.
     #[must_use]

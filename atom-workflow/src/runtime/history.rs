@@ -206,7 +206,9 @@ impl Runtime {
                         match (record.status.has_ended(), has_ended) {
                             (true, false) => has_ended = true,
                             (true, true) => return Err(diverged(run)),
-                            (false, _) if replay.runtime.workers().is_none() => return Err(interrupted(run)),
+                            (false, _) if replay.runtime.is_given_up(&record) => {
+                                return Err(interrupted(run));
+                            }
                             // Another engine drives it, or will.
                             (false, _) => looks.wait(&replay.runtime).await?,
                         }

@@ -422,7 +422,7 @@ impl Runtime {
                 }
             };
             let Some(mut handle) = handle else {
-                if self.workers().is_none() {
+                if self.is_given_up(&self.record(scope, run).await?) {
                     return Err(interrupted(run));
                 }
                 self.wait_elsewhere(scope, run).await?;

@@ -47,6 +47,7 @@ const CONTENT: &[u8] = b"atom.temporal.content.v1";
 const NAME: &[u8] = b"atom.temporal.key.v1";
 const OWNER: &[u8] = b"atom.temporal.owner.v1";
 const TENANT: &[u8] = b"atom.temporal.tenant.v1";
+const ONCE: &[u8] = b"atom.temporal.once.v1";
 const SCHEDULE: &[u8] = b"atom.temporal.schedule.v1";
 const LABEL: &[u8] = b"atom.temporal.label.v1";
 
@@ -170,6 +171,11 @@ impl Sealer {
     /// What stands for a tenant there.
     pub(super) fn tenant(&self, tenant: &str) -> Result<String> {
         self.name(TENANT, tenant)
+    }
+
+    /// What stands for that which is started once.
+    pub(super) fn once(&self, name: &str) -> Result<String> {
+        self.name(ONCE, name)
     }
 
     /// What stands for a schedule there.

@@ -94,11 +94,7 @@ impl TemporalRuntime {
         labels.check()?;
         let now = parts.clock.now();
         let id = match &key {
-            // Nobody has chosen the id of a run that starts by itself.
-            Some(key) => {
-                let chosen = start.id.filter(|_| start.trigger.is_none());
-                keyed_run(&scope, &start.workflow, key, chosen)?
-            }
+            Some(key) => self.keyed_run(&scope, &start.workflow, key, start.id)?,
             None => start.id.unwrap_or_else(|| RunId::new(now, parts.random.as_ref())),
         };
         let hash = &start.workflow.hash;
@@ -159,6 +155,8 @@ impl TemporalRuntime {
             "with another input"
         } else if start.idempotency_key.is_some() && !has_key {
             "with another idempotency key"
+        } else if start.trigger.is_some() && taken.trigger != start.trigger {
+            "that was started otherwise"
         } else {
             return Ok(start.run);
         };
@@ -172,21 +170,28 @@ impl TemporalRuntime {
         )
         .with_context("run", start.run))
     }
-}
 
-/// The id of the run that is started once under a key: the server keeps ids apart and nothing else.
-fn keyed_run(scope: &Scope, workflow: &Workflow, key: &str, chosen: Option<RunId>) -> Result<RunId> {
-    check_idempotency_key(key)?;
-    let document = &workflow.document;
-    // A namespace and a name hold no space.
-    let name = format!("{scope}:once:{} {} {key}", document.namespace, document.name);
-    let id = RunId::from_bytes([0; 16]).derive(&name);
-    match chosen {
-        Some(chosen) if chosen != id => Err(Error::new(
-            ErrorCode::Unsupported,
-            "the id of a run on Temporal follows from its idempotency key; leave 'id' out, or the key",
-        )
-        .with_context("run", id)),
-        _ => Ok(id),
+    /// The id of the run that is started once under a key: the server keeps ids apart and nothing else. Who does not have the
+    /// operator's keys cannot try out whose it is, and which key it was.
+    fn keyed_run(
+        &self,
+        scope: &Scope,
+        workflow: &Workflow,
+        key: &str,
+        chosen: Option<RunId>,
+    ) -> Result<RunId> {
+        check_idempotency_key(key)?;
+        let document = &workflow.document;
+        // A namespace and a name hold no space.
+        let name = format!("{scope}:once:{} {} {key}", document.namespace, document.name);
+        let id = RunId::from_bytes([0; 16]).derive(&self.sealer.once(&name)?);
+        match chosen {
+            Some(chosen) if chosen != id => Err(Error::new(
+                ErrorCode::Unsupported,
+                "the id of a run on Temporal follows from its idempotency key; leave 'id' out, or the key",
+            )
+            .with_context("run", id)),
+            _ => Ok(id),
+        }
     }
 }

@@ -356,6 +356,35 @@ async fn a_run_whose_functions_nobody_has_can_be_cancelled() {
     assert_eq!(crew.calls("special"), 0);
 }
 
+/// What a run has done is undone by somebody who can, so it is left to wait for them.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_to_be_undone_is_left_to_those_who_can() {
+    let crew = Crew::of(&[false, true, true]).await;
+    let undo = TypedFunction::new("undo", "Only one has it.", |n: Value, _| async move { Ok(n) });
+    crew.benches[2].functions.register(Arc::new(undo)).unwrap();
+    let steps = "- one: { call: echo, with: { n: 1 }, metadata: { atom: { compensate: [{ back: { call: undo } }] } } }\n\
+                 - two: { call: gate, with: { n: 1 } }";
+    let run = loop {
+        match crew.benches[0].try_start(steps, json!({})).await {
+            Ok(run) => break run,
+            // The others have not told yet.
+            Err(error) => assert_eq!(error.code(), ErrorCode::NotFound, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    crew.until_called(2, "gate", 1).await;
+    crew.stores[2].lose_lease();
+    let scope = crew.benches[0].scope();
+    let error = crew.benches[0]
+        .runtime
+        .cancel(&scope, run.id, None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Unavailable);
+    assert_eq!(crew.record(&run).await.status, RunStatus::Running);
+    assert_eq!(crew.benches[0].runtime.running(), 0);
+}
+
 /// What is under way in an engine that drains comes to its end there, and what follows is done by another.
 #[tokio::test]
 async fn an_engine_that_drains_ends_its_calls_and_leaves_the_rest() {

@@ -147,11 +147,12 @@ pub async fn restore(url: &Secret, folder: &Path, key_directory: Option<&Path>) 
         is_there?;
         return Ok(Backup { bytes, has_root_key });
     }
-    blocking("restoring the store", move || {
+    let withdrawn = blocking("restoring the store", move || {
         key.map_or(Ok(()), RootKeyCopy::withdraw)
     })
-    .await?;
+    .await;
     ended?;
+    withdrawn?;
     let message = "the backup is of another schema; name that one as 'schema' in the URL";
     Err(named(Error::invalid_request(message), &config))
 }

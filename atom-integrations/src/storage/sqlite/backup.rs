@@ -60,7 +60,7 @@ pub struct Backup {
 /// # Cancel safety
 /// Dropping the future leaves a folder without a database.
 pub async fn create(directory: &Path, folder: &Path, with_root_key: bool) -> Result<Backup> {
-    copy(directory, folder, with_root_key).await
+    copy(directory, folder, with_root_key, true).await
 }
 
 /// Puts a backup into a data directory that has no database, and is made where it is missing. Runs that were under way
@@ -74,9 +74,10 @@ pub async fn create(directory: &Path, folder: &Path, with_root_key: bool) -> Res
 /// # Cancel safety
 /// Dropping the future leaves a directory without a database.
 pub async fn restore(folder: &Path, directory: &Path) -> Result<Backup> {
-    let (held, dump) = (absolute(directory)?, absolute(folder)?.join(DUMP));
+    let (held, from) = (absolute(directory)?, absolute(folder)?);
     let lock = blocking("restoring the store", move || {
-        if dump.exists() {
+        let dump = from.join(DUMP);
+        if dump.exists() && !from.join(DATABASE).exists() {
             let message =
                 "this is a backup of a PostgreSQL database; name one to put it into as 'storage' (--storage)";
             return Err(Error::invalid_request(message).with_context("path", dump.display()));
@@ -85,12 +86,13 @@ pub async fn restore(folder: &Path, directory: &Path) -> Result<Backup> {
         lock(&held)
     });
     let lock = lock.await?;
-    let backup = copy(folder, directory, true).await?;
+    // A backup is put back as it is: better with a key that opens nothing than not at all.
+    let backup = copy(folder, directory, true, false).await?;
     drop(lock);
     Ok(backup)
 }
 
-async fn copy(from: &Path, to: &Path, with_root_key: bool) -> Result<Backup> {
+async fn copy(from: &Path, to: &Path, with_root_key: bool, checks_key: bool) -> Result<Backup> {
     let (from, to) = (absolute(from)?, absolute(to)?);
     let (source, target, draft) = (from.join(DATABASE), to.join(DATABASE), to.join("atom.db.new"));
     let prepare = {
@@ -116,7 +118,7 @@ async fn copy(from: &Path, to: &Path, with_root_key: bool) -> Result<Backup> {
     blocking("copying the store", prepare).await?;
     let written = async {
         let key = write(&source, &draft).await?;
-        if with_root_key {
+        if with_root_key && checks_key {
             let from = from.clone();
             blocking("copying the store", move || check_file(&from, key.as_ref())).await?;
         }
@@ -232,7 +234,8 @@ impl RootKeyCopy {
     /// Removes the key if it was not there before it was placed: what it opens has not come.
     #[cfg(feature = "postgres")]
     pub(in crate::storage) fn withdraw(self) -> Result<()> {
-        if self.key.is_none() || self.is_there {
+        // Somebody else may have put another one there meanwhile.
+        if self.key.is_none() || self.is_there || read(&self.target)? != self.key {
             return Ok(());
         }
         std::fs::remove_file(&self.target).map_err(|error| file_error(&self.target, error))

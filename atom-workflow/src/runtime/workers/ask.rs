@@ -82,9 +82,14 @@ impl Runtime {
             match workers.delivery(letter).await? {
                 Delivery::Answered(answer) => return answer.map(|()| None).map_err(Error::from),
                 Delivery::Waiting => {
-                    let has_ended = self.record(scope, run).await?.status.has_ended();
+                    let record = self.record(scope, run).await?;
+                    let has_ended = record.status.has_ended();
                     let is_left = posted_at.elapsed() > TURN && matches!(event, Event::Cancelled { .. });
-                    if is_left && !has_ended && workers.claim_run(scope, run).await? {
+                    if is_left
+                        && !has_ended
+                        && self.can_end(&record).await?
+                        && workers.claim_run(scope, run).await?
+                    {
                         // Whoever took the letter before has died since.
                         workers.withdraw(letter).await?;
                         return self.record(scope, run).await.map(Some);
@@ -104,6 +109,12 @@ impl Runtime {
                 () = tokio::time::sleep(INTERVAL) => {}
             }
         }
+    }
+
+    /// Whether this engine can bring a run that is cancelled to its end: undoing what it has done may take functions.
+    async fn can_end(&self, run: &RunRecord) -> Result<bool> {
+        let workflow = self.load(&run.principal.scope(), &run.workflow.hash).await?;
+        Ok(!workflow.has_compensations() || self.check_functions(&workflow).is_ok())
     }
 
     /// Waits until a run that another worker holds, or nobody yet, has ended or is this engine's.

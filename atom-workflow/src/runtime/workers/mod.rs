@@ -169,6 +169,11 @@ impl Runtime {
         }
     }
 
+    /// Whether nobody goes on with a run that has no driver here, unless somebody helps.
+    pub(super) fn is_given_up(&self, run: &RunRecord) -> bool {
+        self.workers().is_none() || (self.holds(run) && self.inner.stuck.is_stopped(&key(run)))
+    }
+
     /// Whether another worker that is there drives a run.
     pub(super) fn is_held_elsewhere(&self, run: &RunRecord) -> bool {
         run.worker.is_some_and(|worker| {

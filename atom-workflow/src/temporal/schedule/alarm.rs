@@ -72,6 +72,7 @@ impl Alarm {
         // Machines of the server may disagree by a moment.
         let due = context.search_attributes().get(&DUE);
         let due = due.and_then(|due| Timestamp::new(due.seconds(), due.nanos()).ok());
+        let due = due.max(ring.not_before);
         let at = now(context.workflow_time()).max(due.unwrap_or(begins));
         let retries = RetryPolicy::builder().maximum_interval(MAX_RETRY_PAUSE).build();
         let options = ActivityOptions::with_start_to_close_timeout(MAX_ATTEMPT)
@@ -159,8 +160,10 @@ impl TemporalRuntime {
 #[async_trait]
 impl Starter for TemporalRuntime {
     async fn start_due(&self, principal: &Principal, start: StartRun) -> Result<RunId> {
+        // With a key, the id follows from that.
+        let has_key = start.idempotency_key.is_some() || start.workflow.idempotency_key.is_some();
         let start = TemporalStart {
-            id: start.id,
+            id: start.id.filter(|_| !has_key),
             workflow: start.workflow,
             text: start.text,
             input: start.input,
