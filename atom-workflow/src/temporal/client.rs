@@ -13,6 +13,7 @@ use temporalio_client::{
     WorkflowGetResultOptions, WorkflowHandle, WorkflowQueryOptions, WorkflowSignalOptions,
 };
 use temporalio_common::error::IncomingError;
+use tokio::sync::Semaphore;
 
 use super::action::fault;
 use super::codec::Sealer;
@@ -23,6 +24,9 @@ use super::{TemporalConfig, TemporalParts, workflow_id};
 use crate::runtime::{Decide, Runtime};
 
 type Handle = WorkflowHandle<Client, Interpreter>;
+
+/// How many histories are replayed at once to tell what has happened: each may be large.
+const REPLAYS: usize = 4;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +48,8 @@ pub struct TemporalRuntime {
     pub(super) sealer: Arc<Sealer>,
     /// Keeps the records of schedules; it carries out no runs.
     pub(super) schedules: Runtime,
+    /// How many histories may be replayed at once.
+    pub(super) replays: Arc<Semaphore>,
 }
 
 impl TemporalRuntime {
@@ -79,6 +85,7 @@ impl TemporalRuntime {
             config,
             client,
             sealer,
+            replays: Arc::new(Semaphore::new(REPLAYS)),
         };
         runtime.register_attributes().await?;
         Ok(runtime)

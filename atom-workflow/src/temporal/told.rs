@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use atom_core::{Result, RunId, Scope};
+use atom_core::{Error, Result, RunId, Scope};
 use temporalio_client::WorkflowFetchHistoryOptions;
 use temporalio_common::protos::temporal::api::history::v1::History;
 
@@ -59,13 +59,20 @@ impl TemporalRuntime {
     }
 
     async fn told(&self, scope: &Scope, run: RunId) -> Result<Vec<HistoryEntry>> {
+        let turn = Arc::clone(&self.replays).acquire_owned().await;
+        let turn =
+            turn.map_err(|error| Error::internal("no histories are replayed any more").with_source(error))?;
         let handle = self.handle(scope, run);
         let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
         let events = history.into_events().await;
         let events = events.map_err(|error| failure::interaction(error, run))?;
         let told = Arc::new(Told::default());
         let teller = Arc::clone(&told);
-        let tell = move || Interpreter::telling(Arc::clone(&teller));
+        let tell = move || {
+            // It ends with the replay, even if nobody waits for that any more.
+            let _ = &turn;
+            Interpreter::telling(Arc::clone(&teller))
+        };
         replay::carry_out(Arc::clone(&self.sealer), History { events }.into(), tell).await?;
         told.take()
     }

@@ -279,7 +279,13 @@ impl Runner for Temporal {
             return Err(unsupported("letting the runs of one owner go on"));
         }
         let begin = async || {
-            self.runtime.follow_schedules().await?;
+            match self.runtime.follow_schedules().await {
+                // Runs go on all the same; whoever opens an engine next tries again.
+                Err(error) if error.code() == ErrorCode::Unavailable => {
+                    tracing::warn!(%error, "the schedules of the Temporal server could not be compared with the storage");
+                }
+                followed => followed?,
+            }
             let worker = TemporalWorker::start(self.runtime.clone()).await?;
             Ok::<_, Error>(Mutex::new(Some(worker)))
         };
