@@ -488,6 +488,27 @@ async fn an_engine_mends_what_the_server_has_not_heard_of() {
     scheduled.end().await;
 }
 
+/// As in the engine itself: a key means one run, and a schedule one for each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_the_same_at_each_time_lets_one_run_start_and_says_so() {
+    let Some(scheduled) = Scheduled::new("schedule-key", false).await else {
+        return;
+    };
+    let tasks = format!("do:\n{QUICK}");
+    let document = job("1.0.0", "every: PT1S", "idempotencyKey: '${ \"x\" }'", &tasks);
+    let record = scheduled.deploy(&document).await;
+    let failing = scheduled
+        .until(|record| record.triggers[0].failure.is_some())
+        .await;
+    let failure = failing.triggers[0].failure.clone().unwrap();
+    assert_eq!(failure.error.code, ErrorCode::AlreadyExists, "{failure:?}");
+    let runs = scheduled.runs(1).await;
+    assert_eq!(runs.len(), 1);
+    assert_eq!(runs[0].0, record.since + SignedDuration::from_secs(1));
+    assert_eq!(failing.last_run, Some(runs[0].1.id));
+    scheduled.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_that_fails_is_noted_told_and_tried_again() {
     let Some(scheduled) = Scheduled::new("schedule-failing", false).await else {

@@ -210,14 +210,9 @@ impl RootKeyCopy {
     /// Reads the root key of a directory, if there is one. Another key that is in the target may be all that opens some
     /// database: it stays, and is an error.
     pub(in crate::storage) fn prepare(from: &Path, to: &Path) -> Result<Self> {
-        let read = |path: &Path| match std::fs::read(path).map(Zeroizing::new) {
-            Ok(key) => Ok(Some(key)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(file_error(path, error)),
-        };
         let target = absolute(to)?.join(ROOT_KEY);
-        let key = read(&from.join(ROOT_KEY))?;
-        let other = if key.is_some() { read(&target)? } else { None };
+        let key = read_key(&from.join(ROOT_KEY))?;
+        let other = if key.is_some() { read_key(&target)? } else { None };
         if other.is_some() && other != key {
             let message = "there is another root key already, which stays as it is; choose an empty folder, which for the key of a \
                  database is that of 'data_dir' (--data-dir)";
@@ -235,7 +230,7 @@ impl RootKeyCopy {
     #[cfg(feature = "postgres")]
     pub(in crate::storage) fn withdraw(self) -> Result<()> {
         // Somebody else may have put another one there meanwhile.
-        if self.key.is_none() || self.is_there || read(&self.target)? != self.key {
+        if self.key.is_none() || self.is_there || read_key(&self.target)? != self.key {
             return Ok(());
         }
         std::fs::remove_file(&self.target).map_err(|error| file_error(&self.target, error))
@@ -256,6 +251,15 @@ impl RootKeyCopy {
             write().map_err(|error| file_error(&self.target, error))?;
         }
         Ok(true)
+    }
+}
+
+/// What the file of a root key holds, if there is one.
+fn read_key(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    match std::fs::read(path).map(Zeroizing::new) {
+        Ok(key) => Ok(Some(key)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(file_error(path, error)),
     }
 }
 
