@@ -8,8 +8,8 @@ use futures::stream::{BoxStream, StreamExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::patience::Pauses;
 use super::redact::Redactor;
-use super::workers::Looks;
 use super::{Progress, Runtime, closed, interrupted};
 use crate::machine::{Machine, Record};
 
@@ -180,7 +180,7 @@ impl Runtime {
             let (runtime, scope) = (runtime.clone(), scope.clone());
             async move {
                 let mut has_ended = false;
-                let mut looks = Looks::default();
+                let mut looks = Pauses::between_looks();
                 let mut replay = match replay {
                     Some(replay) => replay,
                     None => Replay::new(runtime, &scope, run).await?,
@@ -210,7 +210,7 @@ impl Runtime {
                                 return Err(interrupted(run));
                             }
                             // Another engine drives it, or will.
-                            (false, _) => looks.wait(&replay.runtime).await?,
+                            (false, _) => replay.runtime.pause(looks.next()).await?,
                         }
                         continue;
                     };
@@ -231,7 +231,7 @@ impl Runtime {
                             if replay.runtime.has_left(&tenure)
                                 || replay.runtime.is_lost_to_others(&error) =>
                         {
-                            looks.wait(&replay.runtime).await?;
+                            replay.runtime.pause(looks.next()).await?;
                         }
                         Some(error) => return Err(error),
                     }

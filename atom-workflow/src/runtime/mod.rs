@@ -422,9 +422,6 @@ impl Runtime {
                 }
             };
             let Some(mut handle) = handle else {
-                if self.is_given_up(&self.record(scope, run).await?) {
-                    return Err(interrupted(run));
-                }
                 self.wait_elsewhere(scope, run).await?;
                 continue;
             };

@@ -119,6 +119,14 @@ impl StuckRuns {
         self.lock().stopped.contains_key(run)
     }
 
+    /// Why a run was given up.
+    pub(super) fn stopped_by(&self, run: &RunKey) -> Option<ErrorReport> {
+        match &self.lock().stopped.get(run)?.cause {
+            StuckCause::DriverStopped { error } => Some(error.clone()),
+            _ => None,
+        }
+    }
+
     /// How many runs were given up.
     pub(super) fn stopped(&self) -> usize {
         self.lock().stopped.len()

@@ -59,6 +59,18 @@ impl Crew {
         }
     }
 
+    /// Starts a run at the first engine, once that knows who has its functions.
+    async fn start_for_others(&self, tasks: &str) -> RunRecord {
+        loop {
+            match self.benches[0].try_start(tasks, json!({})).await {
+                Ok(run) => return run,
+                // The others have not told yet.
+                Err(error) => assert_eq!(error.code(), ErrorCode::NotFound, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     async fn record(&self, run: &RunRecord) -> RunRecord {
         let scope = run.principal.scope();
         self.stores[0].run(&scope, run.id).await.unwrap().unwrap()
@@ -233,6 +245,33 @@ async fn an_engine_that_lost_its_lease_goes_on_as_a_new_worker() {
     assert_eq!(crew.holder(&new).await, Some(0));
 }
 
+/// A run whose driver found that the lease is lost goes on under the next one, and whoever asks meanwhile waits for that.
+#[tokio::test]
+async fn who_asks_while_the_lease_is_lost_hears_of_the_end() {
+    let crew = Crew::of(&[true]).await;
+    let bench = &crew.benches[0];
+    let run = bench.start(TWO_STEPS, json!({})).await;
+    crew.until_called(0, "gate", 1).await;
+    // Nobody hears that the lease is lost but who writes.
+    crew.stores[0].lose_lease();
+    crew.gates[0].add_permits(2);
+    while bench.runtime.running() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let told = bench.runtime.follow(bench.scope(), run.id, 0);
+    let asked = async { tokio::join!(bench.wait(&run), told.map(Result::unwrap).collect::<Vec<_>>()) };
+    let mut asked = std::pin::pin!(asked);
+    assert!(futures::poll!(&mut asked).is_pending());
+    crew.stores[0].rejoin();
+    let (ended, told) = tokio::select! {
+        both = asked => both,
+        () = keep_time_moving(bench) => unreachable!("time never ends"),
+    };
+    assert_eq!(ended.output, Some(json!({ "n": 2 })));
+    let last = &told.last().unwrap().record.what;
+    assert!(matches!(last, RecordKind::RunCompleted { .. }), "{last:?}");
+}
+
 /// Whoever opens an engine on a busy machine need not begin anew.
 #[tokio::test]
 async fn an_engine_that_loses_its_lease_before_it_has_begun_works_under_the_next_one() {
@@ -266,17 +305,9 @@ async fn a_run_goes_to_a_worker_that_has_its_functions() {
     let crew = Crew::of(&[false, true, true]).await;
     let special = TypedFunction::new("special", "Only one has it.", |n: Value, _| async move { Ok(n) });
     crew.benches[2].functions.register(Arc::new(special)).unwrap();
-    let run = loop {
-        match crew.benches[0]
-            .try_start("- one: { call: special, with: { n: 1 } }", json!({}))
-            .await
-        {
-            Ok(run) => break run,
-            // The others have not told yet.
-            Err(error) => assert_eq!(error.code(), ErrorCode::NotFound, "{error}"),
-        }
-        tokio::task::yield_now().await;
-    };
+    let run = crew
+        .start_for_others("- one: { call: special, with: { n: 1 } }")
+        .await;
     let ended = crew.benches[0].wait(&run).await;
     assert_eq!(ended.output, Some(json!({ "n": 1 })));
     assert_eq!(crew.holder(&run).await, Some(2));
@@ -336,14 +367,7 @@ async fn a_run_whose_functions_nobody_has_can_be_cancelled() {
     let special = TypedFunction::new("special", "Only one has it.", |n: Value, _| async move { Ok(n) });
     crew.benches[2].functions.register(Arc::new(special)).unwrap();
     let steps = "- one: { call: gate, with: { n: 1 } }\n- two: { call: special, with: { n: 1 } }";
-    let run = loop {
-        match crew.benches[0].try_start(steps, json!({})).await {
-            Ok(run) => break run,
-            // The others have not told yet.
-            Err(error) => assert_eq!(error.code(), ErrorCode::NotFound, "{error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    };
+    let run = crew.start_for_others(steps).await;
     crew.until_called(2, "gate", 1).await;
     crew.stores[2].lose_lease();
     let scope = crew.benches[0].scope();
@@ -364,14 +388,7 @@ async fn a_run_that_is_to_be_undone_is_left_to_those_who_can() {
     crew.benches[2].functions.register(Arc::new(undo)).unwrap();
     let steps = "- one: { call: echo, with: { n: 1 }, metadata: { atom: { compensate: [{ back: { call: undo } }] } } }\n\
                  - two: { call: gate, with: { n: 1 } }";
-    let run = loop {
-        match crew.benches[0].try_start(steps, json!({})).await {
-            Ok(run) => break run,
-            // The others have not told yet.
-            Err(error) => assert_eq!(error.code(), ErrorCode::NotFound, "{error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    };
+    let run = crew.start_for_others(steps).await;
     crew.until_called(2, "gate", 1).await;
     crew.stores[2].lose_lease();
     let scope = crew.benches[0].scope();

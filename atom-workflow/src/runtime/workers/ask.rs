@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use crate::machine::Event;
 use crate::runtime::driver::encode;
-use crate::runtime::{Runtime, ended};
+use crate::runtime::patience::Pauses;
+use crate::runtime::{Runtime, ended, interrupted};
 
 /// How long a worker may take until it has a letter, and then again until it has answered.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,32 +20,6 @@ const TURN: Duration = Duration::from_secs(5);
 
 /// How often is looked for an answer that no news told of.
 const INTERVAL: Duration = Duration::from_millis(250);
-
-/// The pauses after which is looked how far a run has come that another worker holds: the first, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
-
-/// Looking again and again, less often the longer nothing happens.
-#[derive(Debug)]
-pub(in crate::runtime) struct Looks {
-    pause: Duration,
-}
-
-impl Default for Looks {
-    fn default() -> Self {
-        Self { pause: PAUSES.0 }
-    }
-}
-
-impl Looks {
-    /// Waits until it is time to look, or the runtime closes.
-    pub(in crate::runtime) async fn wait(&mut self, runtime: &Runtime) -> Result<()> {
-        tokio::select! {
-            () = runtime.inner.shutdown.cancelled() => {}
-            () = tokio::time::sleep(self.pause) => self.pause = (self.pause * 2).min(PAUSES.1),
-        }
-        runtime.check_open()
-    }
-}
 
 impl Runtime {
     /// Takes a run that nobody holds, so that it can be asked here; not when somebody else is there to take it, whose
@@ -117,16 +92,31 @@ impl Runtime {
         Ok(!workflow.has_compensations() || self.check_functions(&workflow).is_ok())
     }
 
+    /// Waits for a while, or until the runtime closes.
+    pub(in crate::runtime) async fn pause(&self, pause: Duration) -> Result<()> {
+        tokio::select! {
+            () = self.inner.shutdown.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+        self.check_open()
+    }
+
     /// Waits until a run that another worker holds, or nobody yet, has ended or is this engine's.
+    ///
+    /// # Errors
+    /// `conflict` when nobody goes on with it.
     pub(in crate::runtime) async fn wait_elsewhere(&self, scope: &Scope, run: RunId) -> Result<()> {
-        let mut looks = Looks::default();
+        let mut looks = Pauses::between_looks();
         self.check_open()?;
         loop {
             let record = self.record(scope, run).await?;
             if record.status.has_ended() || self.is_driven(scope, run) {
                 return Ok(());
             }
-            looks.wait(self).await?;
+            if self.is_given_up(&record) {
+                return Err(interrupted(run));
+            }
+            self.pause(looks.next()).await?;
         }
     }
 }

@@ -21,7 +21,6 @@ use tokio_util::task::TaskTracker;
 
 use super::Runtime;
 use crate::definition::Workflow;
-pub(super) use ask::Looks;
 use claim::Claims;
 use deliver::Letters;
 
@@ -169,9 +168,14 @@ impl Runtime {
         }
     }
 
-    /// Whether nobody goes on with a run that has no driver here, unless somebody helps.
+    /// Whether nobody goes on with a run that has no driver here, unless somebody helps. One whose driver stopped because the
+    /// lease was lost goes on by itself.
     pub(super) fn is_given_up(&self, run: &RunRecord) -> bool {
-        self.workers().is_none() || (self.holds(run) && self.inner.stuck.is_stopped(&key(run)))
+        let is_stopped = || {
+            let cause = self.inner.stuck.stopped_by(&key(run));
+            cause.is_some_and(|cause| !self.is_lost_to_others(&Error::from(cause)))
+        };
+        self.workers().is_none() || (self.holds(run) && is_stopped())
     }
 
     /// Whether another worker that is there drives a run.
