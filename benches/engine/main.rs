@@ -324,16 +324,17 @@ async fn run_many(engine: &Engine, version: &str, runs: usize) -> f64 {
 
 /// An engine on disk with a function that does nothing.
 async fn open(folder: &Path) -> Engine {
+    open_with(EngineConfig::in_folder(folder)).await
+}
+
+async fn open_with(config: EngineConfig) -> Engine {
     let noop = TypedFunction::new(
         "noop",
         "Does nothing.",
         |value: Value, _| async move { Ok(value) },
     );
-    Engine::builder(EngineConfig::in_folder(folder))
-        .with_function(Arc::new(noop))
-        .open()
-        .await
-        .unwrap()
+    let builder = Engine::builder(config).with_function(Arc::new(noop));
+    builder.open().await.unwrap()
 }
 
 async fn bare_store(path: &Path) -> sqlx::SqliteConnection {

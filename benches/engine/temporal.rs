@@ -1,12 +1,8 @@
 //! Runs on a Temporal server beside the same runs in the engine itself, over the same storage, in turns.
 
-use std::sync::Arc;
-
-use atom_core::function::TypedFunction;
 use atom_engine::{Engine, EngineConfig};
-use serde_json::Value;
 
-use crate::{CONCURRENT_STEPS, ROUNDS, STEPS, deploy, median, run, run_many, show};
+use crate::{CONCURRENT_STEPS, ROUNDS, STEPS, deploy, median, open_with, run, run_many, show};
 use server::TestTemporal;
 
 #[expect(dead_code, reason = "the tests use the rest")]
@@ -27,13 +23,7 @@ struct Side {
 
 impl Side {
     async fn open(name: &'static str, config: EngineConfig) -> Self {
-        let noop = TypedFunction::new(
-            "noop",
-            "Does nothing.",
-            |value: Value, _| async move { Ok(value) },
-        );
-        let builder = Engine::builder(config).with_function(Arc::new(noop));
-        let engine = builder.open().await.unwrap();
+        let engine = open_with(config).await;
         Self {
             name,
             versions: [

@@ -1,6 +1,5 @@
 //! Starting runs.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use atom_core::storage::{JournalEntry, NewRun, ParentStep, RunLabels, RunRecord, WorkflowKey, indexed};
@@ -138,7 +137,7 @@ impl Runtime {
         let scope = principal.scope();
         let document = &start.workflow.document;
         let id = start.id.unwrap_or_else(|| RunId::new(now, parts.random.as_ref()));
-        let labels = labels(&start.workflow, &start.input, &start.tags)?;
+        let labels = labels(&start)?;
         let limits = admission::limits(&start.workflow, &start.input)?;
         let payload = driver::encode(&admission::first_event(limits.as_ref()))?;
         let workflow = Arc::clone(&start.workflow);
@@ -259,19 +258,16 @@ pub(crate) fn idempotency_key(workflow: &Workflow, input: &Value) -> Result<Opti
 
 /// What the run can be found by: the tags of its start and of its document, and what the document computes from its
 /// input. A field that gives nothing is left out.
-pub(crate) fn labels(
-    workflow: &Workflow,
-    input: &Value,
-    tags: &BTreeMap<String, String>,
-) -> Result<RunLabels> {
+pub(crate) fn labels(start: &StartRun) -> Result<RunLabels> {
+    let workflow = &start.workflow;
     let mut labels = RunLabels {
         tags: workflow.document.tags.clone(),
         ..RunLabels::default()
     };
-    labels.tags.extend(tags.clone());
+    labels.tags.extend(start.tags.clone());
     for (name, expression) in &workflow.index {
         let value = expression
-            .evaluate(input, &Variables::new())
+            .evaluate(&start.input, &Variables::new())
             .map_err(|error| unfit(&error, &format!("document.metadata.atom.index.{name}")))?;
         if !value.is_null() {
             labels.fields.insert(name.clone(), indexed(value));

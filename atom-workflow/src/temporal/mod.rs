@@ -9,7 +9,8 @@
 //! use std::time::Duration;
 //! use atom_core::{Principal, Scope};
 //! use atom_workflow::definition::Workflow;
-//! use atom_workflow::temporal::{TemporalConfig, TemporalParts, TemporalRuntime, TemporalStart, TemporalWorker};
+//! use atom_workflow::runtime::StartRun;
+//! use atom_workflow::temporal::{TemporalConfig, TemporalParts, TemporalRuntime, TemporalWorker};
 //! use serde_json::json;
 //!
 //! # async fn example(parts: TemporalParts, operator: Scope) -> atom_core::Result<()> {
@@ -29,7 +30,7 @@
 //!   - greet: { set: { greeting: '${ \"Hello \" + .name }' } }
 //! ";
 //! let ada = Principal::new("acme", "ada")?;
-//! let start = TemporalStart::new(Arc::new(Workflow::parse(text)?), text, json!({ "name": "Ada" }));
+//! let start = StartRun::new(Arc::new(Workflow::parse(text)?), text, json!({ "name": "Ada" }));
 //! let run = runtime.start(&ada, start).await?;
 //! let ended = runtime.wait(&ada.scope(), run).await?;
 //! assert_eq!(ended.output, Some(json!({ "greeting": "Hello Ada" })));
@@ -111,7 +112,6 @@ pub use key::ensure_key;
 pub use listing::ListedRun;
 pub use message::Asked;
 pub use replay::replay;
-pub use start::TemporalStart;
 pub use worker::TemporalWorker;
 
 use std::sync::Arc;

@@ -1,12 +1,7 @@
 //! Starts runs, each once.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use atom_core::storage::{RunTrigger, check_idempotency_key};
+use atom_core::storage::check_idempotency_key;
 use atom_core::{Error, ErrorCode, Principal, Result, RunId, Scope};
-use serde_json::Value;
 use temporalio_client::errors::WorkflowStartError;
 use temporalio_client::{WorkflowIdReusePolicy, WorkflowStartOptions};
 use temporalio_common::MemoValues;
@@ -20,46 +15,7 @@ use super::message::Begin;
 use super::workflow_id;
 use crate::definition::Workflow;
 use crate::machine::MACHINE_VERSION;
-use crate::runtime::{idempotency_key, labels};
-
-/// A run to start.
-#[derive(Clone, Debug)]
-pub struct TemporalStart {
-    /// The id to give it. Starting a run whose id is taken returns that id, provided that the run follows the same document
-    /// and has the same input.
-    pub id: Option<RunId>,
-    /// The document, parsed.
-    pub workflow: Arc<Workflow>,
-    /// The document's text, with its resources as [`Runtime::resolve`](crate::runtime::Runtime::resolve) gives it.
-    pub text: String,
-    /// The input.
-    pub input: Value,
-    /// Where relative file paths start.
-    pub directory: Option<PathBuf>,
-    /// The key under which the run is started once, from which its id follows then. When absent, the document may compute one
-    /// from the input.
-    pub idempotency_key: Option<String>,
-    /// Words that the run can be found by; those of the document are added.
-    pub tags: BTreeMap<String, String>,
-    /// What starts it by itself, for a run that nobody asked for.
-    pub trigger: Option<RunTrigger>,
-}
-
-impl TemporalStart {
-    /// A start without a chosen id, directory, key or tags.
-    pub fn new(workflow: Arc<Workflow>, text: impl Into<String>, input: Value) -> Self {
-        Self {
-            id: None,
-            workflow,
-            text: text.into(),
-            input,
-            directory: None,
-            idempotency_key: None,
-            tags: BTreeMap::new(),
-            trigger: None,
-        }
-    }
-}
+use crate::runtime::{StartRun, idempotency_key, labels};
 
 impl TemporalRuntime {
     /// Checks that runs of this document can be carried out on Temporal.
@@ -70,7 +26,9 @@ impl TemporalRuntime {
         super::carried::check_carried(workflow)
     }
 
-    /// Starts a run. Once this returns, the server has it; it goes on when there is a worker.
+    /// Starts a run, of a document whose resources are in its text as
+    /// [`Runtime::resolve`](crate::runtime::Runtime::resolve) gives it. Once this returns, the server has it; it goes on when
+    /// there is a worker. With a key, the id of the run follows from that.
     ///
     /// # Errors
     /// `unsupported` for a document with parts that runs on Temporal do not carry out, and for an id beside an idempotency key
@@ -81,17 +39,16 @@ impl TemporalRuntime {
     ///
     /// # Cancel safety
     /// A dropped future may or may not have started the run; give an id or a key to be able to tell.
-    pub async fn start(&self, principal: &Principal, start: TemporalStart) -> Result<RunId> {
+    pub async fn start(&self, principal: &Principal, start: StartRun) -> Result<RunId> {
         principal.validate()?;
         let scope = principal.scope();
         let parts = &self.parts;
         parts.check_start(&scope, &start.workflow, &start.input).await?;
-        let key = match start.idempotency_key {
-            Some(key) => Some(key),
+        let key = match &start.idempotency_key {
+            Some(key) => Some(key.clone()),
             None => idempotency_key(&start.workflow, &start.input)?,
         };
-        let labels = labels(&start.workflow, &start.input, &start.tags)?;
-        labels.check()?;
+        let labels = labels(&start)?;
         let now = parts.clock.now();
         let id = match &key {
             Some(key) => self.keyed_run(&scope, &start.workflow, key, start.id)?,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use atom_core::storage::{DecisionKind, RunStatus};
 use atom_core::{CloudEvent, ErrorCode, Principal, RunId};
 use atom_workflow::machine::{Wait, WaitKind};
-use atom_workflow::runtime::Decide;
-use atom_workflow::temporal::{Asked, RunView, TemporalConfig, TemporalRuntime, TemporalStart};
+use atom_workflow::runtime::{Decide, StartRun};
+use atom_workflow::temporal::{Asked, RunView, TemporalConfig, TemporalRuntime};
 use serde_json::{Value, json};
 
 use crate::world::{World, completed, start};
@@ -290,7 +290,7 @@ async fn a_start_with_the_same_id_is_the_same_run() {
         return;
     };
     let id = RunId::from_parts(jiff::Timestamp::UNIX_EPOCH, [1; 10]);
-    let again = |tasks: &str, input: Value| TemporalStart {
+    let again = |tasks: &str, input: Value| StartRun {
         id: Some(id),
         ..start(tasks, input)
     };

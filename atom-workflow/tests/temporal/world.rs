@@ -11,7 +11,7 @@ use atom_workflow::definition::Workflow;
 use atom_workflow::runtime::{Runtime, RuntimeLimits, RuntimeParts, RuntimeSettings, StartRun};
 use atom_workflow::temporal::{
     Ended, KEY_NAME, ListedRun, RunView, TemporalConfig, TemporalLimits, TemporalParts, TemporalRuntime,
-    TemporalStart, TemporalWorker,
+    TemporalWorker,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -187,9 +187,9 @@ pub(crate) fn limits() -> TemporalLimits {
     }
 }
 
-pub(crate) fn start(tasks: &str, input: Value) -> TemporalStart {
+pub(crate) fn start(tasks: &str, input: Value) -> StartRun {
     let text = document(tasks);
-    TemporalStart::new(Arc::new(Workflow::parse(&text).unwrap()), text, input)
+    StartRun::new(Arc::new(Workflow::parse(&text).unwrap()), text, input)
 }
 
 /// What an engine is made of that works with what a bench has.

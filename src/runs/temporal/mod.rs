@@ -16,8 +16,7 @@ use atom_core::{ApprovalId, CloudEvent, Error, ErrorCode, Principal, Result, Run
 use atom_workflow::definition::Workflow;
 use atom_workflow::runtime::{Decide, HistoryEntry, Runtime, StartRun, Step};
 use atom_workflow::temporal::{
-    ListedRun, TemporalConfig, TemporalLimits, TemporalParts, TemporalRuntime, TemporalStart, TemporalWorker,
-    ensure_key,
+    ListedRun, TemporalConfig, TemporalLimits, TemporalParts, TemporalRuntime, TemporalWorker, ensure_key,
 };
 
 use tokio::sync::OnceCell;
@@ -146,15 +145,10 @@ impl Runner for Temporal {
             .embedded
             .resolve(principal, start.workflow, start.text, directory)
             .await?;
-        let start = TemporalStart {
-            id: start.id,
+        let start = StartRun {
             workflow: resolved.workflow,
             text: resolved.text,
-            input: start.input,
-            directory: start.directory,
-            trigger: start.trigger,
-            idempotency_key: start.idempotency_key,
-            tags: start.tags,
+            ..start
         };
         let id = self.runtime.start(principal, start).await?;
         self.get(&principal.scope(), id).await

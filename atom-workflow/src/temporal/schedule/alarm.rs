@@ -22,7 +22,6 @@ use crate::temporal::activities::{Leaving, again, alive};
 use crate::temporal::client::TemporalRuntime;
 use crate::temporal::failure;
 use crate::temporal::interpreter::now;
-use crate::temporal::start::TemporalStart;
 
 /// How long one attempt may take: a schedule may have missed a thousand times.
 const MAX_ATTEMPT: Duration = Duration::from_secs(60 * 60);
@@ -162,15 +161,9 @@ impl Starter for TemporalRuntime {
     async fn start_due(&self, principal: &Principal, start: StartRun) -> Result<RunId> {
         // With a key, the id follows from that.
         let has_key = start.idempotency_key.is_some() || start.workflow.idempotency_key.is_some();
-        let start = TemporalStart {
+        let start = StartRun {
             id: start.id.filter(|_| !has_key),
-            workflow: start.workflow,
-            text: start.text,
-            input: start.input,
-            directory: start.directory,
-            idempotency_key: start.idempotency_key,
-            tags: start.tags,
-            trigger: start.trigger,
+            ..start
         };
         self.start(principal, start).await
     }
