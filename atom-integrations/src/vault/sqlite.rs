@@ -35,9 +35,8 @@ impl SqliteVault {
     /// the store.
     pub async fn open(store: &SqliteStore) -> Result<Self> {
         let database = store.database();
-        let key = first_key(&database.readers).await;
-        let has_keys = key.map_err(|error| database.error(error))?.is_some();
-        let path = store.database().path();
+        let has_keys = any_key(database).await?.is_some();
+        let path = database.path();
         let directory = path.parent().unwrap_or(path);
         let root = RootKey::of_vault(directory, has_keys).await?;
         Self::open_with(store, root).await
@@ -48,15 +47,14 @@ impl SqliteVault {
     /// # Errors
     /// `invalid_data` when the key is not the one that the vault was made with, and those of the store.
     pub async fn open_with(store: &SqliteStore, root: RootKey) -> Result<Self> {
-        let vault = Self {
-            database: store.database().clone(),
-            root: Arc::new(root),
-        };
-        let key = first_key(&vault.database.readers).await;
-        if let Some(key) = key.map_err(|error| vault.database.error(error))? {
-            unwrap(&vault.root, &key)?;
+        let database = store.database();
+        if let Some(key) = any_key(database).await? {
+            unwrap(&root, &key)?;
         }
-        Ok(vault)
+        Ok(Self {
+            database: database.clone(),
+            root: Arc::new(root),
+        })
     }
 }
 
@@ -66,6 +64,11 @@ fn wrapped_key(row: &SqliteRow) -> Decoded<WrappedKey> {
         version: unsigned(row.try_get(1)?)?,
         wrapped: row.try_get(2)?,
     })
+}
+
+async fn any_key(database: &Database) -> Result<Option<WrappedKey>> {
+    let key = first_key(&database.readers).await;
+    key.map_err(|error| database.error(error))
 }
 
 /// A key that the root key of the vault wraps, if there is one.

@@ -60,7 +60,12 @@ pub struct Backup {
 /// # Cancel safety
 /// Dropping the future leaves a folder without a database.
 pub async fn create(directory: &Path, folder: &Path, with_root_key: bool) -> Result<Backup> {
-    copy(directory, folder, with_root_key, true).await
+    let key = if with_root_key {
+        KeyCopy::Checked
+    } else {
+        KeyCopy::None
+    };
+    copy(directory, folder, key).await
 }
 
 /// Puts a backup into a data directory that has no database, and is made where it is missing. Runs that were under way
@@ -69,7 +74,7 @@ pub async fn create(directory: &Path, folder: &Path, with_root_key: bool) -> Res
 ///
 /// # Errors
 /// `locked` when an engine has the directory open; `already_exists` when it has a database; `invalid_request` when the backup
-/// is of a PostgreSQL database; and as [`create`].
+/// is of a PostgreSQL database; and as [`create`], but for the root key, which is put back without a look at what it opens.
 ///
 /// # Cancel safety
 /// Dropping the future leaves a directory without a database.
@@ -87,12 +92,23 @@ pub async fn restore(folder: &Path, directory: &Path) -> Result<Backup> {
     });
     let lock = lock.await?;
     // A backup is put back as it is: better with a key that opens nothing than not at all.
-    let backup = copy(folder, directory, true, false).await?;
+    let backup = copy(folder, directory, KeyCopy::AsItIs).await?;
     drop(lock);
     Ok(backup)
 }
 
-async fn copy(from: &Path, to: &Path, with_root_key: bool, checks_key: bool) -> Result<Backup> {
+/// What is done with the root key beside a database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KeyCopy {
+    /// It stays where it is.
+    None,
+    /// It is copied, if it opens what the database holds.
+    Checked,
+    /// It is copied, whatever it opens.
+    AsItIs,
+}
+
+async fn copy(from: &Path, to: &Path, root_key: KeyCopy) -> Result<Backup> {
     let (from, to) = (absolute(from)?, absolute(to)?);
     let (source, target, draft) = (from.join(DATABASE), to.join(DATABASE), to.join("atom.db.new"));
     let prepare = {
@@ -118,7 +134,7 @@ async fn copy(from: &Path, to: &Path, with_root_key: bool, checks_key: bool) -> 
     blocking("copying the store", prepare).await?;
     let written = async {
         let key = write(&source, &draft).await?;
-        if with_root_key && checks_key {
+        if root_key == KeyCopy::Checked {
             let from = from.clone();
             blocking("copying the store", move || check_file(&from, key.as_ref())).await?;
         }
@@ -130,7 +146,7 @@ async fn copy(from: &Path, to: &Path, with_root_key: bool, checks_key: bool) -> 
         return Err(error);
     }
     blocking("copying the store", move || {
-        let has_root_key = with_root_key && RootKeyCopy::prepare(&from, &to)?.place()?;
+        let has_root_key = root_key != KeyCopy::None && RootKeyCopy::prepare(&from, &to)?.place()?;
         // The database comes last: where it stands, the backup is whole.
         let bytes = put(&draft, &target, &to).map_err(|error| file_error(&target, error))?;
         Ok(Backup { bytes, has_root_key })
