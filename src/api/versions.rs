@@ -59,10 +59,10 @@ impl Request for DiffWorkflowsRequest {
             version,
         };
         let (from, _) = referred(&context, Some(version(self.from.clone())), None).await?;
-        let (to, _) = match (self.to.clone(), self.document) {
+        let to = match (self.to.clone(), self.document) {
             (Some(_), Some(_)) => return Err(Error::invalid_request("give either 'to' or 'document'")),
-            (None, Some(document)) => parse(document).await?,
-            (to, None) => referred(&context, Some(version(to)), None).await?,
+            (None, Some(document)) => parse(document).await?.0,
+            (to, None) => referred(&context, Some(version(to)), None).await?.0,
         };
         super::blocking(move || {
             let name = |workflow: &Workflow| ValidatedWorkflow::from(workflow);

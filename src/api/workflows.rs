@@ -27,12 +27,12 @@ pub(super) async fn parse(text: String) -> Result<(Arc<Workflow>, String)> {
     super::blocking(move || Ok((Arc::new(Workflow::parse(&text)?), text))).await
 }
 
-/// The deployed workflow or the document that a request names, with its text.
+/// The deployed workflow that a request names, or the document that it gives, with its text then.
 pub(super) async fn referred(
     context: &Context,
     workflow: Option<WorkflowReference>,
     document: Option<String>,
-) -> Result<(Arc<Workflow>, String)> {
+) -> Result<(Arc<Workflow>, Option<String>)> {
     match (workflow, document) {
         (Some(reference), None) => {
             let WorkflowReference {
@@ -40,11 +40,14 @@ pub(super) async fn referred(
                 name,
                 version,
             } = reference;
-            let (found, text) = kept(context, &namespace, &name, version.as_deref()).await?;
+            let found = deployed(context, &namespace, &name, version.as_deref()).await?;
             let runtime = &context.parts.runtime;
-            Ok((runtime.load(&context.scope(), &found.hash).await?, text))
+            Ok((runtime.load(&context.scope(), &found.hash).await?, None))
         }
-        (None, Some(document)) => parse(document).await,
+        (None, Some(document)) => {
+            let (workflow, text) = parse(document).await?;
+            Ok((workflow, Some(text)))
+        }
         _ => Err(Error::invalid_request("give either 'workflow' or 'document'")),
     }
 }
@@ -367,6 +370,20 @@ pub(super) async fn find(
     })
 }
 
+async fn deployed(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+    version: Option<&str>,
+) -> Result<DeployedWorkflow> {
+    let found = context
+        .parts
+        .store
+        .find(&context.scope(), namespace, name, version)
+        .await?;
+    found.ok_or_else(|| not_deployed(namespace, name, version))
+}
+
 /// A deployed workflow with what is kept of it.
 async fn kept(
     context: &Context,
@@ -374,11 +391,12 @@ async fn kept(
     name: &str,
     version: Option<&str>,
 ) -> Result<(DeployedWorkflow, String)> {
-    let scope = context.scope();
-    let store = &context.parts.store;
-    let workflow = store.find(&scope, namespace, name, version).await?;
-    let workflow = workflow.ok_or_else(|| not_deployed(namespace, name, version))?;
-    let document = store.document(&scope, &workflow.hash).await?;
+    let workflow = deployed(context, namespace, name, version).await?;
+    let document = context
+        .parts
+        .store
+        .document(&context.scope(), &workflow.hash)
+        .await?;
     let document = document.ok_or_else(|| {
         Error::new(
             ErrorCode::InvalidData,
@@ -468,8 +486,10 @@ impl Request for DryRunWorkflowRequest {
     type Response = DryRunReport;
 
     async fn handle(self, context: Context) -> Result<DryRunReport> {
-        let referred = referred(&context, self.workflow, self.document).await?;
-        let (workflow, _) = resolve(&context, referred).await?;
+        let workflow = match referred(&context, self.workflow, self.document).await? {
+            (workflow, Some(text)) => resolve(&context, (workflow, text)).await?.0,
+            (workflow, None) => workflow,
+        };
         workflow.check_supported()?;
         let events = self.events.into_iter().map(|draft| draft.complete(&context));
         let at = context.parts.clock.now();

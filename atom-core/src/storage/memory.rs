@@ -103,7 +103,7 @@ struct Run {
 }
 
 impl Run {
-    fn new(run: NewRun, worker: Option<WorkerId>, event_head: Offset) -> Self {
+    fn new(run: &NewRun, worker: Option<WorkerId>, event_head: Offset) -> Self {
         let journal: Vec<_> = run
             .entries(event_head)
             .map(|(entry, event_head)| JournalEntry {
@@ -111,34 +111,8 @@ impl Run {
                 ..entry.clone()
             })
             .collect();
-        let record = RunRecord {
-            id: run.id,
-            principal: run.principal,
-            workflow: run.workflow,
-            started_with: None,
-            parent: run.parent,
-            directory: run.directory,
-            input: run.input,
-            status: if run.limits.is_some() {
-                RunStatus::Queued
-            } else {
-                RunStatus::Running
-            },
-            output: None,
-            error: None,
-            rerun_of: run.rerun_of,
-            trigger: run.trigger,
-            labels: run.labels,
-            idempotency_key: run.idempotency_key,
-            admission: run.limits.map(Admission::queued),
-            journal_start: 0,
-            worker: worker.filter(|_| !run.is_offered),
-            created_at: run.created_at,
-            updated_at: journal.last().map_or(run.created_at, |entry| entry.at),
-            ended_at: None,
-        };
         Self {
-            record,
+            record: run.record(worker),
             expires_at: None,
             journal,
         }
@@ -457,7 +431,7 @@ impl RunStore for MemoryStore {
             }
             tables.count(&key.0, &run.tally(), run.created_at);
             let event_head = tables.head;
-            tables.runs.insert(key, Run::new(run, worker, event_head));
+            tables.runs.insert(key, Run::new(&run, worker, event_head));
             Ok(Committed { event_head })
         });
         if is_offered {

@@ -291,6 +291,38 @@ impl NewRun {
             .map(move |entry| (entry, if keeps_heads { entry.event_head } else { head }))
     }
 
+    /// The run as it is right after it was created by this worker.
+    #[must_use]
+    pub fn record(&self, worker: Option<WorkerId>) -> RunRecord {
+        let last = self.copied.last().unwrap_or(&self.first_entry);
+        RunRecord {
+            id: self.id,
+            principal: self.principal.clone(),
+            workflow: self.workflow.clone(),
+            started_with: None,
+            parent: self.parent,
+            directory: self.directory.clone(),
+            input: self.input.clone(),
+            status: if self.limits.is_some() {
+                RunStatus::Queued
+            } else {
+                RunStatus::Running
+            },
+            output: None,
+            error: None,
+            rerun_of: self.rerun_of,
+            trigger: self.trigger,
+            labels: self.labels.clone(),
+            idempotency_key: self.idempotency_key.clone(),
+            admission: self.limits.clone().map(Admission::queued),
+            journal_start: 0,
+            worker: worker.filter(|_| !self.is_offered),
+            created_at: self.created_at,
+            updated_at: last.at,
+            ended_at: None,
+        }
+    }
+
     /// The error of [`RunStore::create`] for an id that is taken.
     #[must_use]
     pub fn already_exists(&self) -> Error {

@@ -211,8 +211,7 @@ async fn start_child(
         ))
     })?;
     let workflow = runtime.load(&scope, &found.hash).await?;
-    let text = store.document(&scope, &found.hash).await?.unwrap_or_default();
-    let mut start = StartRun::new(workflow, text, input.clone());
+    let mut start = StartRun::stored(workflow, input.clone());
     start.id = Some(*id);
     start.directory = store
         .run(&scope, parent.run)

@@ -98,6 +98,8 @@ pub(super) struct Journal {
     scope: Scope,
     run: RunId,
     next: u64,
+    /// All that there is, where that is known.
+    only: Option<JournalEntry>,
     /// The page that is being read; dropping it ends the reading.
     ahead: JoinSet<Result<Page>>,
     is_over: bool,
@@ -110,8 +112,17 @@ impl Journal {
             scope: record.principal.scope(),
             run: record.id,
             next: record.journal_start,
+            only: None,
             ahead: JoinSet::new(),
             is_over: false,
+        }
+    }
+
+    /// The journal of a run that was created just now with one entry, which is not read again.
+    pub(super) fn of_one(runtime: &Runtime, record: &RunRecord, only: JournalEntry) -> Self {
+        Self {
+            only: Some(only),
+            ..Self::new(runtime, record)
         }
     }
 
@@ -122,6 +133,10 @@ impl Journal {
     pub(super) async fn page(&mut self) -> Result<Option<Page>> {
         if self.is_over {
             return Ok(None);
+        }
+        if let Some(only) = self.only.take() {
+            self.is_over = true;
+            return Ok(Some(vec![decode(self.run, only)?]));
         }
         let page = match self.ahead.join_next().await {
             Some(page) => page
@@ -194,29 +209,29 @@ impl Inner {
 
     async fn page(&self, scope: &Scope, run: RunId, from: u64) -> Result<Page> {
         let entries = self.parts.store.journal(scope, run, from, JOURNAL_PAGE).await?;
-        entries
-            .into_iter()
-            .map(|entry| {
-                let event = serde_json::from_str(&entry.payload).map_err(|error| {
-                    Error::new(
-                        ErrorCode::InvalidData,
-                        "the run's journal cannot be read; was it written by a newer engine?",
-                    )
-                    .with_context("run", run)
-                    .with_context("sequence", entry.sequence)
-                    .with_source(error)
-                })?;
-                if let Event::Started { machine, .. } | Event::Continued { machine, .. } = &event
-                    && *machine > MACHINE_VERSION
-                {
-                    return Err(Error::new(
-                        ErrorCode::VersionMismatch,
-                        "the run was started by a newer engine; upgrade to go on with it",
-                    )
-                    .with_context("run", run));
-                }
-                Ok((entry, event))
-            })
-            .collect()
+        entries.into_iter().map(|entry| decode(run, entry)).collect()
     }
+}
+
+/// A journal entry with what it stands for.
+fn decode(run: RunId, entry: JournalEntry) -> Result<(JournalEntry, Event)> {
+    let event = serde_json::from_str(&entry.payload).map_err(|error| {
+        Error::new(
+            ErrorCode::InvalidData,
+            "the run's journal cannot be read; was it written by a newer engine?",
+        )
+        .with_context("run", run)
+        .with_context("sequence", entry.sequence)
+        .with_source(error)
+    })?;
+    if let Event::Started { machine, .. } | Event::Continued { machine, .. } = &event
+        && *machine > MACHINE_VERSION
+    {
+        return Err(Error::new(
+            ErrorCode::VersionMismatch,
+            "the run was started by a newer engine; upgrade to go on with it",
+        )
+        .with_context("run", run));
+    }
+    Ok((entry, event))
 }

@@ -185,8 +185,8 @@ pub struct StartRun {
     pub id: Option<RunId>,
     /// The document, parsed.
     pub workflow: Arc<Workflow>,
-    /// The document's text.
-    pub text: String,
+    /// The document's text; absent for a document that is in the store, as [`Runtime::load`] gives it.
+    pub text: Option<String>,
     /// The input.
     pub input: Value,
     /// Where relative file paths start.
@@ -205,9 +205,17 @@ impl StartRun {
     /// A start without a chosen id, directory, key or tags.
     pub fn new(workflow: Arc<Workflow>, text: impl Into<String>, input: Value) -> Self {
         Self {
+            text: Some(text.into()),
+            ..Self::stored(workflow, input)
+        }
+    }
+
+    /// The same, of a document that is in the store.
+    pub fn stored(workflow: Arc<Workflow>, input: Value) -> Self {
+        Self {
             id: None,
             workflow,
-            text: text.into(),
+            text: None,
             input,
             directory: None,
             trigger: None,
@@ -627,7 +635,7 @@ impl Runtime {
         &self,
         record: &RunRecord,
         first: &mut Option<Mail>,
-        created: Option<RunRecord>,
+        created: Option<driver::Created>,
     ) -> Result<DriverHandle> {
         let key = (record.principal.scope(), record.id);
         let mut drivers = self.drivers();
@@ -642,7 +650,7 @@ impl Runtime {
         drivers: &mut Drivers,
         key: RunKey,
         first: Option<Mail>,
-        created: Option<RunRecord>,
+        created: Option<driver::Created>,
     ) -> Result<DriverHandle> {
         self.check_open()?;
         self.check_tenure()?;

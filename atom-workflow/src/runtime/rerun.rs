@@ -107,7 +107,7 @@ impl Runtime {
             copied,
             is_offered: self.is_for_others(&workflow),
         };
-        let (id, entries) = (run.id, 1 + run.copied.len() as u64);
+        let (record, entries) = (run.record(self.worker_id()), 1 + run.copied.len() as u64);
         match parts.store.create(run).await {
             // Somebody else has repeated it at the same time.
             Err(error) if error.code() == ErrorCode::AlreadyExists => {
@@ -115,7 +115,6 @@ impl Runtime {
             }
             other => other?,
         };
-        let record = self.record(&scope, id).await?;
         if record.admission.is_some() {
             return self.enter(record, entries, workflow.has_approvals()).await;
         }

@@ -6,7 +6,7 @@ use atom_core::storage::{JournalEntry, NewRun, ParentStep, RunLabels, RunRecord,
 use atom_core::{Error, ErrorCode, Principal, Result, Retry, RunId, Scope};
 use serde_json::Value;
 
-use super::{Resolved, Runtime, StartRun, admission, check_data, driver};
+use super::{Runtime, StartRun, admission, check_data, driver};
 use crate::definition::Workflow;
 use crate::expression::Variables;
 use crate::machine::key_text;
@@ -39,12 +39,22 @@ impl Runtime {
             }
             return self.start_again(taken, &start);
         }
-        let Resolved { workflow, text } = self
-            .resolve(principal, start.workflow, start.text, start.directory.as_deref())
-            .await?;
-        (start.workflow, start.text) = (workflow, text);
+        let start = self.resolve_start(principal, start).await?;
         self.check_callable(&start.workflow)?;
         self.start_as(principal, start, None).await
+    }
+
+    /// A start with everything that its document refers to, see [`resolve`](Self::resolve). What is in the store has it.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub async fn resolve_start(&self, principal: &Principal, mut start: StartRun) -> Result<StartRun> {
+        if let Some(text) = start.text {
+            let directory = start.directory.as_deref();
+            let resolved = self.resolve(principal, start.workflow, text, directory).await?;
+            (start.workflow, start.text) = (resolved.workflow, Some(resolved.text));
+        }
+        Ok(start)
     }
 
     /// Takes what was read for a run, when it follows the same document: it is not read again.
@@ -170,29 +180,28 @@ impl Runtime {
             is_offered: self.is_for_others(&workflow),
         };
         // What is cached is stored already.
-        if !self.inner.workflows.has(&scope, &start.workflow.hash) {
-            parts
-                .store
-                .put_document(&scope, &workflow.hash, &start.text)
-                .await?;
+        if let Some(text) = &start.text
+            && !self.inner.workflows.has(&scope, &workflow.hash)
+        {
+            parts.store.put_document(&scope, &workflow.hash, text).await?;
             self.inner.workflows.insert(&scope, workflow);
         }
-        match parts.store.create(run).await {
+        let (record, mut entry) = (run.record(self.worker_id()), run.first_entry.clone());
+        entry.event_head = match parts.store.create(run).await {
             // Somebody else has started it at the same time.
             Err(error) if error.code() == ErrorCode::AlreadyExists => {
                 let taken = self.taken(&scope, &start).await?.ok_or(error)?;
                 return self.start_again(taken, &start);
             }
-            other => other?,
+            created => created?.event_head,
         };
-        let record = self.record(&scope, id).await?;
         if record.admission.is_some() {
             return self.enter(record, 1, asks).await;
         }
         if !self.holds(&record) {
             return Ok(record);
         }
-        let handle = self.drive_after(&record, &mut None, Some(record.clone()))?;
+        let handle = self.drive_after(&record, &mut None, Some((record.clone(), entry)))?;
         if asks {
             handle.begun(0).await;
         }

@@ -55,7 +55,9 @@ impl TemporalRuntime {
             None => start.id.unwrap_or_else(|| RunId::new(now, parts.random.as_ref())),
         };
         let hash = &start.workflow.hash;
-        parts.store.put_document(&scope, hash, &start.text).await?;
+        if let Some(text) = &start.text {
+            parts.store.put_document(&scope, hash, text).await?;
+        }
         let begin = Begin {
             machine: MACHINE_VERSION,
             engine: env!("CARGO_PKG_VERSION").to_owned(),

@@ -243,7 +243,7 @@ async fn a_start_with_a_known_id_returns_the_run_that_has_it() {
     assert_eq!(bench.calls.count("echo"), 1);
     let other = document("- b: { set: { x: 1 } }");
     start.workflow = Arc::new(Workflow::parse(&other).unwrap());
-    start.text = other;
+    start.text = Some(other);
     assert_eq!(
         bench.runtime.start(&bench.ada, start).await.unwrap_err().code(),
         ErrorCode::AlreadyExists

@@ -123,8 +123,9 @@ async fn starting_again_reads_nothing_again() {
     assert_eq!(shelf.asked().len(), 1);
 
     let mut other = start();
-    other.text = document("- greet: { call: 'https://f.test/other.yaml' }");
-    other.workflow = Arc::new(Workflow::parse(&other.text).unwrap());
+    let text = document("- greet: { call: 'https://f.test/other.yaml' }");
+    other.workflow = Arc::new(Workflow::parse(&text).unwrap());
+    other.text = Some(text);
     let error = bench.runtime.start(&bench.ada, other).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::AlreadyExists);
 }

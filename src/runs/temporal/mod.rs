@@ -140,16 +140,7 @@ impl Runner for Temporal {
     }
 
     async fn start(&self, principal: &Principal, start: StartRun) -> Result<Run> {
-        let directory = start.directory.as_deref();
-        let resolved = self
-            .embedded
-            .resolve(principal, start.workflow, start.text, directory)
-            .await?;
-        let start = StartRun {
-            workflow: resolved.workflow,
-            text: resolved.text,
-            ..start
-        };
+        let start = self.embedded.resolve_start(principal, start).await?;
         let id = self.runtime.start(principal, start).await?;
         self.get(&principal.scope(), id).await
     }

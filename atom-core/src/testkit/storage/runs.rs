@@ -98,28 +98,7 @@ async fn copies(store: &dyn Store) {
 }
 
 fn record_of(store: &dyn Store, run: &NewRun) -> RunRecord {
-    RunRecord {
-        id: run.id,
-        principal: run.principal.clone(),
-        workflow: run.workflow.clone(),
-        started_with: None,
-        parent: run.parent,
-        directory: run.directory.clone(),
-        input: run.input.clone(),
-        rerun_of: run.rerun_of,
-        trigger: run.trigger,
-        labels: run.labels.clone(),
-        idempotency_key: run.idempotency_key.clone(),
-        journal_start: 0,
-        worker: store.workers().map(|workers| *workers.identity().borrow()),
-        admission: None,
-        status: RunStatus::Running,
-        output: None,
-        error: None,
-        created_at: run.created_at,
-        updated_at: run.first_entry.at,
-        ended_at: None,
-    }
+    run.record(store.workers().map(|workers| *workers.identity().borrow()))
 }
 
 async fn migrations(store: &dyn Store) {

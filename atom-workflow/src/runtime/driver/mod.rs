@@ -12,7 +12,7 @@ mod task;
 
 pub(super) use commit::{encode, note_store};
 pub(super) use listen::EVENT_PAGE;
-pub(super) use task::{Known, drive};
+pub(super) use task::{Created, Known, drive};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use atom_core::storage::{PageRequest, RunFilter, RunRecord, RunStatus};
+use atom_core::storage::{JournalEntry, PageRequest, RunFilter, RunRecord, RunStatus};
 use atom_core::{CloudEvent, Error, Result};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -21,6 +21,7 @@ impl<'a> Driver<'a> {
     pub(super) async fn rebuild(
         runtime: &'a Runtime,
         record: RunRecord,
+        only_entry: Option<JournalEntry>,
         progress: &'a watch::Sender<Progress>,
     ) -> Result<Self> {
         let (mut machine, redactor) = runtime.machine(&record).await?;
@@ -51,7 +52,10 @@ impl<'a> Driver<'a> {
         };
         let mut last = Transition::default();
         let mut has_continued = false;
-        let mut journal = Journal::new(runtime, &driver.record);
+        let mut journal = match only_entry {
+            Some(only) => Journal::of_one(runtime, &driver.record, only),
+            None => Journal::new(runtime, &driver.record),
+        };
         while let Some(page) = journal.page().await? {
             driver.machine.foresee(page.iter().map(|(_, event)| event));
             for (entry, event) in page {

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 
-use atom_core::storage::{RunRecord, lease_lost};
+use atom_core::storage::{JournalEntry, RunRecord, lease_lost};
 use atom_core::{CancellationToken, Error, ErrorCode, Offset, Result, Retry, RunId, Scope};
 use futures::FutureExt;
 use jiff::Timestamp;
@@ -116,11 +116,13 @@ fn over(runtime: &Runtime) -> Error {
 /// What is known of a run before it is read from the store.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Known {
-    /// The run, when it was created just now.
-    pub(in crate::runtime) created: Option<RunRecord>,
+    /// The run and its one journal entry, when it was created just now.
+    pub(in crate::runtime) created: Option<Created>,
     /// Up to where it has seen the log, when it was parked.
     pub(in crate::runtime) seen: Option<Offset>,
 }
+
+pub(in crate::runtime) type Created = (RunRecord, JournalEntry);
 
 /// Why a driver is no longer needed.
 enum Departure {
@@ -141,9 +143,9 @@ async fn run_to_end(
     progress: &watch::Sender<Progress>,
     stuck: &mut Option<StuckNote>,
 ) -> Result<Departure> {
-    let record = match known.created {
-        Some(record) => record,
-        None => runtime.record(scope, run).await?,
+    let (record, only_entry) = match known.created {
+        Some((record, entry)) => (record, Some(entry)),
+        None => (runtime.record(scope, run).await?, None),
     };
     // It may have ended since the driver was asked for.
     if record.status.has_ended() {
@@ -154,7 +156,7 @@ async fn run_to_end(
     let mut driver = {
         // However many runs are woken at once, few are read from the store at a time.
         let _permit = runtime.inner.rebuilds.acquire().await.map_err(|_| closed())?;
-        Box::pin(Driver::rebuild(runtime, record, progress)).await?
+        Box::pin(Driver::rebuild(runtime, record, only_entry, progress)).await?
     };
     *stuck = None;
     // Its journal tells only where it began to listen.

@@ -182,8 +182,7 @@ impl Runtime {
         let schedule = &turn.schedule;
         let scope = schedule.principal.scope();
         let workflow = self.load(&scope, &schedule.workflow.hash).await?;
-        let text = self.document(&scope, &schedule.workflow.hash).await?;
-        let mut start = StartRun::new(workflow, text, input);
+        let mut start = StartRun::stored(workflow, input);
         start.id = Some(run_id(schedule, cause));
         start.trigger = Some(RunTrigger::Schedule { at });
         starter.start_due(&schedule.principal, start).await

@@ -277,18 +277,12 @@ impl Runtime {
             ));
         }
         let workflow = self.load(&scope, &schedule.workflow.hash).await?;
-        let text = self.document(&scope, &schedule.workflow.hash).await?;
-        let mut start = StartRun::new(workflow, text, json!({}));
+        let mut start = StartRun::stored(workflow, json!({}));
         start.id = id;
         start.trigger = Some(RunTrigger::Schedule {
             at: self.inner.parts.clock.now(),
         });
         Ok(start)
-    }
-
-    async fn document(&self, scope: &Scope, hash: &str) -> Result<String> {
-        let text = self.inner.parts.store.document(scope, hash).await?;
-        text.ok_or_else(|| Error::not_found(format!("there is no document with the hash {hash}")))
     }
 }
 
