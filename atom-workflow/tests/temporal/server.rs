@@ -17,13 +17,15 @@ use tokio::sync::OnceCell;
 const VERSION: &str = "v1.5.1";
 
 /// The pipe that this reads from ends with the process of the tests, however that ends: then the server is stopped. It
-/// removes what is deleted at once, where others take half a minute.
+/// removes what is deleted at once, where others take half a minute, and looks at its queue whenever there is something, where
+/// others do 20 times a second: twice for each step.
 const SCRIPT: &str = r#"
 program="$1" port="$2" log="$3"
 shift 3
 "$program" server start-dev --headless --ip 127.0.0.1 --port "$port" --log-level error \
   --dynamic-config-value 'history.transferProcessorUpdateAckInterval="1s"' \
-  --dynamic-config-value 'history.visibilityProcessorUpdateAckInterval="1s"' "$@" >"$log" 2>&1 &
+  --dynamic-config-value 'history.visibilityProcessorUpdateAckInterval="1s"' \
+  --dynamic-config-value 'history.transferProcessorMaxPollRPS=1000' "$@" >"$log" 2>&1 &
 echo started
 cat >/dev/null
 kill -9 $!
