@@ -202,17 +202,20 @@ impl Keeper {
     }
 }
 
-/// Has the database look at tables that it has never looked at, as soon as they hold anything; tells whether that is to be asked
-/// again. By itself it does so after a minute, in which it takes any index that begins with the owner for as good as the key.
+/// Has the database look at tables whenever they are four times as large as when it last did, until they are of some size; tells
+/// whether that is to be asked again. By itself it does so after a minute at the earliest. Until then it takes any index that
+/// begins with the owner for as good as the key, and reads all runs for each of a group that end together, as is right for a
+/// few; and statements that were planned so stay so.
 async fn lacks_statistics(listener: &mut PgListener) -> Decoded<bool> {
-    let query = "SELECT reltuples < 0, EXISTS (SELECT FROM runs) FROM pg_class WHERE oid = 'runs'::regclass";
+    let query = "SELECT pages > 4 * greatest(relpages, 0), pages > 256 FROM pg_class, \
+         LATERAL (SELECT pg_relation_size(oid) / current_setting('block_size')::bigint) AS size (pages) \
+         WHERE oid = 'runs'::regclass";
     let row = sqlx::query(query).fetch_one(&mut *listener).await?;
-    let (is_unknown, is_used): (bool, bool) = (row.try_get(0)?, row.try_get(1)?);
-    if is_unknown && is_used {
+    let (has_outgrown, is_large): (bool, bool) = (row.try_get(0)?, row.try_get(1)?);
+    if has_outgrown {
         sqlx::raw_sql("ANALYZE runs, journal, workflows, documents, events, approvals")
             .execute(listener)
             .await?;
-        return Ok(false);
     }
-    Ok(is_unknown)
+    Ok(!is_large)
 }

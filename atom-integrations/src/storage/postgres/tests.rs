@@ -1,6 +1,8 @@
 //! Which indexes the statements of the store use, with row-level security in force.
 #![cfg(unix)]
 
+use std::time::Duration;
+
 use atom_core::storage::{
     Counted, PageRequest, Resolution, RunFilter, RunLabels, RunStatus, RunStore, StatisticsQuery,
     WorkflowName,
@@ -41,6 +43,33 @@ fn assert_reads(plan: &[String], index: &str, of: &dyn std::fmt::Debug) {
         step.starts_with("Sort") || step.starts_with("Seq Scan") || step.starts_with("Incremental")
     };
     assert_eq!(plan.iter().find(is_slow), None, "{of:?}: {plan:#?}");
+}
+
+/// What the database knows of tables decides how it looks rows up; by itself it looks at them once a minute.
+#[tokio::test]
+async fn the_database_looks_at_tables_that_grow() {
+    let Some(server) = TestPostgres::shared().await.unwrap() else {
+        return;
+    };
+    let database = server.database();
+    let store = PostgresStore::open(&database).await.unwrap();
+    let mut connection = server.connect(&database).await.unwrap();
+    let mut created = 0;
+    for runs in [1, 400] {
+        while created < runs {
+            created += 1;
+            store.create(new_run(&principal(), created)).await.unwrap();
+        }
+        let seen = "SELECT reltuples FROM pg_class WHERE oid = 'runs'::regclass";
+        let looked = async {
+            while connection.fetch_one(seen).await.unwrap().get::<f32, _>(0) < runs as f32 / 4.0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), looked)
+            .await
+            .unwrap();
+    }
 }
 
 #[tokio::test]
