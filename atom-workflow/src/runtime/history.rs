@@ -210,7 +210,7 @@ impl Runtime {
                                 return Err(interrupted(run));
                             }
                             // Another engine drives it, or will.
-                            (false, _) => replay.runtime.pause(looks.next()).await?,
+                            (false, _) => looks.rest(&replay.runtime).await?,
                         }
                         continue;
                     };
@@ -231,7 +231,7 @@ impl Runtime {
                             if replay.runtime.has_left(&tenure)
                                 || replay.runtime.is_lost_to_others(&error) =>
                         {
-                            replay.runtime.pause(looks.next()).await?;
+                            looks.rest(&replay.runtime).await?;
                         }
                         Some(error) => return Err(error),
                     }

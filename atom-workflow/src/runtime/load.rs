@@ -61,8 +61,7 @@ impl Runtime {
     pub async fn load(&self, scope: &Scope, hash: &str) -> Result<Arc<Workflow>> {
         let parse = async || {
             let text = self.inner.parts.store.document(scope, hash).await?;
-            let text =
-                text.ok_or_else(|| Error::not_found(format!("there is no document with the hash {hash}")))?;
+            let text = text.ok_or_else(|| no_document(hash))?;
             Ok(Arc::new(Bundle::read(&text)?.parse()?))
         };
         let place = self.inner.workflows.place(scope, hash);
@@ -211,6 +210,11 @@ impl Inner {
         let entries = self.parts.store.journal(scope, run, from, JOURNAL_PAGE).await?;
         entries.into_iter().map(|entry| decode(run, entry)).collect()
     }
+}
+
+/// The error for a document that is not in the store.
+pub(crate) fn no_document(hash: &str) -> Error {
+    Error::not_found(format!("there is no document with the hash {hash}"))
 }
 
 /// A journal entry with what it stands for.

@@ -80,6 +80,7 @@ pub use stuck::{Stuck, StuckCause};
 #[cfg(feature = "temporal")]
 pub(crate) use {
     history::told,
+    load::no_document,
     parking::may_be,
     redact::Redactor,
     schedule::Starter,
@@ -210,7 +211,7 @@ impl StartRun {
         }
     }
 
-    /// The same, of a document that is in the store.
+    /// A start of a document that is in the store, without a chosen id, directory, key or tags.
     pub fn stored(workflow: Arc<Workflow>, input: Value) -> Self {
         Self {
             id: None,
@@ -630,7 +631,8 @@ impl Runtime {
     }
 
     /// The driver of a run. One that is started for it takes the mail before it begins anything, so that
-    /// cancelling an interrupted run does not first repeat its calls. `created` is the run when it was created just now.
+    /// cancelling an interrupted run does not first repeat its calls. `created` is the run with its journal when it was created
+    /// just now.
     fn drive_after(
         &self,
         record: &RunRecord,
@@ -665,6 +667,9 @@ impl Runtime {
             progress: watcher,
         };
         self.inner.stuck.go_on(&key);
+        // Somebody else may have driven it since.
+        let is_new = drivers.end_start(&key);
+        let created = created.filter(|_| is_new);
         let seen = drivers.insert(key.clone(), handle.clone());
         let (scope, run) = key;
         let known = driver::Known { created, seen };

@@ -3,6 +3,10 @@
 
 use std::time::Duration;
 
+use atom_core::Result;
+
+use super::Runtime;
+
 /// The pauses between tries, which grow up to a bound.
 #[derive(Debug)]
 pub(super) struct Pauses {
@@ -27,6 +31,18 @@ impl Pauses {
             next: Duration::from_millis(10),
             longest: Duration::from_millis(500),
         }
+    }
+
+    /// Waits until it is time to look, or the runtime closes.
+    ///
+    /// # Errors
+    /// `closed`.
+    pub(super) async fn rest(&mut self, runtime: &Runtime) -> Result<()> {
+        tokio::select! {
+            () = runtime.inner.shutdown.cancelled() => {}
+            () = tokio::time::sleep(self.next()) => {}
+        }
+        runtime.check_open()
     }
 
     /// How long to wait before the next try.

@@ -107,13 +107,13 @@ impl Runtime {
             copied,
             is_offered: self.is_for_others(&workflow),
         };
-        let (record, entries) = (run.record(self.worker_id()), 1 + run.copied.len() as u64);
-        match parts.store.create(run).await {
+        let entries = 1 + run.copied.len() as u64;
+        let (record, _) = match self.create(run).await {
             // Somebody else has repeated it at the same time.
             Err(error) if error.code() == ErrorCode::AlreadyExists => {
                 return self.repetition(&scope, &rerun).await?.ok_or(error);
             }
-            other => other?,
+            created => created?,
         };
         if record.admission.is_some() {
             return self.enter(record, entries, workflow.has_approvals()).await;

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use atom_core::storage::{JournalEntry, NewRun, ParentStep, RunLabels, RunRecord, WorkflowKey, indexed};
+use atom_core::storage::{
+    Committed, JournalEntry, NewRun, ParentStep, RunLabels, RunRecord, WorkflowKey, indexed,
+};
 use atom_core::{Error, ErrorCode, Principal, Result, Retry, RunId, Scope};
 use serde_json::Value;
 
+use super::stuck::RunKey;
 use super::{Runtime, StartRun, admission, check_data, driver};
 use crate::definition::Workflow;
 use crate::expression::Variables;
@@ -179,21 +182,23 @@ impl Runtime {
             copied: Vec::new(),
             is_offered: self.is_for_others(&workflow),
         };
-        // What is cached is stored already.
-        if let Some(text) = &start.text
-            && !self.inner.workflows.has(&scope, &workflow.hash)
-        {
-            parts.store.put_document(&scope, &workflow.hash, text).await?;
-            self.inner.workflows.insert(&scope, workflow);
+        match &start.text {
+            None => drop(self.load(&scope, &workflow.hash).await?),
+            // What is cached is stored already.
+            Some(_) if self.inner.workflows.has(&scope, &workflow.hash) => {}
+            Some(text) => {
+                parts.store.put_document(&scope, &workflow.hash, text).await?;
+                self.inner.workflows.insert(&scope, workflow);
+            }
         }
-        let (record, mut entry) = (run.record(self.worker_id()), run.first_entry.clone());
-        entry.event_head = match parts.store.create(run).await {
+        let _starting = Starting::new(self, (scope.clone(), id));
+        let (record, entry) = match self.create(run).await {
             // Somebody else has started it at the same time.
             Err(error) if error.code() == ErrorCode::AlreadyExists => {
                 let taken = self.taken(&scope, &start).await?.ok_or(error)?;
                 return self.start_again(taken, &start);
             }
-            created => created?.event_head,
+            created => created?,
         };
         if record.admission.is_some() {
             return self.enter(record, 1, asks).await;
@@ -201,11 +206,26 @@ impl Runtime {
         if !self.holds(&record) {
             return Ok(record);
         }
-        let handle = self.drive_after(&record, &mut None, Some((record.clone(), entry)))?;
+        let created = entry.map(|entry| (record.clone(), entry));
+        let handle = self.drive_after(&record, &mut None, created)?;
         if asks {
             handle.begun(0).await;
         }
         Ok(record)
+    }
+
+    /// Creates a run; gives it as it is then, and its journal if that is known to have one entry.
+    pub(super) async fn create(&self, run: NewRun) -> Result<(RunRecord, Option<JournalEntry>)> {
+        let worker = self.worker_id();
+        let record = run.record(worker);
+        let only_entry = run.copied.is_empty().then(|| run.first_entry.clone());
+        let Committed { event_head } = self.inner.parts.store.create(run).await?;
+        if self.worker_id() != worker {
+            // It may be that of the worker that this engine is by now.
+            return Ok((self.record(&record.principal.scope(), record.id).await?, None));
+        }
+        let only_entry = only_entry.map(|entry| JournalEntry { event_head, ..entry });
+        Ok((record, only_entry))
     }
 
     async fn check_start(&self, scope: &Scope, start: &StartRun) -> Result<()> {
@@ -252,6 +272,25 @@ impl Runtime {
             }
         }
         Ok(())
+    }
+}
+
+/// A run that is being created: what is written is all there is of it, until somebody drives it.
+struct Starting<'a> {
+    runtime: &'a Runtime,
+    run: RunKey,
+}
+
+impl<'a> Starting<'a> {
+    fn new(runtime: &'a Runtime, run: RunKey) -> Self {
+        runtime.drivers().begin_start(run.clone());
+        Self { runtime, run }
+    }
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        self.runtime.drivers().end_start(&self.run);
     }
 }
 

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atom_core::storage::{Page, PageRequest, RunFilter, RunRecord, RunStatus};
-use atom_core::{Error, ErrorReport, Result, RunId, Scope};
+use atom_core::{Error, ErrorCode, ErrorReport, Result, RunId, Scope};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -119,10 +119,10 @@ impl StuckRuns {
         self.lock().stopped.contains_key(run)
     }
 
-    /// Why a run was given up.
-    pub(super) fn stopped_by(&self, run: &RunKey) -> Option<ErrorReport> {
+    /// The error for which a run was given up.
+    pub(super) fn stopped_by(&self, run: &RunKey) -> Option<ErrorCode> {
         match &self.lock().stopped.get(run)?.cause {
-            StuckCause::DriverStopped { error } => Some(error.clone()),
+            StuckCause::DriverStopped { error } => Some(error.code),
             _ => None,
         }
     }

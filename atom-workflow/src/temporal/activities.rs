@@ -20,7 +20,7 @@ use super::TemporalParts;
 use super::carried::check_carried;
 use super::message::{Answer, Call, Find, Hear, Heard, Load, Loaded, Record};
 use crate::definition::{Bundle, Workflow};
-use crate::runtime::may_be;
+use crate::runtime::{may_be, no_document};
 
 /// How many events of the log are read at a time.
 const EVENT_PAGE: usize = 256;
@@ -145,8 +145,7 @@ impl Activities {
 impl Activities {
     async fn load_document(&self, load: Load) -> atom_core::Result<Loaded> {
         let text = self.parts.store.document(&load.scope, &load.hash).await?;
-        let text = text
-            .ok_or_else(|| Error::not_found(format!("there is no document with the hash {}", load.hash)))?;
+        let text = text.ok_or_else(|| no_document(&load.hash))?;
         let workflow = Bundle::read(&text)?.parse()?;
         let mut secrets = Map::new();
         for name in &workflow.secrets {
@@ -255,8 +254,7 @@ impl Activities {
             ))
         })?;
         let text = self.parts.store.document(&scope, &found.hash).await?;
-        let text = text
-            .ok_or_else(|| Error::not_found(format!("there is no document with the hash {}", found.hash)))?;
+        let text = text.ok_or_else(|| no_document(&found.hash))?;
         let workflow = Bundle::read(&text)?.parse()?;
         self.parts.check_start(&scope, &workflow, &input).await?;
         Ok(found.hash)

@@ -15,7 +15,7 @@ use super::message::Begin;
 use super::workflow_id;
 use crate::definition::Workflow;
 use crate::machine::MACHINE_VERSION;
-use crate::runtime::{StartRun, idempotency_key, labels};
+use crate::runtime::{StartRun, idempotency_key, labels, no_document};
 
 impl TemporalRuntime {
     /// Checks that runs of this document can be carried out on Temporal.
@@ -26,13 +26,13 @@ impl TemporalRuntime {
         super::carried::check_carried(workflow)
     }
 
-    /// Starts a run, of a document whose resources are in its text as
+    /// Starts a run, of a document that is in the store or whose resources are in its text as
     /// [`Runtime::resolve`](crate::runtime::Runtime::resolve) gives it. Once this returns, the server has it; it goes on when
     /// there is a worker. With a key, the id of the run follows from that.
     ///
     /// # Errors
     /// `unsupported` for a document with parts that runs on Temporal do not carry out, and for an id beside an idempotency key
-    /// from which another one follows, `not_found` for a function or secret that is not there, `limit_exceeded` for an input
+    /// from which another one follows, `not_found` for a function, secret or document that is not there, `limit_exceeded` for an input
     /// over the limit, `invalid_request` when the document computes no key or index from the input, `already_exists` when the
     /// id or the key is taken by a run of another document or with another input, `unavailable`, `storage_full`,
     /// `storage_failed`.
@@ -55,8 +55,10 @@ impl TemporalRuntime {
             None => start.id.unwrap_or_else(|| RunId::new(now, parts.random.as_ref())),
         };
         let hash = &start.workflow.hash;
-        if let Some(text) = &start.text {
-            parts.store.put_document(&scope, hash, text).await?;
+        match &start.text {
+            Some(text) => parts.store.put_document(&scope, hash, text).await?,
+            None if parts.store.document(&scope, hash).await?.is_some() => {}
+            None => return Err(no_document(hash)),
         }
         let begin = Begin {
             machine: MACHINE_VERSION,

@@ -1,6 +1,6 @@
 //! A process that dies between any two writes loses nothing and repeats nothing that was finished.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub(crate) struct MortalStore {
     writes_left: AtomicI64,
     /// How many more reads of runs, journals and the log find the store away.
     reads_away: AtomicI64,
+    /// Whether it is told later than it is done that a run was created, as a database does.
+    answers_late: AtomicBool,
     /// After what the log was read, every time.
     log_reads: Mutex<Vec<Offset>>,
     /// Cancelled when the process has died.
@@ -42,9 +44,15 @@ impl MortalStore {
             inner,
             writes_left: AtomicI64::new(writes),
             reads_away: AtomicI64::new(0),
+            answers_late: AtomicBool::new(false),
             log_reads: Mutex::default(),
             death: CancellationToken::new(),
         })
+    }
+
+    /// Has it told from now on only later that a run was created.
+    pub(crate) fn answer_late(&self) {
+        self.answers_late.store(true, Ordering::SeqCst);
     }
 
     /// How many writes there have been, of `writes` that there may be.
@@ -163,7 +171,11 @@ impl RetentionStore for MortalStore {
 impl RunStore for MortalStore {
     async fn create(&self, run: NewRun) -> Result<Committed> {
         self.write()?;
-        self.inner.create(run).await
+        let created = self.inner.create(run).await;
+        if self.answers_late.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+        created
     }
     async fn commit(&self, commit: RunCommit) -> Result<Committed> {
         self.write()?;

@@ -348,6 +348,25 @@ async fn a_run_that_is_started_by_many_at_once_is_one() {
     assert_eq!(bench.calls.count("echo"), 1);
 }
 
+/// Whoever knows the id may cancel a run before its start is heard of; nothing of it begins after that.
+#[tokio::test]
+async fn a_run_that_is_cancelled_while_it_is_started_does_nothing() {
+    let store = MortalStore::new(Arc::default(), i64::MAX);
+    store.answer_late();
+    let bench = Bench::over(store, Arc::new(MemoryVault::default()), RuntimeLimits::default());
+    let text = document("- a: { call: echo, with: { n: 1 } }");
+    let mut start = StartRun::new(Arc::new(Workflow::parse(&text).unwrap()), text, json!({}));
+    let id = "0192f0c1-0000-7000-8000-000000000001".parse().unwrap();
+    start.id = Some(id);
+    let mut started = std::pin::pin!(bench.runtime.start(&bench.ada, start));
+    assert!(futures::poll!(&mut started).is_pending());
+    bench.runtime.cancel(&bench.scope(), id, None).await.unwrap();
+    let run = started.await.unwrap();
+    assert_eq!(bench.wait(&run).await.status, RunStatus::Cancelled);
+    assert_eq!(bench.calls.count("echo"), 0);
+    assert_eq!(bench.runtime.stuck_count(jiff::Timestamp::MAX), 0);
+}
+
 /// Two processes took up the same run, since one that was being shut down took back what the other had recovered: one
 /// of them got the message that the run waited for, the other its timeout, and the run ended as both. Here what one
 /// writes shuts the other out.

@@ -17,8 +17,8 @@ use tokio::sync::OnceCell;
 const VERSION: &str = "v1.5.1";
 
 /// The pipe that this reads from ends with the process of the tests, however that ends: then the server is stopped. It
-/// removes what is deleted at once, where others take half a minute, and looks at its queue whenever there is something, where
-/// others do 20 times a second: twice for each step.
+/// removes what is deleted at once, where others take half a minute, and looks at its queue up to 1000 times a second, where
+/// others do 20 times: twice for each step.
 const SCRIPT: &str = r#"
 program="$1" port="$2" log="$3"
 shift 3

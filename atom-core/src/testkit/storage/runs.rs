@@ -19,6 +19,7 @@ pub async fn check_runs(store: &dyn Store) {
     creation(store, &scope).await;
     journals(store, &scope).await;
     copies(store).await;
+    beginnings(store).await;
     refusals(store, &scope).await;
     started_runs(store, &scope).await;
     migrations(store).await;
@@ -75,7 +76,8 @@ async fn copies(store: &dyn Store) {
     ];
     store.create(copy.clone()).await.unwrap();
     let stored = store.run(scope, copy.id).await.unwrap().unwrap();
-    assert_eq!((stored.rerun_of, stored.updated_at), (copy.rerun_of, second(2)));
+    assert_eq!(stored, record_of(store, &copy));
+    assert_eq!(stored.updated_at, second(2));
     let journal = store.journal(scope, copy.id, 0, 10).await.unwrap();
     let heads: Vec<_> = journal
         .iter()
@@ -86,7 +88,12 @@ async fn copies(store: &dyn Store) {
         [(0, 3), (1, 5), (2, 0)],
         "copied entries keep their place in the log"
     );
-    let mut last = commit(scope, copy.id, 3..4);
+    cancelled(store, scope, copy.id, 3).await;
+}
+
+/// Ends a run with the next entry of its journal.
+async fn cancelled(store: &dyn Store, scope: &Scope, run: RunId, sequence: u64) {
+    let mut last = commit(scope, run, sequence..sequence + 1);
     last.end = Some(RunEnd {
         status: RunStatus::Cancelled,
         output: None,
@@ -95,6 +102,27 @@ async fn copies(store: &dyn Store) {
         expires_at: None,
     });
     store.commit(last).await.unwrap();
+}
+
+/// Who creates a run knows all that is kept of it.
+async fn beginnings(store: &dyn Store) {
+    let owner = Principal::new("acme", "starter").unwrap();
+    let scope = &owner.scope();
+    let event = CloudEvent::new("1", "/test", "t");
+    let offset = store.append(scope, &event).await.unwrap();
+    let run = new_run(&owner, 1);
+    let created = store.create(run.clone()).await.unwrap();
+    assert_eq!(created.event_head, offset);
+    let kept = JournalEntry {
+        event_head: created.event_head,
+        ..run.first_entry.clone()
+    };
+    assert_eq!(store.journal(scope, run.id, 0, 10).await.unwrap(), [kept]);
+    assert_eq!(
+        store.run(scope, run.id).await.unwrap(),
+        Some(record_of(store, &run))
+    );
+    cancelled(store, scope, run.id, 1).await;
 }
 
 fn record_of(store: &dyn Store, run: &NewRun) -> RunRecord {

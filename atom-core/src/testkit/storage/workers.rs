@@ -87,6 +87,8 @@ async fn check_ownership(first: &dyn Store, other: &dyn Store) {
 
     other.create(offered(&principal(), 2)).await.unwrap();
     assert_eq!(holder(first, run_id(2)).await, None);
+    let created = first.run(&scope(), run_id(2)).await.unwrap();
+    assert_eq!(created, Some(offered(&principal(), 2).record(Some(id(other)))));
     let step = commit(&scope(), run_id(2), 1..2);
     assert_eq!(code(other.commit(step).await), Some(ErrorCode::Conflict));
     let refused = Claim {

@@ -6,7 +6,7 @@
 
 mod listening;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,6 +45,8 @@ struct Parked {
 pub(super) struct Drivers {
     driven: HashMap<RunKey, DriverHandle>,
     parked: HashMap<RunKey, Parked>,
+    /// The runs that are being created and that nobody has driven yet.
+    starting: HashSet<RunKey>,
     /// When runs without a driver are to be woken.
     alarms: BTreeSet<(Timestamp, RunKey)>,
     listening: HashMap<Scope, Listening>,
@@ -70,6 +72,16 @@ impl Drivers {
 
     pub(super) fn driven(&self) -> usize {
         self.driven.len()
+    }
+
+    /// Notes that a run is being created.
+    pub(super) fn begin_start(&mut self, run: RunKey) {
+        self.starting.insert(run);
+    }
+
+    /// Notes that a run is no longer new; tells whether it was.
+    pub(super) fn end_start(&mut self, run: &RunKey) -> bool {
+        self.starting.remove(run)
     }
 
     /// The tenants of which so many runs are driven.

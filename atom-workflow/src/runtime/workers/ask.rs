@@ -92,15 +92,6 @@ impl Runtime {
         Ok(!workflow.has_compensations() || self.check_functions(&workflow).is_ok())
     }
 
-    /// Waits for a while, or until the runtime closes.
-    pub(in crate::runtime) async fn pause(&self, pause: Duration) -> Result<()> {
-        tokio::select! {
-            () = self.inner.shutdown.cancelled() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
-        self.check_open()
-    }
-
     /// Waits until a run that another worker holds, or nobody yet, has ended or is this engine's.
     ///
     /// # Errors
@@ -116,7 +107,7 @@ impl Runtime {
             if self.is_given_up(&record) {
                 return Err(interrupted(run));
             }
-            self.pause(looks.next()).await?;
+            looks.rest(self).await?;
         }
     }
 }

@@ -161,21 +161,25 @@ impl Runtime {
 
     /// The runs that were taken; none when the lease was lost meanwhile, as they are taken again under the next one.
     fn taken_or_later(&self, taken: Result<Vec<RunId>>) -> Result<Vec<RunId>> {
-        let is_attended = self.inner.membership.is_attended.load(Ordering::Acquire);
         match taken {
-            Err(error) if is_attended && self.is_lost_to_others(&error) => Ok(Vec::new()),
+            Err(error) if self.is_attended() && self.is_lost_to_others(&error) => Ok(Vec::new()),
             taken => taken,
         }
     }
 
     /// Whether nobody goes on with a run that has no driver here, unless somebody helps. One whose driver stopped because the
-    /// lease was lost goes on by itself.
+    /// lease was lost waits for whoever takes runs, this engine under its next lease among them.
     pub(super) fn is_given_up(&self, run: &RunRecord) -> bool {
-        let is_stopped = || {
-            let cause = self.inner.stuck.stopped_by(&key(run));
-            cause.is_some_and(|cause| !self.is_lost_to_others(&Error::from(cause)))
+        let is_stopped = || match self.inner.stuck.stopped_by(&key(run)) {
+            Some(ErrorCode::Conflict) => !self.is_attended(),
+            cause => cause.is_some(),
         };
         self.workers().is_none() || (self.holds(run) && is_stopped())
+    }
+
+    /// Whether this engine looks after its place, and has another lease when it has lost one.
+    fn is_attended(&self) -> bool {
+        self.inner.membership.is_attended.load(Ordering::Acquire)
     }
 
     /// Whether another worker that is there drives a run.
