@@ -234,6 +234,9 @@ pub trait WorkerStore: Send + Sync {
     async fn withdraw(&self, letter: LetterId) -> Result<bool>;
 }
 
+/// What tells that others may hold what a worker writes.
+const LEASE: &str = "lease";
+
 /// The error of a worker that writes after its lease was lost.
 #[must_use]
 pub fn lease_lost() -> Error {
@@ -241,6 +244,7 @@ pub fn lease_lost() -> Error {
         ErrorCode::Conflict,
         "this engine has lost its lease on the store, which others may have taken over; try again once it has a new one",
     )
+    .with_context(LEASE, "lost")
 }
 
 /// The error of a step of a run that another worker holds.
@@ -251,4 +255,11 @@ pub fn held_by_another(run: RunId) -> Error {
         "another worker holds the run; ask it through the operations of the engine",
     )
     .with_context("run", run)
+    .with_context(LEASE, "of another worker")
+}
+
+/// Whether an error is one of these two: what was to be written is for others to write.
+#[must_use]
+pub fn is_for_others(error: &Error) -> bool {
+    error.code() == ErrorCode::Conflict && error.context().contains_key(LEASE)
 }

@@ -668,8 +668,8 @@ impl Runtime {
         };
         self.inner.stuck.go_on(&key);
         // Somebody else may have driven it since.
-        let is_new = drivers.end_start(&key);
-        let created = created.filter(|_| is_new);
+        let start = drivers.begin_driving(&key);
+        let created = created.filter(|created| start == Some(created.start));
         let seen = drivers.insert(key.clone(), handle.clone());
         let (scope, run) = key;
         let known = driver::Known { created, seen };

@@ -8,6 +8,7 @@ use atom_core::storage::{
 use atom_core::{Error, ErrorCode, Principal, Result, Retry, RunId, Scope};
 use serde_json::Value;
 
+use super::driver::Created;
 use super::stuck::RunKey;
 use super::{Runtime, StartRun, admission, check_data, driver};
 use crate::definition::Workflow;
@@ -21,8 +22,8 @@ impl Runtime {
     /// is there already.
     ///
     /// # Errors
-    /// `unsupported` for a document with parts this engine does not carry out, `not_found` for a function or
-    /// secret that is not there, `permission_denied` for a function that a setting forbids, `limit_exceeded` for an
+    /// `unsupported` for a document with parts this engine does not carry out, `not_found` for a function, secret or
+    /// document that is not there, `permission_denied` for a function that a setting forbids, `limit_exceeded` for an
     /// input over the limit, `invalid_request` when the document computes no key, index or
     /// limit from the input,
     /// `already_exists` when the id or the idempotency key is taken by a run of another document or with another
@@ -191,7 +192,7 @@ impl Runtime {
                 self.inner.workflows.insert(&scope, workflow);
             }
         }
-        let _starting = Starting::new(self, (scope.clone(), id));
+        let starting = Starting::new(self, (scope.clone(), id));
         let (record, entry) = match self.create(run).await {
             // Somebody else has started it at the same time.
             Err(error) if error.code() == ErrorCode::AlreadyExists => {
@@ -206,7 +207,11 @@ impl Runtime {
         if !self.holds(&record) {
             return Ok(record);
         }
-        let created = entry.map(|entry| (record.clone(), entry));
+        let created = entry.map(|only_entry| Created {
+            start: starting.number,
+            record: record.clone(),
+            only_entry,
+        });
         let handle = self.drive_after(&record, &mut None, created)?;
         if asks {
             handle.begun(0).await;
@@ -221,8 +226,9 @@ impl Runtime {
         let only_entry = run.copied.is_empty().then(|| run.first_entry.clone());
         let Committed { event_head } = self.inner.parts.store.create(run).await?;
         if self.worker_id() != worker {
-            // It may be that of the worker that this engine is by now.
-            return Ok((self.record(&record.principal.scope(), record.id).await?, None));
+            // It may be that of the worker that this engine is by now. In any case it is there.
+            let now = self.record(&record.principal.scope(), record.id).await;
+            return Ok((now.unwrap_or(record), None));
         }
         let only_entry = only_entry.map(|entry| JournalEntry { event_head, ..entry });
         Ok((record, only_entry))
@@ -279,18 +285,19 @@ impl Runtime {
 struct Starting<'a> {
     runtime: &'a Runtime,
     run: RunKey,
+    number: u64,
 }
 
 impl<'a> Starting<'a> {
     fn new(runtime: &'a Runtime, run: RunKey) -> Self {
-        runtime.drivers().begin_start(run.clone());
-        Self { runtime, run }
+        let number = runtime.drivers().begin_start(run.clone());
+        Self { runtime, run, number }
     }
 }
 
 impl Drop for Starting<'_> {
     fn drop(&mut self) {
-        self.runtime.drivers().end_start(&self.run);
+        self.runtime.drivers().end_start(&self.run, self.number);
     }
 }
 

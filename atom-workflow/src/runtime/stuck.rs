@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atom_core::storage::{Page, PageRequest, RunFilter, RunRecord, RunStatus};
-use atom_core::{Error, ErrorCode, ErrorReport, Result, RunId, Scope};
+use atom_core::{Error, ErrorReport, Result, RunId, Scope};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -120,9 +120,9 @@ impl StuckRuns {
     }
 
     /// The error for which a run was given up.
-    pub(super) fn stopped_by(&self, run: &RunKey) -> Option<ErrorCode> {
+    pub(super) fn stopped_by(&self, run: &RunKey) -> Option<Error> {
         match &self.lock().stopped.get(run)?.cause {
-            StuckCause::DriverStopped { error } => Some(error.code),
+            StuckCause::DriverStopped { error } => Some(error.clone().into()),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@ use atom_core::storage::{
     ApprovalFilter, ApprovalStore, Claim, DecisionKind, MemoryStore, PageRequest, RunRecord, RunStatus,
     RunStore, WorkerState, WorkerStore,
 };
+use atom_core::testkit::fixtures::commit;
 use atom_core::{CloudEvent, ErrorCode};
 use atom_workflow::definition::Workflow;
 use atom_workflow::machine::RecordKind;
@@ -270,6 +271,28 @@ async fn who_asks_while_the_lease_is_lost_hears_of_the_end() {
     assert_eq!(ended.output, Some(json!({ "n": 2 })));
     let last = &told.last().unwrap().record.what;
     assert!(matches!(last, RecordKind::RunCompleted { .. }), "{last:?}");
+}
+
+/// A run that nobody goes on with is not waited for, though it was another's write that stopped it.
+#[tokio::test]
+async fn a_run_whose_journal_is_not_what_was_written_is_given_up() {
+    let crew = Crew::of(&[true]).await;
+    let bench = &crew.benches[0];
+    let run = bench.start(TWO_STEPS, json!({})).await;
+    crew.until_called(0, "gate", 1).await;
+    crew.stores[0]
+        .commit(commit(&bench.scope(), run.id, 1..2))
+        .await
+        .unwrap();
+    crew.gates[0].add_permits(1);
+    while bench.runtime.running() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let scope = bench.scope();
+    let waited = tokio::time::timeout(Duration::from_secs(60), bench.runtime.wait(&scope, run.id)).await;
+    assert_eq!(waited.unwrap().unwrap_err().code(), ErrorCode::Conflict);
+    let mut told = bench.runtime.follow(scope, run.id, 1);
+    assert!(told.next().await.unwrap().is_err());
 }
 
 /// Whoever opens an engine on a busy machine need not begin anew.

@@ -8,18 +8,22 @@ use std::time::Duration;
 
 use atom_core::{CancellationToken, Offset, WorkerId};
 use sqlx::postgres::{PgConnection, PgListener, PgPoolOptions};
-use sqlx::{Acquire, Row};
+use sqlx::{Acquire, AssertSqlSafe, Executor, Row};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::config::PostgresConfig;
 use super::database::within;
+use super::error::is_lost;
 use super::rows::{Decoded, unsigned};
 use super::values::{uuid_of_worker, worker_id};
 use super::writer::publish;
 
 /// How often is looked for what no notification told of.
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// From how many pages of runs on the database finds by itself in time that they grow.
+const LARGE: i64 = 256;
 
 /// The pause after an attempt that failed.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -55,8 +59,8 @@ pub(super) struct Keeper {
     head: Arc<watch::Sender<Offset>>,
     /// When the lease was last known to be held.
     renewed_at: Instant,
-    /// Whether the database may not know yet what the tables hold.
-    may_lack_statistics: bool,
+    /// How many pages the runs took when the database was last asked to look at them; nothing once it is left to look by itself.
+    pages_seen: Option<i64>,
 }
 
 impl Keeper {
@@ -74,7 +78,7 @@ impl Keeper {
             news,
             head,
             renewed_at: Instant::now(),
-            may_lack_statistics: true,
+            pages_seen: Some(0),
         };
         (keeper, is_worker, hears)
     }
@@ -141,6 +145,7 @@ impl Keeper {
                 },
                 () = tokio::time::sleep_until(looks_at) => {
                     self.look(&mut listener).await?;
+                    self.look_at_tables(&mut listener).await?;
                     looks_at = Instant::now() + INTERVAL.min(self.config.lease / 6);
                 }
             }
@@ -166,8 +171,44 @@ impl Keeper {
             unsigned(query.fetch_one(&mut *listener).await?.try_get(0)?)
         });
         publish(&self.head, head.await?);
-        if self.may_lack_statistics {
-            self.may_lack_statistics = within(self.patience(), lacks_statistics(listener)).await?;
+        Ok(())
+    }
+
+    /// Has the database look at tables whenever they are four times as large as when it last did, until they are of some size. By
+    /// itself it does so after a minute at the earliest. Until then it takes any index that begins with the owner for as good as
+    /// the key, and reads all runs for each of a group that end together, as is right for a few; and statements that were
+    /// planned so stay so.
+    async fn look_at_tables(&mut self, listener: &mut PgListener) -> Decoded<()> {
+        let Some(seen) = self.pages_seen else {
+            return Ok(());
+        };
+        let size = "SELECT pages, pages > 4 * greatest(relpages, $1) FROM pg_class, \
+             LATERAL (SELECT pg_relation_size(oid) / current_setting('block_size')::bigint) AS size (pages) \
+             WHERE oid = 'runs'::regclass";
+        let (pages, has_grown): (i64, bool) = within(self.patience(), async {
+            let row = sqlx::query(size).bind(seen).fetch_one(&mut *listener).await?;
+            Decoded::Ok((row.try_get(0)?, row.try_get(1)?))
+        })
+        .await?;
+        if has_grown {
+            // The lease must not wait for it: what takes long, or is locked, is left to the database.
+            let timeout = format!("SET statement_timeout = {}", milliseconds(self.config.lease / 6));
+            let analyze = "ANALYZE (SKIP_LOCKED) runs, journal, workflows, documents, events, approvals";
+            within(self.patience(), async {
+                listener.execute(AssertSqlSafe(timeout)).await?;
+                if let Err(error) = listener.execute(analyze).await {
+                    if is_lost(&error) {
+                        return Err(error);
+                    }
+                    tracing::debug!(%error, "the database looks at the tables later, by itself");
+                }
+                listener.execute("RESET statement_timeout").await
+            })
+            .await?;
+            self.pages_seen = Some(pages);
+        }
+        if pages > LARGE {
+            self.pages_seen = None;
         }
         Ok(())
     }
@@ -200,22 +241,4 @@ impl Keeper {
         self.renewed_at = begun_at;
         Ok(())
     }
-}
-
-/// Has the database look at tables whenever they are four times as large as when it last did, until they are of some size; tells
-/// whether that is to be asked again. By itself it does so after a minute at the earliest. Until then it takes any index that
-/// begins with the owner for as good as the key, and reads all runs for each of a group that end together, as is right for a
-/// few; and statements that were planned so stay so.
-async fn lacks_statistics(listener: &mut PgListener) -> Decoded<bool> {
-    let query = "SELECT pages > 4 * greatest(relpages, 0), pages > 256 FROM pg_class, \
-         LATERAL (SELECT pg_relation_size(oid) / current_setting('block_size')::bigint) AS size (pages) \
-         WHERE oid = 'runs'::regclass";
-    let row = sqlx::query(query).fetch_one(&mut *listener).await?;
-    let (has_outgrown, is_large): (bool, bool) = (row.try_get(0)?, row.try_get(1)?);
-    if has_outgrown {
-        sqlx::raw_sql("ANALYZE runs, journal, workflows, documents, events, approvals")
-            .execute(listener)
-            .await?;
-    }
-    Ok(!is_large)
 }

@@ -122,7 +122,14 @@ pub(in crate::runtime) struct Known {
     pub(in crate::runtime) seen: Option<Offset>,
 }
 
-pub(in crate::runtime) type Created = (RunRecord, JournalEntry);
+/// A run that was created just now.
+#[derive(Debug)]
+pub(in crate::runtime) struct Created {
+    /// The number of its start.
+    pub(in crate::runtime) start: u64,
+    pub(in crate::runtime) record: RunRecord,
+    pub(in crate::runtime) only_entry: JournalEntry,
+}
 
 /// Why a driver is no longer needed.
 enum Departure {
@@ -144,7 +151,7 @@ async fn run_to_end(
     stuck: &mut Option<StuckNote>,
 ) -> Result<Departure> {
     let (record, only_entry) = match known.created {
-        Some((record, entry)) => (record, Some(entry)),
+        Some(created) => (created.record, Some(created.only_entry)),
         None => (runtime.record(scope, run).await?, None),
     };
     // It may have ended since the driver was asked for.

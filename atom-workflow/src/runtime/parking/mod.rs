@@ -6,7 +6,7 @@
 
 mod listening;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,8 +45,10 @@ struct Parked {
 pub(super) struct Drivers {
     driven: HashMap<RunKey, DriverHandle>,
     parked: HashMap<RunKey, Parked>,
-    /// The runs that are being created and that nobody has driven yet.
-    starting: HashSet<RunKey>,
+    /// The runs that are being created and that nobody has driven yet, each with the number of its latest start.
+    starting: HashMap<RunKey, u64>,
+    /// How many starts there were.
+    starts: u64,
     /// When runs without a driver are to be woken.
     alarms: BTreeSet<(Timestamp, RunKey)>,
     listening: HashMap<Scope, Listening>,
@@ -74,13 +76,22 @@ impl Drivers {
         self.driven.len()
     }
 
-    /// Notes that a run is being created.
-    pub(super) fn begin_start(&mut self, run: RunKey) {
-        self.starting.insert(run);
+    /// Notes that a run is being created; gives the number of this start.
+    pub(super) fn begin_start(&mut self, run: RunKey) -> u64 {
+        self.starts += 1;
+        self.starting.insert(run, self.starts);
+        self.starts
     }
 
-    /// Notes that a run is no longer new; tells whether it was.
-    pub(super) fn end_start(&mut self, run: &RunKey) -> bool {
+    /// Notes that a start is over.
+    pub(super) fn end_start(&mut self, run: &RunKey, start: u64) {
+        if self.starting.get(run) == Some(&start) {
+            self.starting.remove(run);
+        }
+    }
+
+    /// Notes that a run is driven; gives the number of its latest start if nobody has driven it since that began.
+    pub(super) fn begin_driving(&mut self, run: &RunKey) -> Option<u64> {
         self.starting.remove(run)
     }
 

@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use atom_core::storage::{RunRecord, WorkerInfo, WorkerRecord, WorkerState, WorkerStore, lease_lost};
+use atom_core::storage::{
+    RunRecord, WorkerInfo, WorkerRecord, WorkerState, WorkerStore, is_for_others, lease_lost,
+};
 use atom_core::{CancellationToken, Error, ErrorCode, Result, RunId, Scope, WorkerId};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -170,9 +172,9 @@ impl Runtime {
     /// Whether nobody goes on with a run that has no driver here, unless somebody helps. One whose driver stopped because the
     /// lease was lost waits for whoever takes runs, this engine under its next lease among them.
     pub(super) fn is_given_up(&self, run: &RunRecord) -> bool {
-        let is_stopped = || match self.inner.stuck.stopped_by(&key(run)) {
-            Some(ErrorCode::Conflict) => !self.is_attended(),
-            cause => cause.is_some(),
+        let is_stopped = || {
+            let cause = self.inner.stuck.stopped_by(&key(run));
+            cause.is_some_and(|cause| !(is_for_others(&cause) && self.is_attended()))
         };
         self.workers().is_none() || (self.holds(run) && is_stopped())
     }
