@@ -59,7 +59,8 @@ pub(crate) fn temporal(root: &Path) -> Outcome {
         return test(&["--test", "temporal"])
             .then(|| test(&["--doc", "temporal"]))
             .then(|| engine(&["--lib", "runs::"]))
-            .then(|| engine(&["--test", "it", "temporal"]));
+            .then(|| engine(&["--test", "it", "temporal"]))
+            .then(|| scale_out(root, "temporal"));
     }
     let why = "there is no Temporal server; ATOM_BUILD_TEMPORAL=1 builds one, once, with Go, in some minutes";
     test(&["--test", "temporal", "histories"]).then(|| Outcome::Skipped(why.to_owned()))
@@ -178,6 +179,8 @@ fn scale_out(root: &Path, place: &str) -> Outcome {
         "run",
         "--locked",
         "--quiet",
+        "--features",
+        if place == "temporal" { place } else { "" },
         "--example",
         "scale-out",
         "--",
