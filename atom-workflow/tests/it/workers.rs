@@ -97,6 +97,13 @@ impl Crew {
         }
     }
 
+    /// Waits until an engine drives nothing.
+    async fn until_idle(&self, number: usize) {
+        while self.benches[number].runtime.running() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn calls(&self, function: &str) -> u64 {
         self.benches.iter().map(|bench| bench.calls.count(function)).sum()
     }
@@ -256,9 +263,7 @@ async fn who_asks_while_the_lease_is_lost_hears_of_the_end() {
     // Nobody hears that the lease is lost but who writes.
     crew.stores[0].lose_lease();
     crew.gates[0].add_permits(2);
-    while bench.runtime.running() > 0 {
-        tokio::task::yield_now().await;
-    }
+    crew.until_idle(0).await;
     let told = bench.runtime.follow(bench.scope(), run.id, 0);
     let asked = async { tokio::join!(bench.wait(&run), told.map(Result::unwrap).collect::<Vec<_>>()) };
     let mut asked = std::pin::pin!(asked);
@@ -285,9 +290,7 @@ async fn a_run_whose_journal_is_not_what_was_written_is_given_up() {
         .await
         .unwrap();
     crew.gates[0].add_permits(1);
-    while bench.runtime.running() > 0 {
-        tokio::task::yield_now().await;
-    }
+    crew.until_idle(0).await;
     let scope = bench.scope();
     let waited = tokio::time::timeout(Duration::from_secs(60), bench.runtime.wait(&scope, run.id)).await;
     assert_eq!(waited.unwrap().unwrap_err().code(), ErrorCode::Conflict);

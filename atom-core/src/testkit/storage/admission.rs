@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Store, code};
+use super::{Store, code, record_of};
 use crate::storage::{
     Admission, AdmissionState, Admitted, ConcurrencyLimit, Lane, LaneKey, MAX_ADMITTED, NewRun, OnLimit,
     PageRequest, RateLimit, RunEnd, RunFilter, RunLimits, RunStatus,
@@ -144,8 +144,7 @@ async fn queues(store: &dyn Store) {
     let refused = owner.run(6, at_once("a", 0, OnLimit::Queue));
     assert_eq!(code(store.create(refused).await), Some(ErrorCode::InvalidRequest));
     let created = store.run(&scope, run_id(1)).await.unwrap().unwrap();
-    let worker = store.workers().map(|workers| *workers.identity().borrow());
-    assert_eq!(created, owner.run(1, limits.clone()).record(worker));
+    assert_eq!(created, record_of(store, &owner.run(1, limits.clone())));
     assert_eq!(created.status, RunStatus::Queued);
     assert_eq!(created.admission, Some(Admission::queued(limits.clone())));
     assert!(

@@ -44,7 +44,7 @@ pub use workers::check_workers;
 pub use workflows::check_workflows;
 
 use crate::ErrorCode;
-use crate::storage::Store;
+use crate::storage::{NewRun, RunRecord, Store};
 
 /// Runs every suite, each on an empty store of its own.
 ///
@@ -70,6 +70,11 @@ pub async fn check_all<S: Store>(make: impl AsyncFn() -> S) {
 /// The code of an error that must be there.
 fn code<T: std::fmt::Debug>(result: crate::Result<T>) -> Option<ErrorCode> {
     result.err().map(|error| error.code())
+}
+
+/// A run as it is right after the engine of this store has created it.
+fn record_of(store: &dyn Store, run: &NewRun) -> RunRecord {
+    run.record(store.workers().map(|workers| *workers.identity().borrow()))
 }
 
 #[cfg(test)]

@@ -3,10 +3,8 @@
 
 use serde_json::json;
 
-use super::{Store, code};
-use crate::storage::{
-    JournalEntry, NewRun, PageRequest, ParentStep, RunEnd, RunFilter, RunRecord, RunStatus, WorkflowVersion,
-};
+use super::{Store, code, record_of};
+use crate::storage::{JournalEntry, PageRequest, ParentStep, RunEnd, RunFilter, RunStatus, WorkflowVersion};
 use crate::testkit::fixtures::{commit, entry, new_run, principal, run_id, scope, second};
 use crate::{CloudEvent, ErrorCode, Principal, RunId, Scope};
 
@@ -125,10 +123,6 @@ async fn beginnings(store: &dyn Store) {
     cancelled(store, scope, run.id, 1).await;
 }
 
-fn record_of(store: &dyn Store, run: &NewRun) -> RunRecord {
-    run.record(store.workers().map(|workers| *workers.identity().borrow()))
-}
-
 async fn migrations(store: &dyn Store) {
     let owner = Principal::new("acme", "mover").unwrap();
     let scope = &owner.scope();
@@ -173,15 +167,7 @@ async fn migrations(store: &dyn Store) {
         1
     );
     for (run, next) in [(first.id, 3), (run_id(2), 1)] {
-        let mut last = commit(scope, run, next..next + 1);
-        last.end = Some(RunEnd {
-            status: RunStatus::Cancelled,
-            output: None,
-            error: None,
-            at: second(9),
-            expires_at: None,
-        });
-        store.commit(last).await.unwrap();
+        cancelled(store, scope, run, next).await;
     }
 }
 
