@@ -63,7 +63,7 @@ pub use template::{StoredTemplate, TemplateInfo, TemplateStore};
 pub use vault::{MemoryVault, SecretInfo, Vault, validate_secret, validate_secret_name};
 pub use worker::{
     Claim, Delivery, Letter, LetterId, WorkerInfo, WorkerRecord, WorkerState, WorkerStore, held_by_another,
-    is_for_others, lease_lost,
+    is_held_by_others, lease_lost,
 };
 pub use workflow::{DeployedWorkflow, WorkflowStore, is_latest, rolled_back, select};
 

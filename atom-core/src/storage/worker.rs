@@ -260,6 +260,6 @@ pub fn held_by_another(run: RunId) -> Error {
 
 /// Whether an error is one of these two: what was to be written is for others to write.
 #[must_use]
-pub fn is_for_others(error: &Error) -> bool {
+pub fn is_held_by_others(error: &Error) -> bool {
     error.code() == ErrorCode::Conflict && error.context().contains_key(LEASE)
 }

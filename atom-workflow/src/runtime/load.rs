@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use atom_core::storage::{JournalEntry, RunRecord};
+use atom_core::storage::{JournalEntry, RunRecord, Store};
 use atom_core::{Error, ErrorCode, Result, RunId, Scope};
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
@@ -60,8 +60,7 @@ impl Runtime {
     /// `not_found` when the owner has none, `invalid_workflow` when this version of the engine cannot read it.
     pub async fn load(&self, scope: &Scope, hash: &str) -> Result<Arc<Workflow>> {
         let parse = async || {
-            let text = self.inner.parts.store.document(scope, hash).await?;
-            let text = text.ok_or_else(|| no_document(hash))?;
+            let text = text_of(self.inner.parts.store.as_ref(), scope, hash).await?;
             Ok(Arc::new(Bundle::read(&text)?.parse()?))
         };
         let place = self.inner.workflows.place(scope, hash);
@@ -212,9 +211,13 @@ impl Inner {
     }
 }
 
-/// The error for a document that is not in the store.
-pub(crate) fn no_document(hash: &str) -> Error {
-    Error::not_found(format!("there is no document with the hash {hash}"))
+/// The text of the document with this hash.
+///
+/// # Errors
+/// `not_found` when the owner has none, `storage_failed`.
+pub(crate) async fn text_of(store: &dyn Store, scope: &Scope, hash: &str) -> Result<String> {
+    let text = store.document(scope, hash).await?;
+    text.ok_or_else(|| Error::not_found(format!("there is no document with the hash {hash}")))
 }
 
 /// A journal entry with what it stands for.

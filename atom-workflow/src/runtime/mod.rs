@@ -80,7 +80,7 @@ pub use stuck::{Stuck, StuckCause};
 #[cfg(feature = "temporal")]
 pub(crate) use {
     history::told,
-    load::no_document,
+    load::text_of,
     parking::may_be,
     redact::Redactor,
     schedule::Starter,

@@ -20,7 +20,7 @@ use super::TemporalParts;
 use super::carried::check_carried;
 use super::message::{Answer, Call, Find, Hear, Heard, Load, Loaded, Record};
 use crate::definition::{Bundle, Workflow};
-use crate::runtime::{may_be, no_document};
+use crate::runtime::{may_be, text_of};
 
 /// How many events of the log are read at a time.
 const EVENT_PAGE: usize = 256;
@@ -144,8 +144,7 @@ impl Activities {
 
 impl Activities {
     async fn load_document(&self, load: Load) -> atom_core::Result<Loaded> {
-        let text = self.parts.store.document(&load.scope, &load.hash).await?;
-        let text = text.ok_or_else(|| no_document(&load.hash))?;
+        let text = text_of(self.parts.store.as_ref(), &load.scope, &load.hash).await?;
         let workflow = Bundle::read(&text)?.parse()?;
         let mut secrets = Map::new();
         for name in &workflow.secrets {
@@ -253,8 +252,7 @@ impl Activities {
                 "no workflow {namespace}/{name} {version} is deployed; deploy it first"
             ))
         })?;
-        let text = self.parts.store.document(&scope, &found.hash).await?;
-        let text = text.ok_or_else(|| no_document(&found.hash))?;
+        let text = text_of(self.parts.store.as_ref(), &scope, &found.hash).await?;
         let workflow = Bundle::read(&text)?.parse()?;
         self.parts.check_start(&scope, &workflow, &input).await?;
         Ok(found.hash)

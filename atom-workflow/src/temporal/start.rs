@@ -15,7 +15,7 @@ use super::message::Begin;
 use super::workflow_id;
 use crate::definition::Workflow;
 use crate::machine::MACHINE_VERSION;
-use crate::runtime::{StartRun, idempotency_key, labels, no_document};
+use crate::runtime::{StartRun, idempotency_key, labels, text_of};
 
 impl TemporalRuntime {
     /// Checks that runs of this document can be carried out on Temporal.
@@ -57,8 +57,7 @@ impl TemporalRuntime {
         let hash = &start.workflow.hash;
         match &start.text {
             Some(text) => parts.store.put_document(&scope, hash, text).await?,
-            None if parts.store.document(&scope, hash).await?.is_some() => {}
-            None => return Err(no_document(hash)),
+            None => drop(text_of(parts.store.as_ref(), &scope, hash).await?),
         }
         let begin = Begin {
             machine: MACHINE_VERSION,

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atom_core::storage::{
-    RunRecord, WorkerInfo, WorkerRecord, WorkerState, WorkerStore, is_for_others, lease_lost,
+    RunRecord, WorkerInfo, WorkerRecord, WorkerState, WorkerStore, is_held_by_others, lease_lost,
 };
 use atom_core::{CancellationToken, Error, ErrorCode, Result, RunId, Scope, WorkerId};
 use tokio::sync::Notify;
@@ -174,7 +174,7 @@ impl Runtime {
     pub(super) fn is_given_up(&self, run: &RunRecord) -> bool {
         let is_stopped = || {
             let cause = self.inner.stuck.stopped_by(&key(run));
-            cause.is_some_and(|cause| !(is_for_others(&cause) && self.is_attended()))
+            cause.is_some_and(|cause| !(is_held_by_others(&cause) && self.is_attended()))
         };
         self.workers().is_none() || (self.holds(run) && is_stopped())
     }
